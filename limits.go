@@ -1,0 +1,224 @@
+package sealift
+
+import "time"
+
+// Everything that comes from outside is bounded, and every bound stands here
+// with its reason. Sizes are in bytes.
+const (
+	// MaxRoot and the four below bound TUF metadata. A root with 20 RSA-4096
+	// keys is 30 KiB; a snapshot of 4,096 bins is 300 KiB; a bin with 400
+	// offers is 150 KiB.
+	MaxRoot      = 512 << 10
+	MaxTimestamp = 16 << 10
+	MaxSnapshot  = 2 << 20
+	MaxTargets   = 4 << 20
+	// MaxRootRotations is how many roots a device follows in one refresh: 256
+	// yearly ceremonies, or a bad week.
+	MaxRootRotations = 256
+
+	// MaxDelegations is how many roles a device visits for one target: ours is
+	// in its bin or nowhere; 32 is what other TUF clients allow.
+	MaxDelegations = 32
+
+	// MaxTarget bounds trust.json, deny.json, offer.json and epoch.json: go-tuf
+	// holds them in memory whole. 1 MiB is 5,000 revoked serials.
+	MaxTarget = 1 << 20
+	// MaxRelease bounds release.json; 64 blobs with an RSA-4096 chain are 40 KiB.
+	MaxRelease = 256 << 10
+	// MaxProof bounds a log proof: 64 hashes and a checkpoint are 8 KiB.
+	MaxProof = 32 << 10
+	// MaxLogTile is the size of a full C2SP hash tile: 256 SHA-256 hashes.
+	MaxLogTile = 256 * 32
+	// MaxMessage bounds a device request and the vault's answer to it; the
+	// largest, an enrolment with a hybrid key, is 4 KiB.
+	MaxMessage = 32 << 10
+	// MessagesPerMinute is how many device messages one network (an IPv4 address
+	// or an IPv6 /64) may send: a device sends one to enrol and one an epoch, so
+	// this serves some hundred new devices a minute behind one address. Each
+	// message of a stranger costs the vault a signature and two log entries.
+	MessagesPerMinute = 120
+	// MaxThrottled is how many networks are counted at a time, 60 bytes each;
+	// those beyond share one count.
+	MaxThrottled = 100_000
+	// MaxJSONDepth bounds nesting in every document; ours nest to 8.
+	MaxJSONDepth = 32
+
+	// MaxArchive bounds a bundle's archive. Phones have little room and the
+	// device needs both the old and the new bundle on disk.
+	MaxArchive = 4 << 30
+	// MaxSealedOverhead is what compression and sealing may add to an archive
+	// of MaxArchive bytes: zstd frames 3 bytes a block, AES-GCM-HKDF 16 bytes a
+	// segment and a header; 1/128 of the archive plus 64 KiB holds both.
+	MaxSealedOverhead = MaxArchive/128 + 64<<10
+	// MaxFiles bounds the files in a bundle; the largest web bundles seen have
+	// 20,000.
+	MaxFiles = 200_000
+	// MaxPath bounds a path in a bundle, in bytes; MaxPathElement one element.
+	// Common file systems take 255 bytes an element and PATH_MAX is 4,096 with
+	// the folder it is installed in.
+	MaxPath        = 1024
+	MaxPathElement = 255
+	// MaxZstdWindow bounds the memory a decoder is made to allocate.
+	MaxZstdWindow = 8 << 20
+	// MaxZipDepth bounds how deep the check for native code looks into zips
+	// within zips, since a zip can hold itself; MaxZipHeaders bounds the
+	// headers it looks at in all zips of one bundle, and the zips within them: a
+	// local and a central one for as many files as a bundle may have.
+	MaxZipDepth   = 3
+	MaxZipHeaders = 2 * MaxFiles
+	// MaxFileInflations bounds the compressed entries it looks into in one file
+	// and the zips within it, and MaxInflations those of one bundle: crafted
+	// headers can name the same bytes again and again. Office documents have a
+	// few thousand entries, the largest zips of source code seen 10,000, and the
+	// largest web bundles seen 20,000 files. Each becomes 4 KiB at the most, so
+	// 64 MiB a file and 128 MiB a bundle, and takes 20 µs, or 1 ms if it is
+	// crafted to: half a minute a bundle.
+	MaxFileInflations = 16 << 10
+	MaxInflations     = 32 << 10
+	// MaxSecretKey bounds the stored form of an HPKE private key; it has 90
+	// bytes.
+	MaxSecretKey = 256
+
+	// MaxBlobs bounds the blobs a release names: one full and the patches.
+	MaxBlobs = 64
+	// MaxCandidates bounds an offer; a canary, a hotfix and a few runtimes.
+	MaxCandidates = 16
+	// MaxCounterStep is the most by which a release's counter may exceed the
+	// highest a device confirmed: a stolen CA cannot use the counters up.
+	MaxCounterStep = 1_000_000
+	// MaxReservations is how many counters may be reserved beyond the last
+	// published one: a failed publish takes one. It is under MaxCounterStep, so
+	// that devices still follow, and so large that only somebody who means it
+	// gets there.
+	MaxReservations = 900_000
+	// MaxReason bounds texts that people write into signed documents.
+	MaxReason = 1024
+
+	// MaxState bounds the file in which a device keeps its state: 256 bins, the
+	// installed releases and those never to be taken again are 80 KiB.
+	MaxState = 512 << 10
+	// MaxRefusedReleases is how many releases that failed on it a device
+	// remembers; the oldest make room.
+	MaxRefusedReleases = 256
+	// MaxCachedTargets is how many small targets a device keeps on disk: those of
+	// a check are 4, and some of the day before.
+	MaxCachedTargets = 64
+	// MaxRedirects bounds the redirects of one request, all within one server.
+	MaxRedirects = 3
+	// MaxResumes bounds how often one download goes on after a broken
+	// connection before the caller is told.
+	MaxResumes = 8
+
+	// MaxAPIBody bounds a JSON body of the people-facing API.
+	MaxAPIBody = 1 << 20
+	// MaxCeremonyBody bounds the one that is larger: MaxRoot, MaxTargets and
+	// MaxTarget in base64.
+	MaxCeremonyBody = 8 << 20
+
+	// MaxSealRecord bounds the record that holds the wrapped root key; a wrap
+	// is 400 bytes. MaxSealWraps bounds its wraps: each passphrase wrap costs
+	// one Argon2id to try.
+	MaxSealRecord = 64 << 10
+	MaxSealWraps  = 8
+	// The bounds of Argon2id parameters read from a record: RFC 9106's first
+	// option (2 GiB, one pass) passes, a terabyte does not. Memory is in KiB.
+	// Below the least no record was ever written.
+	MinArgon2Memory  = 8 << 10
+	MaxArgon2Memory  = 2 << 20
+	MaxArgon2Time    = 16
+	MaxArgon2Threads = 16
+	// MinPassphrase is the least length of a vault's passphrase in bytes (NIST
+	// SP 800-63B section 5.1.1.1); MaxPassphrase bounds what is hashed.
+	MinPassphrase = 8
+	MaxPassphrase = 1 << 10
+	// MaxKeyLabel bounds a key's id, owner and label and a secret's name, in bytes.
+	MaxKeyLabel = 256
+	// MaxSecret bounds a secret other than a key that the vault wraps; an
+	// enrolment secret is 32 bytes, a provider's credential 4 KiB.
+	MaxSecret = 16 << 10
+	// MaxCertificate bounds the DER certificate that is kept with a key.
+	MaxCertificate = 64 << 10
+
+	// MaxBlob bounds a sealed blob, and so an upload.
+	MaxBlob = MaxArchive + MaxSealedOverhead
+	// MaxHeader bounds the header of an HTTP request. The largest of ours has a
+	// token of 164 bytes; what proxies and browsers add fits in 16 KiB.
+	MaxHeader = 16 << 10
+	// MaxLabel bounds what a person calls a thing, in bytes.
+	MaxLabel = 128
+	// MaxPage is the most that one request of the people-facing API lists.
+	MaxPage = 100
+	// MaxEnrolments bounds the uses of an enrolment token that has a bound.
+	MaxEnrolments = 1_000_000
+)
+
+// A server gives up on slow clients. These are for whole requests and answers,
+// none of which is larger than MaxCeremonyBody; blobs have TransferTimeout.
+const (
+	// HeaderTimeout bounds the arrival of a request's header: two round trips
+	// on a bad mobile line.
+	HeaderTimeout = 10 * time.Second
+	// RequestTimeout bounds the arrival of a whole request: MaxAPIBody at
+	// 35 KB/s, MaxMessage at the device's own MinRate.
+	RequestTimeout = 30 * time.Second
+	// AnswerTimeout bounds a request from its header to the end of its answer,
+	// with what the server does in between; the most is a submission, for which
+	// the vault opens and inspects a bundle: MaxArchive at 50 MB/s is 86 s.
+	AnswerTimeout = 5 * time.Minute
+	// KeepAliveTimeout is how long a connection may stay open with no request.
+	KeepAliveTimeout = 2 * time.Minute
+	// TransferTimeout bounds each piece of a blob's upload or download, and is
+	// set anew for every piece. A piece is at most TransferPiece bytes, so that
+	// no transfer that a device goes on with, at MinRate, is cut off.
+	TransferTimeout = MinRateWindow
+	TransferPiece   = 32 << 10
+	// MaxEnrolmentLife bounds how long an enrolment token is good for.
+	MaxEnrolmentLife = 366 * 24 * time.Hour
+)
+
+const (
+	// MetadataTimeout bounds one fetch of a small document, all told.
+	MetadataTimeout = 30 * time.Second
+	// ConnectTimeout bounds dialling and the TLS handshake.
+	ConnectTimeout = 10 * time.Second
+	// IdleTimeout is how long a download may deliver nothing.
+	IdleTimeout = 30 * time.Second
+	// MinRate, in bytes a second over MinRateWindow, is the slowest download
+	// that a device goes on with: below it an attacker holds the update back
+	// while seeming to deliver it (TUF's slow retrieval attack).
+	MinRate       = 1 << 10
+	MinRateWindow = time.Minute
+	// MaxVerdictAge is how long after it was verified a release may be put in
+	// place without asking again what is revoked and what time it is. A download
+	// at MinRate can be drawn out for weeks; most take less than this, and need
+	// no second round. It is little beside TimestampPeriod, by which a device
+	// that asked just before a revocation is late anyhow.
+	MaxVerdictAge = 10 * time.Minute
+
+	// LeafValidity is half of a leaf's life: it is valid from signedAt minus
+	// this to signedAt plus this.
+	LeafValidity = 10 * time.Minute
+	// MaxPublishAge is how old a release's signedAt may be when the CA
+	// certifies it: approvals take days, not months.
+	MaxPublishAge = 30 * 24 * time.Hour
+	// MaxClockAhead is how far ahead of the vault's clock a publisher's may be.
+	MaxClockAhead = 5 * time.Minute
+	// MaxRequestAge is how old a device request may be. A device dates requests
+	// by the timestamp metadata it verified, which lives up to 7 days; the
+	// vault keeps nonces for longer than this.
+	MaxRequestAge = 8 * 24 * time.Hour
+)
+
+// Lives of TUF metadata, from its signing to its expiry. Timestamp may be set
+// between MinTimestampLife and MaxTimestampLife.
+const (
+	RootLife         = 365 * 24 * time.Hour
+	TargetsLife      = 365 * 24 * time.Hour
+	BinsLife         = 14 * 24 * time.Hour
+	SnapshotLife     = 14 * 24 * time.Hour
+	TimestampLife    = 3 * 24 * time.Hour
+	MinTimestampLife = 24 * time.Hour
+	MaxTimestampLife = 7 * 24 * time.Hour
+	// TimestampPeriod is how often the vault signs the timestamp anew.
+	TimestampPeriod = time.Hour
+)
