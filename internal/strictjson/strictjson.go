@@ -1,0 +1,259 @@
+// Package strictjson decodes signed documents so that every reader of the same
+// bytes sees the same values.
+//
+// encoding/json takes the last of two equal keys, matches keys without regard
+// to case, replaces broken UTF-8 and halves of surrogate pairs, and reads any
+// depth. Each of these lets a
+// signer mean one thing and a verifier read another. Unmarshal refuses:
+//
+//   - more than max bytes, bytes that are not UTF-8, anything after the value;
+//   - an escape of half a surrogate pair ("\ud800"), which is no character;
+//   - nesting deeper than sealift.MaxJSONDepth;
+//   - an object with two equal keys, or with a key that equals a field's name
+//     only when case is ignored;
+//   - binary (a []byte) that is not the one base64 text of its bytes: standard
+//     alphabet, padding, no line breaks, no idle bits (RFC 4648 section 3.5);
+//   - null in place of the document.
+//
+// Unknown keys are read over: whether a document may hold them is for the
+// document to say (its "critical" list).
+package strictjson
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/sealift/sealift"
+)
+
+// Unmarshal decodes data, of at most max bytes, into the struct that v points
+// to. Errors say what is wrong and where; they are not yet *sealift.Error,
+// since only the caller knows what was being read.
+func Unmarshal(data []byte, max int, v any) error {
+	if len(data) > max {
+		return fmt.Errorf("%d bytes, at most %d are allowed", len(data), max)
+	}
+	if !utf8.Valid(data) {
+		return errors.New("not UTF-8")
+	}
+	if string(bytes.TrimSpace(data)) == "null" {
+		return errors.New("null in place of a document")
+	}
+	if err := checkShape(data); err != nil {
+		return err
+	}
+	if err := checkEscapes(data); err != nil {
+		return err
+	}
+	if err := checkKeys(data, reflect.TypeOf(v), "$"); err != nil {
+		return err
+	}
+	return json.Unmarshal(data, v)
+}
+
+// checkShape reads all tokens once: syntax, depth, duplicate keys and trailing
+// data.
+func checkShape(data []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	if err := checkValue(dec, 0); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("data after the document's end")
+	}
+	return nil
+}
+
+func checkValue(dec *json.Decoder, depth int) error {
+	if depth > sealift.MaxJSONDepth {
+		return fmt.Errorf("nested deeper than %d", sealift.MaxJSONDepth)
+	}
+	token, err := dec.Token()
+	if err != nil {
+		return syntax(err)
+	}
+	delim, isDelim := token.(json.Delim)
+	if !isDelim {
+		return nil
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		if delim == '{' {
+			key, err := dec.Token()
+			if err != nil {
+				return syntax(err)
+			}
+			name := key.(string) // the decoder yields nothing else here
+			if seen[name] {
+				return fmt.Errorf("key %q twice in one object", name)
+			}
+			seen[name] = true
+		}
+		if err := checkValue(dec, depth+1); err != nil {
+			return err
+		}
+	}
+	_, err = dec.Token()
+	return syntax(err)
+}
+
+func syntax(err error) error {
+	if err == io.EOF {
+		return errors.New("the document ends too early")
+	}
+	return err
+}
+
+// checkEscapes reads the escapes of data, which is valid JSON: a backslash
+// stands only in strings.
+func checkEscapes(data []byte) error {
+	for i := 0; i < len(data); i++ {
+		if data[i] != '\\' {
+			continue
+		}
+		first := escaped(data[i:])
+		switch {
+		case first < 0:
+			i++ // of two bytes
+		case !utf16.IsSurrogate(first):
+			i += unicodeEscape - 1
+		case utf16.DecodeRune(first, escaped(data[i+unicodeEscape:])) == utf8.RuneError:
+			return errors.New("half a surrogate pair")
+		default:
+			i += 2*unicodeEscape - 1
+		}
+	}
+	return nil
+}
+
+// unicodeEscape is the length of "\uXXXX".
+const unicodeEscape = 6
+
+// escaped returns the UTF-16 unit of a Unicode escape at the start of data, -1
+// if there is none.
+func escaped(data []byte) rune {
+	if len(data) < unicodeEscape || data[0] != '\\' || data[1] != 'u' {
+		return -1
+	}
+	unit, err := strconv.ParseUint(string(data[2:unicodeEscape]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(unit)
+}
+
+// checkKeys walks data along the type t and refuses keys that encoding/json
+// would match to a field only by folding case, and binary in a second spelling.
+func checkKeys(data []byte, t reflect.Type, path string) error {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == nil || decodesItself(t) {
+		return nil
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		var object map[string]json.RawMessage
+		if json.Unmarshal(data, &object) != nil {
+			return nil // not an object: json.Unmarshal into v reports it
+		}
+		fields := Fields(t)
+		for key, value := range object {
+			if field, ok := fields[key]; ok {
+				if err := checkKeys(value, field, path+"."+key); err != nil {
+					return err
+				}
+				continue
+			}
+			for name := range fields {
+				if strings.EqualFold(name, key) {
+					return fmt.Errorf("key %q in %s, which is spelled %q", key, path, name)
+				}
+			}
+		}
+	case reflect.Map:
+		return checkElements(data, t, path, &map[string]json.RawMessage{})
+	case reflect.Slice, reflect.Array:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return checkBinary(data, path)
+		}
+		return checkElements(data, t, path, &[]json.RawMessage{})
+	}
+	return nil
+}
+
+func checkBinary(data []byte, path string) error {
+	var text *string // nil for null
+	var binary []byte
+	if json.Unmarshal(data, &text) != nil { // encoding/json takes a list of numbers too
+		return fmt.Errorf("%s is not base64", path)
+	}
+	if text == nil || json.Unmarshal(data, &binary) != nil {
+		return nil // json.Unmarshal into v reports it
+	}
+	if base64.StdEncoding.EncodeToString(binary) != *text {
+		return fmt.Errorf("the base64 in %s is not the one that its bytes have", path)
+	}
+	return nil
+}
+
+func checkElements(data []byte, t reflect.Type, path string, into any) error {
+	if json.Unmarshal(data, into) != nil {
+		return nil // json.Unmarshal into v reports it
+	}
+	switch elements := into.(type) {
+	case *map[string]json.RawMessage:
+		for key, value := range *elements {
+			if err := checkKeys(value, t.Elem(), path+"."+key); err != nil {
+				return err
+			}
+		}
+	case *[]json.RawMessage:
+		for i, value := range *elements {
+			if err := checkKeys(value, t.Elem(), fmt.Sprintf("%s[%d]", path, i)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+var unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
+
+// decodesItself reports whether t brings its own decoder (time.Time,
+// json.RawMessage), whose keys are not fields.
+func decodesItself(t reflect.Type) bool {
+	return t.Implements(unmarshalerType) || reflect.PointerTo(t).Implements(unmarshalerType)
+}
+
+// Fields returns the JSON keys of the struct type t and the type of each.
+// Embedded structs without a key of their own are read through.
+func Fields(t reflect.Type) map[string]reflect.Type {
+	fields := map[string]reflect.Type{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case name == "-" || !f.IsExported() && !f.Anonymous:
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
+			for key, inner := range Fields(f.Type) {
+				fields[key] = inner
+			}
+		case name == "":
+			fields[f.Name] = f.Type
+		default:
+			fields[name] = f.Type
+		}
+	}
+	return fields
+}
