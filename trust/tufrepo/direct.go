@@ -1,0 +1,368 @@
+package tufrepo
+
+import (
+	"bytes"
+	"crypto"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/trust"
+)
+
+// Online are the keys that sign what changes from day to day.
+type Online struct {
+	Director, Snapshot, Timestamp crypto.Signer
+	// TimestampLife is how long a timestamp is good for, between
+	// sealift.MinTimestampLife and sealift.MaxTimestampLife.
+	TimestampLife time.Duration
+}
+
+// Current yields the newest signed metadata of a role: "targets", "snapshot",
+// "timestamp" or a bin. For a role that has none yet it returns nil, nil.
+type Current func(role string) ([]byte, error)
+
+// Update is what Direct signed: the new metadata by role, to be kept as what
+// Current yields next, and the files to publish, in their order.
+type Update struct {
+	Roles []RoleMetadata
+	Files []File
+}
+
+// RoleMetadata is the new metadata of one role.
+type RoleMetadata struct {
+	Role    string
+	Version int64
+	Expires time.Time
+	Content []byte
+}
+
+// Direct applies changes to the director's targets at the time now. Bins that
+// do not exist yet or that expire before renewBefore are signed anew as well;
+// so is the snapshot when anything beneath it changed or when it expires
+// before then. The timestamp is always signed.
+func Direct(current Current, changes []Target, keys Online, now, renewBefore time.Time) (*Update, error) {
+	if keys.TimestampLife < sealift.MinTimestampLife || keys.TimestampLife > sealift.MaxTimestampLife {
+		return nil, fmt.Errorf("a timestamp life of %s, %s to %s are allowed", keys.TimestampLife, sealift.MinTimestampLife, sealift.MaxTimestampLife)
+	}
+	d := &direction{current: current, keys: keys, now: now.UTC().Truncate(time.Second), renewBefore: renewBefore}
+	snapshot, err := d.snapshot()
+	if err != nil {
+		return nil, err
+	}
+	changed, err := d.bins(changes, snapshot)
+	if err != nil {
+		return nil, err
+	}
+	targets, err := d.targetsVersion()
+	if err != nil {
+		return nil, err
+	}
+	if have := snapshot.Signed.Meta["targets.json"]; have == nil || have.Version != targets {
+		snapshot.Signed.Meta["targets.json"] = metadata.MetaFile(targets)
+		changed = true
+	}
+	if changed || snapshot.Signed.Version == 0 || snapshot.Signed.Expires.Before(renewBefore) {
+		if err := d.signSnapshot(snapshot); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.signTimestamp(snapshot); err != nil {
+		return nil, err
+	}
+	return &d.out, nil
+}
+
+type direction struct {
+	current     Current
+	keys        Online
+	now         time.Time
+	renewBefore time.Time
+	out         Update
+	newSnapshot []byte // nil if the old one stays
+}
+
+func (d *direction) snapshot() (*metadata.Metadata[metadata.SnapshotType], error) {
+	m := metadata.Snapshot()
+	m.Signed.Version = 0
+	m.Signed.Meta = map[string]*metadata.MetaFiles{}
+	data, err := d.current(metadata.SNAPSHOT)
+	if err != nil || data == nil {
+		return m, err
+	}
+	if err := unmarshal(data, m); err != nil {
+		return nil, fmt.Errorf("reading the current snapshot: %w", err)
+	}
+	return m, nil
+}
+
+func (d *direction) targetsVersion() (int64, error) {
+	data, err := d.current(metadata.TARGETS)
+	if err != nil {
+		return 0, err
+	}
+	m := metadata.Targets()
+	if err := unmarshal(data, m); err != nil {
+		return 0, fmt.Errorf("reading targets.json: %w", err)
+	}
+	return m.Signed.Version, nil
+}
+
+// bins signs every bin that changes, is missing or ends soon, and enters it in
+// the snapshot.
+func (d *direction) bins(changes []Target, snapshot *metadata.Metadata[metadata.SnapshotType]) (bool, error) {
+	byBin := map[string][]Target{}
+	for _, change := range changes {
+		if change.Path == trust.TrustPath || len(change.Content) > sealift.MaxTarget {
+			return false, fmt.Errorf("target %s of %d bytes is not for the director", change.Path, len(change.Content))
+		}
+		name := BinOf(change.Path)
+		byBin[name] = append(byBin[name], change)
+	}
+	changed := false
+	for number, name := range Bins() {
+		signed, err := d.bin(int64(number), name, byBin[name], snapshot)
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", name, err)
+		}
+		changed = changed || signed
+	}
+	return changed, nil
+}
+
+func (d *direction) bin(number int64, name string, changes []Target, snapshot *metadata.Metadata[metadata.SnapshotType]) (bool, error) {
+	known := snapshot.Signed.Meta[name+".json"] != nil
+	data, err := d.current(name)
+	if err != nil {
+		return false, err
+	}
+	if known != (data != nil) {
+		return false, errors.New("the snapshot and the bin disagree on whether it exists")
+	}
+	if known && len(changes) == 0 {
+		// Most bins, most of the time: only their expiry is read.
+		if expires, err := expiryOf(data); err != nil || !expires.Before(d.renewBefore) {
+			return false, err
+		}
+	}
+	m := metadata.Targets()
+	m.Signed.Version = 0
+	if known {
+		if err := unmarshal(data, m); err != nil {
+			return false, err
+		}
+	}
+	for _, change := range changes {
+		if change.Content == nil {
+			delete(m.Signed.Targets, change.Path)
+			continue
+		}
+		m.Signed.Targets[change.Path] = targetFile(change.Content)
+		d.publish(TargetPath(change.Path, change.Content), change.Content)
+	}
+	m.Signed.Version = nextBinVersion(number, m.Signed.Version)
+	m.Signed.Expires = d.now.Add(sealift.BinsLife)
+	content, err := signAll(m, []crypto.Signer{d.keys.Director})
+	if err != nil {
+		return false, err
+	}
+	d.keep(name, m.Signed.Version, m.Signed.Expires, content)
+	snapshot.Signed.Meta[name+".json"] = metadata.MetaFile(m.Signed.Version)
+	return true, nil
+}
+
+// nextBinVersion returns the version that follows current, 0 being none, of the
+// bin of that number. No two bins ever have the same one: see the package's
+// comment.
+func nextBinVersion(number, current int64) int64 { return (current>>BinBits+1)<<BinBits + number }
+
+func expiryOf(signed []byte) (time.Time, error) {
+	var m struct {
+		Signed struct {
+			Expires time.Time `json:"expires"`
+		} `json:"signed"`
+	}
+	err := json.Unmarshal(signed, &m)
+	return m.Signed.Expires, err
+}
+
+func (d *direction) signSnapshot(m *metadata.Metadata[metadata.SnapshotType]) error {
+	m.Signed.Version++
+	m.Signed.Expires = d.now.Add(sealift.SnapshotLife)
+	content, err := signAll(m, []crypto.Signer{d.keys.Snapshot})
+	if err != nil {
+		return err
+	}
+	d.keep(metadata.SNAPSHOT, m.Signed.Version, m.Signed.Expires, content)
+	d.newSnapshot = content
+	return nil
+}
+
+func (d *direction) signTimestamp(snapshot *metadata.Metadata[metadata.SnapshotType]) error {
+	m := metadata.Timestamp()
+	m.Signed.Version = 0
+	data, err := d.current(metadata.TIMESTAMP)
+	if err != nil {
+		return err
+	}
+	if data != nil {
+		if err := unmarshal(data, m); err != nil {
+			return fmt.Errorf("reading the current timestamp: %w", err)
+		}
+	}
+	if d.newSnapshot != nil {
+		meta := metadata.MetaFile(snapshot.Signed.Version)
+		file := targetFile(d.newSnapshot)
+		meta.Length, meta.Hashes = file.Length, file.Hashes
+		m.Signed.Meta = map[string]*metadata.MetaFiles{"snapshot.json": meta}
+	}
+	m.Signed.Version++
+	m.Signed.Expires = d.now.Add(d.keys.TimestampLife)
+	m.Signed.UnrecognizedFields = map[string]any{Issued: trust.At(d.now).UTC().Format(time.RFC3339)}
+	content, err := signAll(m, []crypto.Signer{d.keys.Timestamp})
+	if err != nil {
+		return err
+	}
+	d.keep(metadata.TIMESTAMP, m.Signed.Version, m.Signed.Expires, content)
+	return nil
+}
+
+func (d *direction) keep(role string, version int64, expires time.Time, content []byte) {
+	d.out.Roles = append(d.out.Roles, RoleMetadata{role, version, expires, content})
+	d.publish(MetadataPath(role, version), content)
+}
+
+func (d *direction) publish(path string, content []byte) {
+	d.out.Files = append(d.out.Files, File{path, bytes.Clone(content)})
+}
+
+// Lookup returns what the given bin metadata says of a target: its SHA-256 and
+// whether it is listed.
+func Lookup(bin []byte, target string) (sealift.Digest, bool, error) {
+	m := metadata.Targets()
+	if err := unmarshal(bin, m); err != nil {
+		return sealift.Digest{}, false, err
+	}
+	file := m.Signed.Targets[target]
+	if file == nil || len(file.Hashes["sha256"]) != len(sealift.Digest{}) {
+		return sealift.Digest{}, false, nil
+	}
+	return sealift.Digest(file.Hashes["sha256"]), true, nil
+}
+
+// CheckRoot verifies that next may follow current: the version after it,
+// signed by the quorum of both (TUF specification 1.0, section 5.3). A nil
+// current takes next on its own quorum, as a first root.
+func CheckRoot(current, next []byte) (version int64, err error) {
+	n, err := metadata.Root().FromBytes(next)
+	if err != nil {
+		return 0, err
+	}
+	if current != nil {
+		c, err := metadata.Root().FromBytes(current)
+		if err != nil {
+			return 0, err
+		}
+		if n.Signed.Version != c.Signed.Version+1 {
+			return 0, fmt.Errorf("version %d cannot follow version %d", n.Signed.Version, c.Signed.Version)
+		}
+		if err := c.VerifyDelegate(metadata.ROOT, n); err != nil {
+			return 0, fmt.Errorf("the current quorum did not sign it: %w", err)
+		}
+	}
+	if err := n.VerifyDelegate(metadata.ROOT, n); err != nil {
+		return 0, fmt.Errorf("its own quorum did not sign it: %w", err)
+	}
+	if !n.Signed.ConsistentSnapshot {
+		return 0, errors.New("it does not ask for consistent snapshots, as which everything is published")
+	}
+	return n.Signed.Version, nil
+}
+
+// CheckTargets verifies that root's targets quorum signed targets.json and
+// that it lists exactly trust.json with this content and delegates to succinct
+// bins alone.
+func CheckTargets(root, targets, trustJSON []byte) (version int64, err error) {
+	r, err := metadata.Root().FromBytes(root)
+	if err != nil {
+		return 0, err
+	}
+	t, err := metadata.Targets().FromBytes(targets)
+	if err != nil {
+		return 0, err
+	}
+	if err := r.VerifyDelegate(metadata.TARGETS, t); err != nil {
+		return 0, err
+	}
+	file := t.Signed.Targets[trust.TrustPath]
+	if file == nil || len(t.Signed.Targets) != 1 {
+		return 0, errors.New("targets.json must list trust.json and nothing else")
+	}
+	if len(file.Hashes["sha256"]) == 0 {
+		return 0, errors.New("targets.json must list trust.json with its SHA-256")
+	}
+	if err := file.VerifyLengthHashes(trustJSON); err != nil {
+		return 0, err
+	}
+	d := t.Signed.Delegations
+	if d == nil || d.SuccinctRoles == nil || len(d.Roles) != 0 || d.SuccinctRoles.BitLength != BinBits || d.SuccinctRoles.NamePrefix != BinPrefix {
+		return 0, errors.New("targets.json must delegate to the succinct bins and to nothing else")
+	}
+	return t.Signed.Version, nil
+}
+
+// CheckOnline verifies the timestamp, the snapshot and every bin under root and
+// targets, as a device would.
+func CheckOnline(root, targets []byte, current Current) error {
+	r, err := metadata.Root().FromBytes(root)
+	if err != nil {
+		return err
+	}
+	t, err := metadata.Targets().FromBytes(targets)
+	if err != nil {
+		return err
+	}
+	if err := checkRole(r, metadata.Timestamp(), metadata.TIMESTAMP, current); err != nil {
+		return err
+	}
+	if err := checkRole(r, metadata.Snapshot(), metadata.SNAPSHOT, current); err != nil {
+		return err
+	}
+	for _, bin := range Bins() {
+		if err := checkRole(t, metadata.Targets(), bin, current); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkRole reads the current metadata of a role into m and verifies it by its
+// delegator.
+func checkRole[D, T metadata.Roles](delegator *metadata.Metadata[D], m *metadata.Metadata[T], role string, current Current) error {
+	data, err := current(role)
+	if err != nil {
+		return err
+	}
+	if err := unmarshal(data, m); err != nil {
+		return fmt.Errorf("%s: %w", role, err)
+	}
+	if err := delegator.VerifyDelegate(role, m); err != nil {
+		return fmt.Errorf("%s: %w", role, err)
+	}
+	return nil
+}
+
+// IssuedAt returns when timestamp metadata that this repository signed was
+// signed.
+func IssuedAt(timestamp []byte) (time.Time, error) {
+	m := metadata.Timestamp()
+	if err := unmarshal(timestamp, m); err != nil {
+		return time.Time{}, err
+	}
+	text, _ := m.Signed.UnrecognizedFields[Issued].(string)
+	return trust.ParseIssued(text)
+}
