@@ -1,0 +1,341 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"path"
+	"slices"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/trust"
+)
+
+// plan is a release that passed steps 1 to 3 for this device, with what it
+// takes to install it.
+type plan struct {
+	rules    *trust.Rules
+	verified *trust.Verified
+	release  []byte // release.json
+	proof    []byte
+}
+
+func (p *plan) available() *Available {
+	r := p.verified.Release
+	blob := r.Full()
+	return &Available{
+		Release: p.verified.Digest, Version: r.Version, Counter: r.Counter, Act: r.Act,
+		Archive: r.Archive, Blob: trust.Pointer{Digest: blob.Digest, Length: blob.Length},
+	}
+}
+
+// Check asks what is current and verifies it up to step 3. It installs nothing.
+func (d *Device) Check(ctx context.Context) (Result, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, err := d.plan(ctx)
+	if err != nil {
+		return d.failed(Result{}, err)
+	}
+	s, err := d.store.load()
+	if err != nil || p == nil {
+		return s.result(OutcomeCurrent), err
+	}
+	r := s.result(OutcomeAvailable)
+	r.Available = p.available()
+	return r, nil
+}
+
+// refresh brings the metadata up to date and returns whom to trust.
+func (d *Device) refresh(ctx context.Context) (*trust.Rules, error) {
+	if err := d.meta.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	data, err := d.meta.TopLevel(ctx, trust.TrustPath)
+	if err != nil {
+		return nil, err
+	}
+	trusted, err := trust.ParseTrust(data)
+	if err != nil {
+		return nil, err
+	}
+	if data, err = d.delegated(ctx, trust.DenyPath); err != nil {
+		return nil, err
+	}
+	denied, err := trust.ParseDeny(data)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := trust.NewRules(trusted, denied, d.cfg.App)
+	if err != nil {
+		return nil, err
+	}
+	return rules, d.follow(rules)
+}
+
+// follow writes down what the rules say of the device as it is.
+func (d *Device) follow(rules *trust.Rules) error {
+	s, err := d.store.load()
+	if err != nil {
+		return err
+	}
+	if s.Vault != "" && s.Vault != rules.Vault() {
+		return sealift.Errorf(sealift.KindMetadata, "reading trust.json", "it is of vault %s, this device is of %s", rules.Vault(), s.Vault).WithReason("vault").
+			WithHint("check that the root and the server belong together")
+	}
+	blocked := s.Installed != nil && rules.Under(s.Installed.Counter, s.Installed.Version)
+	if s.Vault == rules.Vault() && s.Blocked == blocked {
+		return nil
+	}
+	_, err = d.store.change(func(s *state) error {
+		s.Vault, s.Blocked = rules.Vault(), blocked
+		return nil
+	})
+	return err
+}
+
+// delegated reads a target that must be there. That a bin does not list it may
+// be somebody showing us another bin, so it is no sign that there is nothing.
+func (d *Device) delegated(ctx context.Context, name string) ([]byte, error) {
+	data, err := d.meta.Delegated(ctx, name)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return nil, sealift.Errorf(sealift.KindMetadata, "reading "+name, "the director's metadata does not list it").WithReason("missing").
+			WithHint("check the names of app, channel and platform, and that something was published for them")
+	}
+	return data, err
+}
+
+// plan decides what this device should run next; nil is what it runs already.
+func (d *Device) plan(ctx context.Context) (*plan, error) {
+	rules, err := d.refresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	data, err := d.delegated(ctx, trust.OfferPath(d.cfg.App, d.cfg.Channel, d.cfg.Platform))
+	if err != nil {
+		return nil, err
+	}
+	offer, err := trust.ParseOffer(data, d.cfg.App, d.cfg.Channel, d.cfg.Platform)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.store.load()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		c := d.choose(&s, offer)
+		if c == nil || s.slot() != "" && c.Release.Digest == s.newest().Release && d.whole(&s) {
+			return nil, nil
+		}
+		p, err := d.fetch(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.authenticate(ctx, &s, rules, p); err != nil {
+			return nil, err
+		}
+		switch {
+		case slices.Contains(s.RefusedPayloads, p.verified.Payload): // in another spelling
+			s.Refused = append(slices.Clone(s.Refused), c.Release.Digest)
+		case s.slot() != "" && s.newest().is(p.verified) && d.whole(&s):
+			return nil, nil
+		default:
+			return p, d.verify(&s, p)
+		}
+	}
+}
+
+// choose returns the first candidate that is for this device, or nil.
+func (d *Device) choose(s *state, offer *trust.Offer) *trust.Candidate {
+	for i, c := range offer.Candidates {
+		if c.Runtime.Contains(d.cfg.Runtime) && !slices.Contains(s.Refused, c.Release.Digest) && bucket(c.Salt, d.keys.id) < c.Percent*100 {
+			return &offer.Candidates[i]
+		}
+	}
+	return nil
+}
+
+// bucket places a device among 10,000, anew for each salt: with percent p, the
+// first 100·p are in, and stay in as p grows.
+func bucket(salt string, id sealift.DeviceID) int {
+	sum := sha256.Sum256([]byte(salt + string(id)))
+	return int(binary.BigEndian.Uint64(sum[:8]) % 10_000)
+}
+
+// newest returns what "current" points to.
+func (s *state) newest() *Installed {
+	if s.Pending != nil {
+		return &s.Pending.Installed
+	}
+	return s.Installed
+}
+
+// whole reports whether the folder of what is installed is there. Somebody may
+// have emptied the disk.
+func (d *Device) whole(s *state) bool {
+	dir, err := d.files.Open(path.Join(bundlesDir, s.slot()))
+	if err != nil {
+		return false
+	}
+	return dir.Close() == nil
+}
+
+// fetch brings the release and its proof, named by the offer by digest.
+func (d *Device) fetch(ctx context.Context, c *trust.Candidate) (*plan, error) {
+	p := &plan{}
+	var err error
+	if p.release, err = d.named(ctx, "releases/", c.Release); err != nil {
+		return nil, err
+	}
+	if p.proof, err = d.named(ctx, "proofs/", c.Proof); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (d *Device) named(ctx context.Context, folder string, want trust.Pointer) ([]byte, error) {
+	address := d.cfg.Server + "v1/" + folder + want.Digest.String()
+	data, err := d.wire.get(ctx, address, want.Length)
+	if err == nil && sealift.DigestOf(data) != want.Digest {
+		err = sealift.Errorf(sealift.KindMetadata, "fetching "+address, "it is not what the offer names").WithReason("mismatch").
+			WithHint("the server holds another file than its metadata says; try again later and tell its owner")
+	}
+	return data, err
+}
+
+// authenticate takes the release through steps 1 and 2.
+func (d *Device) authenticate(ctx context.Context, s *state, rules *trust.Rules, p *plan) error {
+	file, err := trust.ParseReleaseFile(p.release)
+	if err != nil {
+		return err
+	}
+	verified, err := rules.Authenticate(trust.Evidence{Release: file, Proof: p.proof, Seen: s.Log, Tiles: &tiles{ctx, d}})
+	if err != nil {
+		return err
+	}
+	p.rules, p.verified = rules, verified
+	return nil
+}
+
+// verify takes it through step 3 and keeps what the log was seen at.
+func (d *Device) verify(s *state, p *plan) error {
+	if err := p.rules.CheckVersion(d.judged(s, p.rules, p.verified), p.verified.Release, d.meta.Now()); err != nil {
+		return err
+	}
+	if p.verified.Log == s.Log {
+		return nil
+	}
+	_, err := d.store.change(func(s *state) error { s.Log = p.verified.Log; return nil })
+	return err
+}
+
+// recheck judges a release once more before it is swapped in. To fetch and to
+// open a blob may take days if its sender wants it to, and the verdict is only
+// as good as it is fresh: what was revoked, suspended or has ended meanwhile is
+// refused as it would have been at first. That the offer has moved on is no
+// reason: the next update does so, too.
+func (d *Device) recheck(ctx context.Context, p *plan) error {
+	age, err := d.meta.age()
+	if err != nil {
+		return err
+	}
+	s, err := d.store.load()
+	if err != nil {
+		return err
+	}
+	if age > sealift.MaxVerdictAge {
+		rules, err := d.refresh(ctx)
+		if err != nil {
+			return err
+		}
+		if s, err = d.store.load(); err != nil {
+			return err
+		}
+		if err := d.authenticate(ctx, &s, rules, p); err != nil {
+			return err
+		}
+	}
+	if err := d.meta.stillGood(); err != nil {
+		return err
+	}
+	return d.verify(&s, p)
+}
+
+// judged is what step 3 holds a release to.
+func (d *Device) judged(s *state, rules *trust.Rules, next *trust.Verified) trust.Device {
+	device := trust.Device{
+		App: d.cfg.App, Channel: d.cfg.Channel, Platform: d.cfg.Platform, Runtime: d.cfg.Runtime,
+		Confirmed: s.Confirmed,
+	}
+	switch {
+	case s.Installed == nil:
+	case s.Installed.is(next): // and its folder is gone
+		device.Confirmed = s.Installed.Counter - 1
+	default:
+		device.Installed = &trust.Installed{
+			Release: s.Installed.Release, Version: s.Installed.Version, Sound: d.sound(s.Installed, rules),
+		}
+	}
+	return device
+}
+
+// sound reports whether the installed release still passes steps 1 and 2, by
+// the rules of today and the files of then. If those are lost it counts as
+// sound, which is the stricter answer.
+func (d *Device) sound(i *Installed, rules *trust.Rules) bool {
+	release, releaseErr := d.files.ReadFile(releaseFile(i.Release), sealift.MaxRelease)
+	proof, proofErr := d.files.ReadFile(proofFile(i.Release), sealift.MaxProof)
+	if releaseErr != nil || proofErr != nil || sealift.DigestOf(release) != i.Release {
+		return true
+	}
+	file, err := trust.ParseReleaseFile(release)
+	if err != nil {
+		return false
+	}
+	_, err = rules.Authenticate(trust.Evidence{Release: file, Proof: proof})
+	return err == nil
+}
+
+func releaseFile(d sealift.Digest) string { return path.Join(releasesDir, d.String()+".json") }
+
+func proofFile(d sealift.Digest) string { return path.Join(releasesDir, d.String()+".proof") }
+
+// tiles reads the log's hash tiles over the network (C2SP tlog-tiles). What
+// they say is authenticated by those who ask for them.
+type tiles struct {
+	ctx context.Context // tlog's interface has no place for it
+	d   *Device
+}
+
+// Height implements tlog.TileReader.
+func (t *tiles) Height() int { return trust.TileHeight }
+
+// SaveTiles implements tlog.TileReader: there is no cache.
+func (t *tiles) SaveTiles([]tlog.Tile, [][]byte) {}
+
+// ReadTiles implements tlog.TileReader.
+func (t *tiles) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
+	data := make([][]byte, len(wanted))
+	for i, tile := range wanted {
+		var err error
+		if data[i], err = t.read(tile); err != nil {
+			return nil, err
+		}
+	}
+	return data, nil
+}
+
+// read fetches a tile, the full one if its beginning is no longer kept apart.
+func (t *tiles) read(tile tlog.Tile) ([]byte, error) {
+	data, err := t.d.wire.get(t.ctx, t.d.cfg.Server+"v1/"+trust.TilePath(tile), sealift.MaxLogTile)
+	if full := 1 << trust.TileHeight; isNotFound(err) && tile.W < full {
+		length := tile.W * tlog.HashSize
+		tile.W = full
+		data, err = t.d.wire.get(t.ctx, t.d.cfg.Server+"v1/"+trust.TilePath(tile), sealift.MaxLogTile)
+		data = data[:min(length, len(data))]
+	}
+	return data, err
+}

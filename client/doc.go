@@ -1,0 +1,95 @@
+// Package client is the device library: it brings an app up to date and would
+// refuse a bad update even if every server were in an attacker's hands.
+//
+// # The way of an update
+//
+//	refresh   TUF metadata: what is current, who is trusted, what time it is
+//	decide    the first candidate of offer.json that is for this device
+//	fetch     release.json and its log proof by digest, the epoch's key if it is
+//	          not held, the blob into staging
+//	verify    the four steps of package trust, the last one on the staged blob
+//	stage     package bundle opens the blob into the idle one of two folders
+//	recheck   nothing of the above has expired; and if it took longer than
+//	          sealift.MaxVerdictAge, refresh and verify again, with what is
+//	          trusted and revoked by then
+//	swap      the link "current" moves to it, in one step
+//	confirm   healthy: keep it. Otherwise the link goes back to the last good
+//	          release and this one is never taken again (see Time for the one
+//	          exception)
+//
+// What a server does wrong ends in an error of one kind per step (see
+// sealift.Kind) and leaves what is installed as it is.
+//
+// # Time
+//
+// "Now" is the later of the machine's clock and trusted time: the greatest
+// "issued" of the timestamps that were verified. The clock itself is never
+// remembered. So a clock that is behind thaws nothing which was seen to be over,
+// and one that is ahead makes metadata look expired only as long as it is ahead.
+// Trusted time is bound to the timestamp role's keys: when a new root replaces
+// them, what the old ones said is forgotten. That is the way back after a thief
+// dated a timestamp to 2099.
+//
+// How long a release waits for Confirm is measured by the process that put it in
+// place, monotonically: whatever the clock does meanwhile, nobody loses time or
+// gains any, and a release whose time this process saw through is never taken
+// again. A process that comes later has the clock alone to tell what is left of
+// the wait, which is never more than the whole of it. A release that is late by
+// that account is taken back, but once only: if it is still offered it gets
+// another whole wait, and is never taken again if it lapses a second time. So a
+// clock that is ahead for a while bans nothing, and one that was put back keeps
+// nothing pending for good.
+//
+// # A device's folder
+//
+//	state.json        the truth: what is installed, what is being tried, what was
+//	                  refused, the highest counter, versions and trusted time
+//	identity.pem      the device's identity, P-256, PKCS #8
+//	hpke.json         the key that epoch keys are sealed to
+//	epochs/<sha256>   epoch keys, named by their public half
+//	current           link to bundles/a or bundles/b
+//	bundles/a, b      the installed release, and the next or the last one
+//	releases/         release.json and log proof of what is in bundles
+//	staging/<sha256>  a blob on its way
+//	tuf/              cache of metadata and small targets
+//	agent.lock        held while a process has the device open
+//	state.lock        held while state.json is written
+//
+// Secrets have mode 0600, and files that others can read are refused. All of it
+// may be lost but state.json and the two keys; a device that lost those enrols
+// anew.
+//
+// # Crashes
+//
+// The process may be killed, and the power cut, at any moment. state.json is
+// written by compare-and-swap: to a new file, synced, renamed, and the folder
+// synced. A release is written to the idle folder, which nothing points to, and
+// synced whole; then the state names it as pending, and from that moment the
+// device has changed over. The link follows the state, at the latest when the
+// folder is opened again. Going back works the same way: first the state, then
+// the link. So current always shows one release, whole.
+//
+// A pending release is the last good one once it is confirmed: after its health
+// check, by Confirm, or at once if the app asked for neither. Until then only
+// its folder is used, and the counter that the device holds others to stays as
+// it was. One that failed is remembered and never taken again.
+//
+// # Metadata
+//
+// Metadata is go-tuf's updater within bounds of its own. Every document is
+// looked at before go-tuf sees it, a cached file that does not parse is moved
+// aside and fetched anew, and the highest versions seen are kept apart from the
+// cache (Memory). A check that finds nothing new takes two requests: is there a
+// newer root, and the timestamp.
+//
+// It also serves TUF repositories of others (MetadataConfig.Foreign), by which
+// the TUF project's conformance suite exercises the very code that devices run.
+//
+// # Network
+//
+// All bytes come through one place with a cap, a deadline or a least rate on
+// everything (limits.go of package sealift). Lengths that a server announces are
+// never believed, only compared. Answers are not compressed underway, and a
+// redirect leads nowhere but to the same server. A broken download is gone on
+// with where it broke, also by the next process.
+package client

@@ -1,0 +1,4 @@
+package client
+
+// PipeNet is pipeNet for the tests outside of the package.
+var PipeNet = pipeNet

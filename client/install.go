@@ -1,0 +1,333 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/bundle"
+)
+
+// Update brings the device up to date: it checks, and if there is something
+// newer, installs it and lets it prove itself as Config says. An error of
+// KindRollback says that a release failed to, and that the last good one is
+// back; after any other error what was installed still is. The Result is filled
+// in beside an error, too.
+//
+// While a release waits for Confirm nothing newer is looked for.
+func (d *Device) Update(ctx context.Context) (Result, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s, err := d.store.load()
+	if err != nil {
+		return Result{}, err
+	}
+	// Nothing may point to the folder that is about to be written.
+	if err := d.relink(&s); err != nil {
+		return d.failed(Result{}, err)
+	}
+	if s.Pending != nil {
+		return d.prove(ctx)
+	}
+	p, err := d.plan(ctx)
+	if err != nil {
+		return d.failed(Result{}, err)
+	}
+	if p == nil {
+		s, err := d.store.load()
+		return s.result(OutcomeCurrent), err
+	}
+	if err := d.install(ctx, p); err != nil {
+		return d.failed(Result{Available: p.available()}, err)
+	}
+	return d.prove(ctx)
+}
+
+// install puts a release into the idle folder and points "current" at it.
+func (d *Device) install(ctx context.Context, p *plan) error {
+	key, err := d.contentKey(ctx, p.rules, p.verified.Release)
+	if err != nil {
+		return err
+	}
+	staged, err := d.stage(ctx, p)
+	if err != nil {
+		return err
+	}
+	s, err := d.store.load()
+	if err != nil {
+		return err
+	}
+	slot := s.idle()
+	if err := d.unpack(ctx, p, key, staged, slot); err != nil {
+		return err
+	}
+	if err := d.recheck(ctx, p); err != nil {
+		_ = d.files.RemoveAll(path.Join(bundlesDir, slot))
+		return err
+	}
+	if err := d.keepFiles(&s, p); err != nil {
+		return diskError("storing the release", err)
+	}
+	if err := d.swap(p, slot); err != nil {
+		return err
+	}
+	// From here the release is in place; what follows is tidying up.
+	_ = d.files.RemoveAll(stagingDir)
+	return nil
+}
+
+// stage fetches the blob and returns the name of the file it is in.
+func (d *Device) stage(ctx context.Context, p *plan) (string, error) {
+	blob := p.verified.Release.Full()
+	name := path.Join(stagingDir, blob.Digest.String())
+	names, err := d.files.Names(stagingDir)
+	for _, other := range names {
+		if err == nil && other != blob.Digest.String() { // of a release that is no longer offered
+			err = d.files.RemoveAll(path.Join(stagingDir, other))
+		}
+	}
+	if err == nil {
+		err = d.files.MkdirAll(stagingDir)
+	}
+	if err != nil {
+		return "", diskError(blobOp, err)
+	}
+	fetch := &download{
+		wire: d.wire, files: d.files, name: name, want: blob,
+		address:  d.cfg.Server + "v1/blobs/" + blob.Digest.String(),
+		progress: d.progress(StepFetch),
+	}
+	return name, fetch.run(ctx)
+}
+
+// unpack opens the staged blob into a bundle folder that nothing points to.
+func (d *Device) unpack(ctx context.Context, p *plan, key bundle.ContentKey, staged, slot string) (err error) {
+	sealed, err := d.files.Open(staged)
+	if err != nil {
+		return diskError(sinkOp, err)
+	}
+	defer sealed.Close()
+	dir := path.Join(bundlesDir, slot)
+	sink, err := newFolderSink(d.files, dir)
+	if err != nil {
+		return diskError(sinkOp, err)
+	}
+	defer func() {
+		sink.abandon()
+		if err != nil {
+			_ = d.files.RemoveAll(dir)
+		}
+	}()
+	r := p.verified.Release
+	id := bundle.Identity{Digest: r.Archive.Digest, Length: r.Archive.Length}
+	if err := bundle.Open(ctx, sealed, id, r.App, key, sink, d.progress(StepOpen)); err != nil {
+		return err
+	}
+	return sink.finish()
+}
+
+// keepFiles keeps the release and its proof, to be able to tell later whether
+// what is installed is still sound, and drops those of releases long replaced.
+func (d *Device) keepFiles(s *state, p *plan) error {
+	if err := d.files.MkdirAll(releasesDir); err != nil {
+		return err
+	}
+	keep := []string{p.verified.Digest.String()}
+	if s.Installed != nil {
+		keep = append(keep, s.Installed.Release.String())
+	}
+	names, err := d.files.Names(releasesDir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if digest, _, _ := strings.Cut(name, "."); !slices.Contains(keep, digest) {
+			if err := d.files.RemoveAll(path.Join(releasesDir, name)); err != nil {
+				return err
+			}
+		}
+	}
+	if err := d.files.WriteFile(releaseFile(p.verified.Digest), p.release, 0o644); err != nil {
+		return err
+	}
+	return d.files.WriteFile(proofFile(p.verified.Digest), p.proof, 0o644)
+}
+
+// swap is the moment at which the device changes over: first in the state,
+// then in the link, which follows the state also after a crash.
+func (d *Device) swap(p *plan, slot string) error {
+	r := p.verified.Release
+	next := &Pending{Installed: Installed{
+		Release: p.verified.Digest, Payload: p.verified.Payload, Version: r.Version, Counter: r.Counter, Archive: r.Archive, Slot: slot,
+	}}
+	if d.cfg.HealthCheck == nil && d.cfg.ConfirmWithin > 0 {
+		next.wait(d.cfg.Host.Now(), d.cfg.ConfirmWithin)
+	}
+	s, err := d.store.change(func(s *state) error {
+		if s.Pending != nil || s.idle() != slot {
+			return sealift.Errorf(sealift.KindConflict, "installing", "the device changed meanwhile").WithHint("try again")
+		}
+		s.Pending = next
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	d.watch = watch{next.Release, time.Now(), d.cfg.ConfirmWithin, true}
+	return d.relink(&s)
+}
+
+// maxTries is how often a release's health check may be begun without coming
+// to an end.
+const maxTries = 3
+
+// prove lets the pending release show that it works, or sees whether its time
+// is over.
+func (d *Device) prove(ctx context.Context) (Result, error) {
+	s, err := d.store.load()
+	if err != nil {
+		return Result{}, err
+	}
+	switch {
+	case s.Pending == nil: // confirmed meanwhile
+	case d.cfg.HealthCheck != nil:
+		return d.checkHealth(ctx)
+	case s.Pending.ConfirmBy != nil:
+		return d.await(&s)
+	default:
+		s, err = confirmIn(d.store)
+	}
+	return s.result(OutcomeUpdated), err
+}
+
+func (d *Device) checkHealth(ctx context.Context) (Result, error) {
+	s, err := d.store.change(func(s *state) error {
+		if s.Pending != nil {
+			next := *s.Pending
+			next.Tries++
+			s.Pending = &next
+		}
+		return nil
+	})
+	if err != nil || s.Pending == nil {
+		return s.result(OutcomeUpdated), err
+	}
+	if s.Pending.Tries > maxTries {
+		return d.takeBack(errors.New("its health check never came to an end"), (*state).revert)
+	}
+	err = d.cfg.HealthCheck(ctx, filepath.Join(d.cfg.Dir, bundlesDir, s.Pending.Slot))
+	switch {
+	case ctx.Err() != nil: // interrupted: that says nothing about the release
+		return s.result(OutcomePending), sealift.Errorf(sealift.KindInternal, "checking the new release's health", "%w", context.Cause(ctx)).WithReason("cancelled")
+	case err != nil:
+		return d.takeBack(err, (*state).revert)
+	}
+	s, err = confirmIn(d.store)
+	if sealift.ReasonOf(err) == reasonNotPending { // somebody else was faster
+		s, err = d.store.load()
+	}
+	return s.result(OutcomeUpdated), err
+}
+
+// takeBack returns to the last good release, or to none. how is what becomes of
+// the one that waits: revert or lapse.
+func (d *Device) takeBack(cause error, how func(*state)) (Result, error) {
+	var bad Installed
+	s, err := d.store.change(func(s *state) error {
+		if s.Pending == nil {
+			return nothingPending("taking a release back")
+		}
+		bad = s.Pending.Installed
+		how(s)
+		return nil
+	})
+	if err == nil {
+		err = d.relink(&s)
+	}
+	if err != nil {
+		return d.failed(Result{}, err)
+	}
+	r := s.result(OutcomeRolledBack)
+	r.Available = &Available{Release: bad.Release, Version: bad.Version, Counter: bad.Counter, Archive: bad.Archive}
+	back := "nothing is installed"
+	if s.Installed != nil {
+		back = "version " + string(s.Installed.Version) + " is back"
+	}
+	again := "this release is never taken again; publish a new one"
+	if !slices.Contains(s.Refused, bad.Release) {
+		again = "this release is tried once more, as long as it is offered: confirm it in time, and look at this machine's clock"
+	}
+	return r, sealift.Errorf(sealift.KindRollback, "trying version "+string(bad.Version), "it was taken back: %w", cause).WithReason("unhealthy").
+		WithHint("%s, and %s", back, again)
+}
+
+const reasonNotPending = "not-pending"
+
+func nothingPending(op string) error {
+	return sealift.Errorf(sealift.KindNotFound, op, "no release waits to be confirmed").WithReason(reasonNotPending).
+		WithHint("it was confirmed or taken back already")
+}
+
+// Confirm says that the pending release works: it is the last good one from
+// now on, and the device takes none with a lower counter any more. With nothing
+// pending it fails with KindNotFound.
+func (d *Device) Confirm(context.Context) (Result, error) {
+	s, err := confirmIn(d.store)
+	return s.result(OutcomeUpdated), err
+}
+
+// ConfirmIn is Confirm for the device in the folder dir, from any process: the
+// one that has the device open sees it.
+func ConfirmIn(host Host, dir string) (Result, error) {
+	files, err := host.Files(dir)
+	if err != nil {
+		return Result{}, err
+	}
+	defer files.Close()
+	s, err := confirmIn(stateStore{files})
+	return s.result(OutcomeUpdated), err
+}
+
+func confirmIn(store stateStore) (state, error) {
+	return store.change(func(s *state) error {
+		if s.Pending == nil {
+			return nothingPending("confirming a release")
+		}
+		s.confirm()
+		return nil
+	})
+}
+
+// Revert takes the pending release back for the host's own reasons. Its error
+// is of KindRollback, as Update's would be, or KindNotFound with nothing
+// pending.
+func (d *Device) Revert(_ context.Context, reason string) (Result, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.takeBack(errors.New(reason), (*state).revert)
+}
+
+// Await waits until the pending release is confirmed, by this process or
+// another, or its time is over and it is taken back with KindRollback. If ctx
+// ends first the release stays pending.
+func (d *Device) Await(ctx context.Context) (Result, error) {
+	const pause = 200 * time.Millisecond
+	for {
+		d.mu.Lock()
+		r, err := d.prove(ctx)
+		d.mu.Unlock()
+		if err != nil || r.Pending == nil {
+			return r, err
+		}
+		select {
+		case <-ctx.Done():
+			return r, sealift.Errorf(sealift.KindInternal, "waiting for a release to be confirmed", "%w", context.Cause(ctx)).WithReason("cancelled")
+		case <-time.After(pause):
+		}
+	}
+}
