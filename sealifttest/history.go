@@ -1,0 +1,180 @@
+package sealifttest
+
+import (
+	"crypto"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/trust"
+	"github.com/sealift/sealift/trust/tufrepo"
+)
+
+// Baseline gives the World a past: 0.9.0, a bad 0.9.1, the roll-back to 0.9.0,
+// and then 1.0.0, which it returns. Attacks take what they replay from here.
+func (w *World) Baseline() (*Published, error) {
+	if _, err := w.Publish(Spec{Version: "0.9.0"}); err != nil {
+		return nil, err
+	}
+	bad, err := w.Publish(Spec{Version: "0.9.1"})
+	if err != nil {
+		return nil, err
+	}
+	back := &trust.Rollback{
+		From: []sealift.Digest{bad.Candidate.Release.Digest}, NotAfter: trust.At(w.Now().Add(30 * 24 * time.Hour)), Reason: "white screen",
+	}
+	if _, err := w.Publish(Spec{Version: "0.9.0", Act: sealift.ActRollback, Rollback: back}); err != nil {
+		return nil, err
+	}
+	return w.Publish(Spec{Version: "1.0.0"})
+}
+
+// published returns the oldest release of an act.
+func (w *World) published(act sealift.Act) *Published {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.history {
+		if p.Release.Act == act {
+			return p
+		}
+	}
+	return nil
+}
+
+// newest returns the release that was prepared last.
+func (w *World) newest() *Published {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.history[len(w.history)-1]
+}
+
+// used returns the highest counter that the vault allocated.
+func (w *World) used(app sealift.AppID) sealift.Counter {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.counter[app]
+}
+
+func (w *World) setUsed(app sealift.AppID, used sealift.Counter) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.counter[app] = used
+}
+
+// Renew changes all that a device fetches once and keeps: trust.json, deny.json
+// (each revokes a certificate that never was) and every channel's epoch. All
+// metadata is signed anew.
+func (w *World) Renew() error {
+	strange := trust.Revocation{Issuer: sealift.DigestOf([]byte("nobody")), Serial: fmt.Sprint(len(w.Trust.Revoked) + 1)}
+	w.Trust.Revoked = append(w.Trust.Revoked, strange)
+	w.Deny.Revoked = append(w.Deny.Revoked, strange)
+	if err := w.turnEpochs(); err != nil {
+		return err
+	}
+	if err := w.SignTargets(); err != nil {
+		return err
+	}
+	return w.Redirect()
+}
+
+func (w *World) turnEpochs() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, path := range slices.Sorted(maps.Keys(w.epochs)) {
+		app, channel, _ := strings.Cut(strings.TrimSuffix(path, "/epoch.json"), "/")
+		if err := w.turnEpoch(sealift.AppID(app), sealift.Channel(channel)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fastForward is the version that a thief of online keys signs.
+const fastForward = 2_000_000_000
+
+// FastForward publishes a timestamp, a snapshot and bins of a version so high
+// that, were no key replaced, a device could never take an honest one again.
+func (w *World) FastForward() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.honest = maps.Clone(w.roles)
+	for role, content := range w.roles {
+		if role == "targets" {
+			continue
+		}
+		var err error
+		if w.roles[role], err = withVersion(content, fastForward-1); err != nil {
+			return fmt.Errorf("forwarding %s: %w", role, err)
+		}
+	}
+	// The snapshot's list of bins goes on from what it says: Direct signs each
+	// anew, at the version after that.
+	return w.direct(nil, w.now.AddDate(100, 0, 0))
+}
+
+// withVersion changes the version in signed metadata, whose signature is then
+// no longer right.
+func withVersion(content []byte, version int64) ([]byte, error) {
+	var m struct {
+		Signatures json.RawMessage            `json:"signatures"`
+		Signed     map[string]json.RawMessage `json:"signed"`
+	}
+	if err := json.Unmarshal(content, &m); err != nil {
+		return nil, err
+	}
+	m.Signed["version"] = json.RawMessage(fmt.Sprint(version))
+	return json.Marshal(m)
+}
+
+// forgetFastForward makes the vault's own metadata the newest again.
+func (w *World) forgetFastForward() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.roles = w.honest
+}
+
+// ReplaceOnlineKeys makes new director, snapshot and timestamp keys, and a root
+// and targets.json that say so: what a vault does after they were stolen.
+func (w *World) ReplaceOnlineKeys() error {
+	err := w.RotateRoot(func() {
+		for _, key := range []*crypto.Signer{&w.Director, &w.Snapshot, &w.Timestamp} {
+			*key = NewKey()
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.SignTargets(); err != nil {
+		return err
+	}
+	return w.Redirect()
+}
+
+// saveLog returns the log's size, and what makes it again what it is now.
+func (w *World) saveLog() (size int64, restore func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	saved := log{w.log.size, slices.Clone(w.log.hashes)}
+	tiles := map[string][]byte{}
+	for path, content := range w.files {
+		if strings.HasPrefix(path, "log/") {
+			tiles[path] = content
+		}
+	}
+	return saved.size, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.log = log{saved.size, append([]tlog.Hash{}, saved.hashes...)}
+		maps.Copy(w.files, tiles)
+	}
+}
+
+func target(path string, content []byte) tufrepo.Target {
+	return tufrepo.Target{Path: path, Content: content}
+}
