@@ -1,0 +1,214 @@
+package store
+
+import (
+	"time"
+
+	"github.com/sealift/sealift"
+)
+
+// Key is one version of a key. The vault alone gives the texts their meaning,
+// and authenticates all columns by MAC.
+type Key struct {
+	ID          string
+	Version     uint64 // from 1
+	Purpose     string
+	Algorithm   string
+	Provider    string
+	Owner       string
+	Label       string
+	State       string
+	Created     time.Time
+	NotBefore   time.Time
+	NotAfter    time.Time
+	Changed     time.Time // when State was last set
+	Public      []byte
+	Certificate []byte // DER; may be empty
+	DataKey     []byte // wrapped; empty once destroyed
+	Private     []byte // sealed under the data key; empty once destroyed
+	KEK         string // id of the key-encryption key that wraps DataKey
+	MAC         []byte
+}
+
+// KeyFilter picks keys; an empty field matches all.
+type KeyFilter struct {
+	ID      string
+	Purpose string
+	State   string
+	Label   string
+}
+
+// AuditEntry is one leaf of the log.
+type AuditEntry struct {
+	Index int64
+	Leaf  []byte
+}
+
+// App is an app.
+type App struct {
+	ID            sealift.AppID
+	Device        bool // bundles may hold native code
+	OpenEnrolment bool
+	Created       time.Time
+}
+
+// Channel is a channel of an app.
+type Channel struct {
+	App     sealift.AppID
+	Name    sealift.Channel
+	Created time.Time
+}
+
+// Epoch is one generation of a channel's key.
+type Epoch struct {
+	App        sealift.AppID
+	Channel    sealift.Channel
+	Number     uint64
+	KeyID      string
+	KeyVersion uint64
+	KEM        uint16 // RFC 9180 section 7, as are the two below
+	KDF        uint16
+	AEAD       uint16
+	PublicKey  []byte
+	Created    time.Time
+}
+
+// Coordinates are what a published release is unique by.
+type Coordinates struct {
+	App      sealift.AppID
+	Channel  sealift.Channel
+	Platform sealift.Platform
+	Runtime  sealift.RuntimeRange
+	Version  sealift.Version
+}
+
+// DraftState is how far a draft has come.
+type DraftState string
+
+// The states of a draft.
+const (
+	DraftReserved  DraftState = "reserved"
+	DraftPublished DraftState = "published"
+	DraftAbandoned DraftState = "abandoned"
+)
+
+// Draft is a reserved counter.
+type Draft struct {
+	ID string
+	Coordinates
+	Counter   sealift.Counter
+	Act       sealift.Act
+	State     DraftState
+	Requester string
+	Created   time.Time
+	Expires   time.Time
+	Release   sealift.Digest // of release.json, once published
+}
+
+// Blob is a sealed blob that is stored in the published tree.
+type Blob struct {
+	App     sealift.AppID
+	Digest  sealift.Digest
+	Length  int64
+	Created time.Time
+}
+
+// Release is a published release.
+type Release struct {
+	Coordinates
+	Digest      sealift.Digest // of release.json
+	Payload     sealift.Digest
+	Counter     sealift.Counter
+	Act         sealift.Act
+	SignedAt    time.Time
+	Created     time.Time
+	Archive     sealift.Digest
+	ArchiveSize int64
+	Blob        sealift.Digest // the full one
+	BlobSize    int64
+	File        []byte // release.json
+	Proof       []byte
+	LogIndex    int64
+	Issuer      sealift.Digest // of the leaf
+	Serial      string
+	Withdrawn   bool
+}
+
+// ReleaseFilter picks releases; a zero field matches all.
+type ReleaseFilter struct {
+	Channel  sealift.Channel
+	Platform sealift.Platform
+	Runtime  sealift.RuntimeRange
+	Version  sealift.Version
+	Counter  sealift.Counter
+	Before   sealift.Counter // only smaller counters
+	Limit    int             // 0 for no limit
+}
+
+// Metadata is signed TUF metadata of one role.
+type Metadata struct {
+	Role    string
+	Version int64
+	Expires time.Time
+	Content []byte
+}
+
+// Outgoing is a file that waits to be written to the published tree.
+type Outgoing struct {
+	Seq     int64
+	Key     string
+	Content []byte
+}
+
+// Token is an access token of a person or a service.
+type Token struct {
+	ID      string
+	Kind    string
+	Role    string
+	Hash    sealift.Digest // SHA-256 of the secret
+	Created time.Time
+	Expires time.Time // zero for never
+	Revoked bool
+}
+
+// EnrolmentToken lets devices enrol. Its secret is among the wrapped secrets.
+type EnrolmentToken struct {
+	ID      string
+	App     sealift.AppID
+	Label   string
+	Created time.Time
+	Expires time.Time
+	MaxUses int64 // 0 for any number
+	Uses    int64
+}
+
+// DeviceState is whether a device may ask for anything.
+type DeviceState string
+
+// The states of a device.
+const (
+	DeviceActive  DeviceState = "active"
+	DeviceRevoked DeviceState = "revoked"
+)
+
+// Device is an enrolled installation.
+type Device struct {
+	App       sealift.AppID
+	ID        sealift.DeviceID
+	Identity  []byte // DER SubjectPublicKeyInfo
+	KEM       uint16
+	KDF       uint16
+	AEAD      uint16
+	PublicKey []byte // HPKE
+	Platform  sealift.Platform
+	Runtime   sealift.Version
+	Token     string // id of the enrolment token; empty where the app enrols openly
+	State     DeviceState
+	Enrolled  time.Time
+}
+
+// Nonce is one that a device used.
+type Nonce struct {
+	Device  sealift.DeviceID
+	Nonce   string
+	Expires time.Time
+}

@@ -1,0 +1,84 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+
+	"github.com/sealift/sealift"
+)
+
+// because returns the error of ctx instead of the one that its end led to.
+func because(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// failure classes an error of SQLite, database/sql or the file system.
+func failure(op string, err error) error {
+	var classed *sealift.Error
+	var refused *sqlite.Error
+	switch {
+	case errors.As(err, &classed):
+		return &sealift.Error{Kind: classed.Kind, Op: op, Reason: classed.Reason, Err: err}
+	case errors.As(err, &refused):
+		return refusal(op, refused.Code(), err)
+	case errors.Is(err, sql.ErrNoRows):
+		return sealift.Errorf(sealift.KindNotFound, op, "there is none")
+	case errors.Is(err, sql.ErrTxDone):
+		return sealift.Errorf(sealift.KindInternal, op, "its transaction has ended: %w", err).WithReason("tx-ended")
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return full(op, err)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return forbidden(op, err)
+	}
+	return sealift.Errorf(sealift.KindInternal, op, "%w", err)
+}
+
+// refusal classes a result code of SQLite (sqlite.org/rescode.html), of which
+// the low byte is the primary one.
+func refusal(op string, code int, err error) error {
+	switch {
+	case isConflict(code):
+		return sealift.Errorf(sealift.KindConflict, op, "it is there already: %w", err)
+	case code == lib.SQLITE_CONSTRAINT_FOREIGNKEY:
+		return sealift.Errorf(sealift.KindNotFound, op, "what it belongs to is not there: %w", err)
+	case code == lib.SQLITE_IOERR_SHMSIZE:
+		return full(op, err) // the one extension of a file that is not reported as FULL
+	}
+	internal := sealift.Errorf(sealift.KindInternal, op, "%w", err)
+	switch code & 0xff {
+	case lib.SQLITE_FULL:
+		return full(op, err)
+	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
+		return internal.WithReason("busy").
+			WithHint("another process has been writing to the store for %v; end it, and run one server on a data folder", busyTimeout)
+	case lib.SQLITE_READONLY, lib.SQLITE_PERM, lib.SQLITE_CANTOPEN:
+		return forbidden(op, err)
+	case lib.SQLITE_NOTADB, lib.SQLITE_CORRUPT:
+		return internal.WithReason("corrupt").
+			WithHint("the file is damaged or is no store; restore it from a backup, together with what was beside it")
+	}
+	return internal
+}
+
+func isConflict(code int) bool {
+	return code == lib.SQLITE_CONSTRAINT_UNIQUE || code == lib.SQLITE_CONSTRAINT_PRIMARYKEY || code == lib.SQLITE_CONSTRAINT_ROWID
+}
+
+func full(op string, err error) error {
+	return sealift.Errorf(sealift.KindExhausted, op, "%w", err).WithReason("disk_full").
+		WithHint("make room on the disk that holds the data folder, or raise its quota, and try again")
+}
+
+func forbidden(op string, err error) error {
+	return sealift.Errorf(sealift.KindInternal, op, "%w", err).
+		WithHint("let the user that runs the server write to the data folder")
+}

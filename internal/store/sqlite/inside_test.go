@@ -1,0 +1,173 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/store"
+)
+
+func openHere(t *testing.T) *DB {
+	t.Helper()
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "vault.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+func pragma(t *testing.T, db *sql.DB, name string) (value string) {
+	t.Helper()
+	if err := db.QueryRow("PRAGMA " + name).Scan(&value); err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+func exec(t *testing.T, db *sql.DB, statement string) {
+	t.Helper()
+	if _, err := db.Exec(statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantKind(t *testing.T, err error, kind sealift.Kind, reason string) {
+	t.Helper()
+	if sealift.KindOf(err) != kind || sealift.ReasonOf(err) != reason {
+		t.Errorf("error %v has kind %q and reason %q, want %q and %q", err, sealift.KindOf(err), sealift.ReasonOf(err), kind, reason)
+	}
+	if reason != "" && sealift.HintOf(err) == "" {
+		t.Errorf("error %v has no hint", err)
+	}
+}
+
+// TestSettings holds the connections to what the package comment promises.
+func TestSettings(t *testing.T) {
+	db := openHere(t)
+	for name, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "secure_delete": "1", "busy_timeout": "10000", "trusted_schema": "0"} {
+		if got := pragma(t, db.writer.db, name); got != want {
+			t.Errorf("writer: %s = %s, want %s", name, got, want)
+		}
+	}
+	for name, want := range map[string]string{"journal_mode": "wal", "query_only": "1", "busy_timeout": "10000"} {
+		if got := pragma(t, db.reader.db, name); got != want {
+			t.Errorf("reader: %s = %s, want %s", name, got, want)
+		}
+	}
+	if got := db.writer.db.Stats().MaxOpenConnections; got != 1 {
+		t.Errorf("%d connections write", got)
+	}
+}
+
+// TestFullDisk bounds the file in place of the disk.
+func TestFullDisk(t *testing.T) {
+	db := openHere(t)
+	ctx := t.Context()
+	set := func(path string, size int) error {
+		return db.Update(ctx, func(tx store.Tx) error {
+			if err := tx.SetDocument(ctx, path+" before", []byte("x")); err != nil {
+				return err
+			}
+			err := tx.SetDocument(ctx, path, make([]byte, size))
+			if err != nil { // fn goes on all the same
+				if tx.SetDocument(ctx, path+" after", []byte("x")) == nil {
+					t.Error("a write after the disk was full succeeded")
+				}
+			}
+			return nil
+		})
+	}
+	exec(t, db.writer.db, "PRAGMA max_page_count = "+pragma(t, db.writer.db, "page_count"))
+	wantKind(t, set("p", 1<<20), sealift.KindExhausted, "disk_full")
+	exec(t, db.writer.db, "PRAGMA max_page_count = 100000")
+	err := db.View(ctx, func(tx store.Tx) error {
+		for _, path := range []string{"p before", "p", "p after"} {
+			if _, err := tx.Document(ctx, path); sealift.KindOf(err) != sealift.KindNotFound {
+				t.Errorf("%q is there: %v", path, err)
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(err, set("p", 1<<20)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestBusy has another process hold the file.
+func TestBusy(t *testing.T) {
+	db := openHere(t)
+	exec(t, db.writer.db, "PRAGMA busy_timeout = 10")
+	var path string
+	if err := db.reader.db.QueryRow("SELECT file FROM pragma_database_list").Scan(&path); err != nil {
+		t.Fatal(err)
+	}
+	other, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = other.Update(t.Context(), func(store.Tx) error {
+		wantKind(t, db.Update(t.Context(), func(store.Tx) error { return nil }), sealift.KindInternal, "busy")
+		return db.View(t.Context(), func(store.Tx) error { return nil })
+	})
+	if err := errors.Join(err, other.Close()); err != nil {
+		t.Error(err)
+	}
+	if err := db.Update(t.Context(), func(store.Tx) error { return nil }); err != nil {
+		t.Errorf("after the other has ended: %v", err)
+	}
+}
+
+func TestFailure(t *testing.T) {
+	db := openHere(t)
+	exec(t, db.writer.db, "INSERT INTO apps VALUES ('a', 0, 0, 0, 0)")
+	for statement, want := range map[string]sealift.Kind{
+		"INSERT INTO apps VALUES ('a', 0, 0, 0, 0)":                           sealift.KindConflict,
+		"INSERT INTO audit_entries VALUES (1, x'00'), (1, x'00')":             sealift.KindConflict,
+		"INSERT INTO nonces VALUES ('d', 'n', 1), ('d', 'n', 1)":              sealift.KindConflict,
+		"INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, 1)": sealift.KindConflict,
+		"INSERT INTO channels VALUES ('b', 'c', 0)":                           sealift.KindNotFound,
+		"INSERT INTO apps VALUES ('c', 0, 0, 0, 9223372036854775807)":         sealift.KindInternal,
+		"INSERT INTO apps VALUES ('d', 0, 0, 0, NULL)":                        sealift.KindInternal,
+		"INSERT INTO audit_hashes VALUES (0, x'00')":                          sealift.KindInternal,
+		"INSERT INTO audit_entries VALUES (1, 'text')":                        sealift.KindInternal,
+		`SELECT "text"`: sealift.KindInternal,
+	} {
+		_, err := db.writer.db.Exec(statement)
+		if err == nil {
+			t.Errorf("%s succeeded", statement)
+			continue
+		}
+		wantKind(t, failure("testing", err), want, "")
+	}
+	_, err := db.reader.db.Exec("DELETE FROM apps")
+	wantKind(t, failure("testing", err), sealift.KindInternal, "")
+	for _, c := range []struct {
+		err    error
+		kind   sealift.Kind
+		reason string
+	}{
+		{sql.ErrNoRows, sealift.KindNotFound, ""},
+		{&os.PathError{Op: "mkdir", Path: "/x", Err: syscall.ENOSPC}, sealift.KindExhausted, "disk_full"},
+		{&os.PathError{Op: "open", Path: "/x", Err: syscall.EACCES}, sealift.KindInternal, ""},
+		{context.Canceled, sealift.KindInternal, ""},
+		{fmt.Errorf("deep: %w", sealift.Errorf(sealift.KindDenied, "x", "y").WithReason("z").WithHint("h")), sealift.KindDenied, "z"},
+	} {
+		err := failure("testing", c.err)
+		wantKind(t, err, c.kind, c.reason)
+		if !errors.Is(err, c.err) && c.err != sql.ErrNoRows {
+			t.Errorf("%v does not wrap %v", err, c.err)
+		}
+	}
+}

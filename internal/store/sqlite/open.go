@@ -1,0 +1,186 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/store/sqlite/sqlcgen"
+)
+
+const (
+	// busyTimeout is how long a write waits for one of another process, such as
+	// a command run beside the server.
+	busyTimeout = 10 * time.Second
+	// readers is how many Views run at a time; each has its own page cache.
+	readers = 4
+	// walLimit is the size in bytes to which the write-ahead log is cut once it
+	// has been written back; a long View lets it grow.
+	walLimit = 64 << 20
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Open opens the store in the file at path and brings its schema up to date. It
+// makes the file (mode 0600) and its folder (0700) if they are not there, and
+// takes the group's and others' permissions off a file that has some. A file
+// that a newer Sealift has migrated is refused with reason "newer-schema".
+func Open(ctx context.Context, path string) (*DB, error) {
+	const op = "opening the store"
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, failure(op, err)
+	}
+	if err := createFile(path); err != nil {
+		return nil, failure(op, err)
+	}
+	d := &DB{}
+	if d.writer, err = openPool(ctx, writerDSN(path), 1, migrate); err != nil {
+		return nil, failure(op, because(ctx, err))
+	}
+	if d.reader, err = openPool(ctx, readerDSN(path), readers, nil); err != nil {
+		return nil, errors.Join(failure(op, because(ctx, err)), d.writer.close())
+	}
+	return d, nil
+}
+
+// createFile makes an empty file, and its folder, and has their names on disk:
+// SQLite itself would make it readable for others. What it puts beside the file
+// gets the file's mode.
+func createFile(path string) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return tighten(path)
+	}
+	if err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(dir), syncDir(filepath.Dir(dir)))
+}
+
+func tighten(path string) error {
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		info, err := os.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if mode := info.Mode().Perm(); mode&0o077 != 0 {
+			if err := os.Chmod(name, mode&0o700); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+func writerDSN(path string) string {
+	return dsn(path, url.Values{
+		"_txlock":       {"immediate"}, // or an upgrade from reading could fail halfway
+		"_journal_mode": {"WAL"},
+		"_synchronous":  {"FULL"},
+		"_pragma": {
+			"secure_delete(1)",
+			"journal_size_limit(" + strconv.Itoa(walLimit) + ")",
+		},
+	})
+}
+
+func readerDSN(path string) string {
+	return dsn(path, url.Values{"mode": {"ro"}, "_query_only": {"1"}})
+}
+
+func dsn(path string, values url.Values) string {
+	values.Set("_busy_timeout", strconv.FormatInt(busyTimeout.Milliseconds(), 10))
+	values.Set("_foreign_keys", "1")
+	values.Set("_defensive", "1") // SQL cannot damage the file,
+	values.Set("_dqs", "0")       // a misspelt "column" is an error,
+	values.Add("_pragma", "trusted_schema(0)")
+	values.Set("_error_rc", "1") // and an error's text is of that error
+	name := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: values.Encode()}
+	return name.String()
+}
+
+// openPool connects, lets prepare do its work and prepares the queries.
+func openPool(ctx context.Context, dsn string, size int, prepare func(context.Context, *sql.DB) error) (pool, error) {
+	connector, err := sqlite.NewConnector(dsn)
+	if err != nil {
+		return pool{}, err
+	}
+	p := pool{db: sql.OpenDB(connector)}
+	p.db.SetMaxOpenConns(size)
+	p.db.SetMaxIdleConns(size)
+	if prepare != nil {
+		err = prepare(ctx, p.db)
+	}
+	if err == nil {
+		p.queries, err = sqlcgen.Prepare(ctx, p.db)
+	}
+	if err != nil {
+		return pool{}, errors.Join(err, p.db.Close())
+	}
+	return p, nil
+}
+
+// migrate brings the schema up to date. Where another process does so at the
+// same time, one of the two fails, and looks again.
+func migrate(ctx context.Context, db *sql.DB) error {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, sub,
+		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return err
+	}
+	for before := int64(-1); ; {
+		current, target, err := provider.GetVersions(ctx)
+		switch {
+		case err != nil:
+			return err
+		case current > target:
+			return newerSchema(current, target)
+		}
+		_, err = provider.Up(ctx)
+		if err == nil || current == before {
+			return err
+		}
+		before = current
+	}
+}
+
+func newerSchema(current, known int64) error {
+	return sealift.Errorf(sealift.KindConflict, "", "the file has schema %d, and this Sealift knows up to %d", current, known).
+		WithReason("newer-schema").
+		WithHint("run the Sealift that last opened it, or a later one; or restore the backup made before the upgrade")
+}

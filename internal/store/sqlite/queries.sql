@@ -1,0 +1,248 @@
+-- What store.Tx does, in SQL that SQLite and PostgreSQL both take. An insert of
+-- a row that is there already does nothing and says so by its count of rows: an
+-- error would end the transaction in PostgreSQL.
+
+-- name: VaultSeal :one
+SELECT record FROM vault_seal WHERE id = 1;
+
+-- name: SetVaultSeal :exec
+INSERT INTO vault_seal (id, record) VALUES (1, @record)
+ON CONFLICT (id) DO UPDATE SET record = excluded.record;
+
+-- name: Secret :one
+SELECT wrapped FROM secrets WHERE name = @name;
+
+-- name: InsertSecret :execrows
+INSERT INTO secrets (name, wrapped) VALUES (@name, @wrapped)
+ON CONFLICT DO NOTHING;
+
+-- name: DeleteSecret :exec
+DELETE FROM secrets WHERE name = @name;
+
+-- name: InsertKey :execrows
+INSERT INTO vault_keys (
+  id, version, purpose, algorithm, provider, owner, label, state, created,
+  not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate
+) VALUES (
+  @id, @version, @purpose, @algorithm, @provider, @owner, @label, @state, @created,
+  @not_before, @not_after, @changed, @kek, @mac, @data_key, @public_key, @private_key, @certificate
+) ON CONFLICT DO NOTHING;
+
+-- name: Key :one
+SELECT * FROM vault_keys WHERE id = @id AND version = @version;
+
+-- name: UpdateKey :execrows
+UPDATE vault_keys SET
+  purpose = @purpose, algorithm = @algorithm, provider = @provider, owner = @owner,
+  label = @label, state = @state, created = @created, not_before = @not_before,
+  not_after = @not_after, changed = @changed, kek = @kek, mac = @mac, data_key = @data_key,
+  public_key = @public_key, private_key = @private_key, certificate = @certificate
+WHERE id = @id AND version = @version AND mac = @old_mac;
+
+-- name: Keys :many
+SELECT * FROM vault_keys
+WHERE (id = @id OR @id = '')
+  AND (purpose = @purpose OR @purpose = '')
+  AND (state = @state OR @state = '')
+  AND (label = @label OR @label = '')
+ORDER BY id, version;
+
+-- name: AuditSize :one
+SELECT CAST(COALESCE(MAX(position) + 1, 0) AS BIGINT) AS size FROM audit_entries;
+
+-- name: AuditHashSize :one
+SELECT CAST(COALESCE(MAX(position) + 1, 0) AS BIGINT) AS size FROM audit_hashes;
+
+-- name: InsertAuditEntry :exec
+INSERT INTO audit_entries (position, leaf) VALUES (@position, @leaf);
+
+-- name: InsertAuditHash :exec
+INSERT INTO audit_hashes (position, hash) VALUES (@position, @hash);
+
+-- name: AuditEntries :many
+SELECT * FROM audit_entries WHERE position >= @first ORDER BY position LIMIT @most;
+
+-- name: AuditHash :one
+SELECT hash FROM audit_hashes WHERE position = @position;
+
+-- name: InsertCheckpoint :exec
+INSERT INTO checkpoints (size, note) VALUES (@size, @note)
+ON CONFLICT (size) DO UPDATE SET note = excluded.note;
+
+-- name: LatestCheckpoint :one
+SELECT * FROM checkpoints ORDER BY size DESC LIMIT 1;
+
+-- name: InsertApp :execrows
+INSERT INTO apps (id, device, open_enrolment, created, last_counter)
+VALUES (@id, @device, @open_enrolment, @created, 0)
+ON CONFLICT DO NOTHING;
+
+-- name: App :one
+SELECT * FROM apps WHERE id = @id;
+
+-- name: Apps :many
+SELECT * FROM apps ORDER BY id;
+
+-- name: NextCounter :one
+UPDATE apps SET last_counter = last_counter + 1
+WHERE id = @id AND last_counter < @last
+RETURNING last_counter;
+
+-- name: RaiseCounter :execrows
+UPDATE apps SET last_counter = @least WHERE id = @id AND last_counter < @least;
+
+-- name: InsertChannel :execrows
+INSERT INTO channels (app, name, created) VALUES (@app, @name, @created)
+ON CONFLICT DO NOTHING;
+
+-- name: Channel :one
+SELECT * FROM channels WHERE app = @app AND name = @name;
+
+-- name: Channels :many
+SELECT * FROM channels WHERE app = @app ORDER BY name;
+
+-- name: InsertEpoch :exec
+INSERT INTO epochs (app, channel, number, key_id, key_version, kem, kdf, aead, created, public_key)
+VALUES (@app, @channel, @number, @key_id, @key_version, @kem, @kdf, @aead, @created, @public_key);
+
+-- name: Epoch :one
+SELECT * FROM epochs WHERE app = @app AND channel = @channel AND number = @number;
+
+-- name: NewestEpoch :one
+SELECT * FROM epochs WHERE app = @app AND channel = @channel ORDER BY number DESC LIMIT 1;
+
+-- name: InsertDraft :execrows
+INSERT INTO drafts (id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release)
+VALUES (@id, @app, @channel, @platform, @runtime, @version, @counter, @act, @state, @requester, @created, @expires, @release)
+ON CONFLICT DO NOTHING;
+
+-- name: Draft :one
+SELECT * FROM drafts WHERE id = @id;
+
+-- name: UpdateDraft :execrows
+UPDATE drafts SET
+  app = @app, channel = @channel, platform = @platform, runtime = @runtime, version = @version,
+  counter = @counter, act = @act, state = @state, requester = @requester, created = @created,
+  expires = @expires, release = @release
+WHERE id = @id AND state = @old_state;
+
+-- name: OpenDrafts :many
+SELECT * FROM drafts
+WHERE app = @app AND channel = @channel AND platform = @platform AND runtime = @runtime
+  AND version = @version AND state = 'reserved'
+ORDER BY counter;
+
+-- name: InsertBlob :exec
+INSERT INTO blobs (app, digest, length, created) VALUES (@app, @digest, @length, @created)
+ON CONFLICT DO NOTHING;
+
+-- name: Blob :one
+SELECT * FROM blobs WHERE app = @app AND digest = @digest;
+
+-- name: InsertRelease :execrows
+INSERT INTO releases (
+  app, channel, platform, runtime, version, counter, act, digest, payload, signed_at, created, archive,
+  archive_size, blob, blob_size, log_index, issuer, serial, withdrawn, proof, file
+) VALUES (
+  @app, @channel, @platform, @runtime, @version, @counter, @act, @digest, @payload, @signed_at, @created, @archive,
+  @archive_size, @blob, @blob_size, @log_index, @issuer, @serial, @withdrawn, @proof, @file
+) ON CONFLICT DO NOTHING;
+
+-- name: Release :one
+SELECT * FROM releases WHERE app = @app AND digest = @digest;
+
+-- name: Releases :many
+SELECT * FROM releases
+WHERE app = @app
+  AND (channel = @channel OR @channel = '')
+  AND (platform = @platform OR @platform = '')
+  AND (runtime = @runtime OR @runtime = '')
+  AND (version = @version OR @version = '')
+  AND (counter = @counter OR @counter = 0)
+  AND counter < @before
+ORDER BY counter DESC
+LIMIT @most;
+
+-- name: SetWithdrawn :execrows
+UPDATE releases SET withdrawn = @withdrawn WHERE app = @app AND digest = @digest;
+
+-- name: Metadata :one
+SELECT * FROM metadata WHERE role = @role ORDER BY version DESC LIMIT 1;
+
+-- name: MetadataVersion :one
+SELECT * FROM metadata WHERE role = @role AND version = @version;
+
+-- name: NewestVersion :one
+SELECT version FROM metadata WHERE role = @role ORDER BY version DESC LIMIT 1;
+
+-- name: InsertMetadata :exec
+INSERT INTO metadata (role, version, expires, content) VALUES (@role, @version, @expires, @content);
+
+-- name: TrimMetadata :exec
+DELETE FROM metadata WHERE role = @role AND version < @version;
+
+-- name: Document :one
+SELECT content FROM documents WHERE path = @path;
+
+-- name: SetDocument :exec
+INSERT INTO documents (path, content) VALUES (@path, @content)
+ON CONFLICT (path) DO UPDATE SET content = excluded.content;
+
+-- name: DeleteDocument :exec
+DELETE FROM documents WHERE path = @path;
+
+-- name: AppendOutbox :exec
+INSERT INTO outbox (place, content) VALUES (@place, @content);
+
+-- name: Outbox :many
+SELECT * FROM outbox ORDER BY seq LIMIT @most;
+
+-- name: TrimOutbox :exec
+DELETE FROM outbox WHERE seq <= @seq;
+
+-- name: InsertToken :execrows
+INSERT INTO tokens (id, kind, role, hash, created, expires, revoked)
+VALUES (@id, @kind, @role, @hash, @created, @expires, @revoked)
+ON CONFLICT DO NOTHING;
+
+-- name: Token :one
+SELECT * FROM tokens WHERE id = @id;
+
+-- name: Tokens :many
+SELECT * FROM tokens ORDER BY created, id;
+
+-- name: RevokeToken :execrows
+UPDATE tokens SET revoked = 1 WHERE id = @id;
+
+-- name: InsertEnrolmentToken :execrows
+INSERT INTO enrolment_tokens (id, app, label, created, expires, max_uses, uses)
+VALUES (@id, @app, @label, @created, @expires, @max_uses, @uses)
+ON CONFLICT DO NOTHING;
+
+-- name: EnrolmentToken :one
+SELECT * FROM enrolment_tokens WHERE id = @id;
+
+-- name: UseEnrolmentToken :execrows
+UPDATE enrolment_tokens SET uses = uses + 1
+WHERE id = @id AND (max_uses = 0 OR uses < max_uses);
+
+-- name: PutDevice :exec
+INSERT INTO devices (app, id, identity, kem, kdf, aead, platform, runtime, token, state, enrolled, public_key)
+VALUES (@app, @id, @identity, @kem, @kdf, @aead, @platform, @runtime, @token, @state, @enrolled, @public_key)
+ON CONFLICT (app, id) DO UPDATE SET
+  identity = excluded.identity, kem = excluded.kem, kdf = excluded.kdf, aead = excluded.aead,
+  platform = excluded.platform, runtime = excluded.runtime, token = excluded.token,
+  state = excluded.state, enrolled = excluded.enrolled, public_key = excluded.public_key;
+
+-- name: Device :one
+SELECT * FROM devices WHERE app = @app AND id = @id;
+
+-- name: CountDevices :many
+SELECT state, COUNT(*) AS devices FROM devices WHERE app = @app GROUP BY state;
+
+-- name: UseNonce :execrows
+INSERT INTO nonces (device, nonce, expires) VALUES (@device, @nonce, @expires)
+ON CONFLICT DO NOTHING;
+
+-- name: PruneNonces :execrows
+DELETE FROM nonces WHERE expires < @before;

@@ -1,0 +1,35 @@
+package sqlite
+
+import (
+	"context"
+
+	"github.com/sealift/sealift/internal/store/sqlite/sqlcgen"
+)
+
+// VaultSeal implements store.SealTx.
+func (t *tx) VaultSeal(ctx context.Context) ([]byte, error) {
+	record, err := t.q.VaultSeal(ctx)
+	return bare(record), t.fail(ctx, "reading the seal record", err)
+}
+
+// SetVaultSeal implements store.SealTx.
+func (t *tx) SetVaultSeal(ctx context.Context, record []byte) error {
+	return t.fail(ctx, "storing the seal record", t.q.SetVaultSeal(ctx, some(record)))
+}
+
+// Secret implements store.SealTx.
+func (t *tx) Secret(ctx context.Context, name string) ([]byte, error) {
+	wrapped, err := t.q.Secret(ctx, name)
+	return bare(wrapped), t.fail(ctx, "reading secret "+name, err)
+}
+
+// InsertSecret implements store.SealTx.
+func (t *tx) InsertSecret(ctx context.Context, name string, wrapped []byte) error {
+	rows, err := t.q.InsertSecret(ctx, sqlcgen.InsertSecretParams{Name: name, Wrapped: some(wrapped)})
+	return t.added(ctx, "storing secret "+name, rows, err)
+}
+
+// DeleteSecret implements store.SealTx.
+func (t *tx) DeleteSecret(ctx context.Context, name string) error {
+	return t.fail(ctx, "deleting secret "+name, t.q.DeleteSecret(ctx, name))
+}

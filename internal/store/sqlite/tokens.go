@@ -1,0 +1,81 @@
+package sqlite
+
+import (
+	"context"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/store/sqlite/sqlcgen"
+)
+
+// InsertToken implements store.TokenTx.
+func (t *tx) InsertToken(ctx context.Context, token store.Token) error {
+	rows, err := t.q.InsertToken(ctx, sqlcgen.InsertTokenParams{
+		ID: token.ID, Kind: token.Kind, Role: token.Role, Hash: token.Hash[:],
+		Created: micros(token.Created), Expires: micros(token.Expires), Revoked: flag(token.Revoked),
+	})
+	return t.added(ctx, "storing token "+token.ID, rows, err)
+}
+
+// Token implements store.TokenTx.
+func (t *tx) Token(ctx context.Context, id string) (store.Token, error) {
+	row, err := t.q.Token(ctx, id)
+	if err != nil {
+		return store.Token{}, t.fail(ctx, "reading token "+id, err)
+	}
+	return tokenOf(row), nil
+}
+
+// Tokens implements store.TokenTx.
+func (t *tx) Tokens(ctx context.Context) ([]store.Token, error) {
+	rows, err := t.q.Tokens(ctx)
+	return collect(rows, t.fail(ctx, "listing tokens", err), tokenOf)
+}
+
+func tokenOf(r sqlcgen.Token) store.Token {
+	return store.Token{
+		ID: r.ID, Kind: r.Kind, Role: r.Role, Hash: digest(r.Hash),
+		Created: moment(r.Created), Expires: moment(r.Expires), Revoked: r.Revoked != 0,
+	}
+}
+
+// RevokeToken implements store.TokenTx.
+func (t *tx) RevokeToken(ctx context.Context, id string) error {
+	rows, err := t.q.RevokeToken(ctx, id)
+	return t.changed(ctx, "revoking token "+id, rows, err)
+}
+
+// InsertEnrolmentToken implements store.TokenTx.
+func (t *tx) InsertEnrolmentToken(ctx context.Context, token store.EnrolmentToken) error {
+	rows, err := t.q.InsertEnrolmentToken(ctx, sqlcgen.InsertEnrolmentTokenParams{
+		ID: token.ID, App: string(token.App), Label: token.Label, Created: micros(token.Created),
+		Expires: micros(token.Expires), MaxUses: token.MaxUses, Uses: token.Uses,
+	})
+	return t.added(ctx, "storing enrolment token "+token.ID, rows, err)
+}
+
+// EnrolmentToken implements store.TokenTx.
+func (t *tx) EnrolmentToken(ctx context.Context, id string) (store.EnrolmentToken, error) {
+	r, err := t.q.EnrolmentToken(ctx, id)
+	if err != nil {
+		return store.EnrolmentToken{}, t.fail(ctx, "reading enrolment token "+id, err)
+	}
+	return store.EnrolmentToken{
+		ID: r.ID, App: sealift.AppID(r.App), Label: r.Label, Created: moment(r.Created),
+		Expires: moment(r.Expires), MaxUses: r.MaxUses, Uses: r.Uses,
+	}, nil
+}
+
+// UseEnrolmentToken implements store.TokenTx.
+func (t *tx) UseEnrolmentToken(ctx context.Context, id string) error {
+	op := "using enrolment token " + id
+	rows, err := t.q.UseEnrolmentToken(ctx, id)
+	if err != nil || rows > 0 {
+		return t.fail(ctx, op, err)
+	}
+	token, err := t.EnrolmentToken(ctx, id)
+	if err != nil {
+		return err
+	}
+	return sealift.Errorf(sealift.KindDenied, op, "it has been used %d times of %d", token.Uses, token.MaxUses).WithReason("used-up")
+}

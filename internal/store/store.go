@@ -1,0 +1,210 @@
+// Package store is the contract of what a vault and an edge keep: rows, and
+// the transactions that change them. It knows no database; storetest holds
+// every implementation to the same behaviour.
+//
+// A Tx is many small interfaces, one a concern; a package that needs some of
+// them names those. All of them share these rules:
+//
+//   - A row that is not there is KindNotFound, and so is one to be written that
+//     belongs to an app or a channel that is not there; one that is there
+//     already, or that is not as the caller said it was, is KindConflict; a full
+//     disk is KindExhausted. Everything else is KindInternal.
+//   - After KindNotFound, KindConflict and KindDenied the transaction goes on as
+//     if the call had not been made. Any other error, the end of a method's ctx
+//     included, ends it: what follows is an error, and so is Update.
+//   - Times are UTC with microseconds; finer ones are rounded down, and the zero
+//     time comes back as it is. Byte slices are the caller's after a call and
+//     the store's before it returns. An empty one is the same as nil, and comes
+//     back as nil.
+//   - Versions, epochs and counters go up to 2^63-2.
+//   - Lists come in a stated order, text byte by byte, and never end in an error
+//     for being empty.
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/sealift/sealift"
+)
+
+// Store keeps rows durably.
+type Store interface {
+	// Update runs fn in a transaction that may write. Updates run one after
+	// the other. If fn returns nil, all of it is durable when Update returns
+	// nil; otherwise nothing of it remains. fn must not keep its Tx, nor call
+	// Update: it would wait for itself.
+	Update(ctx context.Context, fn func(Tx) error) error
+	// View runs fn on one state of the store, no older than what Updates that
+	// returned before have left. What fn writes is an error.
+	View(ctx context.Context, fn func(Tx) error) error
+	// Close waits for what runs and closes the store. Closing twice is no error.
+	Close() error
+}
+
+// Tx is one transaction.
+type Tx interface {
+	SealTx
+	KeyTx
+	AuditTx
+	AppTx
+	ReleaseTx
+	DocumentTx
+	TokenTx
+	DeviceTx
+}
+
+// SealTx keeps how the vault is sealed.
+type SealTx interface {
+	// VaultSeal returns the seal record, or KindNotFound before the first.
+	VaultSeal(ctx context.Context) ([]byte, error)
+	// SetVaultSeal writes it, over the one before.
+	SetVaultSeal(ctx context.Context, record []byte) error
+	// Secret returns a wrapped secret by its name, or KindNotFound.
+	Secret(ctx context.Context, name string) ([]byte, error)
+	// InsertSecret writes one; KindConflict if the name is taken.
+	InsertSecret(ctx context.Context, name string, wrapped []byte) error
+	// DeleteSecret removes one; removing none is no error.
+	DeleteSecret(ctx context.Context, name string) error
+}
+
+// KeyTx keeps keys, one row a version.
+type KeyTx interface {
+	// InsertKey writes a new version; KindConflict if it is there.
+	InsertKey(ctx context.Context, key Key) error
+	// Key returns one version, or KindNotFound.
+	Key(ctx context.Context, id string, version uint64) (Key, error)
+	// UpdateKey replaces a row whose MAC still is oldMAC; KindConflict
+	// otherwise, KindNotFound if there is none.
+	UpdateKey(ctx context.Context, key Key, oldMAC []byte) error
+	// Keys returns the keys that match every non-empty field of filter, by id
+	// and version.
+	Keys(ctx context.Context, filter KeyFilter) ([]Key, error)
+}
+
+// AuditTx keeps the log.
+type AuditTx interface {
+	// AuditSize returns the index of the next entry: one more than the largest,
+	// and so the number of entries of a log without gaps.
+	AuditSize(ctx context.Context) (int64, error)
+	// AppendAudit writes the entry with the given index, which must be the
+	// size before, and the tlog hashes that it completes, which must follow
+	// the stored ones; KindConflict otherwise.
+	AppendAudit(ctx context.Context, index int64, leaf []byte, firstHash int64, hashes [][32]byte) error
+	// AuditEntries returns the leaves from index first on, at most limit, in
+	// order. A gap is returned as it is: entries carry their index.
+	AuditEntries(ctx context.Context, first int64, limit int) ([]AuditEntry, error)
+	// AuditHashes returns the stored hashes at the given tlog indexes, in that
+	// order; KindNotFound if one is missing.
+	AuditHashes(ctx context.Context, indexes []int64) ([][32]byte, error)
+	// InsertCheckpoint writes a signed checkpoint; one of the same size
+	// replaces the one before.
+	InsertCheckpoint(ctx context.Context, size int64, note []byte) error
+	// LatestCheckpoint returns the checkpoint of the largest size, or
+	// KindNotFound.
+	LatestCheckpoint(ctx context.Context) (size int64, note []byte, err error)
+}
+
+// AppTx keeps apps, their channels, the epochs of those and the counters.
+type AppTx interface {
+	InsertApp(ctx context.Context, app App) error // KindConflict if its id is taken
+	App(ctx context.Context, id sealift.AppID) (App, error)
+	Apps(ctx context.Context) ([]App, error)            // by id
+	InsertChannel(ctx context.Context, c Channel) error // KindConflict if it is there, KindNotFound if its app is not
+	Channel(ctx context.Context, app sealift.AppID, name sealift.Channel) (Channel, error)
+	Channels(ctx context.Context, app sealift.AppID) ([]Channel, error) // by name
+	// InsertEpoch writes the next epoch of a channel; its number must be the
+	// newest one plus 1, from 1 on; KindConflict otherwise.
+	InsertEpoch(ctx context.Context, e Epoch) error
+	// Epoch returns one epoch, or the newest for number 0; KindNotFound.
+	Epoch(ctx context.Context, app sealift.AppID, channel sealift.Channel, number uint64) (Epoch, error)
+	// NextCounter returns the counter after the last one of app and makes it
+	// the last one; the first is 1. KindNotFound if there is no such app.
+	NextCounter(ctx context.Context, app sealift.AppID) (sealift.Counter, error)
+	// RaiseCounter makes the last counter of app at least this one, as after a
+	// restore. KindNotFound if there is no such app.
+	RaiseCounter(ctx context.Context, app sealift.AppID, least sealift.Counter) error
+}
+
+// ReleaseTx keeps drafts, uploaded blobs and releases.
+type ReleaseTx interface {
+	InsertDraft(ctx context.Context, d Draft) error
+	Draft(ctx context.Context, id string) (Draft, error)
+	// UpdateDraft replaces a draft that is still in state from; KindConflict
+	// otherwise, KindNotFound if there is none.
+	UpdateDraft(ctx context.Context, d Draft, from DraftState) error
+	// OpenDrafts returns the drafts for one release that are in DraftReserved,
+	// by counter.
+	OpenDrafts(ctx context.Context, of Coordinates) ([]Draft, error)
+
+	// InsertBlob notes a stored blob; one that is noted already is no error.
+	InsertBlob(ctx context.Context, b Blob) error
+	Blob(ctx context.Context, app sealift.AppID, digest sealift.Digest) (Blob, error)
+
+	// InsertRelease writes a release. KindConflict if its digest or its
+	// counter is taken in the app, or, for ActRelease, its Coordinates.
+	InsertRelease(ctx context.Context, r Release) error
+	Release(ctx context.Context, app sealift.AppID, digest sealift.Digest) (Release, error)
+	// Releases returns the releases of an app that match every non-zero field
+	// of filter, newest counter first.
+	Releases(ctx context.Context, app sealift.AppID, filter ReleaseFilter) ([]Release, error)
+	// SetWithdrawn marks a release; KindNotFound if there is none.
+	SetWithdrawn(ctx context.Context, app sealift.AppID, digest sealift.Digest, withdrawn bool) error
+}
+
+// DocumentTx keeps the signed TUF metadata, the director's targets and what
+// waits to be written to the published tree.
+type DocumentTx interface {
+	// Metadata returns the newest metadata of a role, or KindNotFound.
+	Metadata(ctx context.Context, role string) (Metadata, error)
+	// SetMetadata writes a version of a role that is above the newest;
+	// KindConflict otherwise. Versions of root are all kept, of other roles
+	// the newest one.
+	SetMetadata(ctx context.Context, m Metadata) error
+	// Root returns one version of root, or KindNotFound.
+	Root(ctx context.Context, version int64) (Metadata, error)
+
+	// Document returns the newest content at a target path, or KindNotFound.
+	Document(ctx context.Context, path string) ([]byte, error)
+	// SetDocument writes it, over the one before; nil removes it. Removing none
+	// is no error.
+	SetDocument(ctx context.Context, path string, content []byte) error
+
+	// AppendOutbox adds a file to be written to the published tree. Its Seq is
+	// above all there ever were.
+	AppendOutbox(ctx context.Context, key string, content []byte) error
+	// Outbox returns at most limit waiting files, oldest first.
+	Outbox(ctx context.Context, limit int) ([]Outgoing, error)
+	// TrimOutbox removes the files up to and with seq.
+	TrimOutbox(ctx context.Context, seq int64) error
+}
+
+// TokenTx keeps access tokens and enrolment tokens.
+type TokenTx interface {
+	InsertToken(ctx context.Context, t Token) error
+	Token(ctx context.Context, id string) (Token, error)
+	Tokens(ctx context.Context) ([]Token, error) // by creation, then by id
+	// RevokeToken marks a token; doing so again is no error.
+	RevokeToken(ctx context.Context, id string) error
+
+	InsertEnrolmentToken(ctx context.Context, t EnrolmentToken) error
+	EnrolmentToken(ctx context.Context, id string) (EnrolmentToken, error)
+	// UseEnrolmentToken counts one use; KindDenied with reason "used-up" if
+	// the token has no use left.
+	UseEnrolmentToken(ctx context.Context, id string) error
+}
+
+// DeviceTx keeps devices and the nonces of their requests.
+type DeviceTx interface {
+	// PutDevice writes a device; enrolling again with the same id replaces
+	// the row.
+	PutDevice(ctx context.Context, d Device) error
+	Device(ctx context.Context, app sealift.AppID, id sealift.DeviceID) (Device, error)
+	// CountDevices returns how many devices of app there are by state.
+	CountDevices(ctx context.Context, app sealift.AppID) (map[DeviceState]int64, error)
+	// UseNonce notes a nonce until expires; KindConflict with reason "nonce"
+	// if the device used it before.
+	UseNonce(ctx context.Context, n Nonce) error
+	// PruneNonces forgets the nonces that expired before the time.
+	PruneNonces(ctx context.Context, before time.Time) (int64, error)
+}

@@ -1,0 +1,252 @@
+package storetest
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/store"
+)
+
+const (
+	app      sealift.AppID    = "com.acme.shop"
+	channel  sealift.Channel  = "production"
+	platform sealift.Platform = "web"
+)
+
+func anApp(id sealift.AppID) store.App { return store.App{ID: id, Created: someTime} }
+
+func aChannel(app sealift.AppID, name sealift.Channel) store.Channel {
+	return store.Channel{App: app, Name: name, Created: someTime}
+}
+
+func coordinates() store.Coordinates {
+	return store.Coordinates{App: app, Channel: channel, Platform: platform, Runtime: sealift.AnyRuntime, Version: "1.0.0"}
+}
+
+// addApp makes the app and the channel that most rows belong to.
+func addApp(t *testing.T, tx store.Tx) {
+	t.Helper()
+	do(t, tx.InsertApp(t.Context(), anApp(app)))
+	do(t, tx.InsertChannel(t.Context(), aChannel(app, channel)))
+}
+
+func aKey(id string, version uint64) store.Key {
+	k := filled[store.Key](0)
+	k.ID, k.Version = id, version
+	return k
+}
+
+func anEpoch(number uint64) store.Epoch {
+	e := filled[store.Epoch](0)
+	e.App, e.Channel, e.Number = app, channel, number
+	return e
+}
+
+func aDraft(id string) store.Draft {
+	d := filled[store.Draft](0)
+	d.ID, d.Coordinates, d.State = id, coordinates(), store.DraftReserved
+	return d
+}
+
+func aBlob(content string) store.Blob {
+	return store.Blob{App: app, Digest: sealift.DigestOf([]byte(content)), Length: int64(len(content)), Created: someTime}
+}
+
+func aRelease(counter sealift.Counter) store.Release {
+	r := filled[store.Release](int(counter))
+	r.Coordinates, r.Counter, r.Act = coordinates(), counter, sealift.ActRelease
+	return r
+}
+
+func metadataOf(role string, version int64) store.Metadata {
+	return store.Metadata{Role: role, Version: version, Expires: someTime, Content: []byte(role)}
+}
+
+func aToken(id string) store.Token {
+	token := filled[store.Token](0)
+	token.ID, token.Revoked = id, false
+	return token
+}
+
+func anEnrolmentToken(id string, most int64) store.EnrolmentToken {
+	return store.EnrolmentToken{ID: id, App: app, Label: "line 1", Created: someTime, Expires: someTime, MaxUses: most}
+}
+
+func aDevice(id sealift.DeviceID) store.Device {
+	d := filled[store.Device](0)
+	d.App, d.ID, d.State = app, id, store.DeviceActive
+	return d
+}
+
+func aNonce() store.Nonce { return store.Nonce{Device: "d1", Nonce: "n1", Expires: someTime} }
+
+// write is one call that changes a store which populate has filled.
+type write struct {
+	name string
+	do   func(ctx context.Context, tx store.Tx) error
+}
+
+// populate writes a row of every sort.
+var populate = []write{
+	{"SetVaultSeal", func(ctx context.Context, tx store.Tx) error { return tx.SetVaultSeal(ctx, []byte("seal")) }},
+	{"InsertSecret", func(ctx context.Context, tx store.Tx) error { return tx.InsertSecret(ctx, "s1", []byte("wrapped")) }},
+	{"InsertKey", func(ctx context.Context, tx store.Tx) error { return tx.InsertKey(ctx, aKey("k1", 1)) }},
+	{"AppendAudit", func(ctx context.Context, tx store.Tx) error { return tx.AppendAudit(ctx, 0, leaf(0), 0, hashes(0)) }},
+	{"InsertCheckpoint", func(ctx context.Context, tx store.Tx) error { return tx.InsertCheckpoint(ctx, 1, []byte("note")) }},
+	{"InsertApp", func(ctx context.Context, tx store.Tx) error { return tx.InsertApp(ctx, anApp(app)) }},
+	{"InsertChannel", func(ctx context.Context, tx store.Tx) error { return tx.InsertChannel(ctx, aChannel(app, channel)) }},
+	{"InsertEpoch", func(ctx context.Context, tx store.Tx) error { return tx.InsertEpoch(ctx, anEpoch(1)) }},
+	{"NextCounter", func(ctx context.Context, tx store.Tx) error { _, err := tx.NextCounter(ctx, app); return err }},
+	{"InsertDraft", func(ctx context.Context, tx store.Tx) error { return tx.InsertDraft(ctx, aDraft("d1")) }},
+	{"InsertBlob", func(ctx context.Context, tx store.Tx) error { return tx.InsertBlob(ctx, aBlob("b1")) }},
+	{"InsertRelease", func(ctx context.Context, tx store.Tx) error { return tx.InsertRelease(ctx, aRelease(1)) }},
+	{"SetMetadata", func(ctx context.Context, tx store.Tx) error { return tx.SetMetadata(ctx, metadataOf("root", 1)) }},
+	{"SetDocument", func(ctx context.Context, tx store.Tx) error { return tx.SetDocument(ctx, "trust.json", []byte("{}")) }},
+	{"AppendOutbox", func(ctx context.Context, tx store.Tx) error { return tx.AppendOutbox(ctx, "blobs/1", []byte("file")) }},
+	{"InsertToken", func(ctx context.Context, tx store.Tx) error { return tx.InsertToken(ctx, aToken("t1")) }},
+	{"InsertEnrolmentToken", func(ctx context.Context, tx store.Tx) error {
+		return tx.InsertEnrolmentToken(ctx, anEnrolmentToken("e1", 2))
+	}},
+	{"PutDevice", func(ctx context.Context, tx store.Tx) error { return tx.PutDevice(ctx, aDevice("d1")) }},
+	{"UseNonce", func(ctx context.Context, tx store.Tx) error { return tx.UseNonce(ctx, aNonce()) }},
+}
+
+// change changes or removes what populate wrote, or writes more. All succeed,
+// one by one as well as one after the other.
+var change = []write{
+	{"SetVaultSeal", func(ctx context.Context, tx store.Tx) error { return tx.SetVaultSeal(ctx, []byte("new")) }},
+	{"InsertSecret", func(ctx context.Context, tx store.Tx) error { return tx.InsertSecret(ctx, "s2", []byte("wrapped")) }},
+	{"DeleteSecret", func(ctx context.Context, tx store.Tx) error { return tx.DeleteSecret(ctx, "s1") }},
+	{"InsertKey", func(ctx context.Context, tx store.Tx) error { return tx.InsertKey(ctx, aKey("k1", 2)) }},
+	{"UpdateKey", func(ctx context.Context, tx store.Tx) error {
+		changed := aKey("k1", 1)
+		changed.Label = "changed"
+		return tx.UpdateKey(ctx, changed, changed.MAC)
+	}},
+	{"AppendAudit", func(ctx context.Context, tx store.Tx) error { return tx.AppendAudit(ctx, 1, leaf(1), 1, hashes(1)) }},
+	{"InsertCheckpoint", func(ctx context.Context, tx store.Tx) error { return tx.InsertCheckpoint(ctx, 2, []byte("note")) }},
+	{"InsertApp", func(ctx context.Context, tx store.Tx) error { return tx.InsertApp(ctx, anApp("com.acme.till")) }},
+	{"InsertChannel", func(ctx context.Context, tx store.Tx) error { return tx.InsertChannel(ctx, aChannel(app, "beta")) }},
+	{"InsertEpoch", func(ctx context.Context, tx store.Tx) error { return tx.InsertEpoch(ctx, anEpoch(2)) }},
+	{"NextCounter", func(ctx context.Context, tx store.Tx) error { _, err := tx.NextCounter(ctx, app); return err }},
+	{"RaiseCounter", func(ctx context.Context, tx store.Tx) error { return tx.RaiseCounter(ctx, app, 10) }},
+	{"InsertDraft", func(ctx context.Context, tx store.Tx) error { return tx.InsertDraft(ctx, aDraft("d2")) }},
+	{"UpdateDraft", func(ctx context.Context, tx store.Tx) error {
+		d := aDraft("d1")
+		d.State = store.DraftPublished
+		return tx.UpdateDraft(ctx, d, store.DraftReserved)
+	}},
+	{"InsertBlob", func(ctx context.Context, tx store.Tx) error { return tx.InsertBlob(ctx, aBlob("b2")) }},
+	{"InsertRelease", func(ctx context.Context, tx store.Tx) error {
+		r := aRelease(2)
+		r.Version = "2.0.0"
+		return tx.InsertRelease(ctx, r)
+	}},
+	{"SetWithdrawn", func(ctx context.Context, tx store.Tx) error {
+		return tx.SetWithdrawn(ctx, app, aRelease(1).Digest, false)
+	}},
+	{"SetMetadata", func(ctx context.Context, tx store.Tx) error { return tx.SetMetadata(ctx, metadataOf("root", 2)) }},
+	{"SetDocument", func(ctx context.Context, tx store.Tx) error { return tx.SetDocument(ctx, "trust.json", nil) }},
+	{"AppendOutbox", func(ctx context.Context, tx store.Tx) error { return tx.AppendOutbox(ctx, "blobs/2", []byte("file")) }},
+	{"TrimOutbox", func(ctx context.Context, tx store.Tx) error { return tx.TrimOutbox(ctx, 1<<40) }},
+	{"InsertToken", func(ctx context.Context, tx store.Tx) error { return tx.InsertToken(ctx, aToken("t2")) }},
+	{"RevokeToken", func(ctx context.Context, tx store.Tx) error { return tx.RevokeToken(ctx, "t1") }},
+	{"InsertEnrolmentToken", func(ctx context.Context, tx store.Tx) error {
+		return tx.InsertEnrolmentToken(ctx, anEnrolmentToken("e2", 0))
+	}},
+	{"UseEnrolmentToken", func(ctx context.Context, tx store.Tx) error { return tx.UseEnrolmentToken(ctx, "e1") }},
+	{"PutDevice", func(ctx context.Context, tx store.Tx) error {
+		d := aDevice("d1")
+		d.State = store.DeviceRevoked
+		return tx.PutDevice(ctx, d)
+	}},
+	{"UseNonce", func(ctx context.Context, tx store.Tx) error {
+		return tx.UseNonce(ctx, store.Nonce{Device: "d1", Nonce: "n2", Expires: someTime})
+	}},
+	{"PruneNonces", func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.PruneNonces(ctx, someTime.AddDate(1, 0, 0))
+		return err
+	}},
+}
+
+func perform(t *testing.T, tx store.Tx, writes []write) {
+	t.Helper()
+	for _, w := range writes {
+		if err := w.do(t.Context(), tx); err != nil {
+			t.Fatalf("%s: %v", w.name, err)
+		}
+	}
+}
+
+// contents is all that a store has to say of what populate and change write,
+// by the call that says it. What is not there is not in it.
+type contents map[string]any
+
+func contentsOf(t *testing.T, s store.Store) contents {
+	t.Helper()
+	var c contents
+	view(t, s, func(tx store.Tx) { c = readContents(t, tx) })
+	return c
+}
+
+func readContents(t *testing.T, tx store.Tx) contents {
+	t.Helper()
+	ctx, c := t.Context(), contents{}
+	keep := func(name string) func(value any, err error) {
+		return func(value any, err error) {
+			t.Helper()
+			switch {
+			case err == nil:
+				c[name] = value
+			case sealift.KindOf(err) != sealift.KindNotFound:
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+	}
+	keep("VaultSeal")(first(tx.VaultSeal(ctx)))
+	for _, name := range []string{"s1", "s2"} {
+		keep("Secret " + name)(first(tx.Secret(ctx, name)))
+	}
+	keep("Keys")(first(tx.Keys(ctx, store.KeyFilter{})))
+	keep("AuditSize")(first(tx.AuditSize(ctx)))
+	keep("AuditEntries")(first(tx.AuditEntries(ctx, 0, 10)))
+	for i := range int64(4) {
+		keep("AuditHashes " + string(rune('0'+i)))(first(tx.AuditHashes(ctx, []int64{i})))
+	}
+	size, note, err := tx.LatestCheckpoint(ctx)
+	keep("LatestCheckpoint")([]any{size, note}, err)
+	keep("Apps")(first(tx.Apps(ctx)))
+	keep("Channels")(first(tx.Channels(ctx, app)))
+	keep("Epoch")(first(tx.Epoch(ctx, app, channel, 0)))
+	for _, id := range []string{"d1", "d2"} {
+		keep("Draft " + id)(first(tx.Draft(ctx, id)))
+		keep("Blob " + id)(first(tx.Blob(ctx, app, sealift.DigestOf([]byte("b"+id[1:])))))
+		keep("Token " + id)(first(tx.EnrolmentToken(ctx, "e"+id[1:])))
+	}
+	keep("Releases")(first(tx.Releases(ctx, app, store.ReleaseFilter{})))
+	keep("Metadata")(first(tx.Metadata(ctx, "root")))
+	keep("Root")(first(tx.Root(ctx, 1)))
+	keep("Document")(first(tx.Document(ctx, "trust.json")))
+	keep("Outbox")(first(tx.Outbox(ctx, 10)))
+	keep("Tokens")(first(tx.Tokens(ctx)))
+	keep("Device")(first(tx.Device(ctx, app, "d1")))
+	keep("CountDevices")(first(tx.CountDevices(ctx, app)))
+	return c
+}
+
+// first forgets the type of a result.
+func first[V any](value V, err error) (any, error) { return value, err }
+
+// wantContents compares what a store says with what it said before.
+func wantContents(t *testing.T, s store.Store, want contents) {
+	t.Helper()
+	got := contentsOf(t, s)
+	if diff := cmp.Diff(want, got, exactly); diff != "" {
+		t.Errorf("of %v: -want +got\n%s", slices.Sorted(maps.Keys(want)), diff)
+	}
+}
