@@ -1,0 +1,202 @@
+package access_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/store"
+)
+
+// directory is a fake: records by id, and an error that hides them all.
+type directory struct {
+	records map[string]store.Token
+	err     error
+	delay   time.Duration
+}
+
+func (d *directory) AccessToken(_ context.Context, id string) (store.Token, error) {
+	time.Sleep(d.delay)
+	if d.err != nil {
+		return store.Token{}, d.err
+	}
+	record, ok := d.records[id]
+	if !ok {
+		return store.Token{}, sealift.Errorf(sealift.KindNotFound, "finding token", "there is none")
+	}
+	return record, nil
+}
+
+func (d *directory) add(r store.Token) { d.records[r.ID] = r }
+
+func newDirectory() *directory { return &directory{records: map[string]store.Token{}} }
+
+func TestAuthenticate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory()
+		a := &access.Authenticator{Directory: d, Now: time.Now}
+		owner := access.NewToken(access.KindOwner, sealift.Digest{1})
+		service := access.NewToken(access.KindService, sealift.Digest{1})
+		record := service.Row(access.RoleDeveloper, time.Now(), time.Now().Add(time.Hour))
+		d.add(owner.Row(access.RoleOwner, time.Time{}, time.Time{}))
+		d.add(record)
+
+		wantPrincipal(t, a, owner, access.Principal{ID: owner.ID(), Kind: access.KindOwner, Role: access.RoleOwner})
+		time.Sleep(time.Hour - time.Nanosecond)
+		wantPrincipal(t, a, service, access.Principal{ID: service.ID(), Kind: access.KindService, Role: access.RoleDeveloper})
+		time.Sleep(time.Nanosecond)
+		wantRefused(t, a, service.Reveal())
+		wantPrincipal(t, a, owner, access.Principal{ID: owner.ID(), Kind: access.KindOwner, Role: access.RoleOwner})
+	})
+}
+
+func wantPrincipal(t *testing.T, a *access.Authenticator, token access.Token, want access.Principal) {
+	t.Helper()
+	start := time.Now()
+	got, err := a.Authenticate(t.Context(), token.Reveal())
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%s: %v\n%s", token, err, diff)
+	}
+	if took := time.Since(start); took != 0 {
+		t.Errorf("a good sign-in took %s", took)
+	}
+}
+
+// wantRefused also demands that every refusal says the same in the same time.
+func wantRefused(t *testing.T, a *access.Authenticator, bearer string) {
+	t.Helper()
+	start := time.Now()
+	got, err := a.Authenticate(t.Context(), bearer)
+	if took := time.Since(start); took != access.FailureTime {
+		t.Errorf("the refusal took %s, want %s", took, access.FailureTime)
+	}
+	const text = "signing in: the access token is missing, unknown, expired or revoked"
+	if err == nil || err.Error() != text || sealift.KindOf(err) != sealift.KindDenied || sealift.ReasonOf(err) != access.ReasonUnauthenticated {
+		t.Errorf("error %v (kind %s)", err, sealift.KindOf(err))
+	}
+	if got != (access.Principal{}) {
+		t.Errorf("a refusal came with the principal %v", got)
+	}
+}
+
+func TestAuthenticateRefusals(t *testing.T) {
+	good := access.NewToken(access.KindOwner, sealift.Digest{1})
+	text := good.Reveal()
+	other := access.NewToken(access.KindOwner, sealift.Digest{1}).Reveal()
+	flipped := strings.Split(other, "_")
+	flipped[2] = good.ID()
+
+	for name, c := range map[string]struct {
+		bearer string
+		delay  time.Duration
+		change func(*store.Token)
+	}{
+		"empty":        {bearer: ""},
+		"malformed":    {bearer: text[1:]},
+		"endless":      {bearer: strings.Repeat(text, 1000)},
+		"unknown":      {bearer: other},
+		"wrong secret": {bearer: strings.Join(flipped, "_")},
+		"wrong kind":   {bearer: strings.Replace(text, "owner", "service", 1)},
+		"slow look-up": {bearer: other, delay: access.FailureTime / 2},
+		"expired":      {bearer: text, change: func(r *store.Token) { r.Expires = time.Unix(1, 0) }},
+		"revoked":      {bearer: text, change: func(r *store.Token) { r.Revoked = true }},
+		"zero hash":    {bearer: text, change: func(r *store.Token) { r.Hash = sealift.Digest{} }},
+		"other record": {bearer: text, change: func(r *store.Token) { r.ID = "ffffffffffffffff" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				record := good.Row(access.RoleOwner, time.Time{}, time.Time{})
+				if c.change != nil {
+					c.change(&record)
+				}
+				d := newDirectory()
+				d.delay = c.delay
+				d.records[good.ID()] = record
+				wantRefused(t, &access.Authenticator{Directory: d, Now: time.Now}, c.bearer)
+			})
+		})
+	}
+}
+
+func TestAuthenticateWhenTheDirectoryFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory()
+		d.err = errors.New("database is closed")
+		a := &access.Authenticator{Directory: d, Now: time.Now}
+		token := access.NewToken(access.KindOwner, sealift.Digest{1})
+		if _, err := a.Authenticate(t.Context(), token.Reveal()); !errors.Is(err, d.err) || sealift.KindOf(err) != sealift.KindInternal {
+			t.Errorf("error %v (kind %s)", err, sealift.KindOf(err))
+		}
+	})
+}
+
+func TestAuthenticateRefusesARowWithoutARole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory()
+		token := access.NewToken(access.KindOwner, sealift.Digest{1})
+		d.add(token.Row("god", time.Now(), time.Time{}))
+		a := &access.Authenticator{Directory: d, Now: time.Now}
+		if p, err := a.Authenticate(t.Context(), token.Reveal()); sealift.KindOf(err) != sealift.KindInternal || p != (access.Principal{}) {
+			t.Errorf("%v, %v", p, err)
+		}
+	})
+}
+
+// oneToken is a store that holds one token.
+type oneToken struct {
+	store.Store
+	store.Tx
+	token store.Token
+}
+
+func (o oneToken) View(_ context.Context, fn func(store.Tx) error) error { return fn(o) }
+
+func (o oneToken) Token(_ context.Context, id string) (store.Token, error) {
+	if id != o.token.ID {
+		return store.Token{}, sealift.Errorf(sealift.KindNotFound, "finding token", "there is none")
+	}
+	return o.token, nil
+}
+
+func TestInStore(t *testing.T) {
+	want := access.NewToken(access.KindOwner, sealift.Digest{1}).Row(access.RoleOwner, time.Unix(1, 0), time.Unix(2, 0))
+	d := access.InStore(oneToken{token: want})
+	got, err := d.AccessToken(t.Context(), want.ID)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	if _, err := d.AccessToken(t.Context(), "other"); sealift.KindOf(err) != sealift.KindNotFound {
+		t.Errorf("another id: %v", err)
+	}
+}
+
+func TestAuthenticateEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &access.Authenticator{Directory: newDirectory(), Now: time.Now}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		start := time.Now()
+		if _, err := a.Authenticate(ctx, "x"); err == nil || time.Since(start) != 0 {
+			t.Errorf("after %s: %v", time.Since(start), err)
+		}
+	})
+}
+
+func TestCallerFrom(t *testing.T) {
+	for kind, want := range map[access.Kind]access.CallerKind{
+		access.KindOwner: access.CallerPerson, access.KindService: access.CallerService,
+	} {
+		p := access.Principal{ID: "0123456789abcdef", Kind: kind, Role: access.RoleAuditor}
+		got := p.CallerFrom("192.0.2.1")
+		if diff := cmp.Diff(access.Caller{Kind: want, ID: p.ID, Address: "192.0.2.1", Role: access.RoleAuditor}, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+}

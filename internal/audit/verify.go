@@ -1,0 +1,199 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/trust"
+)
+
+// verifyBatch is how many leaves Verify holds at a time.
+const verifyBatch = 256
+
+// Verify recomputes the log from its first leaf, compares every stored hash
+// with it, and then the tree with the latest checkpoint and with those that
+// were kept elsewhere, all signed by one of keys. Its memory does not grow with
+// the log. It returns the tree that it computed.
+//
+// Its error is of KindIntegrity: with reason "log" it names the first bad
+// entry, or the first entries among which there is one; with reason
+// "checkpoint" it is a checkpoint that does not verify.
+func Verify(ctx context.Context, tx store.AuditTx, origin string, keys note.Verifiers, kept ...[]byte) (tlog.Tree, error) {
+	v := verifier{ctx: ctx, tx: tx}
+	unread, err := v.readCheckpoints(origin, keys, kept)
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	if err := v.entries(); err != nil {
+		return tlog.Tree{}, err
+	}
+	return v.tree.tree(), unread // a bad entry says more than a bad checkpoint
+}
+
+const verifyOp = "verifying the log"
+
+func bad(index int64, format string, args ...any) error {
+	return sealift.Errorf(sealift.KindIntegrity, verifyOp, "entry %d %s", index, fmt.Sprintf(format, args...)).
+		WithReason("log").
+		WithHint("compare with a backup or an exported log; entries before %d are as their hashes say", index)
+}
+
+// verifier is one run of Verify.
+type verifier struct {
+	ctx    context.Context
+	tx     store.AuditTx
+	tree   spine
+	signed []tlog.Tree // what the checkpoints say of larger trees, by size
+}
+
+// readCheckpoints collects what checkpoints say. unread is about the first one
+// that does not verify; the others were read all the same.
+func (v *verifier) readCheckpoints(origin string, keys note.Verifiers, kept [][]byte) (unread, err error) {
+	size, latest, err := v.tx.LatestCheckpoint(v.ctx)
+	switch {
+	case sealift.KindOf(err) == sealift.KindNotFound: // none was signed yet
+	case err != nil:
+		return nil, err
+	default:
+		if n := v.readCheckpoint(latest, origin, keys, &unread); n != size && unread == nil {
+			unread = badCheckpoint(fmt.Errorf("the one kept for %d entries is of %d", size, n))
+		}
+	}
+	for _, signed := range kept {
+		v.readCheckpoint(signed, origin, keys, &unread)
+	}
+	slices.SortFunc(v.signed, func(a, b tlog.Tree) int { return cmp.Compare(a.N, b.N) })
+	return unread, nil
+}
+
+func (v *verifier) readCheckpoint(signed []byte, origin string, keys note.Verifiers, unread *error) (size int64) {
+	c, err := trust.ParseCheckpoint(signed, origin, keys)
+	if err != nil {
+		*unread = cmp.Or(*unread, badCheckpoint(err))
+		return 0
+	}
+	v.signed = append(v.signed, c.Tree)
+	return c.Tree.N
+}
+
+func badCheckpoint(err error) error {
+	return sealift.Errorf(sealift.KindIntegrity, verifyOp, "a checkpoint does not verify: %w", err).WithReason("checkpoint")
+}
+
+// entries checks all leaves and all hashes.
+func (v *verifier) entries() error {
+	if err := v.compare(); err != nil { // with a checkpoint of nothing
+		return err
+	}
+	for {
+		rows, err := v.tx.AuditEntries(v.ctx, v.tree.size, verifyBatch)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			return v.end()
+		}
+		for _, row := range rows {
+			if row.Index != v.tree.size {
+				return bad(v.tree.size, "is missing")
+			}
+			if err := v.entry(row); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// entry checks one leaf, the hashes that it completes, and the checkpoints that
+// end with it.
+func (v *verifier) entry(row store.AuditEntry) error {
+	hashes := v.tree.add(row.Leaf)
+	indexes := make([]int64, len(hashes))
+	for level := range hashes {
+		indexes[level] = tlog.StoredHashIndex(level, row.Index>>level)
+	}
+	stored, err := v.tx.AuditHashes(v.ctx, indexes)
+	switch {
+	case sealift.KindOf(err) == sealift.KindNotFound:
+		return bad(row.Index, "has lost its hashes")
+	case err != nil:
+		return err
+	case stored[0] != hashes[0]:
+		return bad(row.Index, "was changed or moved: its hash is not the one that was stored with it")
+	}
+	for level := 1; level < len(hashes); level++ {
+		if first := row.Index + 1 - 1<<level; stored[level] != hashes[level] {
+			return bad(first, "or one up to %d was changed together with its hash: the hash over them is another", row.Index)
+		}
+	}
+	return v.compare()
+}
+
+// compare compares the tree with the checkpoints of its size.
+func (v *verifier) compare() error {
+	for len(v.signed) > 0 && v.signed[0].N == v.tree.size {
+		if v.signed[0].Hash != v.tree.tree().Hash {
+			return sealift.Errorf(sealift.KindIntegrity, verifyOp, "the first %d entries are not those that a checkpoint was signed for", v.tree.size).
+				WithReason("log").
+				WithHint("entries were changed together with all their hashes: compare with a backup or an exported log")
+		}
+		v.signed = v.signed[1:]
+	}
+	return nil
+}
+
+// end looks for what should have come after the last leaf.
+func (v *verifier) end() error {
+	if n := len(v.signed); n > 0 {
+		return bad(v.tree.size, "is missing: the log ends before it, and a checkpoint covers %d entries", v.signed[n-1].N)
+	}
+	_, err := v.tx.AuditHashes(v.ctx, []int64{tlog.StoredHashIndex(0, v.tree.size)})
+	if err == nil {
+		return bad(v.tree.size, "is missing: the log ends before it, and its hash is still there")
+	}
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return nil
+	}
+	return err
+}
+
+// spine is the right edge of a growing tree, which is all that is needed to
+// grow it: the roots of its complete subtrees, largest first.
+type spine struct {
+	size  int64
+	roots []tlog.Hash
+}
+
+// add adds a leaf and returns the hashes that it completes, by level.
+func (s *spine) add(leaf []byte) []tlog.Hash {
+	h := tlog.RecordHash(leaf)
+	completed := []tlog.Hash{h}
+	for n := s.size; n&1 == 1; n >>= 1 {
+		last := len(s.roots) - 1
+		h = tlog.NodeHash(s.roots[last], h)
+		s.roots = s.roots[:last]
+		completed = append(completed, h)
+	}
+	s.roots = append(s.roots, h)
+	s.size++
+	return completed
+}
+
+func (s *spine) tree() tlog.Tree {
+	if s.size == 0 {
+		return tlog.Tree{Hash: tlog.Hash(sealift.DigestOf(nil))} // RFC 6962 section 2.1
+	}
+	last := len(s.roots) - 1
+	root := s.roots[last]
+	for i := last - 1; i >= 0; i-- {
+		root = tlog.NodeHash(s.roots[i], root)
+	}
+	return tlog.Tree{N: s.size, Hash: root}
+}

@@ -1,0 +1,94 @@
+// Package vault holds keys that have a life: sealed at rest, each for one
+// purpose, owned, dated, in one state at a time, and never used without an
+// entry in the log.
+//
+// # Sealed at rest
+//
+//	passphrase ── Argon2id ──► root key ──► key-encryption key ──► data key ──► private key
+//	                              │                                (one a key or secret)
+//	                              └── HKDF ──► MAC keys of the seal record and of the rows
+//
+// Every arrow is AES-256-GCM (SP 800-38D) with a random 96-bit nonce in front
+// of the ciphertext. Associated data and messages of MACs are lists of fields:
+// a format name and then each field with its length in front as a big-endian
+// uint32; integers are 8 bytes big-endian, times are microseconds since 1970.
+//
+//	root key            sealift/vault/root-wrap/v1, vault id, sealer, wrap id, the sealer's parameters as JSON
+//	key-encryption key  sealift/vault/kek/v1, vault id, id
+//	data key            sealift/vault/data-key/v1, vault id, key-encryption key's id, associated data of what it seals
+//	private key         sealift/vault/key/v1, key id, version, purpose
+//	secret              sealift/vault/secret/v1, name
+//
+// so that nothing opens in another's place. The seal record is JSON:
+//
+//	{"format":"sealift/vault-seal/v1","vault":"00…ff",
+//	 "wraps":[{"sealer":"argon2id","id":"…","params":{"time":3,"memoryKiB":65536,"threads":4,"salt":"…"},"wrapped":"…"}],
+//	 "kek":"…","keks":[{"id":"…","wrapped":"…"}],"mac":"…"}
+//
+// Every wrap holds the same root key, and any of them opens the vault; a sealer
+// that this release does not know is left as it is. The parameters are RFC
+// 9106's second recommended option; what is read is bounded before it is
+// computed. mac is HMAC-SHA256 over all else, so a wrap that was taken out is
+// noticed. Each key's row carries an HMAC-SHA256 over all its columns, which is
+// checked at every use and listing: a row that was changed by SQL does nothing
+// any more, and the error names it.
+//
+// In memory the root key, the key-encryption key and the MAC key are in one
+// page, which on Linux is locked (mlock), left out of core dumps
+// (MADV_DONTDUMP) and zeroed by Seal; HardenProcess forbids dumps and tracing
+// of the whole process. That is all: copies that the crypto packages and the
+// garbage collector make of keys while they are used are not wiped, root may
+// read everything, and other systems than Linux have none of it.
+//
+// # A key's life
+//
+// A key has an id and versions, and each version is a row: purpose, algorithm,
+// provider, owner, label, state, cryptoperiod, public key, certificate. The
+// purpose says which algorithms may serve it and the one thing it does:
+//
+//	sign    director, snapshot, timestamp, release-ca, device-ca, answer, log
+//	export  epoch: the private key is handed out, to be sealed to devices
+//	mac     enrolment-secret
+//	wrap    wrapping
+//
+// States are those of SP 800-57 part 1 rev. 5, section 7:
+//
+//	pre-active   → active, compromised, destroyed
+//	active       → suspended, deactivated, compromised
+//	suspended    → active, deactivated, compromised
+//	deactivated  → compromised, destroyed
+//	compromised  → destroyed
+//
+// Only an active key within its cryptoperiod signs or authenticates. A key that
+// is deactivated, or past its cryptoperiod, still opens what was sealed to it.
+// director, snapshot and timestamp are never suspended: that would stop the
+// fleet.
+//
+// # Use
+//
+// Use is the one way to a private key, and Signer is Use for code that wants a
+// crypto.Signer. The entry is appended first, in the caller's transaction: no
+// entry, no signature. The transaction is a Tx, which Update makes:
+//
+//   - If it commits, its entries are durable before Update returns, and so
+//     before anything that was signed in it can leave.
+//   - If it is rolled back, its effects are gone. Refused and failed uses are
+//     then recorded in a transaction of their own, and so are the uses that
+//     succeeded, as abandoned: a signature was computed, though by the rules
+//     nobody has it. If the process dies between, neither effect nor entry nor
+//     signature is left.
+//
+// A function that was given a key could pass a signature out by a variable. Do
+// is the form that does not: it returns what its function computed only after
+// the commit.
+//
+// Init, Unseal and Seal are in the log as well, whatever came of them. A sealed
+// vault tells its Status and records refusals; it does nothing else.
+//
+// # What it does not do
+//
+// The MACs do not notice a row, or the whole store, that is put back to what
+// it once was, nor a row that is removed. The log tells: the entry of each
+// change names the MAC that the row had after it. Destroying a key erases its row; older
+// pages and backups hold the sealed private key still.
+package vault

@@ -1,0 +1,57 @@
+package vault
+
+import "github.com/sealift/sealift"
+
+// Reasons that callers and the API tell apart. All but the first four belong to
+// refused uses.
+const (
+	ReasonSealed      = "sealed"           // KindSealed: unseal first
+	ReasonPassphrase  = "passphrase"       // KindSealed: it opens no wrap; KindInvalid: it is too short
+	ReasonSealRecord  = "seal-record"      // KindSealed: the record is broken or was changed
+	ReasonInitialised = "initialised"      // KindConflict: there is a vault already
+	ReasonTampered    = "key-row-tampered" // KindDenied: a row was changed by something other than the vault
+	ReasonPurpose     = "key-purpose"      // KindDenied: the key is for something else
+	ReasonState       = "key-state"        // KindDenied: the state does not allow it
+	ReasonPeriod      = "key-cryptoperiod" // KindDenied: before or after the key's time
+	ReasonUnknownKey  = "key-unknown"      // KindNotFound: no such key or version
+)
+
+const reasonUninitialised = "uninitialised"
+
+func errSealed() *sealift.Error {
+	return sealift.Errorf(sealift.KindSealed, "using the vault", "it is sealed").WithReason(ReasonSealed).
+		WithHint("start the server with the vault's passphrase in SEALIFT_PASSPHRASE, or give it at the prompt")
+}
+
+func errUninitialised() *sealift.Error {
+	return sealift.Errorf(sealift.KindSealed, "opening vault", "there is none in this store yet").WithReason(reasonUninitialised).
+		WithHint("make one with: sealift init --data DIR --keys DIR")
+}
+
+func errInitialised() *sealift.Error {
+	return sealift.Errorf(sealift.KindConflict, "making a vault", "this store has one already").WithReason(ReasonInitialised).
+		WithHint("choose another data folder, or use the vault that is there")
+}
+
+func errWrongPassphrase() *sealift.Error {
+	return sealift.Errorf(sealift.KindSealed, "unsealing vault", "%w", errPassphrase).WithReason(ReasonPassphrase).
+		WithHint("check the passphrase: case, spaces and a line break at its end count; if it is surely right, the seal record was changed: restore a backup")
+}
+
+func errRecord(err error) *sealift.Error {
+	return sealift.Errorf(sealift.KindSealed, "reading the seal record", "%w", err).WithReason(ReasonSealRecord).
+		WithHint("something other than the vault wrote to its store: restore a backup")
+}
+
+func errRecordChanged() *sealift.Error {
+	return sealift.Errorf(sealift.KindConflict, "unsealing vault", "the seal record changed meanwhile").WithHint("try again")
+}
+
+func errTampered(ref Ref, format string, args ...any) *sealift.Error {
+	return sealift.Errorf(sealift.KindDenied, "checking the row of key "+ref.String(), format, args...).WithReason(ReasonTampered).
+		WithHint("something other than the vault wrote to its store: find out what, and restore a backup")
+}
+
+func errUnknownKey(ref Ref) *sealift.Error {
+	return sealift.Errorf(sealift.KindNotFound, "looking up a key", "there is no key %.80s", ref).WithReason(ReasonUnknownKey)
+}

@@ -1,0 +1,44 @@
+package vault
+
+import (
+	"crypto"
+	"crypto/x509"
+	"time"
+
+	"github.com/sealift/sealift"
+)
+
+// KeyInfo is all that is public about one version of a key.
+type KeyInfo struct {
+	Ref
+	Purpose     Purpose
+	Algorithm   Algorithm
+	Provider    string // "software"
+	Owner       string // who answers for the key
+	Label       string // for people
+	State       State
+	Changed     time.Time // when State was last set
+	Created     time.Time
+	NotBefore   time.Time // the key signs and seals nothing before this
+	NotAfter    time.Time // nor at this time and later
+	Public      []byte    // SPKI DER, or the KEM's own form for an HPKE key; empty for a secret key
+	Certificate []byte    // DER, of the certificate that others know the key by; may be empty
+}
+
+// PublicKey returns the public key of a signing key. It fails with KindInvalid
+// for a key of another operation.
+func (k KeyInfo) PublicKey() (crypto.PublicKey, error) {
+	if k.Purpose.Operation() != OpSign {
+		return nil, sealift.Errorf(sealift.KindInvalid, "reading the public key of "+k.Ref.String(), "a key for %s does not sign", k.Purpose)
+	}
+	public, err := x509.ParsePKIXPublicKey(k.Public)
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindInternal, "reading the public key of "+k.Ref.String(), "%w", err)
+	}
+	return public, nil
+}
+
+// within reports whether now is in the key's cryptoperiod.
+func (k KeyInfo) within(now time.Time) bool {
+	return !now.Before(k.NotBefore) && now.Before(k.NotAfter)
+}

@@ -1,0 +1,164 @@
+package vault
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+
+	"github.com/sealift/sealift"
+)
+
+// keyring holds what an unsealed vault knows: the root key, the key-encryption
+// key and the key of the row MACs, in one page. After wipe it does nothing.
+// It is safe for concurrent use; no lock is held longer than one AES or HMAC
+// over a small input takes.
+type keyring struct {
+	vault sealift.VaultID
+	kekID string
+
+	mu   sync.RWMutex
+	page *page // nil once wiped
+}
+
+// The places in the page.
+const (
+	rootAt   = 0
+	kekAt    = keySize
+	rowMACAt = 2 * keySize
+)
+
+func newKeyring(vault sealift.VaultID, root []byte, kekID string, kek []byte) (*keyring, error) {
+	rowMAC, err := derive(root, "sealift/vault/key-row-mac/v1", []byte(vault))
+	if err != nil {
+		return nil, err
+	}
+	defer clear(rowMAC)
+	p, err := newPage()
+	if err != nil {
+		return nil, err
+	}
+	copy(p.bytes()[rootAt:], root)
+	copy(p.bytes()[kekAt:], kek)
+	copy(p.bytes()[rowMACAt:], rowMAC)
+	return &keyring{vault: vault, kekID: kekID, page: p}, nil
+}
+
+// with calls fn with the key at a place, which fn must not keep.
+func (k *keyring) with(at int, fn func(key []byte) error) error {
+	if k == nil {
+		return errSealed()
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.page == nil {
+		return errSealed()
+	}
+	return fn(k.page.bytes()[at : at+keySize])
+}
+
+// wipe zeroes the keys; it waits for what runs at the moment.
+func (k *keyring) wipe() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.page != nil {
+		k.page.wipe()
+		k.page = nil
+	}
+}
+
+// locked reports whether the page is kept out of swap.
+func (k *keyring) locked() bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.page != nil && k.page.locked
+}
+
+// present fails if the vault is sealed.
+func (k *keyring) present() error { return k.with(rootAt, func([]byte) error { return nil }) }
+
+// rowMAC is HMAC-SHA256 (FIPS 198-1) under the key of the row MACs.
+func (k *keyring) rowMAC(message []byte) (mac []byte, err error) {
+	err = k.with(rowMACAt, func(key []byte) error {
+		mac = authenticate(key, message)
+		return nil
+	})
+	return mac, err
+}
+
+func authenticate(key, message []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write(message)
+	return h.Sum(nil)
+}
+
+// sealed is a plaintext under a data key of its own, and that data key under a
+// key-encryption key. A re-wrap changes the first two fields and never touches
+// the third, so it can go on while the vault works.
+type sealed struct {
+	kek     string // id of the key-encryption key
+	dataKey []byte // wrapped
+	body    []byte // nonce, ciphertext, tag
+}
+
+// sealedFormat names the form of a sealed secret in one piece; a key has a
+// column for each part.
+const sealedFormat = "sealift/vault/sealed/v1"
+
+func (s sealed) marshal() []byte { return join(sealedFormat, []byte(s.kek), s.dataKey, s.body) }
+
+func parseSealed(data []byte) (sealed, error) {
+	fields, err := split(data, sealedFormat, 3)
+	if err != nil {
+		return sealed{}, err
+	}
+	return sealed{string(fields[0]), fields[1], fields[2]}, nil
+}
+
+// seal seals plaintext under a data key of its own. binding names what the
+// plaintext is and where it belongs, and is authenticated in both layers.
+func (k *keyring) seal(plaintext, binding []byte) (s sealed, err error) {
+	dataKey := random(keySize)
+	defer clear(dataKey)
+	err = k.with(kekAt, func(kek []byte) (err error) {
+		s.kek = k.kekID
+		s.dataKey, err = sealWith(kek, dataKey, k.dataKeyBinding(binding))
+		return err
+	})
+	if err != nil {
+		return sealed{}, err
+	}
+	s.body, err = sealWith(dataKey, plaintext, binding)
+	return s, err
+}
+
+// open is the inverse of seal under the same binding.
+func (k *keyring) open(s sealed, binding []byte) ([]byte, error) {
+	var dataKey []byte
+	err := k.with(kekAt, func(kek []byte) (err error) {
+		if s.kek != k.kekID {
+			return fmt.Errorf("sealed under key-encryption key %.40q, which this vault does not hold", s.kek)
+		}
+		dataKey, err = openWith(kek, s.dataKey, k.dataKeyBinding(binding))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer clear(dataKey)
+	return openWith(dataKey, s.body, binding)
+}
+
+func (k *keyring) dataKeyBinding(binding []byte) []byte {
+	return join("sealift/vault/data-key/v1", []byte(k.vault), []byte(k.kekID), binding)
+}
+
+// keyBinding is the associated data of a private key.
+func keyBinding(id string, version uint64, purpose Purpose) []byte {
+	return join("sealift/vault/key/v1", []byte(id), number(version), []byte(purpose))
+}
+
+// secretBinding is the associated data of a secret that is not a key.
+func secretBinding(name string) []byte {
+	return join("sealift/vault/secret/v1", []byte(name))
+}

@@ -1,0 +1,93 @@
+package vault
+
+import (
+	"slices"
+	"time"
+
+	"github.com/sealift/sealift"
+)
+
+// Purpose is the one thing that a key is for. A key never changes its purpose
+// and serves no second one (SP 800-57 part 1 rev. 5, section 5.2).
+type Purpose string
+
+// The purposes. No other is accepted.
+const (
+	PurposeDirector        Purpose = "director"         // signs the director's TUF metadata
+	PurposeSnapshot        Purpose = "snapshot"         // signs TUF snapshots
+	PurposeTimestamp       Purpose = "timestamp"        // signs TUF timestamps
+	PurposeReleaseCA       Purpose = "release-ca"       // certifies the leaf key of a release
+	PurposeDeviceCA        Purpose = "device-ca"        // certifies the key that answers devices
+	PurposeAnswer          Purpose = "answer"           // signs answers to device requests
+	PurposeLog             Purpose = "log"              // signs checkpoints of the log
+	PurposeEpoch           Purpose = "epoch"            // opens the content keys of a channel's releases
+	PurposeEnrolmentSecret Purpose = "enrolment-secret" // authenticates enrolments
+	PurposeWrapping        Purpose = "wrapping"         // wraps data keys of other parts
+)
+
+// Operation is what a private key does. Its purpose fixes it.
+type Operation string
+
+// The operations.
+const (
+	OpSign   Operation = "sign"   // SigningKey: signs a digest or message
+	OpExport Operation = "export" // HolderKey: hands the private seed to who is to hold it
+	OpMAC    Operation = "mac"    // MACKey: computes a MAC
+	OpWrap   Operation = "wrap"   // WrappingKey: seals and opens small plaintexts
+)
+
+const year = 365 * 24 * time.Hour
+
+// policy is what a purpose allows.
+type policy struct {
+	op         Operation
+	algorithms []Algorithm   // the first is the default
+	period     time.Duration // the cryptoperiod where the request names none
+	longest    time.Duration // the longest that a request may name (SP 800-57 part 1, section 5.3.6)
+	noSuspend  bool          // suspending it would stop the fleet: it is replaced instead
+}
+
+// policies is the closed list of purposes.
+var policies = map[Purpose]policy{
+	PurposeDirector:        {OpSign, []Algorithm{Ed25519, ECDSAP256}, year, 3 * year, true},
+	PurposeSnapshot:        {OpSign, []Algorithm{Ed25519, ECDSAP256}, year, 3 * year, true},
+	PurposeTimestamp:       {OpSign, []Algorithm{Ed25519, ECDSAP256}, year, 3 * year, true},
+	PurposeReleaseCA:       {OpSign, []Algorithm{ECDSAP384, RSA4096}, year, 3 * year, false},
+	PurposeDeviceCA:        {OpSign, []Algorithm{ECDSAP384, RSA4096}, year, 3 * year, false},
+	PurposeAnswer:          {OpSign, []Algorithm{ECDSAP256}, year, 3 * year, false},
+	PurposeLog:             {OpSign, []Algorithm{Ed25519}, year, 3 * year, false},
+	PurposeEpoch:           {OpExport, []Algorithm{HPKEHybrid, HPKEP256}, year, 3 * year, false},
+	PurposeEnrolmentSecret: {OpMAC, []Algorithm{HMACSHA256}, year, 2 * year, false},
+	PurposeWrapping:        {OpWrap, []Algorithm{AES256}, year, 2 * year, false},
+}
+
+// Purposes returns all purposes, sorted.
+func Purposes() []Purpose {
+	all := make([]Purpose, 0, len(policies))
+	for p := range policies {
+		all = append(all, p)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// ParsePurpose accepts the purposes of the closed list.
+func ParsePurpose(s string) (Purpose, error) {
+	if _, ok := policies[Purpose(s)]; !ok {
+		return "", sealift.Errorf(sealift.KindInvalid, "parsing key purpose", "%.40q is not a purpose", s).
+			WithHint("purposes are %v", Purposes())
+	}
+	return Purpose(s), nil
+}
+
+// Operation returns what keys of this purpose do; "" for an unknown purpose.
+func (p Purpose) Operation() Operation { return policies[p].op }
+
+// Algorithms returns the algorithms that the purpose allows, its default first.
+func (p Purpose) Algorithms() []Algorithm { return slices.Clone(policies[p].algorithms) }
+
+// Cryptoperiod returns how long a key of this purpose is active unless its
+// CreateRequest says otherwise, and the longest that it may say.
+func (p Purpose) Cryptoperiod() (usual, longest time.Duration) {
+	return policies[p].period, policies[p].longest
+}

@@ -1,0 +1,149 @@
+package vault
+
+import (
+	"crypto/hmac"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/strictjson"
+)
+
+// recordFormat names the seal record; a reader refuses any other.
+const recordFormat = "sealift/vault-seal/v1"
+
+// record is the seal record: the one thing a vault needs, besides a passphrase,
+// to open. It is stored as JSON and holds nothing secret in the clear.
+type record struct {
+	Format string          `json:"format"`
+	Vault  sealift.VaultID `json:"vault"`
+	Wraps  []wrap          `json:"wraps"`
+	KEK    string          `json:"kek"`  // id of the key-encryption key that seals from now on
+	KEKs   []wrappedKEK    `json:"keks"` // that one; a re-wrap will keep the one before it beside it
+	MAC    []byte          `json:"mac"`  // over all of the above, under the root key
+}
+
+// wrappedKEK is a key-encryption key under the root key.
+type wrappedKEK struct {
+	ID      string `json:"id"`
+	Wrapped []byte `json:"wrapped"`
+}
+
+func (k wrappedKEK) associated(vault sealift.VaultID) []byte {
+	return join("sealift/vault/kek/v1", []byte(vault), []byte(k.ID))
+}
+
+// newRecord makes a root key and a key-encryption key, wraps them, and returns
+// the record and the keys in a page of their own. It is slow.
+func newRecord(vault sealift.VaultID, passphrase []byte, params argon2Params) (*record, *keyring, error) {
+	root, kek := random(keySize), random(keySize)
+	defer clear(root)
+	defer clear(kek)
+	w, err := newPassphraseWrap(vault, root, passphrase, params)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &record{Format: recordFormat, Vault: vault, Wraps: []wrap{w}}
+	k := wrappedKEK{ID: newID()}
+	if k.Wrapped, err = sealWith(root, kek, k.associated(vault)); err != nil {
+		return nil, nil, err
+	}
+	r.KEK, r.KEKs = k.ID, []wrappedKEK{k}
+	if r.MAC, err = r.mac(root); err != nil {
+		return nil, nil, err
+	}
+	ring, err := newKeyring(vault, root, k.ID, kek)
+	return r, ring, err
+}
+
+// parseRecord reads a stored record and refuses what no release wrote.
+func parseRecord(data []byte) (*record, error) {
+	r := new(record)
+	if err := strictjson.Unmarshal(data, sealift.MaxSealRecord, r); err != nil {
+		return nil, err
+	}
+	if r.Format != recordFormat {
+		return nil, fmt.Errorf("format is %.40q, not %q", r.Format, recordFormat)
+	}
+	if _, err := sealift.ParseVaultID(string(r.Vault)); err != nil {
+		return nil, err
+	}
+	if n := len(r.Wraps); n < 1 || n > sealift.MaxSealWraps {
+		return nil, fmt.Errorf("%d wraps of the root key; 1 to %d are allowed", n, sealift.MaxSealWraps)
+	}
+	for _, w := range r.Wraps {
+		if w.Sealer != sealerArgon2id {
+			continue
+		}
+		if _, err := w.argon2(); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func (r *record) marshal() ([]byte, error) { return json.Marshal(r) }
+
+// open tries the passphrase on each passphrase wrap and returns the keys. It is
+// slow. errPassphrase means that no wrap opened.
+func (r *record) open(passphrase []byte) (*keyring, error) {
+	for _, w := range r.Wraps {
+		if w.Sealer != sealerArgon2id {
+			continue
+		}
+		root, err := w.open(r.Vault, passphrase)
+		if err != nil {
+			continue
+		}
+		defer clear(root)
+		return r.openWithRoot(root)
+	}
+	return nil, errPassphrase
+}
+
+// errPassphrase cannot tell a wrong passphrase from a wrap that was changed.
+var errPassphrase = errors.New("the passphrase opens none of the vault's wraps")
+
+// openWithRoot checks the record as a whole, so that a wrap that was taken out
+// or a key-encryption key that was exchanged is noticed, and opens the latter.
+func (r *record) openWithRoot(root []byte) (*keyring, error) {
+	mac, err := r.mac(root)
+	if err != nil {
+		return nil, err
+	}
+	if !hmac.Equal(mac, r.MAC) {
+		return nil, errors.New("the seal record was changed by something other than the vault")
+	}
+	for _, k := range r.KEKs {
+		if k.ID != r.KEK {
+			continue
+		}
+		kek, err := openWith(root, k.Wrapped, k.associated(r.Vault))
+		if err != nil {
+			return nil, fmt.Errorf("key-encryption key %s: %w", k.ID, err)
+		}
+		defer clear(kek)
+		return newKeyring(r.Vault, root, k.ID, kek)
+	}
+	return nil, fmt.Errorf("no key-encryption key %q", r.KEK)
+}
+
+// mac is over every field, with the JSON of each list as one field: the lists
+// hold nothing but strings, numbers and bytes, whose encoding is unique.
+func (r *record) mac(root []byte) ([]byte, error) {
+	wraps, err := json.Marshal(r.Wraps)
+	if err != nil {
+		return nil, err
+	}
+	keks, err := json.Marshal(r.KEKs)
+	if err != nil {
+		return nil, err
+	}
+	key, err := derive(root, "sealift/vault/seal-record-mac/v1", []byte(r.Vault))
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	return authenticate(key, join(recordFormat, []byte(r.Vault), wraps, []byte(r.KEK), keks)), nil
+}

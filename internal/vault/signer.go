@@ -1,0 +1,56 @@
+package vault
+
+import (
+	"context"
+	"crypto"
+	"io"
+)
+
+// Signer returns a crypto.Signer, for x509.CreateCertificate and writers of
+// TUF metadata, each of whose signatures is a Use of its own with the digest
+// as its subject. u.Why.Subject is ignored. The version is fixed now, so that
+// public key and signatures belong together; it must be usable now, or the
+// refusal is recorded and returned. The signer is good for as long as tx is,
+// for one goroutine.
+func (v *Vault) Signer(ctx context.Context, tx *Tx, u Use) (crypto.Signer, error) {
+	e, err := u.event()
+	if err != nil {
+		return nil, tx.refuse(ctx, e, err)
+	}
+	_, info, err := u.find(ctx, tx)
+	if err != nil {
+		return nil, tx.refuse(ctx, e, err)
+	}
+	public, err := info.PublicKey()
+	if err != nil {
+		return nil, tx.refuse(ctx, e, err)
+	}
+	u.Key = info.Ref
+	return &useSigner{v, ctx, tx, u, public}, nil
+}
+
+// useSigner holds a context, as it must: crypto.Signer has no room for one.
+type useSigner struct {
+	vault  *Vault
+	ctx    context.Context
+	tx     *Tx
+	use    Use
+	public crypto.PublicKey
+}
+
+func (s *useSigner) Public() crypto.PublicKey { return s.public }
+
+func (s *useSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) (signature []byte, err error) {
+	u := s.use
+	if u.Why.Subject, err = subjectOf(s.public, digest, opts); err != nil {
+		return nil, err
+	}
+	err = s.vault.Use(s.ctx, s.tx, u, func(key Key) error {
+		signature, err = key.(SigningKey).Sign(nil, digest, opts)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return signature, nil
+}

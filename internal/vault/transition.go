@@ -1,0 +1,80 @@
+package vault
+
+import (
+	"context"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/store"
+)
+
+// Transition puts a key version from one state into another and records it with
+// its reason, 1 to sealift.MaxReason bytes. A version that is activated for the
+// first time begins its cryptoperiod now.
+//
+// To Destroyed erases the private material from the row; the rest stays, as
+// evidence. Copies of the row in backups hold it still, under key-encryption
+// and root key.
+//
+// Errors are KindConflict if the version is not in state from any more,
+// KindDenied with reason "key-state" if the change is not allowed for states
+// or purpose, KindInvalid for the reason, and those of reading the row.
+func (v *Vault) Transition(ctx context.Context, tx *Tx, key Ref, from, to State, by audit.Actor, reason string, now time.Time) (KeyInfo, error) {
+	e := event{at: now, actor: by, action: actionTransition, key: Ref{clip(key.ID), key.Version}}
+	e = e.detail("from", clip(string(from))).detail("to", clip(string(to)))
+	e, err := e.because(reason)
+	if err != nil {
+		return KeyInfo{}, tx.refuse(ctx, e, err)
+	}
+	row, info, err := readRow(ctx, tx.ring, tx, key)
+	if err == nil {
+		err = info.mayBecome(from, to)
+	}
+	if err != nil {
+		return KeyInfo{}, tx.refuse(ctx, e, err)
+	}
+	e = e.detail("purpose", row.Purpose)
+	enter(&row, to, stored(now))
+	if info, err = updateRow(ctx, tx, row, &e); err != nil {
+		return KeyInfo{}, tx.refuse(ctx, e, err)
+	}
+	return info, tx.append(ctx, e.with(audit.OK))
+}
+
+// enter changes the row as entering the state does.
+func enter(row *store.Key, to State, now time.Time) {
+	if State(row.State) == PreActive && to == Active {
+		row.NotBefore, row.NotAfter = now, now.Add(row.NotAfter.Sub(row.NotBefore))
+	}
+	if to == Destroyed {
+		row.DataKey, row.Private, row.KEK = nil, nil, ""
+	}
+	row.State, row.Changed = string(to), now
+}
+
+func (k KeyInfo) mayBecome(from, to State) error {
+	doing := "changing the state of key " + k.Ref.String()
+	switch {
+	case k.State != from:
+		return sealift.Errorf(sealift.KindConflict, doing, "it is %s, not %.40s", k.State, from).WithHint("look at the key and decide again")
+	case !CanTransition(from, to):
+		return sealift.Errorf(sealift.KindDenied, doing, "%s does not become %.40s", from, to).WithReason(ReasonState).
+			WithHint("from %s a key becomes %v", from, transitions[from])
+	case to == Suspended && policies[k.Purpose].noSuspend:
+		return sealift.Errorf(sealift.KindDenied, doing, "suspending a %s key would stop the fleet", k.Purpose).WithReason(ReasonState).
+			WithHint("activate its standby, then deactivate this one")
+	}
+	return nil
+}
+
+// because adds the reason that somebody gave.
+func (e event) because(reason string) (event, error) {
+	if err := checkText(reason, sealift.MaxReason); err != nil {
+		return e, sealift.Errorf(sealift.KindInvalid, "reading the reason", "it %w", err)
+	}
+	if reason == "" {
+		return e, sealift.Errorf(sealift.KindInvalid, "reading the reason", "it is empty").WithHint("say why in a few words: they go into the log")
+	}
+	return e.detail("reason-given", reason), nil
+}
