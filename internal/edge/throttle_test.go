@@ -1,0 +1,63 @@
+package edge
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/sealift/sealift"
+)
+
+func TestThrottle(t *testing.T) {
+	var th throttle
+	now := time.Unix(1_800_000_000, 0)
+	send := func(address string) bool { _, ok := th.admit(address, now); return ok }
+	for i := range sealift.MessagesPerMinute {
+		if !send("192.0.2.1") {
+			t.Fatalf("message %d was refused", i)
+		}
+	}
+	if wait, ok := th.admit("192.0.2.1", now.Add(20*time.Second)); ok || wait != 40*time.Second {
+		t.Errorf("one too many: %v, wait %v", ok, wait)
+	}
+	if send("::ffff:192.0.2.1") {
+		t.Error("the same address in its IPv6 form counts apart")
+	}
+	if !send("192.0.2.2") {
+		t.Error("another address is refused")
+	}
+	for i := range sealift.MessagesPerMinute {
+		if !send(fmt.Sprintf("2001:db8::%x", i)) {
+			t.Fatalf("message %d was refused", i)
+		}
+	}
+	if send("2001:db8::ffff:1") {
+		t.Error("a neighbour in the same /64 counts apart")
+	}
+	if !send("2001:db8:0:1::1") {
+		t.Error("another /64 is refused")
+	}
+	now = now.Add(time.Minute)
+	if !send("192.0.2.1") {
+		t.Error("refused in the next minute")
+	}
+}
+
+// TestThrottleIsBounded: addresses without end share one count, so that they
+// cost neither memory nor a way around.
+func TestThrottleIsBounded(t *testing.T) {
+	var th throttle
+	now := time.Unix(1_800_000_000, 0)
+	admitted := 0
+	for i := range sealift.MaxThrottled + 10*sealift.MessagesPerMinute {
+		if _, ok := th.admit(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), now); ok {
+			admitted++
+		}
+	}
+	if len(th.sent) != sealift.MaxThrottled {
+		t.Errorf("%d networks are kept", len(th.sent))
+	}
+	if most := sealift.MaxThrottled + sealift.MessagesPerMinute; admitted > most {
+		t.Errorf("%d admitted, at most %d are allowed", admitted, most)
+	}
+}
