@@ -1,0 +1,146 @@
+// Package config turns what a server is told into settings that hold: where it
+// listens and under which certificate, who its clients are, and the folder that
+// is its alone. Every refusal is an *sealift.Error with a hint.
+//
+// Access tokens travel in every request of the people-facing API. So a server
+// without TLS listens on a loopback address only, unless it is told that a
+// proxy before it terminates TLS. Then, and only then, it takes a client's
+// address from what that proxy says.
+//
+// The data folder:
+//
+//	data/            0700, else it is refused
+//	  lock           held by the one process that has the folder open
+//	  vault.db       the vault's rows: signed, or sealed
+//	  public/        the published tree
+package config
+
+import (
+	"crypto/tls"
+	"errors"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/sealift/sealift"
+)
+
+// Flags are what the server's command line says about connections.
+type Flags struct {
+	Listen      string // host:port
+	TLSCert     string // file: certificate chain, PEM; or empty
+	TLSKey      string // file: its private key, PEM; with TLSCert
+	BehindProxy bool   // a proxy before the server terminates TLS
+}
+
+// Server is how a server meets its clients.
+type Server struct {
+	Listen      string      // host:port
+	TLS         *tls.Config // nil for none
+	BehindProxy bool
+}
+
+const op = "starting the server"
+
+// Resolve reads the certificate and checks that all flags go together.
+func (f Flags) Resolve() (Server, error) {
+	host, port, err := net.SplitHostPort(f.Listen)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil || strings.ContainsAny(host, " /") {
+		return Server{}, sealift.Errorf(sealift.KindInvalid, op, "%q is no address and port", f.Listen).
+			WithHint("use a form such as 127.0.0.1:8470")
+	}
+	config, err := f.tls()
+	if err != nil {
+		return Server{}, err
+	}
+	if config == nil && !f.BehindProxy && !IsLoopback(f.Listen) {
+		return Server{}, sealift.Errorf(sealift.KindInvalid, op, "%s would take access tokens in clear from the network", f.Listen).
+			WithReason("plaintext").
+			WithHint("add --tls-cert and --tls-key, or --behind-proxy if a proxy before it terminates TLS, or listen on 127.0.0.1")
+	}
+	return Server{Listen: f.Listen, TLS: config, BehindProxy: f.BehindProxy}, nil
+}
+
+// IsLoopback reports whether listening on addr, a host and port, reaches this
+// machine only. The empty host and the unspecified addresses reach everybody.
+func IsLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+func (f Flags) tls() (*tls.Config, error) {
+	if (f.TLSCert == "") != (f.TLSKey == "") {
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "--tls-cert and --tls-key go together").WithHint("give both, or neither")
+	}
+	if f.TLSCert == "" {
+		return nil, nil
+	}
+	if err := checkKeyFile(f.TLSKey); err != nil {
+		return nil, err
+	}
+	pair, err := tls.LoadX509KeyPair(f.TLSCert, f.TLSKey)
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "reading the TLS certificate: %w", err).
+			WithHint("--tls-cert is the chain and --tls-key its private key, both PEM")
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}, nil
+}
+
+// checkKeyFile lets a group read a private key, as certificate tools set it up,
+// but not everybody.
+func checkKeyFile(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fileError(err, "check the path that --tls-key names")
+	}
+	if info.Mode().Perm()&0o007 != 0 {
+		return sealift.Errorf(sealift.KindDenied, op, "everybody may use the private key %s (mode %04o)", path, info.Mode().Perm()).
+			WithReason("permissions").WithHint("chmod o= %s", path)
+	}
+	return nil
+}
+
+func fileError(err error, hint string) error {
+	kind := sealift.KindInternal
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		kind = sealift.KindNotFound
+	case errors.Is(err, fs.ErrPermission):
+		kind = sealift.KindDenied
+	}
+	return sealift.Errorf(kind, op, "%w", err).WithHint("%s", hint)
+}
+
+// ClientAddress returns the IP address of the client that sent r. Behind a
+// proxy that is the last address in X-Forwarded-For: the one that the proxy
+// itself added, where those before it are the client's to invent.
+func (s Server) ClientAddress(r *http.Request) string {
+	if s.BehindProxy {
+		values := r.Header.Values("X-Forwarded-For")
+		if len(values) > 0 {
+			list := strings.Split(values[len(values)-1], ",")
+			if ip, err := netip.ParseAddr(strings.TrimSpace(list[len(list)-1])); err == nil {
+				return ip.Unmap().WithZone("").String()
+			}
+		}
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

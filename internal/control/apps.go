@@ -1,0 +1,181 @@
+package control
+
+import (
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/service"
+)
+
+// GetStatus implements GET /status.
+func (h *handler) GetStatus(w http.ResponseWriter, r *http.Request) {
+	status, err := h.Vault.Status(r.Context())
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	h.answer(w, r, http.StatusOK, api.Status{Vault: string(status.Vault), Sealed: status.Sealed, Version: h.version, API: []string{"v1"}})
+}
+
+// ListApps implements GET /apps.
+func (h *handler) ListApps(w http.ResponseWriter, r *http.Request) {
+	h.do(w, r, access.ListApps, http.StatusOK, func(access.Caller) (any, error) {
+		apps, err := h.Apps.Apps(r.Context())
+		return api.AppList{Apps: each(apps, appOut)}, err
+	})
+}
+
+// CreateApp implements POST /apps.
+func (h *handler) CreateApp(w http.ResponseWriter, r *http.Request) {
+	h.do(w, r, access.CreateApp, http.StatusCreated, func(by access.Caller) (any, error) {
+		var body api.NewApp
+		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
+			return nil, err
+		}
+		id, err := sealift.ParseAppID(body.ID)
+		if err != nil {
+			return nil, err
+		}
+		kind, err := appKind(body.Kind)
+		if err != nil {
+			return nil, err
+		}
+		if body.OpenEnrolment {
+			if err := access.Allow(by.Role, access.OpenEnrolment); err != nil {
+				return nil, err
+			}
+		}
+		app, err := h.Apps.CreateApp(r.Context(), by, service.NewApp{ID: id, Kind: kind, OpenEnrolment: body.OpenEnrolment})
+		return appOut(app), err
+	})
+}
+
+// GetApp implements GET /apps/{app}.
+func (h *handler) GetApp(w http.ResponseWriter, r *http.Request, app api.InApp) {
+	h.do(w, r, access.ListApps, http.StatusOK, func(access.Caller) (any, error) {
+		id, err := sealift.ParseAppID(app)
+		if err != nil {
+			return nil, err
+		}
+		app, err := h.Apps.App(r.Context(), id)
+		return appOut(app), err
+	})
+}
+
+// ListChannels implements GET /apps/{app}/channels.
+func (h *handler) ListChannels(w http.ResponseWriter, r *http.Request, app api.InApp) {
+	h.do(w, r, access.ListChannels, http.StatusOK, func(access.Caller) (any, error) {
+		id, err := sealift.ParseAppID(app)
+		if err != nil {
+			return nil, err
+		}
+		channels, err := h.Apps.Channels(r.Context(), id)
+		return api.ChannelList{Channels: each(channels, channelOut)}, err
+	})
+}
+
+// CreateChannel implements POST /apps/{app}/channels.
+func (h *handler) CreateChannel(w http.ResponseWriter, r *http.Request, app api.InApp) {
+	h.do(w, r, access.CreateChannel, http.StatusCreated, func(by access.Caller) (any, error) {
+		id, err := sealift.ParseAppID(app)
+		if err != nil {
+			return nil, err
+		}
+		var body api.NewChannel
+		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
+			return nil, err
+		}
+		name, err := sealift.ParseChannel(body.Name)
+		if err != nil {
+			return nil, err
+		}
+		channel, err := h.Apps.CreateChannel(r.Context(), by, id, name)
+		return channelOut(channel), err
+	})
+}
+
+// CreateEnrolmentToken implements POST /apps/{app}/enrolment-tokens.
+func (h *handler) CreateEnrolmentToken(w http.ResponseWriter, r *http.Request, app api.InApp) {
+	h.do(w, r, access.IssueEnrolment, http.StatusCreated, func(by access.Caller) (any, error) {
+		id, err := sealift.ParseAppID(app)
+		if err != nil {
+			return nil, err
+		}
+		var body api.NewEnrolmentToken
+		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
+			return nil, err
+		}
+		want, err := newEnrolmentToken(body)
+		if err != nil {
+			return nil, err
+		}
+		made, err := h.Enrolment.CreateEnrolmentToken(r.Context(), by, id, want)
+		if err != nil {
+			return nil, err
+		}
+		return api.EnrolmentToken{ID: made.Token.ID(), Token: made.Token.Reveal(), Expires: made.Expires.UTC()}, nil
+	})
+}
+
+// defaultEnrolmentLife and minEnrolmentLife bound an enrolment token's life
+// with sealift.MaxEnrolmentLife.
+const (
+	defaultEnrolmentLife = 30 * 24 * time.Hour
+	minEnrolmentLife     = time.Minute
+)
+
+func newEnrolmentToken(body api.NewEnrolmentToken) (service.NewEnrolmentToken, error) {
+	const op = "checking enrolment token"
+	var none service.NewEnrolmentToken
+	if len(body.Label) > sealift.MaxLabel || !utf8.ValidString(body.Label) || strings.ContainsFunc(body.Label, unicode.IsControl) {
+		return none, sealift.Errorf(sealift.KindInvalid, op, "the label is not allowed").
+			WithHint("use at most %d bytes without control characters", sealift.MaxLabel)
+	}
+	if body.Uses < 0 || body.Uses > sealift.MaxEnrolments {
+		return none, sealift.Errorf(sealift.KindInvalid, op, "%d uses are not allowed", body.Uses).
+			WithHint("use 0 for any number, or 1 to %d", sealift.MaxEnrolments)
+	}
+	life := defaultEnrolmentLife
+	if body.ExpiresIn != 0 {
+		if body.ExpiresIn < int64(minEnrolmentLife/time.Second) || body.ExpiresIn > int64(sealift.MaxEnrolmentLife/time.Second) {
+			return none, sealift.Errorf(sealift.KindInvalid, op, "it may not expire in %d seconds", body.ExpiresIn).
+				WithHint("use %s to %s", minEnrolmentLife, sealift.MaxEnrolmentLife)
+		}
+		life = time.Duration(body.ExpiresIn) * time.Second
+	}
+	return service.NewEnrolmentToken{Label: body.Label, Uses: body.Uses, Life: life}, nil
+}
+
+func appKind(kind api.AppKind) (service.AppKind, error) {
+	switch kind {
+	case "", api.AppKindWeb:
+		return service.AppWeb, nil
+	case api.AppKindDevice:
+		return service.AppDevice, nil
+	}
+	return "", sealift.Errorf(sealift.KindInvalid, "parsing kind of app", "%q is not allowed", cut(string(kind))).
+		WithHint("an app is web (interpreted code only) or device")
+}
+
+func appOut(a service.App) api.App {
+	return api.App{ID: string(a.ID), Kind: api.AppKind(a.Kind), OpenEnrolment: a.OpenEnrolment, Created: a.Created.UTC()}
+}
+
+func channelOut(c service.Channel) api.Channel {
+	return api.Channel{App: string(c.App), Name: string(c.Name), Epoch: c.Epoch, Created: c.Created.UTC()}
+}
+
+// each is never nil, so that JSON has [] and not null.
+func each[A, B any](as []A, out func(A) B) []B {
+	bs := make([]B, len(as))
+	for i, a := range as {
+		bs[i] = out(a)
+	}
+	return bs
+}

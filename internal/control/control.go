@@ -1,0 +1,218 @@
+// Package control answers the people-facing API, which api/openapi.yaml
+// describes: it signs callers in, asks the role table, checks the form of what
+// they send, calls the services, and says what they said as JSON.
+//
+// A request passes, in this order:
+//
+//	Guard        request id, log line, panics become problems   (package problem)
+//	cross-origin a browser on another site may read, not change  (net/http)
+//	sign in      bearer token → access.Principal                 (package access)
+//	authorise    role × action
+//	sealed?      a sealed vault answers its status only
+//	form         path, query and body; unknown fields are refused
+//	service      package service says what each one does
+//
+// so nobody who is not signed in and allowed has a body read or a name looked
+// up. Every answer that is not a success is a problem document.
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/sealift/sealift"
+	openapi "github.com/sealift/sealift/api"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/problem"
+	"github.com/sealift/sealift/internal/control/service"
+)
+
+// Prefix is where the handler expects to be mounted.
+const Prefix = "/api/v1"
+
+// SignIn finds out who a bearer token belongs to; *access.Authenticator does.
+type SignIn interface {
+	Authenticate(ctx context.Context, bearer string) (access.Principal, error)
+}
+
+// Services are what the API stands on. All are needed.
+type Services struct {
+	SignIn     SignIn
+	Vault      service.Vault
+	Apps       service.Apps
+	Enrolment  service.Enrolment
+	Publishing service.Publishing
+	Releases   service.Releases
+	Roots      service.Roots
+}
+
+// Options are what a handler does not need to work.
+type Options struct {
+	// Version is the server's, for its status.
+	Version string
+	// Log takes one line a request, and failures; nil for none.
+	Log *slog.Logger
+	// Address returns the IP address of the client that sent a request; nil
+	// for that of the connection.
+	Address func(*http.Request) string
+}
+
+// New returns the handler of everything under Prefix.
+func New(services Services, options Options) http.Handler {
+	h := &handler{Services: services, version: options.Version, log: options.Log, address: options.Address}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	if h.address == nil {
+		h.address = remoteAddress
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+Prefix+"/openapi.yaml", serveDescription)
+	api.HandlerWithOptions(h, api.StdHTTPServerOptions{BaseURL: Prefix, BaseRouter: mux, ErrorHandlerFunc: h.badParameter})
+	origin := http.NewCrossOriginProtection()
+	origin.SetDenyHandler(http.HandlerFunc(h.crossOrigin))
+	return problem.Guard(h.log, slog.LevelInfo, origin.Handler(h.routed(mux)))
+}
+
+type handler struct {
+	Services
+	version string
+	log     *slog.Logger
+	address func(*http.Request) string
+}
+
+var _ api.ServerInterface = (*handler)(nil)
+
+func remoteAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+func serveDescription(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/yaml")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(openapi.Document)
+}
+
+// routed answers what mux has no route for with a problem document, where a
+// ServeMux would answer with plain text.
+func (h *handler) routed(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		plain, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		said := &silent{header: http.Header{}}
+		plain.ServeHTTP(said, r)
+		if said.status == http.StatusMethodNotAllowed {
+			w.Header()["Allow"] = said.header["Allow"]
+			h.fail(w, r, sealift.Errorf(sealift.KindInvalid, "finding operation", "%s has no %s", cut(r.URL.Path), cut(r.Method)).WithReason(problem.ReasonMethod))
+			return
+		}
+		h.fail(w, r, sealift.Errorf(sealift.KindNotFound, "finding operation", "there is no %s", cut(r.URL.Path)).
+			WithHint("the operations are listed in %s/openapi.yaml", Prefix))
+	})
+}
+
+// silent hears what a handler would have answered.
+type silent struct {
+	header http.Header
+	status int
+}
+
+func (s *silent) Header() http.Header         { return s.header }
+func (s *silent) Write(p []byte) (int, error) { return len(p), nil }
+func (s *silent) WriteHeader(status int)      { s.status = status }
+
+func cut(s string) string {
+	if len(s) > 80 {
+		return strings.ToValidUTF8(s[:80], "") + "…"
+	}
+	return s
+}
+
+func (h *handler) crossOrigin(w http.ResponseWriter, r *http.Request) {
+	h.fail(w, r, sealift.Errorf(sealift.KindDenied, "checking origin", "a page of another site asked for a change").WithReason("cross_origin"))
+}
+
+// badParameter answers what the generated code says of a query.
+func (h *handler) badParameter(w http.ResponseWriter, r *http.Request, err error) {
+	name := "a parameter"
+	if bad := new(api.InvalidParamFormatError); errors.As(err, &bad) {
+		name = bad.ParamName
+	}
+	h.fail(w, r, sealift.Errorf(sealift.KindInvalid, "reading request", "%s is not of the required form", name).
+		WithHint("the forms are in %s/openapi.yaml", Prefix))
+}
+
+func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	problem.Answer(w, r, err, h.log)
+}
+
+// allow signs the caller of r in and asks whether they may do all of actions.
+func (h *handler) allow(r *http.Request, actions ...access.Action) (access.Caller, error) {
+	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	principal, err := h.SignIn.Authenticate(r.Context(), bearer)
+	if err != nil {
+		return access.Caller{}, err
+	}
+	problem.TraceOf(r.Context()).Who = principal.ID
+	for _, action := range actions {
+		if err := access.Allow(principal.Role, action); err != nil {
+			return access.Caller{}, err
+		}
+	}
+	status, err := h.Vault.Status(r.Context())
+	if err != nil {
+		return access.Caller{}, err
+	}
+	if status.Sealed {
+		return access.Caller{}, sealift.Errorf(sealift.KindSealed, "asking the vault", "it is sealed").
+			WithHint("start the server with the vault's passphrase")
+	}
+	return principal.CallerFrom(h.address(r)), nil
+}
+
+// do answers r with status and the JSON of what work returns, or with nothing
+// where that is nil, if the caller may do action.
+func (h *handler) do(w http.ResponseWriter, r *http.Request, action access.Action, status int, work func(by access.Caller) (any, error)) {
+	by, err := h.allow(r, action)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	answer, err := work(by)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	h.answer(w, r, status, answer)
+}
+
+func (h *handler) answer(w http.ResponseWriter, r *http.Request, status int, answer any) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	if answer == nil {
+		w.WriteHeader(status)
+		return
+	}
+	body, err := json.Marshal(answer)
+	if err != nil {
+		h.fail(w, r, sealift.Errorf(sealift.KindInternal, "writing answer", "%w", err))
+		return
+	}
+	header.Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}

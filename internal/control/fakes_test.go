@@ -1,0 +1,247 @@
+package control_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control"
+	"github.com/sealift/sealift/internal/control/apiclient"
+	"github.com/sealift/sealift/internal/control/problem"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+)
+
+// roles signs in whoever gives a role as their bearer token.
+type roles struct{}
+
+func (roles) Authenticate(_ context.Context, bearer string) (access.Principal, error) {
+	role, err := access.ParseRole(bearer)
+	if err != nil {
+		return access.Principal{}, sealift.Errorf(sealift.KindDenied, "signing in", "who?").WithReason(access.ReasonUnauthenticated)
+	}
+	return access.Principal{ID: "id-of-" + bearer, Kind: access.KindOwner, Role: role}, nil
+}
+
+// oneToken is a directory of one access token.
+type oneToken struct{ row store.Token }
+
+func (o oneToken) AccessToken(_ context.Context, id string) (store.Token, error) {
+	if id != o.row.ID {
+		return store.Token{}, sealift.Errorf(sealift.KindNotFound, "finding token", "there is none")
+	}
+	return o.row, nil
+}
+
+// services is a fake of every service: it notes what it was asked, and answers
+// with err or with values that the tests know.
+type services struct {
+	mu     sync.Mutex
+	asked  []any
+	err    error
+	sealed bool
+	upload func(io.Reader) error
+	panics bool
+}
+
+func (s *services) note(what ...any) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, what...)
+	if s.panics {
+		panic("broken inside")
+	}
+	return s.err
+}
+
+// last returns what was asked since the last call.
+func (s *services) last() []any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	asked := s.asked
+	s.asked = nil
+	return asked
+}
+
+var (
+	app1     = service.App{NewApp: service.NewApp{ID: "com.acme.shop", Kind: service.AppWeb}, Created: time.Unix(1, 0)}
+	app2     = service.App{NewApp: service.NewApp{ID: "com.acme.till", Kind: service.AppDevice, OpenEnrolment: true}, Created: time.Unix(2, 0)}
+	channel1 = service.Channel{App: "com.acme.shop", Name: "production", Epoch: 3, Created: time.Unix(3, 0)}
+	draft1   = service.Draft{ID: "5c1d7a0e", Counter: 17, Vault: "0f1e2d3c4b5a69788796a5b4c3d2e1f0", Expires: time.Unix(4, 0)}
+	root1    = service.Root{Version: 2, Digest: sealift.Digest{2}, Expires: time.Unix(5, 0)}
+	token1   = service.EnrolmentToken{Token: sealift.NewEnrolmentToken(sealift.Digest{3}), Expires: time.Unix(6, 0)}
+	rootFile = []byte("{\"signed\": 1 }\n")
+)
+
+func releaseNo(counter sealift.Counter) service.Release {
+	return service.Release{
+		App: "com.acme.shop", Channel: "production", Platform: "web", Runtime: ">=1.0.0", Version: "1.4.0", Counter: counter,
+		Act: sealift.ActRelease, State: service.ReleasePublished, Digest: sealift.Digest{1},
+		Archive: service.Content{Digest: sealift.Digest{2}, Length: 2}, Blob: service.Content{Digest: sealift.Digest{3}, Length: 3},
+		SignedAt: time.Unix(7, 0), Published: time.Unix(8, 0),
+	}
+}
+
+func (s *services) Status(context.Context) (service.Status, error) {
+	return service.Status{Vault: draft1.Vault, Sealed: s.sealed}, nil
+}
+
+func (s *services) CreateApp(_ context.Context, by access.Caller, app service.NewApp) (service.App, error) {
+	return service.App{NewApp: app, Created: time.Unix(1, 0)}, s.note(by, app)
+}
+
+func (s *services) App(_ context.Context, id sealift.AppID) (service.App, error) {
+	return app1, s.note(id)
+}
+
+func (s *services) Apps(context.Context) ([]service.App, error) {
+	return []service.App{app1, app2}, s.note("apps")
+}
+
+func (s *services) CreateChannel(_ context.Context, by access.Caller, app sealift.AppID, name sealift.Channel) (service.Channel, error) {
+	return channel1, s.note(by, app, name)
+}
+
+func (s *services) Channels(_ context.Context, app sealift.AppID) ([]service.Channel, error) {
+	return []service.Channel{channel1}, s.note(app)
+}
+
+func (s *services) CreateEnrolmentToken(_ context.Context, by access.Caller, app sealift.AppID, token service.NewEnrolmentToken) (service.EnrolmentToken, error) {
+	return token1, s.note(by, app, token)
+}
+
+func (s *services) Reserve(_ context.Context, by access.Caller, want service.Reservation) (service.Draft, error) {
+	return draft1, s.note(by, want)
+}
+
+func (s *services) UploadBlob(_ context.Context, by access.Caller, app sealift.AppID, digest sealift.Digest, length int64, r io.Reader) error {
+	if err := s.note(by, app, digest, length); err != nil || s.upload == nil {
+		return err
+	}
+	return s.upload(r)
+}
+
+func (s *services) Submit(_ context.Context, by access.Caller, app sealift.AppID, draft string, what service.Submission) (service.Release, error) {
+	return releaseNo(17), s.note(by, app, draft, what)
+}
+
+func (s *services) Abandon(_ context.Context, by access.Caller, app sealift.AppID, draft string) error {
+	return s.note(by, app, draft)
+}
+
+// Releases has the releases with counters 1 to 7.
+func (s *services) Releases(_ context.Context, app sealift.AppID, page service.Page) (found []service.Release, err error) {
+	for counter := sealift.Counter(7); counter > 0 && len(found) < page.Limit; counter-- {
+		if page.Before == 0 || counter < page.Before {
+			found = append(found, releaseNo(counter))
+		}
+	}
+	return found, s.note(app, page)
+}
+
+func (s *services) Release(_ context.Context, app sealift.AppID, which service.Which) (service.Release, []byte, error) {
+	return releaseNo(17), []byte("{} \n"), s.note(app, which)
+}
+
+func (s *services) Root(context.Context) ([]byte, error) { return rootFile, s.note("root") }
+
+func (s *services) AcceptRoot(_ context.Context, by access.Caller, outcome service.Ceremony) (service.Root, error) {
+	return root1, s.note(by, outcome)
+}
+
+type fixture struct {
+	t        *testing.T
+	services *services
+	server   *httptest.Server
+	log      *bytes.Buffer
+}
+
+func (s *services) all(signIn control.SignIn) control.Services {
+	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Releases: s, Roots: s}
+}
+
+func newFixture(t *testing.T, signIn control.SignIn) *fixture {
+	t.Helper()
+	f := &fixture{t: t, services: new(services), log: new(bytes.Buffer)}
+	f.server = httptest.NewServer(control.New(f.services.all(signIn), control.Options{
+		Version: "0.1.0", Log: slog.New(slog.NewTextHandler(f.log, nil)),
+	}))
+	f.server.Client().Transport.(*http.Transport).ExpectContinueTimeout = time.Second
+	t.Cleanup(f.server.Close)
+	return f
+}
+
+// as is a Doer that signs in with a bearer token.
+type as struct {
+	bearer string
+	client *http.Client
+}
+
+func (a as) Do(req *http.Request) (*http.Response, error) {
+	req.Header.Set("Authorization", "Bearer "+a.bearer)
+	return a.client.Do(req)
+}
+
+func (f *fixture) client(role access.Role) *apiclient.Client {
+	f.t.Helper()
+	c, err := apiclient.New(f.server.URL+"/", as{string(role), f.server.Client()})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return c
+}
+
+func caller(role access.Role) access.Caller {
+	return access.Caller{Kind: access.CallerPerson, ID: "id-of-" + string(role), Address: "127.0.0.1", Role: role}
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request with any headers; a JSON body is said to be one.
+func (f *fixture) do(method, path, bearer, body string, header ...string) answer {
+	f.t.Helper()
+	req, err := http.NewRequestWithContext(f.t.Context(), method, f.server.URL+path, strings.NewReader(body))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := f.server.Client().Do(req)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(content)}
+}
+
+func (f *fixture) wantProblem(a answer, status int, kind sealift.Kind, reason string) {
+	f.t.Helper()
+	err := problem.Decode(a.status, a.header.Get("Content-Type"), []byte(a.body))
+	if a.status != status || sealift.KindOf(err) != kind || sealift.ReasonOf(err) != reason || a.header.Get("X-Request-Id") == "" {
+		f.t.Errorf("%d %v %s, want %d %s %s", a.status, a.header, a.body, status, kind, reason)
+	}
+}

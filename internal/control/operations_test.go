@@ -1,0 +1,197 @@
+package control_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealift/sealift"
+	openapi "github.com/sealift/sealift/api"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control"
+)
+
+// operation is one operation of openapi.yaml, with a request that succeeds.
+type operation struct {
+	id, method, path, body string
+	status                 int
+	action                 access.Action // "" for anyone
+}
+
+const (
+	digest64 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+	acme     = control.Prefix + "/apps/com.acme.shop"
+)
+
+var operations = []operation{
+	{"getStatus", "GET", control.Prefix + "/status", "", 200, ""},
+	{"listApps", "GET", control.Prefix + "/apps", "", 200, access.ListApps},
+	{"createApp", "POST", control.Prefix + "/apps", `{"id":"com.acme.shop"}`, 201, access.CreateApp},
+	{"getApp", "GET", acme, "", 200, access.ListApps},
+	{"listChannels", "GET", acme + "/channels", "", 200, access.ListChannels},
+	{"createChannel", "POST", acme + "/channels", `{"name":"production"}`, 201, access.CreateChannel},
+	{"createEnrolmentToken", "POST", acme + "/enrolment-tokens", `{}`, 201, access.IssueEnrolment},
+	{"reserveDraft", "POST", acme + "/channels/production/drafts", `{"platform":"web","runtime":"*","version":"1.0.0"}`, 201, access.Publish},
+	{"uploadBlob", "PUT", acme + "/blobs/" + digest64, "blob", 204, access.Publish},
+	{"abandonDraft", "DELETE", acme + "/drafts/5c1d7a0e", "", 204, access.Publish},
+	{"submitDraft", "POST", acme + "/drafts/5c1d7a0e/submit", `{"envelope":"e30=","csr":"MAA="}`, 200, access.Publish},
+	{"listReleases", "GET", acme + "/releases", "", 200, access.ListReleases},
+	{"getRelease", "GET", acme + "/releases/1.4.0", "", 200, access.ListReleases},
+	{"getRoot", "GET", control.Prefix + "/root", "", 200, access.ReadRoot},
+	{"acceptRoot", "POST", control.Prefix + "/root", `{"root":"e30="}`, 200, access.AcceptRoot},
+}
+
+var everyRole = []access.Role{
+	access.RoleOwner, access.RoleSecurityOfficer, access.RoleReleaseManager, access.RoleDeveloper, access.RoleAuditor, access.RoleOperator,
+}
+
+func (f *fixture) run(o operation, bearer string) answer {
+	f.t.Helper()
+	if o.id == "uploadBlob" {
+		return f.do(o.method, o.path, bearer, o.body, "Content-Type", "application/octet-stream")
+	}
+	return f.do(o.method, o.path, bearer, o.body)
+}
+
+func TestOperationsAreThoseOfTheDescription(t *testing.T) {
+	described := regexp.MustCompile(`operationId: (\w+)`).FindAllStringSubmatch(string(openapi.Document), -1)
+	if len(described) != len(operations) {
+		t.Errorf("%d operations are described, %d are tested", len(described), len(operations))
+	}
+	for _, o := range operations {
+		if !strings.Contains(string(openapi.Document), "operationId: "+o.id+"\n") {
+			t.Errorf("%s is not described", o.id)
+		}
+	}
+}
+
+// The description says who may; it must be who may.
+func TestRolesAreThoseOfTheDescription(t *testing.T) {
+	for _, o := range operations {
+		_, text, _ := strings.Cut(string(openapi.Document), "operationId: "+o.id+"\n")
+		text, _, _ = strings.Cut(text, "operationId:")
+		match := regexp.MustCompile(`Roles: ([a-z_, ]+)\.`).FindStringSubmatch(text)
+		if o.action == "" {
+			if match != nil || !strings.Contains(text, "security: []") {
+				t.Errorf("%s is for anyone", o.id)
+			}
+			continue
+		}
+		var may []string
+		for _, role := range everyRole {
+			if access.Allow(role, o.action) == nil {
+				may = append(may, string(role))
+			}
+		}
+		want := strings.Join(may, ", ")
+		if len(may) == len(everyRole) {
+			want = "all"
+		}
+		if match == nil || match[1] != want {
+			t.Errorf("%s: the description has %q, the table %q", o.id, match, want)
+		}
+	}
+}
+
+func TestEveryRoleInEveryOperation(t *testing.T) {
+	f := newFixture(t, roles{})
+	for _, o := range operations {
+		for _, role := range everyRole {
+			a := f.run(o, string(role))
+			asked := f.services.last()
+			if o.action != "" && access.Allow(role, o.action) != nil {
+				f.wantProblem(a, 403, sealift.KindDenied, "role")
+				if asked != nil {
+					t.Errorf("%s as %s was refused, but a service was asked %v", o.id, role, asked)
+				}
+			} else if a.status != o.status || (asked == nil) != (o.id == "getStatus") {
+				t.Errorf("%s as %s: %d %s", o.id, role, a.status, a.body)
+			}
+			if a.header.Get("X-Content-Type-Options") != "nosniff" || a.header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%s: headers %v", o.id, a.header)
+			}
+		}
+	}
+}
+
+func TestNobodyWithoutATokenIsServed(t *testing.T) {
+	f := newFixture(t, roles{})
+	for _, o := range operations {
+		for _, bearer := range []string{"", "nobody"} {
+			a := f.run(o, bearer)
+			if o.action == "" {
+				if a.status != 200 {
+					t.Errorf("%s: %d", o.id, a.status)
+				}
+				continue
+			}
+			f.wantProblem(a, 401, sealift.KindDenied, access.ReasonUnauthenticated)
+			if a.header.Get("WWW-Authenticate") != "Bearer" {
+				t.Errorf("%s: headers %v", o.id, a.header)
+			}
+		}
+	}
+	f.wantProblem(f.do("GET", control.Prefix+"/apps", "", "", "Authorization", "Basic owner"), 401, sealift.KindDenied, access.ReasonUnauthenticated)
+	f.wantProblem(f.do("GET", control.Prefix+"/apps?token=owner", "", ""), 401, sealift.KindDenied, access.ReasonUnauthenticated)
+	if asked := f.services.last(); asked != nil {
+		t.Errorf("a service was asked %v", asked)
+	}
+}
+
+func TestASealedVaultAnswersItsStatusOnly(t *testing.T) {
+	f := newFixture(t, roles{})
+	f.services.sealed = true
+	for _, o := range operations {
+		a := f.run(o, "owner")
+		if o.action == "" {
+			if a.status != 200 || !strings.Contains(a.body, `"sealed":true`) {
+				t.Errorf("%s: %d %s", o.id, a.status, a.body)
+			}
+			continue
+		}
+		f.wantProblem(a, 503, sealift.KindSealed, "")
+	}
+	if asked := f.services.last(); asked != nil {
+		t.Errorf("a service was asked %v", asked)
+	}
+}
+
+// With the real authenticator: a good token serves, another takes its time.
+func TestSignInWithTokens(t *testing.T) {
+	token := access.NewToken(access.KindOwner, sealift.Digest{1})
+	directory := oneToken{token.Row(access.RoleOwner, time.Now(), time.Time{})}
+	f := newFixture(t, &access.Authenticator{Directory: directory, Now: time.Now})
+	if a := f.do("GET", control.Prefix+"/apps", token.Reveal(), ""); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	start := time.Now()
+	other := access.NewToken(access.KindOwner, sealift.Digest{1})
+	f.wantProblem(f.do("GET", control.Prefix+"/apps", other.Reveal(), ""), 401, sealift.KindDenied, access.ReasonUnauthenticated)
+	if took := time.Since(start); took < access.FailureTime {
+		t.Errorf("a refusal took %s", took)
+	}
+	for _, secret := range []string{token.Reveal(), other.Reveal(), strings.Split(token.Reveal(), "_")[3]} {
+		if strings.Contains(f.log.String(), secret) {
+			t.Error("the log has a token")
+		}
+	}
+	if !strings.Contains(f.log.String(), "who="+token.ID()) {
+		t.Errorf("the log lacks the caller: %s", f.log)
+	}
+}
+
+func TestEveryServiceErrorArrives(t *testing.T) {
+	f := newFixture(t, roles{})
+	for _, o := range operations {
+		if o.action == "" {
+			continue
+		}
+		f.services.err = sealift.Errorf(sealift.KindConflict, "doing x", "y").WithReason("word").WithHint("do z")
+		f.wantProblem(f.run(o, "owner"), 409, sealift.KindConflict, "word")
+		f.services.err = nil
+		f.services.panics = true
+		f.wantProblem(f.run(o, "owner"), 500, sealift.KindInternal, "")
+		f.services.panics = false
+	}
+}

@@ -1,0 +1,149 @@
+package control
+
+import (
+	"net/http"
+	"regexp"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/problem"
+	"github.com/sealift/sealift/internal/control/service"
+)
+
+// maxCSR bounds a leaf's certificate request; one of P-256 is 300 bytes.
+const maxCSR = 16 << 10
+
+// ReserveDraft implements POST /apps/{app}/channels/{channel}/drafts.
+func (h *handler) ReserveDraft(w http.ResponseWriter, r *http.Request, app api.InApp, channel api.InChannel) {
+	h.do(w, r, access.Publish, http.StatusCreated, func(by access.Caller) (any, error) {
+		var body api.NewDraft
+		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
+			return nil, err
+		}
+		want, err := reservation(app, channel, body)
+		if err != nil {
+			return nil, err
+		}
+		draft, err := h.Publishing.Reserve(r.Context(), by, want)
+		return api.Draft{ID: draft.ID, Counter: uint64(draft.Counter), Vault: string(draft.Vault), Expires: draft.Expires.UTC()}, err
+	})
+}
+
+func reservation(app, channel string, body api.NewDraft) (want service.Reservation, err error) {
+	if want.App, err = sealift.ParseAppID(app); err != nil {
+		return want, err
+	}
+	if want.Channel, err = sealift.ParseChannel(channel); err != nil {
+		return want, err
+	}
+	if want.Platform, err = sealift.ParsePlatform(body.Platform); err != nil {
+		return want, err
+	}
+	if want.Runtime, err = sealift.ParseRuntimeRange(body.Runtime); err != nil {
+		return want, err
+	}
+	if want.Version, err = sealift.ParseVersion(body.Version); err != nil {
+		return want, err
+	}
+	want.Act = sealift.ActRelease
+	if body.Act != "" {
+		want.Act, err = sealift.ParseAct(string(body.Act))
+	}
+	return want, err
+}
+
+// UploadBlob implements PUT /apps/{app}/blobs/{sha256}.
+func (h *handler) UploadBlob(w http.ResponseWriter, r *http.Request, app api.InApp, sha256 api.SHA256) {
+	by, err := h.allow(r, access.Publish)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	content := newPatientReader(w, r)
+	if err := h.upload(r, by, app, sha256, content); err != nil {
+		content.leave(func() { h.fail(w, r, err) })
+		return
+	}
+	h.answer(w, r, http.StatusNoContent, nil)
+}
+
+func (h *handler) upload(r *http.Request, by access.Caller, app, sha256 string, content *patientReader) error {
+	id, err := sealift.ParseAppID(app)
+	if err != nil {
+		return err
+	}
+	digest, err := sealift.ParseDigest(sha256)
+	if err != nil {
+		return err
+	}
+	if err := wantMedia(r, "application/octet-stream"); err != nil {
+		return err
+	}
+	if err := checkLength(r.ContentLength); err != nil {
+		return err
+	}
+	return h.Publishing.UploadBlob(r.Context(), by, id, digest, r.ContentLength, content)
+}
+
+func checkLength(length int64) error {
+	const op = "uploading blob"
+	switch {
+	case length < 0:
+		return sealift.Errorf(sealift.KindInvalid, op, "its length is missing").WithReason(problem.ReasonLengthRequired).
+			WithHint("send Content-Length")
+	case length > sealift.MaxBlob:
+		return sealift.Errorf(sealift.KindInvalid, op, "%d bytes are more than the allowed %d", length, int64(sealift.MaxBlob)).
+			WithReason(problem.ReasonTooLarge).WithHint("make the bundle smaller")
+	}
+	return nil
+}
+
+// SubmitDraft implements POST /apps/{app}/drafts/{draft}/submit.
+func (h *handler) SubmitDraft(w http.ResponseWriter, r *http.Request, app api.InApp, draft api.OfDraft) {
+	h.do(w, r, access.Publish, http.StatusOK, func(by access.Caller) (any, error) {
+		id, err := draftOf(app, draft)
+		if err != nil {
+			return nil, err
+		}
+		var body api.Submission
+		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
+			return nil, err
+		}
+		if err := checkBytes("envelope", body.Envelope, sealift.MaxRelease); err != nil {
+			return nil, err
+		}
+		if err := checkBytes("csr", body.CSR, maxCSR); err != nil {
+			return nil, err
+		}
+		release, err := h.Publishing.Submit(r.Context(), by, id, draft, service.Submission{Envelope: body.Envelope, CSR: body.CSR})
+		return releaseOut(release), err
+	})
+}
+
+func checkBytes(name string, b []byte, most int) error {
+	if len(b) == 0 || len(b) > most {
+		return sealift.Errorf(sealift.KindInvalid, readingBody, "%s has %d bytes; 1 to %d are allowed", name, len(b), most)
+	}
+	return nil
+}
+
+// AbandonDraft implements DELETE /apps/{app}/drafts/{draft}.
+func (h *handler) AbandonDraft(w http.ResponseWriter, r *http.Request, app api.InApp, draft api.OfDraft) {
+	h.do(w, r, access.Publish, http.StatusNoContent, func(by access.Caller) (any, error) {
+		id, err := draftOf(app, draft)
+		if err != nil {
+			return nil, err
+		}
+		return nil, h.Publishing.Abandon(r.Context(), by, id, draft)
+	})
+}
+
+var draftPattern = regexp.MustCompile(`^[0-9a-z-]{1,64}$`)
+
+func draftOf(app, draft string) (sealift.AppID, error) {
+	if !draftPattern.MatchString(draft) {
+		return "", sealift.Errorf(sealift.KindInvalid, "parsing draft id", "%q is not allowed", cut(draft))
+	}
+	return sealift.ParseAppID(app)
+}

@@ -1,0 +1,85 @@
+// Package service is the border between the people-facing API and what answers
+// it: the services that the API calls, and the values that cross. It knows
+// nothing of HTTP, so that a service can implement it without seeing any.
+//
+// Every call that changes something is told who asks, for its audit entry. By
+// then the caller is signed in and the role table allowed the action, and every
+// name and number has its form; whether the named thing exists, and whether the
+// vault is unsealed, is the service's to say. Every error is an *sealift.Error.
+package service
+
+import (
+	"context"
+	"io"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+)
+
+// Apps keeps apps and their channels.
+type Apps interface {
+	// CreateApp makes an app; KindConflict if its id is taken.
+	CreateApp(ctx context.Context, by access.Caller, app NewApp) (App, error)
+	// App returns one app, or KindNotFound.
+	App(ctx context.Context, id sealift.AppID) (App, error)
+	// Apps returns every app, by id.
+	Apps(ctx context.Context) ([]App, error)
+	// CreateChannel makes a channel with its first epoch; KindConflict if the
+	// app has one of that name, KindNotFound if there is no such app.
+	CreateChannel(ctx context.Context, by access.Caller, app sealift.AppID, name sealift.Channel) (Channel, error)
+	// Channels returns every channel of app, by name, or KindNotFound.
+	Channels(ctx context.Context, app sealift.AppID) ([]Channel, error)
+}
+
+// Enrolment decides who may enrol devices.
+type Enrolment interface {
+	// CreateEnrolmentToken makes a token for app, or KindNotFound. The secret
+	// in it is returned this once.
+	CreateEnrolmentToken(ctx context.Context, by access.Caller, app sealift.AppID, token NewEnrolmentToken) (EnrolmentToken, error)
+}
+
+// Publishing takes a release from its reservation to the devices.
+type Publishing interface {
+	// Reserve allocates the next counter of the app for one release.
+	// KindNotFound if there is no such app or channel, KindConflict with reason
+	// "version" if the version is published or reserved already.
+	Reserve(ctx context.Context, by access.Caller, want Reservation) (Draft, error)
+	// UploadBlob stores the sealed blob that r yields, which must have the
+	// given digest and length, else KindIntegrity. Storing one that is there
+	// already is no error. r is bounded by length and need not be drained.
+	UploadBlob(ctx context.Context, by access.Caller, app sealift.AppID, digest sealift.Digest, length int64, r io.Reader) error
+	// Submit certifies and publishes a draft of app, or refuses it with the
+	// error that a device would refuse it with. Submitting again what was
+	// published from this draft returns the same release.
+	Submit(ctx context.Context, by access.Caller, app sealift.AppID, draft string, what Submission) (Release, error)
+	// Abandon gives a draft up; its counter is never used again. KindNotFound
+	// if there is none, KindConflict if it is published.
+	Abandon(ctx context.Context, by access.Caller, app sealift.AppID, draft string) error
+}
+
+// Releases shows what is published.
+type Releases interface {
+	// Releases returns at most page.Limit releases of app, newest counter
+	// first, or KindNotFound if there is no such app.
+	Releases(ctx context.Context, app sealift.AppID, page Page) ([]Release, error)
+	// Release returns the one release of app that which names, with its
+	// release.json; KindNotFound if there is none, KindConflict with reason
+	// "ambiguous" if a version is published more than once.
+	Release(ctx context.Context, app sealift.AppID, which Which) (Release, []byte, error)
+}
+
+// Roots keeps the chain of TUF roots.
+type Roots interface {
+	// Root returns the bytes of the newest root.json.
+	Root(ctx context.Context) ([]byte, error)
+	// AcceptRoot publishes the outcome of an offline ceremony: the next
+	// root.json and, where present, targets.json and trust.json. KindMetadata
+	// if they do not verify or do not follow on from the present ones.
+	AcceptRoot(ctx context.Context, by access.Caller, outcome Ceremony) (Root, error)
+}
+
+// Vault tells its state.
+type Vault interface {
+	// Status works in a sealed vault too.
+	Status(ctx context.Context) (Status, error)
+}

@@ -1,0 +1,148 @@
+package service
+
+import (
+	"time"
+
+	"github.com/sealift/sealift"
+)
+
+// AppKind says what an app's bundles may hold.
+type AppKind string
+
+// The kinds of app.
+const (
+	// AppWeb bundles hold interpreted code only, as the rules of the app
+	// stores demand, and an index.html.
+	AppWeb AppKind = "web"
+	// AppDevice bundles may hold native code.
+	AppDevice AppKind = "device"
+)
+
+// NewApp is an app to be made.
+type NewApp struct {
+	ID            sealift.AppID
+	Kind          AppKind
+	OpenEnrolment bool // devices enrol without a token
+}
+
+// App is an app.
+type App struct {
+	NewApp
+	Created time.Time
+}
+
+// Channel is a channel of an app.
+type Channel struct {
+	App     sealift.AppID
+	Name    sealift.Channel
+	Epoch   uint64 // the present generation of its key, from 1
+	Created time.Time
+}
+
+// NewEnrolmentToken is an enrolment token to be made.
+type NewEnrolmentToken struct {
+	Label string        // what it is for, in a person's words; may be empty
+	Uses  int           // how many devices may enrol with it; 0 for any number
+	Life  time.Duration // how long it is good for; more than 0
+}
+
+// EnrolmentToken is one that was made.
+type EnrolmentToken struct {
+	Token   sealift.EnrolmentToken
+	Expires time.Time
+}
+
+// Reservation is what a publisher wants a counter for.
+type Reservation struct {
+	App      sealift.AppID
+	Channel  sealift.Channel
+	Platform sealift.Platform
+	Runtime  sealift.RuntimeRange
+	Version  sealift.Version
+	Act      sealift.Act
+}
+
+// Draft is a reserved counter, to be submitted before it expires.
+type Draft struct {
+	ID      string // 1 to 64 bytes of [0-9a-z-]
+	Counter sealift.Counter
+	Vault   sealift.VaultID
+	Expires time.Time
+}
+
+// Submission is a draft's release as its publisher signed it.
+type Submission struct {
+	Envelope []byte // DSSE envelope (JSON) over the release payload, signed by the leaf key
+	CSR      []byte // PKCS #10 request of the leaf key, DER
+}
+
+// ReleaseState is how far a release has come.
+type ReleaseState string
+
+// The states of a release.
+const (
+	ReleasePublished ReleaseState = "published" // devices may be offered it
+	ReleaseWithdrawn ReleaseState = "withdrawn" // devices are not offered it any more
+)
+
+// Release is the summary of a release.
+type Release struct {
+	App       sealift.AppID
+	Channel   sealift.Channel
+	Platform  sealift.Platform
+	Runtime   sealift.RuntimeRange
+	Version   sealift.Version
+	Counter   sealift.Counter
+	Act       sealift.Act
+	State     ReleaseState
+	Digest    sealift.Digest // of its release.json
+	Archive   Content        // the bundle's identity
+	Blob      Content        // the full sealed blob
+	SignedAt  time.Time
+	Published time.Time
+}
+
+// Content names bytes.
+type Content struct {
+	Digest sealift.Digest
+	Length int64
+}
+
+// Page asks for a part of the releases of an app.
+type Page struct {
+	Limit    int              // 1 to 101: a page and one more, to see whether there is another
+	Before   sealift.Counter  // only releases with a smaller counter; 0 for all
+	Channel  sealift.Channel  // only of this channel; "" for all
+	Platform sealift.Platform // only for this platform; "" for all
+}
+
+// Which names a release of an app: by exactly one of the first three fields,
+// and a version also by channel and platform where it needs them.
+type Which struct {
+	Digest   sealift.Digest // of its release.json; zero for none
+	Counter  sealift.Counter
+	Version  sealift.Version
+	Channel  sealift.Channel
+	Platform sealift.Platform
+}
+
+// Ceremony is what people bring from an offline ceremony. Targets and Trust are
+// both there or both nil.
+type Ceremony struct {
+	Root    []byte // the next root.json
+	Targets []byte // targets.json
+	Trust   []byte // trust.json
+}
+
+// Root is a root.json in few words.
+type Root struct {
+	Version int64
+	Digest  sealift.Digest
+	Expires time.Time
+}
+
+// Status is what anyone may know of a vault.
+type Status struct {
+	Vault  sealift.VaultID
+	Sealed bool
+}
