@@ -1,0 +1,215 @@
+package ceremony
+
+import (
+	"crypto"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/strictjson"
+)
+
+// Role is what an offline key signs.
+type Role string
+
+// The offline roles.
+const (
+	RoleRoot    Role = "root"
+	RoleTargets Role = "targets"
+)
+
+// KeyEntry is one key of the inventory.
+type KeyEntry struct {
+	Name   string `json:"name"` // "root-1"; its file is Name + ".key"
+	Role   Role   `json:"role"`
+	Public []byte `json:"public"` // DER SubjectPublicKeyInfo
+	// Retired keys stay in the folder, and nothing trusts them any more.
+	Retired bool `json:"retired,omitempty"`
+}
+
+// Inventory says which keys a folder holds.
+type Inventory struct {
+	Vault     sealift.VaultID `json:"vault"`
+	Threshold int             `json:"threshold"` // of each role
+	Keys      []KeyEntry      `json:"keys"`
+}
+
+// live returns the keys of role that are not retired, in order.
+func (inv *Inventory) live(role Role) []KeyEntry {
+	var out []KeyEntry
+	for _, key := range inv.Keys {
+		if key.Role == role && !key.Retired {
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
+// nextName returns a name of role that was never used: a key file that the
+// inventory does not know may be that of a root on its way to the server.
+func (f *Folder) nextName(role Role) string {
+	next := 1
+	for _, key := range f.Inventory.Keys {
+		if n, err := strconv.Atoi(strings.TrimPrefix(key.Name, string(role)+"-")); err == nil && key.Role == role {
+			next = max(next, n+1)
+		}
+	}
+	for ; ; next++ {
+		name := fmt.Sprintf("%s-%d", role, next)
+		if _, err := os.Lstat(f.path(name)); err != nil { // writing it will tell, if it is not just absent
+			return name
+		}
+	}
+}
+
+// Passphrases yields the passphrase of a key by its name; fresh says that the
+// key is being made. It may ask a person.
+type Passphrases func(name string, fresh bool) ([]byte, error)
+
+// Folder is a keys folder.
+type Folder struct {
+	Dir       string
+	Inventory Inventory
+}
+
+const (
+	inventoryName = "inventory.json"
+	rootName      = "root.json"
+	targetsName   = "targets.json"
+	trustName     = "trust.json"
+	rotationName  = "rotation.json" // a rotation under way
+)
+
+// OpenFolder reads the inventory of an existing folder.
+func OpenFolder(dir string) (*Folder, error) {
+	const op = "opening the keys folder"
+	data, err := readBounded(filepath.Join(dir, inventoryName), sealift.MaxTarget)
+	if err != nil {
+		return nil, fileError(op, err)
+	}
+	f := &Folder{Dir: dir}
+	if err := strictjson.Unmarshal(data, sealift.MaxTarget, &f.Inventory); err != nil {
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%s: %w", filepath.Join(dir, inventoryName), err)
+	}
+	if err := f.Inventory.check(); err != nil {
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%s: %w", filepath.Join(dir, inventoryName), err).
+			WithHint("bring the keys folder of the last ceremony, or a copy of it")
+	}
+	return f, nil
+}
+
+// check refuses an inventory that no ceremony wrote.
+func (inv *Inventory) check() error {
+	names := map[string]bool{}
+	for _, key := range inv.Keys {
+		switch {
+		case strings.ContainsAny(key.Name, `/\`) || key.Name == "":
+			return fmt.Errorf("key name %q is not allowed", key.Name)
+		case names[key.Name]:
+			return fmt.Errorf("there are two keys %s", key.Name)
+		case key.Role != RoleRoot && key.Role != RoleTargets:
+			return fmt.Errorf("key %s has the role %q", key.Name, key.Role)
+		}
+		names[key.Name] = true
+	}
+	for _, role := range []Role{RoleRoot, RoleTargets} {
+		if n := len(inv.live(role)); inv.Threshold < 1 || inv.Threshold > n {
+			return fmt.Errorf("%d of %d %s keys cannot sign", inv.Threshold, n, role)
+		}
+	}
+	return nil
+}
+
+// Root returns the newest root.json of the folder.
+func (f *Folder) Root() ([]byte, error) {
+	data, err := readBounded(filepath.Join(f.Dir, rootName), sealift.MaxRoot)
+	if err != nil {
+		return nil, fileError("reading root.json", err)
+	}
+	return data, nil
+}
+
+// create makes a key, writes its file and enters it into the inventory in
+// memory; save writes that.
+func (f *Folder) create(role Role, passphrases Passphrases) (crypto.Signer, error) {
+	name := f.nextName(role)
+	op := "making key " + name
+	passphrase, err := passphrases(name, true)
+	if err != nil {
+		return nil, err
+	}
+	key, err := newKey()
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindInternal, op, "%w", err)
+	}
+	spki, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindInternal, op, "%w", err)
+	}
+	sealed, err := sealKey(key, passphrase)
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err)
+	}
+	path := f.path(name)
+	if err := writeFile(path, sealed, false); err != nil {
+		return nil, fileError(op, err)
+	}
+	f.Inventory.Keys = append(f.Inventory.Keys, KeyEntry{Name: name, Role: role, Public: spki})
+	return key, nil
+}
+
+// open opens the key of an entry and demands that it is the one entered.
+func (f *Folder) open(entry KeyEntry, passphrases Passphrases) (crypto.Signer, error) {
+	passphrase, err := passphrases(entry.Name, false)
+	if err != nil {
+		return nil, err
+	}
+	key, err := openKey(f.path(entry.Name), entry.Name, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	spki, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil || !slices.Equal(spki, entry.Public) {
+		return nil, sealift.Errorf(sealift.KindIntegrity, "opening key "+entry.Name, "%s holds another key than the inventory says", f.path(entry.Name))
+	}
+	return key, nil
+}
+
+func (f *Folder) path(name string) string { return filepath.Join(f.Dir, name+".key") }
+
+// save writes documents and then the inventory, which makes them count.
+func (f *Folder) save(documents map[string][]byte) error {
+	const op = "writing the keys folder"
+	for _, name := range []string{trustName, targetsName, rootName} {
+		if content, ok := documents[name]; ok {
+			if err := writeFile(filepath.Join(f.Dir, name), content, true); err != nil {
+				return fileError(op, err)
+			}
+		}
+	}
+	inventory, err := json.MarshalIndent(f.Inventory, "", "  ")
+	if err != nil {
+		return sealift.Errorf(sealift.KindInternal, op, "%w", err)
+	}
+	if err := writeFile(filepath.Join(f.Dir, inventoryName), append(inventory, '\n'), true); err != nil {
+		return fileError(op, err)
+	}
+	return nil
+}
+
+// makeDir makes the folder of a new installation, for its owner alone.
+func makeDir(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return fileError("making the keys folder", err)
+	}
+	return nil
+}
+
+// Alone reports whether one person holds everything: there is one key a role.
+func (inv *Inventory) Alone() bool { return len(inv.live(RoleRoot)) <= 1 }

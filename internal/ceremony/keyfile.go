@@ -1,0 +1,160 @@
+package ceremony
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+
+	"github.com/sealift/sealift"
+)
+
+// newKey makes an Ed25519 key (FIPS 186-5, RFC 8032) from the system's
+// generator.
+func newKey() (crypto.Signer, error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	return key, err
+}
+
+// sealKey returns key as an armoured age file under passphrase: scrypt with
+// age's default work factor, 2^18.
+func sealKey(key crypto.Signer, passphrase []byte) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(der)
+	recipient, err := age.NewScryptRecipient(string(passphrase))
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	armored := armor.NewWriter(&out)
+	w, err := age.Encrypt(armored, recipient)
+	if err != nil {
+		return nil, err
+	}
+	plain := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	defer clear(plain)
+	if _, err := w.Write(plain); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(w.Close(), armored.Close()); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// maxKeyFile bounds a key file: an RSA-4096 key in PEM, sealed and armoured,
+// is 5 KiB.
+const maxKeyFile = 64 << 10
+
+// openKey opens the key file at path, whose name for people is name.
+func openKey(path, name string, passphrase []byte) (crypto.Signer, error) {
+	op := "opening key " + name
+	data, err := readBounded(path, maxKeyFile)
+	if err != nil {
+		return nil, fileError(op, err)
+	}
+	identity, err := age.NewScryptIdentity(string(passphrase))
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err)
+	}
+	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(data)), identity)
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindSealed, op, "the passphrase does not open %s", path).
+			WithReason("passphrase").
+			WithHint("give the passphrase of this very key with --passphrase-file %s=FILE", name)
+	}
+	plain, err := io.ReadAll(io.LimitReader(r, maxKeyFile))
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindIntegrity, op, "%s: %w", path, err)
+	}
+	defer clear(plain)
+	block, rest := pem.Decode(plain)
+	if block == nil || block.Type != "PRIVATE KEY" || len(rest) != 0 {
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%s does not hold a PKCS #8 key in PEM", path)
+	}
+	defer clear(block.Bytes)
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%s: %w", path, err)
+	}
+	key, ok := parsed.(crypto.Signer)
+	if !ok {
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%s holds a %T, which does not sign", path, parsed)
+	}
+	return key, nil
+}
+
+func readBounded(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = sealift.Errorf(sealift.KindInvalid, "", "%s has more than %d bytes", path, most)
+	}
+	return data, err
+}
+
+// writeFile puts content at path whole or not at all, readable by its owner
+// alone, and on disk when it returns. With replace unset a file that is there
+// already is an error.
+func writeFile(path string, content []byte, replace bool) error {
+	if !replace {
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("%s: %w", path, os.ErrExist)
+		}
+	}
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, ".tmp-") // made with mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // no-op once renamed
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// fileError classes what the file system says.
+func fileError(op string, err error) error {
+	var own *sealift.Error
+	switch {
+	case errors.As(err, &own):
+		return sealift.Errorf(own.Kind, op, "%w", err)
+	case errors.Is(err, os.ErrNotExist):
+		return sealift.Errorf(sealift.KindNotFound, op, "%w", err).WithHint("name the folder that sealift init made with --keys")
+	case errors.Is(err, os.ErrPermission):
+		return sealift.Errorf(sealift.KindDenied, op, "%w", err).WithHint("run as the owner of the keys folder")
+	case errors.Is(err, os.ErrExist):
+		return sealift.Errorf(sealift.KindConflict, op, "%w", err).WithHint("move the old folder away first; Sealift overwrites no key")
+	}
+	return sealift.Errorf(sealift.KindInternal, op, "%w", err)
+}

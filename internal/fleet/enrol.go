@@ -1,0 +1,186 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/bundle"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/trust"
+)
+
+// secretName is where the secret of an enrolment token is wrapped.
+func secretName(id string) string { return "enrolment-token:" + id }
+
+// CreateEnrolmentToken makes a token with which devices enrol for app, or
+// KindNotFound. Its secret is returned this once; the vault keeps it wrapped.
+func (d *Desk) CreateEnrolmentToken(ctx context.Context, by access.Caller, app sealift.AppID, want service.NewEnrolmentToken) (service.EnrolmentToken, error) {
+	return vault.Do(ctx, d.vault, func(tx *vault.Tx) (service.EnrolmentToken, error) {
+		now := d.now().UTC()
+		if _, err := tx.App(ctx, app); err != nil {
+			return service.EnrolmentToken{}, unknownApp(app, err)
+		}
+		first, err := tx.Root(ctx, 1)
+		if err != nil {
+			return service.EnrolmentToken{}, err
+		}
+		token := sealift.NewEnrolmentToken(sealift.DigestOf(first.Content))
+		row := store.EnrolmentToken{ID: token.ID(), App: app, Label: want.Label, Created: now, Expires: now.Add(want.Life), MaxUses: int64(want.Uses)}
+		actor := audit.Actor{Kind: audit.Service, ID: by.ID, Address: by.Address}
+		if by.Kind == access.CallerPerson {
+			actor.Kind = audit.Person
+		}
+		secret := token.Secret()
+		defer clear(secret)
+		if err := d.vault.WrapSecret(ctx, tx, secretName(row.ID), secret, actor, now); err != nil {
+			return service.EnrolmentToken{}, err
+		}
+		if err := tx.InsertEnrolmentToken(ctx, row); err != nil {
+			return service.EnrolmentToken{}, err
+		}
+		_, err = audit.Append(ctx, tx, audit.Entry{Time: now, Actor: actor, Action: "enrolment-token.create", Subject: row.ID, Result: audit.OK, Details: map[string]string{
+			"app": string(app), "uses": fmt.Sprint(want.Uses), "expires": row.Expires.Format(time.RFC3339), "label": want.Label,
+		}})
+		return service.EnrolmentToken{Token: token, Expires: row.Expires}, err
+	})
+}
+
+func unknownApp(app sealift.AppID, err error) error {
+	if err == nil || sealift.KindOf(err) != sealift.KindNotFound {
+		return err
+	}
+	return sealift.Errorf(sealift.KindNotFound, "looking up the app", "there is no app %s", app).
+		WithReason("app").WithHint("create it with: sealift app create %s", app)
+}
+
+// enrol takes a new device in, or an old one again with new keys for its HPKE.
+func (v *visit) enrol(ctx context.Context) (trust.Enrolled, error) {
+	const op = "enrolling the device"
+	app, err := v.tx.App(ctx, v.req.App)
+	if err != nil {
+		return trust.Enrolled{}, unknownApp(v.req.App, err)
+	}
+	if err := v.checkForm(); err != nil {
+		return trust.Enrolled{}, sealift.Errorf(sealift.KindInvalid, op, "%w", err).WithReason("malformed")
+	}
+	if old, err := v.tx.Device(ctx, v.req.App, v.req.Device); err == nil && old.State == store.DeviceRevoked {
+		return trust.Enrolled{}, sealift.Errorf(sealift.KindDenied, op, "device %s was revoked", v.req.Device).WithReason("revoked")
+	}
+	token := ""
+	if v.enrolment.Token != nil || !app.OpenEnrolment {
+		if token, err = v.useToken(ctx); err != nil {
+			return trust.Enrolled{}, err
+		}
+	}
+	e := v.enrolment
+	return trust.Enrolled{Device: v.req.Device}, v.tx.PutDevice(ctx, store.Device{
+		App: v.req.App, ID: v.req.Device, Identity: e.Identity,
+		KEM: e.HPKE.KEM, KDF: e.HPKE.KDF, AEAD: e.HPKE.AEAD, PublicKey: e.HPKE.PublicKey,
+		Platform: e.Platform, Runtime: e.Runtime, Token: token, State: store.DeviceActive, Enrolled: v.now,
+	})
+}
+
+func (v *visit) checkForm() error {
+	e := v.enrolment
+	if _, err := sealift.ParsePlatform(string(e.Platform)); err != nil {
+		return err
+	}
+	if _, err := sealift.ParseVersion(string(e.Runtime)); err != nil {
+		return err
+	}
+	_, err := hpkeKey(e.HPKE.KEM, e.HPKE.KDF, e.HPKE.AEAD, e.HPKE.PublicKey)
+	return err
+}
+
+func hpkeKey(kem, kdf, aead uint16, key []byte) (bundle.PublicKey, error) {
+	suite, err := bundle.ParseSuite(kem, kdf, aead)
+	if err != nil {
+		return bundle.PublicKey{}, err
+	}
+	return bundle.ParsePublicKey(suite, key)
+}
+
+// useToken checks the proof of an enrolment token and counts one use. Every
+// refusal looks the same to the device: it may be guessing.
+func (v *visit) useToken(ctx context.Context) (string, error) {
+	refused := func() error {
+		return sealift.Errorf(sealift.KindDenied, "enrolling the device", "the enrolment token is missing, unknown, expired or used up").
+			WithReason("token").WithHint("make one with: sealift enrol token --app %s --out FILE", v.req.App)
+	}
+	if v.enrolment.Token == nil {
+		return "", refused()
+	}
+	id := v.enrolment.Token.ID
+	row, err := v.tx.EnrolmentToken(ctx, id)
+	if sealift.KindOf(err) == sealift.KindNotFound || err == nil && (row.App != v.req.App || !v.now.Before(row.Expires)) {
+		return "", refused()
+	}
+	if err != nil {
+		return "", err
+	}
+	secret, err := v.desk.vault.UnwrapSecret(ctx, v.tx, secretName(id), vault.Why{Action: "device.enrol", Details: map[string]string{"device": string(v.req.Device)}}, v.actor(), v.now)
+	if err != nil {
+		return "", err
+	}
+	defer clear(secret)
+	if !trust.CheckToken(secret, v.req, v.enrolment) {
+		return "", refused()
+	}
+	switch err := v.tx.UseEnrolmentToken(ctx, id); sealift.KindOf(err) {
+	case sealift.KindDenied:
+		return "", refused()
+	default:
+		return id, err
+	}
+}
+
+// grantEpoch seals an epoch's private key to the device.
+func (v *visit) grantEpoch(ctx context.Context) (trust.EpochGrant, error) {
+	const op = "granting an epoch"
+	var want trust.EpochRequest
+	if err := trust.DecodeBody(v.req.Body, &want); err != nil {
+		return trust.EpochGrant{}, err
+	}
+	if v.device.State != store.DeviceActive {
+		return trust.EpochGrant{}, sealift.Errorf(sealift.KindDenied, op, "device %s was revoked", v.req.Device).WithReason("revoked")
+	}
+	if _, err := sealift.ParseChannel(string(want.Channel)); err != nil {
+		return trust.EpochGrant{}, err
+	}
+	if want.Number == 0 {
+		return trust.EpochGrant{}, sealift.Errorf(sealift.KindInvalid, op, "epochs are numbered from 1").WithReason("epoch")
+	}
+	epoch, err := v.tx.Epoch(ctx, v.req.App, want.Channel, want.Number)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return trust.EpochGrant{}, sealift.Errorf(sealift.KindNotFound, op, "there is no epoch %d of channel %q", want.Number, want.Channel).WithReason("epoch")
+	}
+	if err != nil {
+		return trust.EpochGrant{}, err
+	}
+	device, err := hpkeKey(v.device.KEM, v.device.KDF, v.device.AEAD, v.device.PublicKey)
+	if err != nil {
+		return trust.EpochGrant{}, sealift.Errorf(sealift.KindInternal, op, "%w", err)
+	}
+	grant := trust.EpochGrant{Channel: want.Channel, Number: want.Number}
+	use := vault.Use{
+		Purpose: vault.PurposeEpoch, Key: vault.Ref{ID: epoch.KeyID, Version: epoch.KeyVersion}, Actor: v.actor(), Now: v.now,
+		Why: vault.Why{Action: "epoch.grant", Subject: string(v.req.Device), Details: map[string]string{"channel": string(want.Channel), "epoch": fmt.Sprint(want.Number)}},
+	}
+	err = v.desk.vault.Use(ctx, v.tx, use, func(key vault.Key) error {
+		private, err := key.(vault.HolderKey).PrivateKey()
+		if err != nil {
+			return err
+		}
+		grant.Sealed, err = bundle.SealEpochKey(device, private, bundle.EpochKeyInfo{
+			Vault: v.vault, App: v.req.App, Device: v.req.Device, Channel: want.Channel, Epoch: want.Number,
+		})
+		return err
+	})
+	return grant, err
+}

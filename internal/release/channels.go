@@ -1,0 +1,92 @@
+package release
+
+import (
+	"context"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/bundle"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/trust"
+	"github.com/sealift/sealift/trust/tufrepo"
+)
+
+// CreateChannel makes a channel with its first epoch, and publishes the
+// epoch's public key for publishers to seal to.
+func (s *Service) CreateChannel(ctx context.Context, by access.Caller, app sealift.AppID, name sealift.Channel) (service.Channel, error) {
+	made, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (service.Channel, error) {
+		now := s.now().UTC()
+		if _, err := findApp(ctx, tx, app); err != nil {
+			return service.Channel{}, err
+		}
+		if err := tx.InsertChannel(ctx, store.Channel{App: app, Name: name, Created: now}); err != nil {
+			return service.Channel{}, hinted(err, "creating channel "+string(name), "see the channels there are with: sealift channel list --app "+string(app))
+		}
+		epoch, err := s.turnEpoch(ctx, tx, by, app, name, 1)
+		if err != nil {
+			return service.Channel{}, err
+		}
+		if err := record(ctx, tx, now, by, "channel.create", string(app)+"/"+string(name), nil); err != nil {
+			return service.Channel{}, err
+		}
+		return service.Channel{App: app, Name: name, Epoch: epoch.Number, Created: now}, s.direct(ctx, tx, actorOf(by), []tufrepo.Target{epoch.target})
+	})
+	if err != nil {
+		return service.Channel{}, err
+	}
+	return made, s.Flush(ctx)
+}
+
+// turned is a channel's new epoch.
+type turned struct {
+	store.Epoch
+	target tufrepo.Target // its epoch.json
+}
+
+// turnEpoch makes the next generation of a channel's key.
+func (s *Service) turnEpoch(ctx context.Context, tx *vault.Tx, by access.Caller, app sealift.AppID, channel sealift.Channel, number uint64) (turned, error) {
+	info, err := s.createEpochKey(ctx, tx, actorOf(by), app, channel, number)
+	if err != nil {
+		return turned{}, err
+	}
+	suite := bundle.DefaultSuite
+	row := store.Epoch{
+		App: app, Channel: channel, Number: number, KeyID: info.ID, KeyVersion: info.Version,
+		KEM: suite.KEM, KDF: suite.KDF, AEAD: suite.AEAD, PublicKey: info.Public, Created: s.now().UTC(),
+	}
+	if err := tx.InsertEpoch(ctx, row); err != nil {
+		return turned{}, err
+	}
+	content, err := (&trust.Epoch{
+		App: app, Channel: channel, Number: number,
+		KEM: row.KEM, KDF: row.KDF, AEAD: row.AEAD, PublicKey: row.PublicKey,
+	}).Encode()
+	if err != nil {
+		return turned{}, sealift.Errorf(sealift.KindInternal, "writing epoch.json", "%w", err)
+	}
+	return turned{row, tufrepo.Target{Path: trust.EpochPath(app, channel), Content: content}}, nil
+}
+
+// Channels returns every channel of app, by name, or KindNotFound.
+func (s *Service) Channels(ctx context.Context, app sealift.AppID) ([]service.Channel, error) {
+	return view(ctx, s.store, func(tx store.Tx) ([]service.Channel, error) {
+		if _, err := findApp(ctx, tx, app); err != nil {
+			return nil, err
+		}
+		rows, err := tx.Channels(ctx, app)
+		if err != nil {
+			return nil, err
+		}
+		out := make([]service.Channel, len(rows))
+		for i, row := range rows {
+			epoch, err := tx.Epoch(ctx, app, row.Name, 0)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = service.Channel{App: app, Name: row.Name, Epoch: epoch.Number, Created: row.Created}
+		}
+		return out, nil
+	})
+}

@@ -1,0 +1,189 @@
+package release
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/blob"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+)
+
+// Reserve allocates the next counter of the app for one release.
+func (s *Service) Reserve(ctx context.Context, by access.Caller, want service.Reservation) (service.Draft, error) {
+	if want.Act != sealift.ActRelease {
+		return service.Draft{}, sealift.Errorf(sealift.KindInvalid, "reserving a release", "a publisher cannot reserve a %s", want.Act).WithReason("act")
+	}
+	status, err := s.vault.Status(ctx)
+	if err != nil {
+		return service.Draft{}, err
+	}
+	of := store.Coordinates{App: want.App, Channel: want.Channel, Platform: want.Platform, Runtime: want.Runtime, Version: want.Version}
+	now := s.now().UTC()
+	d := store.Draft{ID: newDraftID(), Coordinates: of, Act: want.Act, State: store.DraftReserved, Requester: by.ID, Created: now, Expires: now.Add(sealift.MaxPublishAge)}
+	err = s.store.Update(ctx, func(tx store.Tx) error {
+		if _, err := findChannel(ctx, tx, want.App, want.Channel); err != nil {
+			return err
+		}
+		if err := checkFree(ctx, tx, of); err != nil {
+			return err
+		}
+		// What an interrupted publish left is given up: the files of its version
+		// may have changed since, and its counter costs nothing.
+		if err := abandonOpen(ctx, tx, of); err != nil {
+			return err
+		}
+		if d.Counter, err = nextCounter(ctx, tx, want.App); err != nil {
+			return err
+		}
+		if err := tx.InsertDraft(ctx, d); err != nil {
+			return err
+		}
+		return record(ctx, tx, now, by, "release.reserve", subjectOf(of), map[string]string{"counter": fmt.Sprint(d.Counter), "draft": d.ID})
+	})
+	return service.Draft{ID: d.ID, Counter: d.Counter, Vault: status.Vault, Expires: d.Expires}, err
+}
+
+// nextCounter allocates a counter, and keeps those who reserve and never publish
+// from driving it further up than a device follows in one step.
+func nextCounter(ctx context.Context, tx store.Tx, app sealift.AppID) (sealift.Counter, error) {
+	next, err := tx.NextCounter(ctx, app)
+	if err != nil {
+		return 0, err
+	}
+	newest, err := tx.Releases(ctx, app, store.ReleaseFilter{Limit: 1})
+	if err != nil {
+		return 0, err
+	}
+	var published sealift.Counter
+	if len(newest) > 0 {
+		published = newest[0].Counter
+	}
+	if next > published+sealift.MaxReservations {
+		return 0, sealift.Errorf(sealift.KindExhausted, "reserving a release", "%d counters were reserved since the last release", next-published-1).
+			WithReason("counter").WithHint("publish what is reserved; find out which token reserves and never publishes")
+	}
+	return next, nil
+}
+
+// checkFree refuses coordinates that are published already.
+func checkFree(ctx context.Context, tx store.ReleaseTx, of store.Coordinates) error {
+	found, err := tx.Releases(ctx, of.App, store.ReleaseFilter{Channel: of.Channel, Platform: of.Platform, Runtime: of.Runtime, Version: of.Version, Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		return errPublished(of, found[0].Counter)
+	}
+	return nil
+}
+
+func errPublished(of store.Coordinates, counter sealift.Counter) error {
+	return sealift.Errorf(sealift.KindConflict, "publishing "+subjectOf(of), "version %s is published already, as counter %d", of.Version, counter).
+		WithReason("version").
+		WithHint("releases never change; publish the new files under a higher --version")
+}
+
+func abandonOpen(ctx context.Context, tx store.ReleaseTx, of store.Coordinates) error {
+	open, err := tx.OpenDrafts(ctx, of)
+	if err != nil {
+		return err
+	}
+	for _, d := range open {
+		d.State = store.DraftAbandoned
+		if err := tx.UpdateDraft(ctx, d, store.DraftReserved); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func subjectOf(of store.Coordinates) string {
+	return fmt.Sprintf("%s/%s/%s %s", of.App, of.Channel, of.Platform, of.Version)
+}
+
+func newDraftID() string {
+	id := make([]byte, 16)
+	_, _ = rand.Read(id) // never fails (crypto/rand)
+	return hex.EncodeToString(id)
+}
+
+// Abandon gives a draft up; its counter is never used again.
+func (s *Service) Abandon(ctx context.Context, by access.Caller, app sealift.AppID, draft string) error {
+	return s.store.Update(ctx, func(tx store.Tx) error {
+		d, err := findDraft(ctx, tx, app, draft)
+		if err != nil {
+			return err
+		}
+		switch d.State {
+		case store.DraftAbandoned:
+			return nil
+		case store.DraftPublished:
+			return errPublished(d.Coordinates, d.Counter)
+		}
+		d.State = store.DraftAbandoned
+		if err := tx.UpdateDraft(ctx, d, store.DraftReserved); err != nil {
+			return err
+		}
+		return record(ctx, tx, s.now(), by, "release.abandon", subjectOf(d.Coordinates), map[string]string{"draft": d.ID})
+	})
+}
+
+func findDraft(ctx context.Context, tx store.ReleaseTx, app sealift.AppID, id string) (store.Draft, error) {
+	d, err := tx.Draft(ctx, id)
+	if err == nil && d.App != app {
+		err = sealift.Errorf(sealift.KindNotFound, "", "it is of another app")
+	}
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return d, sealift.Errorf(sealift.KindNotFound, "looking up the draft", "there is no draft %q of %s", id, app).WithReason("draft")
+	}
+	return d, err
+}
+
+// UploadBlob stores a sealed blob in the published tree. It is ciphertext that
+// no document names yet.
+func (s *Service) UploadBlob(ctx context.Context, by access.Caller, app sealift.AppID, digest sealift.Digest, length int64, r io.Reader) error {
+	_, err := view(ctx, s.store, func(tx store.Tx) (store.App, error) { return findApp(ctx, tx, app) })
+	if err != nil {
+		return err
+	}
+	if err := s.demandUnsealed(ctx); err != nil {
+		return err
+	}
+	key := "blobs/" + digest.String()
+	switch file, err := s.published.Open(ctx, key); {
+	case err == nil:
+		defer file.Close()
+		length = file.Size() // it is there already, under its digest
+	case sealift.KindOf(err) != sealift.KindNotFound:
+		return err
+	default:
+		if err := s.published.Put(ctx, key, r, &blob.Expect{Digest: digest, Length: length}); err != nil {
+			return err
+		}
+	}
+	return s.noteBlob(ctx, by, store.Blob{App: app, Digest: digest, Length: length, Created: s.now().UTC()})
+}
+
+func (s *Service) noteBlob(ctx context.Context, by access.Caller, b store.Blob) error {
+	return s.store.Update(ctx, func(tx store.Tx) error {
+		if err := tx.InsertBlob(ctx, b); err != nil {
+			return err
+		}
+		return record(ctx, tx, b.Created, by, "blob.upload", "sha256:"+b.Digest.String(), map[string]string{"app": string(b.App), "length": fmt.Sprint(b.Length)})
+	})
+}
+
+// demandUnsealed refuses work whose end the vault could not sign.
+func (s *Service) demandUnsealed(ctx context.Context) error {
+	status, err := s.vault.Status(ctx)
+	if err != nil || !status.Sealed {
+		return err
+	}
+	return sealift.Errorf(sealift.KindSealed, "publishing", "the vault is sealed").WithReason("sealed").WithHint("unseal it: restart sealift server with its passphrase")
+}

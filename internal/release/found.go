@@ -1,0 +1,110 @@
+package release
+
+import (
+	"context"
+	"crypto"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/ceremony"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/trust"
+)
+
+// Found makes the vault with its online keys and certificates, and returns
+// what people are to vouch for in the first ceremony. The vault is unsealed
+// afterwards.
+func (s *Service) Found(ctx context.Context, id sealift.VaultID, passphrase []byte) (ceremony.Anchors, error) {
+	anchors := ceremony.Anchors{Vault: id}
+	actor := System("init")
+	err := s.vault.Init(ctx, id, passphrase, actor, s.now(), func(tx *vault.Tx) error {
+		return s.makeOnline(ctx, tx, actor, &anchors)
+	})
+	return anchors, err
+}
+
+func (s *Service) makeOnline(ctx context.Context, tx *vault.Tx, actor audit.Actor, anchors *ceremony.Anchors) error {
+	for _, role := range []struct {
+		purpose vault.Purpose
+		into    *[]crypto.PublicKey
+	}{
+		{vault.PurposeDirector, &anchors.Director}, {vault.PurposeSnapshot, &anchors.Snapshot}, {vault.PurposeTimestamp, &anchors.Timestamp},
+	} {
+		info, err := s.create(ctx, tx, actor, role.purpose)
+		if err != nil {
+			return err
+		}
+		pub, err := info.PublicKey()
+		if err != nil {
+			return err
+		}
+		*role.into = append(*role.into, pub)
+	}
+	releaseCA, err := s.createCA(ctx, tx, actor, vault.PurposeReleaseCA)
+	if err != nil {
+		return err
+	}
+	deviceCA, err := s.createCA(ctx, tx, actor, vault.PurposeDeviceCA)
+	if err != nil {
+		return err
+	}
+	if _, err := s.create(ctx, tx, actor, vault.PurposeAnswer); err != nil {
+		return err
+	}
+	log, err := s.create(ctx, tx, actor, vault.PurposeLog)
+	if err != nil {
+		return err
+	}
+	logKey, err := logVerifierKey(anchors.Vault, log)
+	if err != nil {
+		return err
+	}
+	anchors.Trust = trust.Trust{
+		Vault:      anchors.Vault,
+		ReleaseCAs: []trust.CA{{Certificate: releaseCA}},
+		DeviceCAs:  []trust.CA{{Certificate: deviceCA}},
+		Log:        trust.Log{Keys: []string{logKey}},
+		Revoked:    []trust.Revocation{},
+		Apps:       map[sealift.AppID]trust.AppTrust{},
+	}
+	return s.certifyAnswers(ctx, tx, actor, anchors.Vault)
+}
+
+// Open takes the outcome of the first ceremony and the owner's token, and
+// publishes an empty repository.
+func (s *Service) Open(ctx context.Context, outcome ceremony.Outcome, owner access.Token) error {
+	actor := System("init")
+	err := s.vault.Update(ctx, func(tx *vault.Tx) error {
+		_, err := s.takeRoot(ctx, tx, actor, nil, service.Ceremony{Root: outcome.Root, Targets: outcome.Targets, Trust: outcome.Trust})
+		if err != nil {
+			return err
+		}
+		_, checkpoint, tiles, err := s.checkpoint(ctx, tx, actor)
+		if err != nil {
+			return err
+		}
+		if err := outLog(ctx, tx, checkpoint, tiles); err != nil {
+			return err
+		}
+		return s.addOwner(ctx, tx, actor, owner)
+	})
+	if err != nil {
+		return err
+	}
+	return s.Flush(ctx)
+}
+
+func (s *Service) addOwner(ctx context.Context, tx store.Tx, actor audit.Actor, owner access.Token) error {
+	now := s.now().UTC()
+	if err := tx.InsertToken(ctx, owner.Row(access.RoleOwner, now, time.Time{})); err != nil {
+		return err
+	}
+	_, err := audit.Append(ctx, tx, audit.Entry{
+		Time: now, Actor: actor, Action: "token.create", Subject: owner.ID(), Details: map[string]string{"role": string(access.RoleOwner)}, Result: audit.OK,
+	})
+	return err
+}

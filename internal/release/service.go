@@ -1,0 +1,145 @@
+package release
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/blob"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+)
+
+// Service answers the people-facing API about apps and releases. It is safe
+// for concurrent use.
+type Service struct {
+	store     store.Store
+	vault     *vault.Vault
+	published blob.Store
+	now       func() time.Time
+	// TimestampLife is how long a signed timestamp is good for.
+	timestampLife time.Duration
+	writing       sync.Mutex // one writer empties the outbox at a time, in order
+}
+
+// Config is what a Service works with.
+type Config struct {
+	Store     store.Store
+	Vault     *vault.Vault
+	Published blob.Store
+	Now       func() time.Time
+	// TimestampLife is between sealift.MinTimestampLife and MaxTimestampLife;
+	// 0 is sealift.TimestampLife.
+	TimestampLife time.Duration
+}
+
+// New returns the service over what an installation keeps.
+func New(c Config) *Service {
+	if c.TimestampLife == 0 {
+		c.TimestampLife = sealift.TimestampLife
+	}
+	return &Service{store: c.Store, vault: c.Vault, published: c.Published, now: c.Now, timestampLife: c.TimestampLife}
+}
+
+// System is the actor of what Sealift does by itself.
+func System(part string) audit.Actor { return audit.Actor{Kind: audit.System, ID: part} }
+
+// actorOf names a caller in the log.
+func actorOf(by access.Caller) audit.Actor {
+	kind := audit.Service
+	if by.Kind == access.CallerPerson {
+		kind = audit.Person
+	}
+	return audit.Actor{Kind: kind, ID: by.ID, Address: by.Address}
+}
+
+// view runs fn on one state of the store and returns its result.
+func view[T any](ctx context.Context, s store.Store, fn func(store.Tx) (T, error)) (T, error) {
+	var out T
+	err := s.View(ctx, func(tx store.Tx) (err error) {
+		out, err = fn(tx)
+		return err
+	})
+	return out, err
+}
+
+// CreateApp makes an app; KindConflict if its id is taken.
+func (s *Service) CreateApp(ctx context.Context, by access.Caller, app service.NewApp) (service.App, error) {
+	row := store.App{ID: app.ID, Device: app.Kind == service.AppDevice, OpenEnrolment: app.OpenEnrolment, Created: s.now().UTC()}
+	err := s.store.Update(ctx, func(tx store.Tx) error {
+		if err := tx.InsertApp(ctx, row); err != nil {
+			return hinted(err, "creating app "+string(app.ID), "see the apps there are with: sealift app list")
+		}
+		return record(ctx, tx, s.now(), by, "app.create", string(app.ID), map[string]string{"kind": string(app.Kind)})
+	})
+	if err != nil {
+		return service.App{}, err
+	}
+	return appOf(row), nil
+}
+
+func appOf(row store.App) service.App {
+	kind := service.AppWeb
+	if row.Device {
+		kind = service.AppDevice
+	}
+	return service.App{NewApp: service.NewApp{ID: row.ID, Kind: kind, OpenEnrolment: row.OpenEnrolment}, Created: row.Created}
+}
+
+// App returns one app, or KindNotFound.
+func (s *Service) App(ctx context.Context, id sealift.AppID) (service.App, error) {
+	row, err := view(ctx, s.store, func(tx store.Tx) (store.App, error) { return findApp(ctx, tx, id) })
+	return appOf(row), err
+}
+
+// Apps returns every app, by id.
+func (s *Service) Apps(ctx context.Context) ([]service.App, error) {
+	rows, err := view(ctx, s.store, func(tx store.Tx) ([]store.App, error) { return tx.Apps(ctx) })
+	apps := make([]service.App, len(rows))
+	for i, row := range rows {
+		apps[i] = appOf(row)
+	}
+	return apps, err
+}
+
+// findApp says which app is unknown and how to make one.
+func findApp(ctx context.Context, tx store.AppTx, id sealift.AppID) (store.App, error) {
+	row, err := tx.App(ctx, id)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return row, sealift.Errorf(sealift.KindNotFound, "looking up the app", "there is no app %s", id).
+			WithReason("app").WithHint("create it with: sealift app create %s", id)
+	}
+	return row, err
+}
+
+func findChannel(ctx context.Context, tx store.AppTx, app sealift.AppID, name sealift.Channel) (store.Channel, error) {
+	if _, err := findApp(ctx, tx, app); err != nil {
+		return store.Channel{}, err
+	}
+	row, err := tx.Channel(ctx, app, name)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return row, sealift.Errorf(sealift.KindNotFound, "looking up the channel", "app %s has no channel %s", app, name).
+			WithReason("channel").WithHint("create it with: sealift channel create %s --app %s", name, app)
+	}
+	return row, err
+}
+
+// hinted says what to do about a conflict; other errors stay as they are.
+func hinted(err error, op, hint string) error {
+	if sealift.KindOf(err) != sealift.KindConflict {
+		return err
+	}
+	return sealift.Errorf(sealift.KindConflict, op, "it exists already").WithReason("exists").WithHint("%s", hint)
+}
+
+// record enters what a caller did into the log.
+func record(ctx context.Context, tx store.AuditTx, now time.Time, by access.Caller, action, subject string, details map[string]string) error {
+	_, err := audit.Append(ctx, tx, audit.Entry{
+		Time: now, Actor: actorOf(by), Action: action, Subject: subject, Details: details, Result: audit.OK,
+	})
+	return err
+}

@@ -1,0 +1,261 @@
+package release
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/trust"
+	"github.com/sealift/sealift/trust/tufrepo"
+)
+
+const submitOp = "submitting the release"
+
+// Submit certifies and publishes a draft, or refuses it with the error that a
+// device would refuse it with. Submitting again what was published from this
+// draft returns the same release.
+func (s *Service) Submit(ctx context.Context, by access.Caller, app sealift.AppID, draftID string, what service.Submission) (service.Release, error) {
+	d, published, err := s.draftToSubmit(ctx, app, draftID)
+	if err != nil {
+		return service.Release{}, err
+	}
+	c, err := s.readSubmission(d, what)
+	if err != nil {
+		return service.Release{}, err
+	}
+	if published != nil {
+		if published.Payload != sealift.DigestOf(c.signed.Payload) {
+			return service.Release{}, errPublished(d.Coordinates, d.Counter)
+		}
+		return releaseOf(*published), s.Flush(ctx)
+	}
+	if err := s.store.View(ctx, func(tx store.Tx) error { return s.check(ctx, tx, c) }); err != nil {
+		return service.Release{}, err
+	}
+	if err := s.inspect(ctx, by, c); err != nil {
+		return service.Release{}, err
+	}
+	r, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (store.Release, error) { return s.publish(ctx, tx, by, d, c) })
+	if err != nil {
+		return service.Release{}, err
+	}
+	return releaseOf(r), s.Flush(ctx)
+}
+
+// draftToSubmit returns the draft, and the release if it became one already.
+func (s *Service) draftToSubmit(ctx context.Context, app sealift.AppID, id string) (d store.Draft, published *store.Release, err error) {
+	err = s.store.View(ctx, func(tx store.Tx) (err error) {
+		if d, err = findDraft(ctx, tx, app, id); err != nil {
+			return err
+		}
+		switch {
+		case d.State == store.DraftPublished:
+			r, err := tx.Release(ctx, app, d.Release)
+			published = &r
+			return err
+		case d.State == store.DraftAbandoned || s.now().After(d.Expires):
+			return sealift.Errorf(sealift.KindConflict, submitOp, "the draft was given up, or another publish took its place").
+				WithReason("draft").WithHint("publish again")
+		}
+		return nil
+	})
+	return d, published, err
+}
+
+// readSubmission reads what the publisher signed and holds it to the draft.
+func (s *Service) readSubmission(d store.Draft, what service.Submission) (candidate, error) {
+	signed, err := trust.ParseReleaseEnvelope(what.Envelope)
+	if err != nil {
+		return candidate{}, err
+	}
+	leaf, err := leafOf(what.CSR)
+	if err != nil {
+		return candidate{}, sealift.Errorf(sealift.KindInvalid, submitOp, "certificate request: %w", err).WithReason("csr")
+	}
+	if err := signed.VerifiedBy(leaf); err != nil {
+		return candidate{}, sealift.Errorf(sealift.KindSignature, submitOp, "the key of the certificate request did not sign the release: %w", err).WithReason("signature")
+	}
+	r, err := trust.ParseRelease(signed.Payload)
+	if err != nil {
+		return candidate{}, sealift.Errorf(sealift.KindInvalid, submitOp, "%w", err).WithReason("malformed")
+	}
+	of := store.Coordinates{App: r.App, Channel: r.Channel, Platform: r.Platform, Runtime: r.Runtime, Version: r.Version}
+	if of != d.Coordinates || r.Counter != d.Counter || r.Act != d.Act {
+		return candidate{}, sealift.Errorf(sealift.KindInvalid, submitOp, "the signed release is not the one that was reserved").WithReason("draft")
+	}
+	if age := s.now().Sub(r.SignedAt.Time); age > sealift.MaxPublishAge || age < -sealift.MaxClockAhead {
+		return candidate{}, sealift.Errorf(sealift.KindInvalid, submitOp, "signed at %s, which is %s from the vault's clock", r.SignedAt.Format(time.RFC3339), age.Round(time.Second)).
+			WithReason("clock").WithHint("set the publisher's clock, then publish again")
+	}
+	return candidate{release: r, signed: signed, leaf: leaf}, nil
+}
+
+// leafOf returns the key that a PKCS #10 request (RFC 2986) proves possession
+// of. Nothing else of the request counts: the vault decides what it certifies.
+func leafOf(csr []byte) (*ecdsa.PublicKey, error) {
+	request, err := x509.ParseCertificateRequest(csr)
+	if err != nil {
+		return nil, err
+	}
+	if err := request.CheckSignature(); err != nil {
+		return nil, err
+	}
+	alg, err := trust.AlgorithmOf(request.PublicKey)
+	if err != nil || alg != trust.ECDSAP256SHA256 {
+		return nil, fmt.Errorf("a leaf key must be on P-256")
+	}
+	return request.PublicKey.(*ecdsa.PublicKey), nil
+}
+
+// checkEpoch refuses a content key that is sealed to another key than the
+// channel's current one.
+func (s *Service) checkEpoch(ctx context.Context, tx store.AppTx, r *trust.Release) error {
+	e, err := tx.Epoch(ctx, r.App, r.Channel, 0)
+	if err != nil {
+		return err
+	}
+	if r.Epoch.Number != e.Number || r.Epoch.PublicKey != sealift.DigestOf(e.PublicKey) {
+		return sealift.Errorf(sealift.KindConflict, submitOp, "sealed to epoch %d, the channel is at epoch %d", r.Epoch.Number, e.Number).
+			WithReason("epoch").WithHint("publish again: the channel turned its epoch meanwhile")
+	}
+	return nil
+}
+
+// publish does all that is signed for a release, in one transaction.
+func (s *Service) publish(ctx context.Context, tx *vault.Tx, by access.Caller, d store.Draft, c candidate) (store.Release, error) {
+	if err := checkFree(ctx, tx, d.Coordinates); err != nil {
+		return store.Release{}, err
+	}
+	// Once more: inspecting took a while, and others publish too.
+	if err := s.check(ctx, tx, c); err != nil {
+		return store.Release{}, err
+	}
+	file, leaf, err := s.certify(ctx, tx, by, c)
+	if err != nil {
+		return store.Release{}, err
+	}
+	logged, err := s.logRelease(ctx, tx, actorOf(by), c)
+	if err != nil {
+		return store.Release{}, err
+	}
+	if err := s.checkSigned(ctx, tx, c, file, logged.proof); err != nil {
+		return store.Release{}, err
+	}
+	r := rowOf(d, c, file, logged, leaf)
+	r.Created = s.now().UTC()
+	if err := tx.InsertRelease(ctx, r); err != nil {
+		return store.Release{}, err
+	}
+	if err := s.outRelease(ctx, tx, r, logged); err != nil {
+		return store.Release{}, err
+	}
+	offer, err := s.offer(ctx, tx, r)
+	if err != nil {
+		return store.Release{}, err
+	}
+	if err := s.direct(ctx, tx, actorOf(by), []tufrepo.Target{offer}); err != nil {
+		return store.Release{}, err
+	}
+	d.State, d.Release = store.DraftPublished, r.Digest
+	if err := tx.UpdateDraft(ctx, d, store.DraftReserved); err != nil {
+		return store.Release{}, err
+	}
+	return r, record(ctx, tx, s.now(), by, "release.publish", subjectOf(d.Coordinates), map[string]string{
+		"counter": fmt.Sprint(r.Counter), "release": "sha256:" + r.Digest.String(), "payload": "sha256:" + r.Payload.String(),
+		"archive": "sha256:" + r.Archive.String(), "serial": r.Serial,
+	})
+}
+
+func rowOf(d store.Draft, c candidate, file []byte, logged logged, leaf issued) store.Release {
+	full := c.release.Full()
+	return store.Release{
+		Coordinates: d.Coordinates,
+		Digest:      sealift.DigestOf(file), Payload: sealift.DigestOf(c.signed.Payload),
+		Counter: d.Counter, Act: d.Act, SignedAt: c.release.SignedAt.Time,
+		Archive: c.release.Archive.Digest, ArchiveSize: c.release.Archive.Length,
+		Blob: full.Digest, BlobSize: full.Length,
+		File: file, Proof: logged.proof, LogIndex: logged.index,
+		Serial: trust.SerialOf(leaf.certificate), Issuer: leaf.issuer,
+	}
+}
+
+// logged is a release in the log.
+type logged struct {
+	index      int64
+	checkpoint []byte
+	proof      []byte
+	tiles      []audit.Tile
+}
+
+// logRelease appends the release to the log and proves it under a checkpoint
+// that covers it.
+func (s *Service) logRelease(ctx context.Context, tx *vault.Tx, actor audit.Actor, c candidate) (logged, error) {
+	index, err := audit.AppendLeaf(ctx, tx, trust.LogEntry(sealift.DigestOf(c.signed.Payload)))
+	if err != nil {
+		return logged{}, err
+	}
+	tree, checkpoint, tiles, err := s.checkpoint(ctx, tx, actor)
+	if err != nil {
+		return logged{}, err
+	}
+	proof, err := audit.Prove(ctx, tx, index, tree, checkpoint)
+	return logged{index, checkpoint, proof, tiles}, err
+}
+
+// outRelease puts a release's files into the outbox, before anything that
+// names them.
+func (s *Service) outRelease(ctx context.Context, tx store.DocumentTx, r store.Release, l logged) error {
+	if err := tx.AppendOutbox(ctx, "releases/"+r.Digest.String(), r.File); err != nil {
+		return err
+	}
+	if err := tx.AppendOutbox(ctx, "proofs/"+sealift.DigestOf(r.Proof).String(), r.Proof); err != nil {
+		return err
+	}
+	return outLog(ctx, tx, l.checkpoint, l.tiles)
+}
+
+// offer returns the new offer.json of the release's channel and platform: the
+// release for everybody, and behind it what is offered to other runtimes.
+func (s *Service) offer(ctx context.Context, tx store.DocumentTx, r store.Release) (tufrepo.Target, error) {
+	path := trust.OfferPath(r.App, r.Channel, r.Platform)
+	candidates := []trust.Candidate{{
+		Release: trust.Pointer{Digest: r.Digest, Length: int64(len(r.File))},
+		Proof:   trust.Pointer{Digest: sealift.DigestOf(r.Proof), Length: int64(len(r.Proof))},
+		Runtime: r.Runtime, Percent: 100, Salt: newDraftID(),
+	}}
+	offered, err := offerOf(ctx, tx, r.App, r.Channel, r.Platform)
+	if err != nil {
+		return tufrepo.Target{}, err
+	}
+	for _, c := range offered {
+		if c.Runtime != r.Runtime && len(candidates) < sealift.MaxCandidates {
+			candidates = append(candidates, c)
+		}
+	}
+	content, err := (&trust.Offer{App: r.App, Channel: r.Channel, Platform: r.Platform, Candidates: candidates}).Encode()
+	return tufrepo.Target{Path: path, Content: content}, err
+}
+
+// offerOf returns the candidates that are offered now; none before the first.
+func offerOf(ctx context.Context, tx store.DocumentTx, app sealift.AppID, channel sealift.Channel, platform sealift.Platform) ([]trust.Candidate, error) {
+	data, err := tx.Document(ctx, trust.OfferPath(app, channel, platform))
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	offer, err := trust.ParseOffer(data, app, channel, platform)
+	if err != nil {
+		return nil, err
+	}
+	return offer.Candidates, nil
+}
