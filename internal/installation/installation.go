@@ -1,0 +1,131 @@
+// Package installation puts the parts of a server together over one data
+// folder, and founds new ones.
+//
+// The folder's layout is that of package config. The published tree holds no
+// secret, and nothing but the blobs in it is kept there alone.
+package installation
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/blob"
+	"github.com/sealift/sealift/internal/config"
+	"github.com/sealift/sealift/internal/control"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/edge"
+	"github.com/sealift/sealift/internal/fleet"
+	"github.com/sealift/sealift/internal/release"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/store/sqlite"
+	"github.com/sealift/sealift/internal/vault"
+)
+
+// Installation is an opened data folder. Its vault starts sealed.
+type Installation struct {
+	Vault    *vault.Vault
+	Releases *release.Service
+	Desk     *fleet.Desk
+
+	data      *config.Data
+	store     store.Store
+	published *blob.Folder
+	now       func() time.Time
+	log       *slog.Logger
+}
+
+// Options are what an installation does not need to work.
+type Options struct {
+	Now func() time.Time // nil for the clock
+	Log *slog.Logger     // nil for none
+	// TimestampLife is how long a signed timestamp is good for; 0 for
+	// sealift.TimestampLife.
+	TimestampLife time.Duration
+}
+
+// Open opens a data folder that Found made, and keeps every other process out
+// of it. Close it.
+func Open(ctx context.Context, dir string, o Options) (*Installation, error) {
+	data, err := config.OpenData(dir)
+	if err != nil {
+		return nil, err
+	}
+	switch _, err := os.Lstat(data.Database()); {
+	case errors.Is(err, fs.ErrNotExist):
+		err = sealift.Errorf(sealift.KindNotFound, "opening the data folder", "%s holds no vault", dir).
+			WithHint("make one with: sealift init --data DIR --keys DIR")
+		return nil, errors.Join(err, data.Close())
+	case err != nil:
+		return nil, errors.Join(sealift.Errorf(sealift.KindInternal, "opening the data folder", "%w", err), data.Close())
+	}
+	i, err := open(ctx, data, o)
+	if err != nil {
+		return nil, errors.Join(err, data.Close())
+	}
+	return i, nil
+}
+
+// open opens the folder's store and published tree, making them if they are
+// missing.
+func open(ctx context.Context, data *config.Data, o Options) (*Installation, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	db, err := sqlite.Open(ctx, data.Database())
+	if err != nil {
+		return nil, err
+	}
+	published, err := blob.OpenFolder(data.Public())
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	v := vault.New(db)
+	return &Installation{
+		Vault: v, data: data, store: db, published: published, now: o.Now, log: o.Log,
+		Releases: release.New(release.Config{Store: db, Vault: v, Published: published, Now: o.Now, TimestampLife: o.TimestampLife}),
+		Desk:     fleet.New(db, v, o.Now),
+	}, nil
+}
+
+// Close forgets the vault's keys, closes what is open and lets others have the
+// folder.
+func (i *Installation) Close() error {
+	i.Vault.Close()
+	return errors.Join(i.published.Close(), i.store.Close(), i.data.Close())
+}
+
+// Handler answers devices under /v1/ and people under /api/v1/. address returns
+// the IP address of a request's client; nil for that of its connection.
+func (i *Installation) Handler(version string, address func(*http.Request) string) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", edge.New(i.published, i.Desk, edge.Options{Log: i.log, Address: address}))
+	mux.Handle(control.Prefix+"/", control.New(control.Services{
+		SignIn:     &access.Authenticator{Directory: access.InStore(i.store), Now: i.now},
+		Vault:      status{i.Vault},
+		Apps:       i.Releases,
+		Enrolment:  i.Desk,
+		Publishing: i.Releases,
+		Releases:   i.Releases,
+		Roots:      i.Releases,
+	}, control.Options{Version: version, Log: i.log, Address: address}))
+	return mux
+}
+
+// status tells the API what it may know of the vault.
+type status struct{ vault *vault.Vault }
+
+// Status implements service.Vault.
+func (s status) Status(ctx context.Context) (service.Status, error) {
+	st, err := s.vault.Status(ctx)
+	return service.Status{Vault: st.Vault, Sealed: st.Sealed}, err
+}

@@ -1,0 +1,105 @@
+package installation
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/config"
+	"github.com/sealift/sealift/internal/edge"
+	"github.com/sealift/sealift/internal/store"
+)
+
+// drain is how long a stopping server lets requests in progress go on.
+const drain = 10 * time.Second
+
+// Serve answers on listener and keeps what is signed fresh, until ctx ends. The
+// vault must be unsealed for the latter; what cannot be done is logged and
+// tried again.
+func (i *Installation) Serve(ctx context.Context, listener net.Listener, settings config.Server, version string) error {
+	server := edge.NewServer(i.Handler(version, settings.ClientAddress), i.log)
+	if settings.TLS != nil {
+		listener = tls.NewListener(listener, settings.TLS)
+	}
+	kept := make(chan struct{})
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() { cancel(); <-kept }()
+	go func() {
+		defer close(kept)
+		i.keep(ctx)
+	}()
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		defer cancel()
+		stopped <- errors.Join(server.Shutdown(grace), server.Close())
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		cancel()
+		<-stopped
+		return sealift.Errorf(sealift.KindInternal, "serving", "%w", err)
+	}
+	<-stopped
+	return nil
+}
+
+// keepPeriod is how often the server looks whether something is to be signed
+// or written; what it finds due it does.
+const keepPeriod = 15 * time.Second
+
+// keep signs the timestamp anew every sealift.TimestampPeriod, writes what an
+// earlier attempt left unwritten, and forgets old nonces.
+func (i *Installation) keep(ctx context.Context) {
+	tick := time.NewTicker(keepPeriod)
+	defer tick.Stop()
+	var pruned time.Time
+	for {
+		if err := i.Fresh(ctx); err != nil && ctx.Err() == nil {
+			i.log.Error("keeping the metadata fresh", "error", err, "hint", sealift.HintOf(err))
+		}
+		if now := i.now(); now.Sub(pruned) >= time.Hour {
+			pruned = now
+			if err := i.prune(ctx, now); err != nil && ctx.Err() == nil {
+				i.log.Error("forgetting old nonces", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Fresh writes what waits in the outbox, and renews the timestamp if that is
+// due and the vault is unsealed.
+func (i *Installation) Fresh(ctx context.Context) error {
+	if err := i.Releases.Flush(ctx); err != nil {
+		return err
+	}
+	due, err := i.Releases.NextRenewal(ctx)
+	if err != nil || i.now().Before(due) {
+		return err
+	}
+	status, err := i.Vault.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if status.Sealed {
+		return sealift.Errorf(sealift.KindSealed, "renewing the timestamp", "the vault is sealed since %s is due", due.UTC().Format(time.RFC3339)).
+			WithHint("unseal it soon: devices stop updating when the timestamp expires")
+	}
+	return i.Releases.Renew(ctx)
+}
+
+func (i *Installation) prune(ctx context.Context, now time.Time) error {
+	return i.store.Update(ctx, func(tx store.Tx) error {
+		_, err := tx.PruneNonces(ctx, now)
+		return err
+	})
+}
