@@ -1,0 +1,251 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/client"
+	"github.com/sealift/sealift/internal/term"
+)
+
+type agentCmd struct {
+	Run     agentRunCmd     `cmd:"" default:"withargs" help:"Keep a folder up to date: check, verify, install, confirm."`
+	Confirm agentConfirmCmd `cmd:"" help:"Say that the release which was installed last works."`
+}
+
+type agentRunCmd struct {
+	Server      string        `required:"" placeholder:"URL" help:"Base URL of the server."`
+	App         string        `required:"" placeholder:"ID" help:"The app."`
+	Channel     string        `required:"" placeholder:"NAME" help:"The channel to follow."`
+	Dir         string        `required:"" placeholder:"DIR" help:"The device's folder: its keys, its state, and the bundle behind the link current."`
+	Root        string        `required:"" placeholder:"FILE" help:"A root.json of the vault, from its owner. Later ones are found from there."`
+	TokenFile   string        `placeholder:"FILE" help:"Enrolment token, readable by you only; needed once, unless the app enrols openly."`
+	Platform    string        `default:"web" placeholder:"P" help:"The kind of host."`
+	Runtime     string        `default:"0.0.0" placeholder:"V" help:"Version of the native host."`
+	Once        bool          `help:"Check once and end, with an exit code that says how it went."`
+	Every       time.Duration `default:"1h" placeholder:"DURATION" help:"How often to check, give or take a tenth."`
+	HealthCmd   string        `placeholder:"CMD" help:"Shell command that decides over a new release: run in its folder, exit code 0 keeps it, another takes it back."`
+	WaitConfirm time.Duration `placeholder:"DURATION" help:"Without --health-cmd: how long a new release has until sealift agent confirm, before it is taken back. With neither, it is kept."`
+}
+
+// Run implements the command.
+func (c *agentRunCmd) Run(ctx context.Context, std *IO) error { return runAgent(ctx, std, *c) }
+
+func runAgent(ctx context.Context, std *IO, opts agentRunCmd) (err error) {
+	cfg, err := opts.config(std)
+	if err != nil {
+		return err
+	}
+	device, err := client.Open(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, device.Close()) }()
+	for {
+		err := opts.enrol(ctx, std, device)
+		if err == nil {
+			err = opts.update(ctx, std, device)
+		}
+		if opts.Once || ctx.Err() != nil {
+			return err
+		}
+		if err != nil { // said, and tried again later: the device keeps what it has
+			std.report(err)
+		}
+		pause := time.NewTimer(opts.pause())
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return nil
+		case <-pause.C:
+		}
+	}
+}
+
+// pause spreads the fleet: checks that began together drift apart.
+func (c agentRunCmd) pause() time.Duration {
+	return c.Every - c.Every/10 + rand.N(c.Every/5+1)
+}
+
+func (c agentRunCmd) config(std *IO) (client.Config, error) {
+	app, appErr := sealift.ParseAppID(c.App)
+	channel, channelErr := sealift.ParseChannel(c.Channel)
+	platform, platformErr := sealift.ParsePlatform(c.Platform)
+	runtime, runtimeErr := sealift.ParseVersion(c.Runtime)
+	for _, err := range []error{appErr, channelErr, platformErr, runtimeErr} {
+		if err != nil {
+			return client.Config{}, err
+		}
+	}
+	if c.Every < time.Minute && !c.Once {
+		return client.Config{}, sealift.Errorf(sealift.KindInvalid, "reading --every", "%s is too often", c.Every).WithHint("use a minute or more")
+	}
+	root, err := readRootFile(c.Root)
+	if err != nil {
+		return client.Config{}, err
+	}
+	cfg := client.Config{
+		Server: c.Server, App: app, Channel: channel, Platform: platform, Runtime: runtime,
+		Dir: c.Dir, Root: root, ConfirmWithin: c.WaitConfirm, Progress: agentProgress(std),
+	}
+	if c.HealthCmd != "" {
+		cfg.HealthCheck = func(ctx context.Context, dir string) error { return runHealth(ctx, std, c.HealthCmd, dir) }
+	}
+	return cfg, nil
+}
+
+func readRootFile(path string) ([]byte, error) {
+	return readBounded(path, "root.json", sealift.MaxRoot, "name the root.json that sealift init wrote to the keys folder")
+}
+
+// readBounded reads a file of at most most bytes; what names it in errors, and
+// hint says what to name instead.
+func readBounded(path, what string, most int64, hint string) ([]byte, error) {
+	op := "reading " + what
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindNotFound, op, "%w", err).WithHint("%s", hint)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = fmt.Errorf("%s has more than %d bytes", path, most)
+	}
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err)
+	}
+	return data, nil
+}
+
+func agentProgress(std *IO) func(client.Step, int64, int64) {
+	var bar *term.Progress
+	var step client.Step
+	var last int64
+	return func(now client.Step, done, total int64) {
+		if now != step {
+			bar.Finish()
+			bar, step, last = std.Progress(string(now), total, term.InBytes), now, 0
+		}
+		bar.Add(done - last)
+		if last = done; done >= total {
+			bar.Finish()
+		}
+	}
+}
+
+// healthTimeout bounds one run of the health command.
+const healthTimeout = 5 * time.Minute
+
+// runHealth runs the operator's own command. What it prints goes to stderr:
+// stdout is the agent's result.
+func runHealth(ctx context.Context, std *IO, command, dir string) error {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, std.Err, std.Err
+	cmd.WaitDelay = time.Second
+	// It runs what was just downloaded: no secret of ours is for it.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SEALIFT_") })
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("the health command: %w", err)
+	}
+	return nil
+}
+
+// enrol makes the device known to the vault, once.
+func (c agentRunCmd) enrol(ctx context.Context, std *IO, device *client.Device) error {
+	done, err := device.Enrolled()
+	if err != nil || done {
+		return err
+	}
+	var token sealift.EnrolmentToken
+	if c.TokenFile != "" {
+		secret, err := term.ReadSecretFile(c.TokenFile, "enrolment token")
+		if err != nil {
+			return err
+		}
+		defer secret.Clear()
+		if token, err = sealift.ParseEnrolmentToken(string(secret.Bytes())); err != nil {
+			return err
+		}
+	}
+	if err := device.Enrol(ctx, token); err != nil {
+		return err
+	}
+	std.Note("enrolled as device %s", device.ID())
+	return nil
+}
+
+// update runs one check to its end, through the wait for confirm.
+func (c agentRunCmd) update(ctx context.Context, std *IO, device *client.Device) error {
+	result, err := device.Update(ctx)
+	if err == nil && result.Outcome == client.OutcomePending {
+		std.Note("version %s is in place; confirm it within %s: sealift agent confirm --dir %s", result.Pending.Version, c.WaitConfirm, c.Dir)
+		result, err = device.Await(ctx)
+	}
+	if printed := printAgentResult(std, device, result); printed != nil {
+		return errors.Join(err, printed)
+	}
+	return err
+}
+
+// agentResult is what the agent prints of one check.
+type agentResult struct {
+	Device sealift.DeviceID `json:"device"`
+	client.Result
+}
+
+func printAgentResult(std *IO, device *client.Device, r client.Result) error {
+	return std.Print(agentResult{device.ID(), r}, func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, describe(r))
+		if err == nil && r.Blocked {
+			_, err = fmt.Fprintln(w, "the installed release is outdated: its owner wants nobody to run it")
+		}
+		return err
+	})
+}
+
+func describe(r client.Result) string {
+	installed := "nothing is installed"
+	if r.Installed != nil {
+		installed = fmt.Sprintf("version %s (counter %d) is installed", r.Installed.Version, r.Installed.Counter)
+	}
+	switch r.Outcome {
+	case client.OutcomeUpdated:
+		return "updated: " + installed
+	case client.OutcomeCurrent:
+		return "nothing newer: " + installed
+	case client.OutcomePending:
+		return fmt.Sprintf("version %s waits to be confirmed; before it, %s", r.Pending.Version, installed)
+	case client.OutcomeRolledBack:
+		return "taken back: " + installed
+	}
+	return string(r.Outcome) + ": " + installed
+}
+
+type agentConfirmCmd struct {
+	Dir string `required:"" placeholder:"DIR" help:"The device's folder."`
+}
+
+// Run implements the command.
+func (c *agentConfirmCmd) Run(std *IO) error { return runAgentConfirm(std, *c) }
+
+func runAgentConfirm(std *IO, opts agentConfirmCmd) error {
+	if _, err := os.Stat(opts.Dir); err != nil {
+		return sealift.Errorf(sealift.KindNotFound, "confirming a release", "%w", err).WithHint("name the folder that the agent was given with --dir")
+	}
+	result, err := client.ConfirmIn(client.NewSystem(), opts.Dir)
+	if err != nil {
+		return err
+	}
+	return std.Print(result, Println("confirmed version %s", result.Installed.Version))
+}

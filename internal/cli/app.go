@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/apiclient"
+)
+
+// client opens the API with typed calls.
+func (o APIOptions) client(std *IO) (*apiclient.Client, error) {
+	server, err := o.Open(std)
+	if err != nil {
+		return nil, err
+	}
+	return apiclient.New(server.Base.String(), server)
+}
+
+type appCmd struct {
+	Create appCreateCmd `cmd:"" help:"Make an app."`
+	List   appListCmd   `cmd:"" help:"List the apps."`
+}
+
+type appCreateCmd struct {
+	ID            string     `arg:"" name:"id" help:"Its id in reverse-DNS form, such as com.acme.shop."`
+	Device        bool       `help:"Bundles are for devices of your own: they may hold native code and need no index.html. App stores forbid native code in updates."`
+	OpenEnrolment bool       `help:"Let any installation enrol without a token. Then encryption hides bundles from networks and servers, not from somebody who installs the app."`
+	API           APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *appCreateCmd) Run(ctx context.Context, std *IO) error { return runAppCreate(ctx, std, *c) }
+
+func runAppCreate(ctx context.Context, std *IO, opts appCreateCmd) error {
+	id, err := sealift.ParseAppID(opts.ID)
+	if err != nil {
+		return err
+	}
+	c, err := opts.API.client(std)
+	if err != nil {
+		return err
+	}
+	kind := api.AppKind("web")
+	if opts.Device {
+		kind = api.AppKind("device")
+	}
+	app, err := c.CreateApp(ctx, api.NewApp{ID: string(id), Kind: kind, OpenEnrolment: opts.OpenEnrolment})
+	if err != nil {
+		return err
+	}
+	if app.OpenEnrolment {
+		std.Warn("anyone may enrol for %s: its bundles are hidden from networks and servers, not from somebody who installs the app", app.ID)
+	}
+	return std.Print(app, Println("created app %s (%s)", app.ID, app.Kind))
+}
+
+type appListCmd struct {
+	API APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *appListCmd) Run(ctx context.Context, std *IO) error { return runAppList(ctx, std, *c) }
+
+func runAppList(ctx context.Context, std *IO, opts appListCmd) error {
+	c, err := opts.API.client(std)
+	if err != nil {
+		return err
+	}
+	apps, err := c.Apps(ctx)
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, app := range apps {
+		enrolment := "by token"
+		if app.OpenEnrolment {
+			enrolment = "open"
+		}
+		rows = append(rows, []string{app.ID, string(app.Kind), enrolment, app.Created.Format(time.DateTime)})
+	}
+	return std.Print(api.AppList{Apps: apps}, Table([]string{"APP", "KIND", "ENROLMENT", "CREATED"}, rows))
+}
+
+type channelCmd struct {
+	Create channelCreateCmd `cmd:"" help:"Make a channel of an app, with its first epoch key."`
+	List   channelListCmd   `cmd:"" help:"List the channels of an app."`
+}
+
+type channelCreateCmd struct {
+	Name string     `arg:"" help:"Its name, such as production."`
+	App  string     `required:"" placeholder:"ID" help:"The app."`
+	API  APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *channelCreateCmd) Run(ctx context.Context, std *IO) error {
+	return runChannelCreate(ctx, std, *c)
+}
+
+func runChannelCreate(ctx context.Context, std *IO, opts channelCreateCmd) error {
+	app, err := sealift.ParseAppID(opts.App)
+	if err != nil {
+		return err
+	}
+	name, err := sealift.ParseChannel(opts.Name)
+	if err != nil {
+		return err
+	}
+	c, err := opts.API.client(std)
+	if err != nil {
+		return err
+	}
+	channel, err := c.CreateChannel(ctx, app, name)
+	if err != nil {
+		return err
+	}
+	return std.Print(channel, Println("created channel %s of %s, epoch %d", channel.Name, channel.App, channel.Epoch))
+}
+
+type channelListCmd struct {
+	App string     `required:"" placeholder:"ID" help:"The app."`
+	API APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *channelListCmd) Run(ctx context.Context, std *IO) error { return runChannelList(ctx, std, *c) }
+
+func runChannelList(ctx context.Context, std *IO, opts channelListCmd) error {
+	app, err := sealift.ParseAppID(opts.App)
+	if err != nil {
+		return err
+	}
+	c, err := opts.API.client(std)
+	if err != nil {
+		return err
+	}
+	channels, err := c.Channels(ctx, app)
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, ch := range channels {
+		rows = append(rows, []string{ch.Name, strconv.FormatUint(ch.Epoch, 10), ch.Created.Format(time.DateTime)})
+	}
+	return std.Print(api.ChannelList{Channels: channels}, Table([]string{"CHANNEL", "EPOCH", "CREATED"}, rows))
+}

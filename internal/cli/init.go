@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/ceremony"
+	"github.com/sealift/sealift/internal/installation"
+	"github.com/sealift/sealift/internal/term"
+)
+
+type initCmd struct {
+	Data        string            `required:"" placeholder:"DIR" help:"Folder for the server's data; it must not exist."`
+	Keys        string            `required:"" placeholder:"DIR" help:"Folder for people's keys; it must not exist. Use another disk, and take it offline afterwards."`
+	RootKeys    int               `default:"1" placeholder:"N" help:"How many root keys, and as many targets keys, to make: one for each person."`
+	Threshold   int               `default:"0" placeholder:"M" help:"How many of them must sign. Without it: more than half."`
+	Passphrases PassphraseOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *initCmd) Run(ctx context.Context, std *IO) error { return runInit(ctx, std, *c) }
+
+type initResult struct {
+	Vault     sealift.VaultID `json:"vault"`
+	Root      sealift.Digest  `json:"root"`
+	Token     string          `json:"tokenFile"`
+	RootFile  string          `json:"rootFile"`
+	RootKeys  int             `json:"rootKeys"`
+	Threshold int             `json:"threshold"`
+}
+
+func runInit(ctx context.Context, std *IO, opts initCmd) error {
+	if opts.Threshold == 0 {
+		opts.Threshold = opts.RootKeys/2 + 1
+	}
+	phrases := newPhrases(ctx, std, opts.Passphrases, opts.RootKeys == 1)
+	defer phrases.clear()
+	names := []string{installation.VaultKey}
+	for n := 1; n <= opts.RootKeys; n++ {
+		names = append(names, fmt.Sprintf("root-%d", n), fmt.Sprintf("targets-%d", n))
+	}
+	if err := opts.Passphrases.Check(names...); err != nil {
+		return err
+	}
+	founded, err := installation.Found(ctx, installation.Founding{
+		Data: opts.Data, Keys: opts.Keys,
+		Quorum:      ceremony.Quorum{Keys: opts.RootKeys, Threshold: opts.Threshold},
+		Passphrases: phrases.get,
+		Options:     installation.Options{Now: std.Now},
+	})
+	if err != nil {
+		return err
+	}
+	if founded.SameDisk {
+		std.Warn("%s and %s are on one disk: whoever steals it has both the server and the keys above it\nmove %s to media of its own before you publish to anyone", opts.Keys, opts.Data, opts.Keys)
+	}
+	token, err := term.ReadSecretFile(founded.Token, "owner's token")
+	if err != nil {
+		return err
+	}
+	defer token.Clear()
+	result := initResult{founded.Vault, founded.Root, founded.Token, founded.RootFile, opts.RootKeys, opts.Threshold}
+	return std.Print(result, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, `vault        %s
+root         %s  (%d of %d keys sign; SHA-256 %s)
+owner token  %s  (readable by you only)
+
+The owner's token, shown this once:
+%s
+
+Next:
+  sealift server --data %s
+`, result.Vault, result.RootFile, result.Threshold, result.RootKeys, result.Root, result.Token, token.Bytes(), opts.Data)
+		return err
+	})
+}
+
+// phrases reads each passphrase once and keeps it until clear.
+type phrases struct {
+	ctx    context.Context // for prompts; ceremony.Passphrases has no room for one
+	std    *IO
+	opts   PassphraseOptions
+	shared bool // one passphrase may serve every key
+	read   map[string]term.Secret
+}
+
+func newPhrases(ctx context.Context, std *IO, opts PassphraseOptions, shared bool) *phrases {
+	return &phrases{ctx, std, opts, shared, map[string]term.Secret{}}
+}
+
+func (p *phrases) clear() {
+	for _, secret := range p.read {
+		secret.Clear()
+	}
+}
+
+// get implements ceremony.Passphrases. For a key that is made now a person is
+// asked twice, and keys of several people must not share a passphrase.
+func (p *phrases) get(name string, isNew bool) ([]byte, error) {
+	if secret, ok := p.read[name]; ok {
+		return secret.Bytes(), nil
+	}
+	secret, err := p.opts.Read(p.ctx, p.std, PassphraseUse{Key: name, New: isNew, Shared: p.shared || name == installation.VaultKey})
+	if err != nil {
+		return nil, err
+	}
+	p.read[name] = secret
+	if n := len(secret.Bytes()); isNew && n < sealift.MinPassphrase {
+		return nil, sealift.Errorf(sealift.KindInvalid, "reading passphrase of "+name, "it has %d bytes, at least %d are needed", n, sealift.MinPassphrase).
+			WithReason("passphrase").WithHint("use five random words or more")
+	}
+	for other, before := range p.read {
+		if other != name && isNew && !p.shared && bytes.Equal(before.Bytes(), secret.Bytes()) {
+			return nil, sealift.Errorf(sealift.KindInvalid, "reading passphrase of "+name, "it is that of %s too", other).
+				WithReason("shared-passphrase").WithHint("give each key a passphrase of its own, known to one person; one for all of them makes the quorum theatre")
+		}
+	}
+	return secret.Bytes(), nil
+}

@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/bundle"
+	"github.com/sealift/sealift/client"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/apiclient"
+	"github.com/sealift/sealift/internal/publisher"
+	"github.com/sealift/sealift/internal/term"
+)
+
+type publishCmd struct {
+	Dir      string     `arg:"" help:"Folder to publish, such as ./dist."`
+	App      string     `required:"" placeholder:"ID" help:"The app."`
+	Channel  string     `required:"" placeholder:"NAME" help:"The channel."`
+	Version  string     `required:"" placeholder:"V" help:"The release's version, such as 1.4.0: higher than the one before."`
+	Platform string     `default:"web" placeholder:"P" help:"The platform, such as ios or android; devices of others are not offered it."`
+	Runtime  string     `default:"*" placeholder:"RANGE" help:"Versions of the native host that it runs on, such as '>=2.1.0 <3.0.0'."`
+	API      APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *publishCmd) Run(ctx context.Context, std *IO) error { return runPublish(ctx, std, *c) }
+
+func runPublish(ctx context.Context, std *IO, opts publishCmd) error {
+	req, err := opts.request()
+	if err != nil {
+		return err
+	}
+	p, err := newPublisher(std, opts.API)
+	if err != nil {
+		return err
+	}
+	folder, err := openBundle(opts.Dir)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	req.Bundle = folder.FS()
+	r, err := p.Publish(ctx, req)
+	if err != nil {
+		return err
+	}
+	return std.Print(r, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "published %s %s to %s/%s as counter %d\n  release %s\n  archive %s  %s\n  sealed  %s  %s\n",
+			r.App, r.Version, r.Channel, r.Platform, r.Counter, r.SHA256,
+			r.Archive.SHA256, term.Bytes(r.Archive.Length), r.Blob.SHA256, term.Bytes(r.Blob.Length))
+		return err
+	})
+}
+
+// request checks every word before any work begins.
+func (c publishCmd) request() (req publisher.Request, err error) {
+	if req.App, err = sealift.ParseAppID(c.App); err != nil {
+		return req, err
+	}
+	if req.Channel, err = sealift.ParseChannel(c.Channel); err != nil {
+		return req, err
+	}
+	if req.Version, err = sealift.ParseVersion(c.Version); err != nil {
+		return req, err
+	}
+	if req.Platform, err = sealift.ParsePlatform(c.Platform); err != nil {
+		return req, err
+	}
+	req.Runtime, err = sealift.ParseRuntimeRange(c.Runtime)
+	return req, err
+}
+
+func newPublisher(std *IO, opts APIOptions) (*publisher.Publisher, error) {
+	server, err := opts.Open(std)
+	if err != nil {
+		return nil, err
+	}
+	c, err := apiclient.New(server.Base.String(), server)
+	if err != nil {
+		return nil, err
+	}
+	token, err := access.ParseToken(string(server.token.Bytes()))
+	if err != nil {
+		return nil, err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindInvalid, "finding the cache folder", "%w", err).WithHint("set HOME or XDG_CACHE_HOME")
+	}
+	return &publisher.Publisher{
+		API: c, Now: std.Now, Progress: std.stage,
+		Epochs: &publisher.Metadata{
+			Base: server.Base.String(), Root: token.Root(),
+			CacheDir: filepath.Join(cache, "sealift", "metadata"), Host: client.NewSystem(),
+		},
+	}, nil
+}
+
+// stage draws one stage of long work.
+func (s *IO) stage(name string, total int64) (bundle.Progress, func()) {
+	bar := s.Progress(name, total, term.InBytes)
+	last := int64(0)
+	return func(done, _ int64) {
+		bar.Add(done - last)
+		last = done
+	}, bar.Finish
+}
+
+func openBundle(dir string) (*os.Root, error) {
+	const op = "opening the bundle"
+	root, err := os.OpenRoot(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, sealift.Errorf(sealift.KindNotFound, op, "there is no folder %s", dir).WithHint("build the app first, then name its output folder")
+	case errors.Is(err, fs.ErrPermission):
+		return nil, sealift.Errorf(sealift.KindDenied, op, "%w", err).WithHint("make the folder readable for you")
+	case err != nil:
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err).WithHint("name a folder; its content becomes the bundle")
+	}
+	return root, nil
+}
+
+type releaseCmd struct {
+	List releaseListCmd `cmd:"" help:"List the releases of an app, the newest first."`
+	Show releaseShowCmd `cmd:"" help:"Show one release."`
+}
+
+type releaseListCmd struct {
+	App      string     `required:"" placeholder:"ID" help:"The app."`
+	Channel  string     `placeholder:"NAME" help:"Only this channel."`
+	Platform string     `placeholder:"P" help:"Only this platform."`
+	Limit    int        `default:"20" placeholder:"N" help:"At most so many."`
+	API      APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *releaseListCmd) Run(ctx context.Context, std *IO) error { return runReleaseList(ctx, std, *c) }
+
+func runReleaseList(ctx context.Context, std *IO, opts releaseListCmd) error {
+	app, err := sealift.ParseAppID(opts.App)
+	if err != nil {
+		return err
+	}
+	c, err := opts.API.client(std)
+	if err != nil {
+		return err
+	}
+	list, err := c.Releases(ctx, app, api.ListReleasesParams{Limit: opts.Limit, Channel: opts.Channel, Platform: opts.Platform})
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, r := range list.Releases {
+		rows = append(rows, []string{fmt.Sprint(r.Counter), r.Version, r.Channel, r.Platform, r.Runtime, string(r.Act), string(r.State), r.SHA256[:12]})
+	}
+	return std.Print(list, Table([]string{"COUNTER", "VERSION", "CHANNEL", "PLATFORM", "RUNTIME", "ACT", "STATE", "RELEASE"}, rows))
+}
+
+type releaseShowCmd struct {
+	Release  string     `arg:"" help:"Its version, counter, or the SHA-256 of its release.json."`
+	App      string     `required:"" placeholder:"ID" help:"The app."`
+	Channel  string     `placeholder:"NAME" help:"The channel, where a version is in several."`
+	Platform string     `placeholder:"P" help:"The platform, where a version is on several."`
+	Out      string     `placeholder:"FILE" help:"Write its release.json there, for sealift verify."`
+	API      APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *releaseShowCmd) Run(ctx context.Context, std *IO) error { return runReleaseShow(ctx, std, *c) }
+
+func runReleaseShow(ctx context.Context, std *IO, opts releaseShowCmd) error {
+	app, err := sealift.ParseAppID(opts.App)
+	if err != nil {
+		return err
+	}
+	c, err := opts.API.client(std)
+	if err != nil {
+		return err
+	}
+	d, err := c.Release(ctx, app, opts.Release, api.GetReleaseParams{Channel: opts.Channel, Platform: opts.Platform})
+	if err != nil {
+		return err
+	}
+	if opts.Out != "" {
+		if err := os.WriteFile(opts.Out, d.Document, 0o644); err != nil {
+			return sealift.Errorf(sealift.KindInvalid, "writing release.json", "%w", err)
+		}
+	}
+	r := d.Release
+	return std.Print(d, Table([]string{"FIELD", "VALUE"}, [][]string{
+		{"app", r.App}, {"channel", r.Channel}, {"platform", r.Platform}, {"runtime", r.Runtime},
+		{"version", r.Version}, {"counter", fmt.Sprint(r.Counter)}, {"act", string(r.Act)}, {"state", string(r.State)},
+		{"release", r.SHA256}, {"archive", r.Archive.SHA256}, {"archive size", term.Bytes(r.Archive.Length)},
+		{"sealed", r.Blob.SHA256}, {"sealed size", term.Bytes(r.Blob.Length)},
+		{"signed", r.SignedAt.UTC().Format("2006-01-02 15:04:05Z")}, {"published", r.Published.UTC().Format("2006-01-02 15:04:05Z")},
+	}))
+}

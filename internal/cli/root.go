@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/ceremony"
+	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/apiclient"
+)
+
+type rootCmd struct {
+	Rotate rootRotateCmd `cmd:"" help:"Sign the next root with new root keys, and publish it. Devices follow by themselves."`
+}
+
+type rootRotateCmd struct {
+	Keys        string            `required:"" placeholder:"DIR" help:"Folder with people's keys."`
+	Replace     []string          `xor:"what" placeholder:"KEY" help:"Replace this root key only, such as root-1. May be repeated. Without it: all of them."`
+	Renew       bool              `xor:"what" help:"Replace no key: only set a new expiry."`
+	Passphrases PassphraseOptions `embed:""`
+	API         APIOptions        `embed:""`
+}
+
+// Run implements the command.
+func (c *rootRotateCmd) Run(ctx context.Context, std *IO) error { return runRootRotate(ctx, std, *c) }
+
+// resumeRotation finishes a rotation that was interrupted before. Where the
+// server does not publish its root it is sent again, and not replaced by
+// another one while it may be on its way: that would trust keys of its own.
+func resumeRotation(ctx context.Context, c *apiclient.Client, folder *ceremony.Folder, current []byte) (bool, error) {
+	finished, err := folder.Resume(current)
+	if err != nil || finished {
+		return finished, err
+	}
+	waiting, err := folder.Waiting(current)
+	if err != nil || waiting == nil {
+		return false, err
+	}
+	switch _, err := c.AcceptRoot(ctx, api.Ceremony{Root: waiting}); {
+	case err != nil && sealift.KindOf(err) == sealift.KindMetadata:
+		return false, nil // refused for good
+	case err != nil:
+		return false, err
+	}
+	return folder.Resume(waiting)
+}
+
+func runRootRotate(ctx context.Context, std *IO, opts rootRotateCmd) error {
+	folder, err := ceremony.OpenFolder(opts.Keys)
+	if err != nil {
+		return err
+	}
+	names, err := folder.RotationKeys(opts.Replace, opts.Renew)
+	if err != nil {
+		return err
+	}
+	if err := opts.Passphrases.Check(names...); err != nil {
+		return err
+	}
+	c, err := opts.API.client(std)
+	if err != nil {
+		return err
+	}
+	current, err := c.Root(ctx)
+	if err != nil {
+		return err
+	}
+	finished, err := resumeRotation(ctx, c, folder, current)
+	if err != nil {
+		return err
+	}
+	if finished {
+		std.Note("finished the rotation that was interrupted before; run it again for another one")
+		return std.Print(map[string]any{"resumed": true}, func(io.Writer) error { return nil })
+	}
+	phrases := newPhrases(ctx, std, opts.Passphrases, folder.Inventory.Alone())
+	defer phrases.clear()
+	rotation, err := folder.RotateRoot(current, opts.Replace, opts.Renew, phrases.get, std.Now())
+	if err != nil {
+		return err
+	}
+	accepted, err := c.AcceptRoot(ctx, api.Ceremony{Root: rotation.Outcome.Root})
+	if err != nil {
+		return err
+	}
+	if err := rotation.Commit(); err != nil {
+		return err
+	}
+	return std.Print(map[string]any{"version": accepted.Version, "sha256": accepted.SHA256, "expires": accepted.Expires, "replaced": rotation.Replaced, "added": rotation.Added},
+		func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "root version %d is published, good until %s\n", accepted.Version, accepted.Expires.Format("2006-01-02"))
+			if err == nil && len(rotation.Added) > 0 {
+				_, err = fmt.Fprintf(w, "  new keys      %s\n  retired keys  %s\n", strings.Join(rotation.Added, ", "), strings.Join(rotation.Replaced, ", "))
+			}
+			return err
+		})
+}

@@ -1,0 +1,1 @@
+document.title += " – open until " + (new Date().getDay() === 0 ? "noon" : "eight");

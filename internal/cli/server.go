@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/config"
+	"github.com/sealift/sealift/internal/installation"
+	"github.com/sealift/sealift/internal/vault"
+)
+
+type serverCmd struct {
+	Data        string            `required:"" placeholder:"DIR" help:"Folder that sealift init made."`
+	Listen      string            `default:"127.0.0.1:8470" placeholder:"ADDR" help:"Address and port to listen on."`
+	TLSCert     string            `name:"tls-cert" placeholder:"FILE" help:"Certificate chain, PEM."`
+	TLSKey      string            `name:"tls-key" placeholder:"FILE" help:"Its private key, PEM."`
+	BehindProxy bool              `help:"A proxy on the way terminates TLS: allow a non-loopback address without it."`
+	Timestamp   time.Duration     `name:"timestamp-life" default:"72h" placeholder:"DURATION" help:"How long devices take the newest metadata for current, 24h to 168h: what a stopped server may cost, and what an attacker who withholds updates may gain."`
+	Passphrases PassphraseOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *serverCmd) Run(ctx context.Context, std *IO) error { return runServer(ctx, std, *c) }
+
+func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
+	if err := opts.Passphrases.Check(installation.VaultKey); err != nil {
+		return err
+	}
+	if opts.Timestamp < sealift.MinTimestampLife || opts.Timestamp > sealift.MaxTimestampLife {
+		return sealift.Errorf(sealift.KindInvalid, "reading --timestamp-life", "%s is not between %s and %s", opts.Timestamp, sealift.MinTimestampLife, sealift.MaxTimestampLife)
+	}
+	settings, err := config.Flags{Listen: opts.Listen, TLSCert: opts.TLSCert, TLSKey: opts.TLSKey, BehindProxy: opts.BehindProxy}.Resolve()
+	if err != nil {
+		return err
+	}
+	// A crash must leave no keys on disk. Before they are in memory.
+	if err := vault.HardenProcess(); err != nil {
+		return err
+	}
+	log := newLog(std)
+	i, err := installation.Open(ctx, opts.Data, installation.Options{Now: std.Now, Log: log, TimestampLife: opts.Timestamp})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, i.Close()) }()
+	listener, err := listen(ctx, settings.Listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	if err := opts.unseal(ctx, std, i); err != nil {
+		return err
+	}
+	scheme := "http"
+	if settings.TLS != nil {
+		scheme = "https"
+	}
+	std.Note("serving on %s://%s", scheme, listener.Addr())
+	log.Info("serving", "address", listener.Addr().String(), "tls", settings.TLS != nil)
+	return i.Serve(ctx, listener, settings, std.Build.Version)
+}
+
+// newLog writes what happens to stderr: as JSON where --json was given.
+func newLog(std *IO) *slog.Logger {
+	if std.JSON {
+		return slog.New(slog.NewJSONHandler(std.Err, nil))
+	}
+	return slog.New(slog.NewTextHandler(std.Err, nil))
+}
+
+func (c serverCmd) unseal(ctx context.Context, std *IO, i *installation.Installation) error {
+	passphrase, err := c.Passphrases.Read(ctx, std, PassphraseUse{Key: installation.VaultKey, Shared: true})
+	if err != nil {
+		return err
+	}
+	defer passphrase.Clear()
+	return i.Vault.Unseal(ctx, passphrase.Bytes(), audit.Actor{Kind: audit.System, ID: "server"}, std.Now())
+}
+
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	const op = "starting the server"
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, sealift.Errorf(sealift.KindConflict, op, "%s is taken", address).
+			WithReason("address-in-use").WithHint("stop the other server there, or choose another port with --listen")
+	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES), errors.Is(err, os.ErrPermission):
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err).WithHint("choose an address of this machine, and a port above 1023 unless you are root")
+	case err != nil:
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err).WithHint("use a form such as 127.0.0.1:8470")
+	}
+	return listener, nil
+}
