@@ -27,7 +27,7 @@ func (p *plan) available() *Available {
 	blob := r.Full()
 	return &Available{
 		Release: p.verified.Digest, Version: r.Version, Counter: r.Counter, Act: r.Act,
-		Archive: r.Archive, Blob: trust.Pointer{Digest: blob.Digest, Length: blob.Length},
+		Archive: r.Archive, Blob: &trust.Pointer{Digest: blob.Digest, Length: blob.Length},
 	}
 }
 

@@ -245,14 +245,15 @@ const (
 	OutcomeFailed     Outcome = "failed"      // the error says why; what was installed still is
 )
 
-// Available describes a release that passed steps 1 to 3.
+// Available describes a release that passed steps 1 to 3. Of one that was taken
+// back, Act and Blob are no longer known.
 type Available struct {
 	Release sealift.Digest  `json:"release"` // of release.json
 	Version sealift.Version `json:"version"`
 	Counter sealift.Counter `json:"counter"`
-	Act     sealift.Act     `json:"act"`
+	Act     sealift.Act     `json:"act,omitempty"`
 	Archive trust.Pointer   `json:"archive"`
-	Blob    trust.Pointer   `json:"blob"` // what is fetched
+	Blob    *trust.Pointer  `json:"blob,omitempty"` // what is fetched
 }
 
 // Status says what is installed, without asking the server.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,11 @@ type agentCmd struct {
 	Confirm agentConfirmCmd `cmd:"" help:"Say that the release which was installed last works."`
 }
 
+// Help names the flags' place: kong shows a command's, not its default's.
+func (agentCmd) Help() string {
+	return `Without another word, "sealift agent" is "sealift agent run": see "sealift agent run --help" for its flags.`
+}
+
 type agentRunCmd struct {
 	Server      string        `required:"" placeholder:"URL" help:"Base URL of the server."`
 	App         string        `required:"" placeholder:"ID" help:"The app."`
@@ -31,10 +37,10 @@ type agentRunCmd struct {
 	TokenFile   string        `placeholder:"FILE" help:"Enrolment token, readable by you only; needed once, unless the app enrols openly."`
 	Platform    string        `default:"web" placeholder:"P" help:"The kind of host."`
 	Runtime     string        `default:"0.0.0" placeholder:"V" help:"Version of the native host."`
-	Once        bool          `help:"Check once and end, with an exit code that says how it went."`
-	Every       time.Duration `default:"1h" placeholder:"DURATION" help:"How often to check, give or take a tenth."`
-	HealthCmd   string        `placeholder:"CMD" help:"Shell command that decides over a new release: run in its folder, exit code 0 keeps it, another takes it back."`
-	WaitConfirm time.Duration `placeholder:"DURATION" help:"Without --health-cmd: how long a new release has until sealift agent confirm, before it is taken back. With neither, it is kept."`
+	Once        bool          `xor:"often" help:"Check once and end, with an exit code that says how it went."`
+	Every       time.Duration `placeholder:"DURATION" xor:"often" help:"How often to check, give or take a tenth: an hour, unless it is given."`
+	HealthCmd   string        `placeholder:"CMD" xor:"proof" help:"Shell command that decides over a new release: run in its folder, exit code 0 keeps it, another takes it back."`
+	WaitConfirm time.Duration `placeholder:"DURATION" xor:"proof" help:"Without --health-cmd: how long a new release has until sealift agent confirm, before it is taken back. With neither, it is kept."`
 }
 
 // Run implements the command.
@@ -73,7 +79,8 @@ func runAgent(ctx context.Context, std *IO, opts agentRunCmd) (err error) {
 
 // pause spreads the fleet: checks that began together drift apart.
 func (c agentRunCmd) pause() time.Duration {
-	return c.Every - c.Every/10 + rand.N(c.Every/5+1)
+	every := cmp.Or(c.Every, time.Hour)
+	return every - every/10 + rand.N(every/5+1)
 }
 
 func (c agentRunCmd) config(std *IO) (client.Config, error) {
@@ -86,7 +93,7 @@ func (c agentRunCmd) config(std *IO) (client.Config, error) {
 			return client.Config{}, err
 		}
 	}
-	if c.Every < time.Minute && !c.Once {
+	if c.Every != 0 && c.Every < time.Minute {
 		return client.Config{}, sealift.Errorf(sealift.KindInvalid, "reading --every", "%s is too often", c.Every).WithHint("use a minute or more")
 	}
 	root, err := readRootFile(c.Root)
@@ -189,6 +196,11 @@ func (c agentRunCmd) enrol(ctx context.Context, std *IO, device *client.Device) 
 func (c agentRunCmd) update(ctx context.Context, std *IO, device *client.Device) error {
 	result, err := device.Update(ctx)
 	if err == nil && result.Outcome == client.OutcomePending {
+		if std.JSON { // a program, too, must know that it is its turn
+			if err := printAgentResult(std, device, result); err != nil {
+				return err
+			}
+		}
 		std.Note("version %s is in place; confirm it within %s: sealift agent confirm --dir %s", result.Pending.Version, c.WaitConfirm, c.Dir)
 		result, err = device.Await(ctx)
 	}

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/config"
 	"github.com/sealift/sealift/internal/term"
 )
 
@@ -43,7 +43,8 @@ func (o APIOptions) Open(std *IO) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &API{Base: base, client: newHTTPClient(), token: token, agent: "sealift/" + std.Build.Version}, nil
+	waiting := func(address string) { std.Note("waiting for a server at %s", address) }
+	return &API{Base: base, client: newHTTPClient(dialStarting(waiting)), token: token, agent: "sealift/" + std.Build.Version}, nil
 }
 
 func (o APIOptions) base(std *IO) (*url.URL, error) {
@@ -62,7 +63,7 @@ func (o APIOptions) base(std *IO) (*url.URL, error) {
 		return nil, sealift.Errorf(sealift.KindInvalid, op, "%q is no base URL", text).WithHint("use a form such as https://updates.example.com")
 	case base.User != nil: // the URL is not repeated: it holds a secret
 		return nil, sealift.Errorf(sealift.KindInvalid, op, "the URL holds a user name").WithHint("give the token in %s or with --token-file", envToken)
-	case base.Scheme == "http" && !isLoopback(base.Hostname()):
+	case base.Scheme == "http" && !config.IsLoopback(base.Hostname()):
 		return nil, sealift.Errorf(sealift.KindInvalid, op, "%s would carry your token in clear", text).WithReason("plaintext").
 			WithHint("use https; plain http is for this machine only")
 	}
@@ -85,40 +86,45 @@ func (o APIOptions) token(std *IO) (term.Secret, error) {
 	return term.NewSecret([]byte(strings.TrimSuffix(v, "\n"))), nil
 }
 
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
-}
+// A server on this machine takes a moment from its start until it listens, most
+// of it for Argon2id: a command right behind "sealift server &" waits for it,
+// startTries times startPause, and says so once it has waited for startPause.
+const (
+	startTries = 20
+	startPause = 250 * time.Millisecond
+)
 
-// startTime is how long a server on this machine may take from its start until
-// it listens: a command right behind "sealift server &" waits for it.
-const startTime = 5 * time.Second
+// dial is http.Transport's DialContext.
+type dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-// dialStarting connects, and tries again for a while where this machine refuses.
-func dialStarting(ctx context.Context, network, address string) (net.Conn, error) {
+// dialStarting returns a dial that connects, and tries again for a while where
+// this machine refuses; waiting is called before the second try.
+func dialStarting(waiting func(address string)) dial {
 	dialer := net.Dialer{Timeout: sealift.ConnectTimeout}
-	host, _, _ := net.SplitHostPort(address)
-	for end := time.Now().Add(startTime); ; {
-		conn, err := dialer.DialContext(ctx, network, address)
-		if !errors.Is(err, syscall.ECONNREFUSED) || !isLoopback(host) || time.Now().After(end) {
-			return conn, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(100 * time.Millisecond):
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, _, _ := net.SplitHostPort(address)
+		for try := 1; ; try++ {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if !errors.Is(err, syscall.ECONNREFUSED) || !config.IsLoopback(host) || try > startTries {
+				return conn, err
+			}
+			if try == 2 {
+				waiting(address)
+			}
+			select {
+			case <-ctx.Done():
+				return nil, err
+			case <-time.After(startPause):
+			}
 		}
 	}
 }
 
-func newHTTPClient() *http.Client {
+func newHTTPClient(d dial) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           dialStarting,
+			DialContext:           d,
 			TLSHandshakeTimeout:   sealift.ConnectTimeout,
 			ExpectContinueTimeout: time.Second,
 			ForceAttemptHTTP2:     true,

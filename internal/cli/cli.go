@@ -69,7 +69,7 @@ type root struct {
 	Release releaseCmd `cmd:"" help:"List and show releases."`
 	Verify  verifyCmd  `cmd:"" help:"Take a release through the four steps, offline."`
 	Root    rootCmd    `cmd:"" help:"Change the keys above everything."`
-	TUF     tufCmd     `cmd:"" name:"tuf" hidden:"" help:"Read any TUF repository, as the conformance suite of TUF drives it."`
+	TUF     tufCmd     `cmd:"" hidden:"" help:"Read any TUF repository, as the conformance suite of TUF drives it."`
 	Version versionCmd `cmd:"" help:"Print the version of this program."`
 	Help    helpCmd    `cmd:"" help:"Explain a command, or a topic: ${topics}."`
 }
@@ -91,7 +91,11 @@ func Main(ctx context.Context, args []string, std IO) (code int) {
 		}
 	}()
 	if err := run(ctx, args, &std); err != nil {
-		return std.report(err)
+		code = std.report(err)
+		if len(args) > 0 && args[0] == tufName {
+			return oneOrZero(code)
+		}
+		return code
 	}
 	return 0
 }
@@ -136,10 +140,20 @@ func newGrammar(line *root, std *IO) (*grammar, error) {
 		kong.Writers(std.Out, std.Err),
 		kong.Exit(func(int) { p.helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ValueFormatter(withDefault),
 		kong.Vars{"topics": strings.Join(topicNames(), ", ")},
 	)
 	p.Kong = k
 	return p, err
+}
+
+// withDefault is the help of a flag or argument, with what it is when not given.
+func withDefault(v *kong.Value) string {
+	help := kong.DefaultHelpValueFormatter(v)
+	if v.HasDefault && v.Default != "" && !v.IsBool() {
+		help += " Without it: " + v.Default + "."
+	}
+	return help
 }
 
 // parse returns nil, nil where help was asked for, which is then printed.

@@ -184,7 +184,7 @@ func (s *demoStage) makeApp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.api, err = apiclient.New(s.server, &API{Base: base, client: newHTTPClient(), token: term.NewSecret([]byte(s.token.Reveal())), agent: "sealift/demo"})
+	s.api, err = apiclient.New(s.server, &API{Base: base, client: newHTTPClient((&net.Dialer{Timeout: sealift.ConnectTimeout}).DialContext), token: term.NewSecret([]byte(s.token.Reveal())), agent: "sealift/demo"})
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ type initCmd struct {
 	Data        string            `required:"" placeholder:"DIR" help:"Folder for the server's data; it must not exist."`
 	Keys        string            `required:"" placeholder:"DIR" help:"Folder for people's keys; it must not exist. Use another disk, and take it offline afterwards."`
 	RootKeys    int               `default:"1" placeholder:"N" help:"How many root keys, and as many targets keys, to make: one for each person."`
-	Threshold   int               `default:"0" placeholder:"M" help:"How many of them must sign. Without it: more than half."`
+	Threshold   int               `placeholder:"M" help:"How many of them must sign. Without it: more than half."`
 	Passphrases PassphraseOptions `embed:""`
 }
 

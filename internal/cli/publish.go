@@ -148,6 +148,9 @@ func runReleaseList(ctx context.Context, std *IO, opts releaseListCmd) error {
 	if err != nil {
 		return err
 	}
+	if opts.Limit < 1 {
+		return usage("--limit %d lists nothing", opts.Limit)
+	}
 	c, err := opts.API.client(std)
 	if err != nil {
 		return err

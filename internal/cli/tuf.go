@@ -44,30 +44,28 @@ const envTUFClock = "SEALIFT_TUF_CLOCK"
 
 // Run implements the command.
 func (c *tufInitCmd) Run(_ context.Context, std *IO, opts *tufCmd) error {
-	return oneOrZero(runTUFInit(std, *opts, c.Root))
+	return runTUFInit(std, *opts, c.Root)
 }
 
 // Run implements the command.
 func (*tufRefreshCmd) Run(ctx context.Context, std *IO, opts *tufCmd) error {
 	m, err := tufRefresh(ctx, std, *opts)
 	if err != nil {
-		return oneOrZero(err)
+		return err
 	}
-	return oneOrZero(m.Close())
+	return m.Close()
 }
 
 // Run implements the command.
 func (*tufDownloadCmd) Run(ctx context.Context, std *IO, opts *tufCmd) error {
-	return oneOrZero(runTUFDownload(ctx, std, *opts))
+	return runTUFDownload(ctx, std, *opts)
 }
 
-// oneOrZero gives every error the exit code that the suite knows.
-func oneOrZero(err error) error {
-	if err == nil {
-		return nil
-	}
-	return sealift.Errorf(sealift.KindInternal, "", "%w", err)
-}
+// tufName is how the suite calls tufCmd.
+const tufName = "tuf"
+
+// oneOrZero makes an exit code one that the suite knows.
+func oneOrZero(code int) int { return min(code, 1) }
 
 func runTUFInit(std *IO, opts tufCmd, path string) error {
 	info, err := os.Stat(path)

@@ -60,7 +60,7 @@ func (f Flags) Resolve() (Server, error) {
 	if err != nil {
 		return Server{}, err
 	}
-	if config == nil && !f.BehindProxy && !IsLoopback(f.Listen) {
+	if config == nil && !f.BehindProxy && !IsLoopback(host) {
 		return Server{}, sealift.Errorf(sealift.KindInvalid, op, "%s would take access tokens in clear from the network", f.Listen).
 			WithReason("plaintext").
 			WithHint("add --tls-cert and --tls-key, or --behind-proxy if a proxy before it terminates TLS, or listen on 127.0.0.1")
@@ -68,13 +68,10 @@ func (f Flags) Resolve() (Server, error) {
 	return Server{Listen: f.Listen, TLS: config, BehindProxy: f.BehindProxy}, nil
 }
 
-// IsLoopback reports whether listening on addr, a host and port, reaches this
-// machine only. The empty host and the unspecified addresses reach everybody.
-func IsLoopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
+// IsLoopback reports whether host, a name or an address without its port, is
+// this machine: what is said to it, or listens there, is heard by nobody else.
+// The empty host and the unspecified addresses are everybody's.
+func IsLoopback(host string) bool {
 	if host == "localhost" {
 		return true
 	}

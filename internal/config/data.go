@@ -32,7 +32,7 @@ func OpenData(dir string) (*Data, error) {
 			WithHint("name the folder that sealift init made")
 	case info.Mode().Perm()&0o077 != 0:
 		return nil, sealift.Errorf(sealift.KindDenied, op, "others may enter %s (mode %04o)", dir, info.Mode().Perm()).
-			WithReason("permissions").WithHint("chmod 700 %s", dir)
+			WithReason("permissions").WithHint("if sealift init made it: chmod 700 %s; else name the folder that it made", dir)
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
