@@ -164,3 +164,6 @@ say "summary: every bundle arrived byte for byte, with its executable bits"
 	echo "APP|VERSION|FILES|BYTES|PUBLISH|INSTALL"
 	printf '%s\n' "${summary[@]}"
 } | awk -F '|' '{ printf "%-20s %-8s %6s %10s %9s %9s\n", $1, $2, $3, $4, $5, $6 }'
+
+say "every attack on a delivery, those included that take a minute"
+sealift demo --all | tail -n 80

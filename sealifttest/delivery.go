@@ -168,12 +168,12 @@ func blobAttacks() []Attack {
 			Kind: sealift.KindIntegrity, Reasons: []string{reasonBlobLength}, edge: endlessBlob,
 		},
 		{
-			Name: "blob-slow", Title: "a bundle at ten bytes a second",
+			Name: "blob-slow", Title: "a bundle at a byte a second",
 			Kind: sealift.KindNetwork, Reasons: []string{"slow"},
 			edge: streaming(func(h *Hostile, out http.ResponseWriter, in *http.Request) http.ResponseWriter {
 				pace := h.Pace
 				if pace == 0 {
-					pace = 100 * time.Millisecond
+					pace = time.Second // a bundle of a few hundred bytes must not get through in time
 				}
 				return &trickling{out, in, pace}
 			}),

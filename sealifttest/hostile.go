@@ -18,7 +18,7 @@ import (
 // server.
 type Hostile struct {
 	// Pace is the time between two bytes of the slow attack. Set it before
-	// serving; zero is 100 ms.
+	// serving; zero is a second.
 	Pace time.Duration
 
 	mu         sync.Mutex
