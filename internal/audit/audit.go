@@ -38,6 +38,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
 )
@@ -165,3 +167,30 @@ func Records(ctx context.Context, tx store.AuditTx, first int64, limit int) ([]R
 	}
 	return out, nil
 }
+
+// Leaves lists the log from index first on with the hashes that were stored
+// with it, at most limit of it and about maxLeaves bytes, in order. What it
+// lists is not verified.
+func Leaves(ctx context.Context, tx store.AuditTx, first int64, limit int) ([]Stored, error) {
+	rows, err := tx.AuditEntries(ctx, first, limit)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	out := make([]Stored, 0, len(rows))
+	indexes := make([]int64, 0, len(rows))
+	for bytes := 0; len(out) < len(rows) && bytes < maxLeaves; {
+		row := rows[len(out)]
+		out = append(out, Stored{Index: row.Index, Leaf: row.Leaf})
+		indexes = append(indexes, tlog.StoredHashIndex(0, row.Index))
+		bytes += len(row.Leaf)
+	}
+	hashes, err := tx.AuditHashes(ctx, indexes)
+	for i := range hashes {
+		out[i].Hash = hashes[i]
+	}
+	return out, err
+}
+
+// maxLeaves bounds what Leaves returns, in bytes: as base64 in JSON it is well
+// under what a client reads.
+const maxLeaves = 4 << 20

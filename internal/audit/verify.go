@@ -18,9 +18,9 @@ import (
 const verifyBatch = 256
 
 // Verify recomputes the log from its first leaf, compares every stored hash
-// with it, and then the tree with the latest checkpoint and with those that
-// were kept elsewhere, all signed by one of keys. Its memory does not grow with
-// the log. It returns the tree that it computed.
+// with it, and the tree with every checkpoint of the store and with those that
+// were kept elsewhere, all signed by one of keys. It holds 40 bytes for each of
+// those, and a few leaves. It returns the tree that it computed.
 //
 // Its error is of KindIntegrity: with reason "log" it names the first bad
 // entry, or the first entries among which there is one; with reason
@@ -56,14 +56,19 @@ type verifier struct {
 // readCheckpoints collects what checkpoints say. unread is about the first one
 // that does not verify; the others were read all the same.
 func (v *verifier) readCheckpoints(origin string, keys note.Verifiers, kept [][]byte) (unread, err error) {
-	size, latest, err := v.tx.LatestCheckpoint(v.ctx)
-	switch {
-	case sealift.KindOf(err) == sealift.KindNotFound: // none was signed yet
-	case err != nil:
-		return nil, err
-	default:
-		if n := v.readCheckpoint(latest, origin, keys, &unread); n != size && unread == nil {
-			unread = badCheckpoint(fmt.Errorf("the one kept for %d entries is of %d", size, n))
+	for least := int64(0); ; {
+		stored, err := v.tx.Checkpoints(v.ctx, least, verifyBatch)
+		if err != nil {
+			return nil, err
+		}
+		if len(stored) == 0 {
+			break
+		}
+		for _, c := range stored {
+			if n := v.readCheckpoint(c.Note, origin, keys, &unread); n != c.Size && unread == nil {
+				unread = badCheckpoint(fmt.Errorf("the one kept for %d entries is of %d", c.Size, n))
+			}
+			least = c.Size + 1
 		}
 	}
 	for _, signed := range kept {

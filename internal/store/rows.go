@@ -43,6 +43,12 @@ type AuditEntry struct {
 	Leaf  []byte
 }
 
+// Checkpoint is a signed state of the log.
+type Checkpoint struct {
+	Size int64
+	Note []byte
+}
+
 // App is an app.
 type App struct {
 	ID            sealift.AppID

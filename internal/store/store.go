@@ -103,6 +103,9 @@ type AuditTx interface {
 	// LatestCheckpoint returns the checkpoint of the largest size, or
 	// KindNotFound.
 	LatestCheckpoint(ctx context.Context) (size int64, note []byte, err error)
+	// Checkpoints returns those of at least the given size, at most limit, by
+	// size.
+	Checkpoints(ctx context.Context, least int64, limit int) ([]Checkpoint, error)
 }
 
 // AppTx keeps apps, their channels, the epochs of those and the counters.

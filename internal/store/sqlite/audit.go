@@ -70,6 +70,14 @@ func (t *tx) InsertCheckpoint(ctx context.Context, size int64, note []byte) erro
 	return t.fail(ctx, "storing a checkpoint", err)
 }
 
+// Checkpoints implements store.AuditTx.
+func (t *tx) Checkpoints(ctx context.Context, least int64, limit int) ([]store.Checkpoint, error) {
+	rows, err := t.q.Checkpoints(ctx, sqlcgen.CheckpointsParams{Least: least, Most: most(limit)})
+	return collect(rows, t.fail(ctx, "reading checkpoints", err), func(r sqlcgen.Checkpoint) store.Checkpoint {
+		return store.Checkpoint{Size: r.Size, Note: bare(r.Note)}
+	})
+}
+
 // LatestCheckpoint implements store.AuditTx.
 func (t *tx) LatestCheckpoint(ctx context.Context) (size int64, note []byte, err error) {
 	row, err := t.q.LatestCheckpoint(ctx)

@@ -72,6 +72,9 @@ ON CONFLICT (size) DO UPDATE SET note = excluded.note;
 -- name: LatestCheckpoint :one
 SELECT * FROM checkpoints ORDER BY size DESC LIMIT 1;
 
+-- name: Checkpoints :many
+SELECT * FROM checkpoints WHERE size >= @least ORDER BY size LIMIT @most;
+
 -- name: InsertApp :execrows
 INSERT INTO apps (id, device, open_enrolment, created, last_counter)
 VALUES (@id, @device, @open_enrolment, @created, 0)

@@ -103,5 +103,10 @@ func testCheckpoints(t *testing.T, s store.Store) {
 		do(t, tx.InsertCheckpoint(ctx, 10, []byte("again")))
 		latest(tx, 10, "again")
 	})
-	view(t, s, func(tx store.Tx) { latest(tx, 10, "again") })
+	view(t, s, func(tx store.Tx) {
+		latest(tx, 10, "again")
+		gives(t, []store.Checkpoint{{Size: 2, Note: []byte("two")}, {Size: 9, Note: []byte("nine")}, {Size: 10, Note: []byte("again")}})(tx.Checkpoints(ctx, 0, 10))
+		gives(t, []store.Checkpoint{{Size: 9, Note: []byte("nine")}})(tx.Checkpoints(ctx, 3, 1))
+		gives(t, []store.Checkpoint{})(tx.Checkpoints(ctx, 11, 10))
+	})
 }

@@ -54,6 +54,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.channelsStmt, err = db.PrepareContext(ctx, channels); err != nil {
 		return nil, fmt.Errorf("error preparing query Channels: %w", err)
 	}
+	if q.checkpointsStmt, err = db.PrepareContext(ctx, checkpoints); err != nil {
+		return nil, fmt.Errorf("error preparing query Checkpoints: %w", err)
+	}
 	if q.countDevicesStmt, err = db.PrepareContext(ctx, countDevices); err != nil {
 		return nil, fmt.Errorf("error preparing query CountDevices: %w", err)
 	}
@@ -260,6 +263,11 @@ func (q *Queries) Close() error {
 	if q.channelsStmt != nil {
 		if cerr := q.channelsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing channelsStmt: %w", cerr)
+		}
+	}
+	if q.checkpointsStmt != nil {
+		if cerr := q.checkpointsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing checkpointsStmt: %w", cerr)
 		}
 	}
 	if q.countDevicesStmt != nil {
@@ -566,6 +574,7 @@ type Queries struct {
 	blobStmt                 *sql.Stmt
 	channelStmt              *sql.Stmt
 	channelsStmt             *sql.Stmt
+	checkpointsStmt          *sql.Stmt
 	countDevicesStmt         *sql.Stmt
 	deleteDocumentStmt       *sql.Stmt
 	deleteSecretStmt         *sql.Stmt
@@ -633,6 +642,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		blobStmt:                 q.blobStmt,
 		channelStmt:              q.channelStmt,
 		channelsStmt:             q.channelsStmt,
+		checkpointsStmt:          q.checkpointsStmt,
 		countDevicesStmt:         q.countDevicesStmt,
 		deleteDocumentStmt:       q.deleteDocumentStmt,
 		deleteSecretStmt:         q.deleteSecretStmt,

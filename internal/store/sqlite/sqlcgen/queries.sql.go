@@ -202,6 +202,38 @@ func (q *Queries) Channels(ctx context.Context, app string) ([]Channel, error) {
 	return items, nil
 }
 
+const checkpoints = `-- name: Checkpoints :many
+SELECT size, note FROM checkpoints WHERE size >= ?1 ORDER BY size LIMIT ?2
+`
+
+type CheckpointsParams struct {
+	Least int64
+	Most  int64
+}
+
+func (q *Queries) Checkpoints(ctx context.Context, arg CheckpointsParams) ([]Checkpoint, error) {
+	rows, err := q.query(ctx, q.checkpointsStmt, checkpoints, arg.Least, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Checkpoint
+	for rows.Next() {
+		var i Checkpoint
+		if err := rows.Scan(&i.Size, &i.Note); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const countDevices = `-- name: CountDevices :many
 SELECT state, COUNT(*) AS devices FROM devices WHERE app = ?1 GROUP BY state
 `
