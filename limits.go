@@ -148,6 +148,11 @@ const (
 	MaxLabel = 128
 	// MaxPage is the most that one request of the people-facing API lists.
 	MaxPage = 100
+	// MaxEntriesLooked bounds how far back one request searches the log: 20,000
+	// entries take about 100 ms to read. MaxLeaves is the most leaves that one
+	// request reads; audit.Leaves bounds their bytes.
+	MaxEntriesLooked = 20_000
+	MaxLeaves        = 1000
 	// MaxEnrolments bounds the uses of an enrolment token that has a bound.
 	MaxEnrolments = 1_000_000
 )

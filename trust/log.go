@@ -21,6 +21,16 @@ func LogEntry(payload sealift.Digest) []byte {
 	return []byte("sealift release v1\n" + payload.String() + "\n")
 }
 
+// ParseLogEntry reads what LogEntry wrote; ok is false for any other record.
+func ParseLogEntry(record []byte) (payload sealift.Digest, ok bool) {
+	digits, ok := strings.CutPrefix(string(record), "sealift release v1\n")
+	if !ok {
+		return payload, false
+	}
+	payload, err := sealift.ParseDigest(strings.TrimSuffix(digits, "\n"))
+	return payload, err == nil && bytes.Equal(LogEntry(payload), record)
+}
+
 // TileHeight is the height of the log's hash tiles (C2SP tlog-tiles).
 const TileHeight = 8
 

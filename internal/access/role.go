@@ -30,6 +30,7 @@ const (
 	ListReleases   Action = "release.list"    // also shows one
 	ReadRoot       Action = "root.read"       //
 	AcceptRoot     Action = "root.accept"     // bring the outcome of a ceremony
+	ReadLog        Action = "log.read"        // list, export and prove entries of the log
 )
 
 type grants map[Action]bool
@@ -38,11 +39,11 @@ type grants map[Action]bool
 var table = map[Role]grants{
 	RoleOwner: {
 		ListApps: true, CreateApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
-		IssueEnrolment: true, Publish: true, ListReleases: true, ReadRoot: true, AcceptRoot: true,
+		IssueEnrolment: true, Publish: true, ListReleases: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 	},
 	RoleSecurityOfficer: {
 		ListApps: true, OpenEnrolment: true, ListChannels: true,
-		IssueEnrolment: true, ListReleases: true, ReadRoot: true, AcceptRoot: true,
+		IssueEnrolment: true, ListReleases: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 	},
 	RoleReleaseManager: {
 		ListApps: true, CreateApp: true, ListChannels: true, CreateChannel: true,
@@ -52,7 +53,7 @@ var table = map[Role]grants{
 		ListApps: true, ListChannels: true, Publish: true, ListReleases: true, ReadRoot: true,
 	},
 	RoleAuditor: {
-		ListApps: true, ListChannels: true, ListReleases: true, ReadRoot: true,
+		ListApps: true, ListChannels: true, ListReleases: true, ReadRoot: true, ReadLog: true,
 	},
 	RoleOperator: {
 		ListApps: true, ListChannels: true, IssueEnrolment: true, ListReleases: true, ReadRoot: true,

@@ -22,6 +22,7 @@ release.publish   yes    no                yes              yes        no       
 release.list      yes    yes               yes              yes        yes      yes
 root.read         yes    yes               yes              yes        yes      yes
 root.accept       yes    yes               no               no         no       no
+log.read          yes    yes               no               no         yes      no
 `
 
 func TestEveryCell(t *testing.T) {

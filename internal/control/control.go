@@ -50,6 +50,7 @@ type Services struct {
 	Publishing service.Publishing
 	Releases   service.Releases
 	Roots      service.Roots
+	Log        service.Log
 }
 
 // Options are what a handler does not need to work.

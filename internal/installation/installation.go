@@ -117,6 +117,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Publishing: i.Releases,
 		Releases:   i.Releases,
 		Roots:      i.Releases,
+		Log:        release.NewJournal(i.Releases),
 	}, control.Options{Version: version, Log: i.log, Address: address}))
 	return mux
 }

@@ -62,6 +62,54 @@ func (e AppKind) Valid() bool {
 	}
 }
 
+// Defines values for LogActorKind.
+const (
+	LogActorKindDevice  LogActorKind = "device"
+	LogActorKindPerson  LogActorKind = "person"
+	LogActorKindService LogActorKind = "service"
+	LogActorKindSystem  LogActorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the LogActorKind enum.
+func (e LogActorKind) Valid() bool {
+	switch e {
+	case LogActorKindDevice:
+		return true
+	case LogActorKindPerson:
+		return true
+	case LogActorKindService:
+		return true
+	case LogActorKindSystem:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LogEntryResult.
+const (
+	LogEntryResultAbandoned LogEntryResult = "abandoned"
+	LogEntryResultFailed    LogEntryResult = "failed"
+	LogEntryResultOk        LogEntryResult = "ok"
+	LogEntryResultRefused   LogEntryResult = "refused"
+)
+
+// Valid indicates whether the value is a known member of the LogEntryResult enum.
+func (e LogEntryResult) Valid() bool {
+	switch e {
+	case LogEntryResultAbandoned:
+		return true
+	case LogEntryResultFailed:
+		return true
+	case LogEntryResultOk:
+		return true
+	case LogEntryResultRefused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProblemKind.
 const (
 	ProblemKindChain     ProblemKind = "chain"
@@ -128,6 +176,30 @@ func (e ReleaseState) Valid() bool {
 	case ReleaseStatePublished:
 		return true
 	case ReleaseStateWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListEntriesParamsResult.
+const (
+	ListEntriesParamsResultAbandoned ListEntriesParamsResult = "abandoned"
+	ListEntriesParamsResultFailed    ListEntriesParamsResult = "failed"
+	ListEntriesParamsResultOk        ListEntriesParamsResult = "ok"
+	ListEntriesParamsResultRefused   ListEntriesParamsResult = "refused"
+)
+
+// Valid indicates whether the value is a known member of the ListEntriesParamsResult enum.
+func (e ListEntriesParamsResult) Valid() bool {
+	switch e {
+	case ListEntriesParamsResultAbandoned:
+		return true
+	case ListEntriesParamsResultFailed:
+		return true
+	case ListEntriesParamsResultOk:
+		return true
+	case ListEntriesParamsResultRefused:
 		return true
 	default:
 		return false
@@ -206,6 +278,22 @@ type ChannelList struct {
 // ChannelName Example: production
 type ChannelName = string
 
+// Checkpoint defines model for Checkpoint.
+type Checkpoint struct {
+	// Note C2SP tlog-checkpoint, signed.
+	Note string `json:"note"`
+
+	// Size Where an entry stands in the log, from 0; or a number of entries.
+	//
+	// Example: 1017
+	Size EntryIndex `json:"size"`
+}
+
+// CheckpointList defines model for CheckpointList.
+type CheckpointList struct {
+	Checkpoints []Checkpoint `json:"checkpoints"`
+}
+
 // Content Names bytes.
 type Content struct {
 	// Length In bytes.
@@ -253,6 +341,96 @@ type EnrolmentToken struct {
 	// Token The secret: `sealift_enrol_<id>_<secret>_<root>`, in the form of an
 	// access token.
 	Token string `json:"token"`
+}
+
+// EntryIndex Where an entry stands in the log, from 0; or a number of entries.
+//
+// Example: 1017
+type EntryIndex = int64
+
+// EntryList defines model for EntryList.
+type EntryList struct {
+	Entries []LogEntry `json:"entries"`
+
+	// Next Pass this as `before` for what comes next; absent at the log's beginning.
+	Next EntryIndex `json:"next,omitempty"`
+}
+
+// Leaf defines model for Leaf.
+type Leaf struct {
+	// Hash The leaf hash (RFC 6962, section 2.1) as it was stored with it.
+	Hash []byte `json:"hash"`
+
+	// Index Where an entry stands in the log, from 0; or a number of entries.
+	//
+	// Example: 1017
+	Index EntryIndex `json:"index"`
+
+	// Leaf What is hashed.
+	Leaf []byte `json:"leaf"`
+}
+
+// LeafList defines model for LeafList.
+type LeafList struct {
+	Leaves []Leaf `json:"leaves"`
+}
+
+// LogActor Who acted, and from where.
+type LogActor struct {
+	// Address IP address, without a port.
+	Address string `json:"address,omitempty"`
+
+	// ID Of the token or device; of a system, its part.
+	ID   string       `json:"id,omitempty"`
+	Kind LogActorKind `json:"kind"`
+}
+
+// LogActorKind defines model for LogActor.Kind.
+type LogActorKind string
+
+// LogEntry An act, or a release: of the latter there is no more than `subject`, the
+// SHA-256 of its signed payload, with action `release`.
+type LogEntry struct {
+	// Action Example: key.use
+	Action string    `json:"action"`
+	Actor  *LogActor `json:"actor,omitempty"`
+
+	// Details More, by name.
+	Details map[string]string `json:"details,omitempty"`
+
+	// Index Where an entry stands in the log, from 0; or a number of entries.
+	//
+	// Example: 1017
+	Index EntryIndex `json:"index"`
+
+	// Key Id of the key that acted, if one did.
+	Key    string         `json:"key,omitempty"`
+	Result LogEntryResult `json:"result,omitempty"`
+
+	// Subject What it was done to.
+	Subject string `json:"subject,omitempty"`
+
+	// Time Example: 2026-01-02T03:04:05Z
+	Time *time.Time `json:"time,omitempty"`
+
+	// Version Version of that key.
+	Version uint64 `json:"version,omitempty"`
+}
+
+// LogEntryResult defines model for LogEntry.Result.
+type LogEntryResult string
+
+// LogExport defines model for LogExport.
+type LogExport struct {
+	Checkpoint Checkpoint `json:"checkpoint"`
+
+	// Keys The log's keys that devices trust, as C2SP signed-note verifier keys.
+	Keys []string `json:"keys"`
+
+	// Origin The log's name.
+	//
+	// Example: sealift/0f1e2d3c4b5a69788796a5b4c3d2e1f0
+	Origin string `json:"origin"`
 }
 
 // NewApp defines model for NewApp.
@@ -335,6 +513,14 @@ type Problem struct {
 
 // ProblemKind The class of the error.
 type ProblemKind string
+
+// ProvenEntry defines model for ProvenEntry.
+type ProvenEntry struct {
+	Leaf Leaf `json:"leaf"`
+
+	// Proof C2SP tlog-proof.
+	Proof string `json:"proof"`
+}
 
 // Release defines model for Release.
 type Release struct {
@@ -536,6 +722,49 @@ type GetReleaseParams struct {
 
 	// Platform Only for this platform.
 	Platform OfPlatform `form:"platform,omitempty" json:"platform,omitempty"`
+}
+
+// ListCheckpointsParams defines parameters for ListCheckpoints.
+type ListCheckpointsParams struct {
+	// Least Only of at least so many entries.
+	Least EntryIndex `form:"least" json:"least"`
+}
+
+// ListEntriesParams defines parameters for ListEntries.
+type ListEntriesParams struct {
+	// Limit The most entries to return.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Before Only entries whose index is smaller.
+	Before EntryIndex `form:"before,omitempty" json:"before,omitempty"`
+
+	// Action Only of this action, or of those that begin with it and a full stop.
+	Action string `form:"action,omitempty" json:"action,omitempty"`
+
+	// Key Only uses and changes of the key with this id.
+	Key string `form:"key,omitempty" json:"key,omitempty"`
+
+	// Actor Only by this actor's id.
+	Actor  string                  `form:"actor,omitempty" json:"actor,omitempty"`
+	Result ListEntriesParamsResult `form:"result,omitempty" json:"result,omitempty"`
+
+	// Since Only at this time or later.
+	Since time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only before this time.
+	Until time.Time `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// ListEntriesParamsResult defines parameters for ListEntries.
+type ListEntriesParamsResult string
+
+// ListLeavesParams defines parameters for ListLeaves.
+type ListLeavesParams struct {
+	// First The index to begin with.
+	First EntryIndex `form:"first" json:"first"`
+
+	// Limit The most leaves to return.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // CreateAppJSONRequestBody defines body for CreateApp for application/json ContentType.
@@ -795,6 +1024,49 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /apps/{app}/releases/{release} (the `GetRelease` operationId).
 	GetRelease(ctx context.Context, app InApp, release string, params *GetReleaseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListCheckpoints Signed states of the log, smallest first
+	//
+	// Roles: owner, security_officer, auditor. At most 1000 of them.
+	//
+	// Corresponds with GET /audit/checkpoints (the `ListCheckpoints` operationId).
+	ListCheckpoints(ctx context.Context, params *ListCheckpointsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListEntries Entries of the log, newest first
+	//
+	// Roles: owner, security_officer, auditor. Only entries that match every
+	// parameter are returned. One request looks at 20,000 entries at the most:
+	// where `next` is present there is more, or may be; pass it as `before`,
+	// also after an empty page. Reading is an entry, too. What is listed is
+	// not verified: see `sealift audit verify`.
+	//
+	// Corresponds with GET /audit/entries (the `ListEntries` operationId).
+	ListEntries(ctx context.Context, params *ListEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BeginExport Sign the log as it stands, to be exported up to there
+	//
+	// Roles: owner, security_officer, auditor. The checkpoint is published to
+	// devices, too. Its entries are then read from `/audit/leaves`, and the
+	// checkpoints before it from `/audit/checkpoints`.
+	//
+	// Corresponds with POST /audit/exports (the `BeginExport` operationId).
+	BeginExport(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListLeaves Leaves of the log as they are hashed, oldest first
+	//
+	// Roles: owner, security_officer, auditor. As many as fit into the answer,
+	// at most `limit`; none where the log ends before `first`.
+	//
+	// Corresponds with GET /audit/leaves (the `ListLeaves` operationId).
+	ListLeaves(ctx context.Context, params *ListLeavesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ProveEntry A proof that one entry stands in the log
+	//
+	// Roles: owner, security_officer, auditor. The proof (C2SP tlog-proof) is
+	// for the log as it stands, which is signed for it.
+	//
+	// Corresponds with GET /audit/proofs/{index} (the `ProveEntry` operationId).
+	ProveEntry(ctx context.Context, index EntryIndex, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRoot The newest root.json
 	//
@@ -1160,6 +1432,99 @@ func (c *Client) ListReleases(ctx context.Context, app InApp, params *ListReleas
 // Corresponds with GET /apps/{app}/releases/{release} (the `GetRelease` operationId).
 func (c *Client) GetRelease(ctx context.Context, app InApp, release string, params *GetReleaseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetReleaseRequest(c.Server, app, release, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListCheckpoints Signed states of the log, smallest first
+//
+// Roles: owner, security_officer, auditor. At most 1000 of them.
+//
+// Corresponds with GET /audit/checkpoints (the `ListCheckpoints` operationId).
+func (c *Client) ListCheckpoints(ctx context.Context, params *ListCheckpointsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCheckpointsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListEntries Entries of the log, newest first
+//
+// Roles: owner, security_officer, auditor. Only entries that match every
+// parameter are returned. One request looks at 20,000 entries at the most:
+// where `next` is present there is more, or may be; pass it as `before`,
+// also after an empty page. Reading is an entry, too. What is listed is
+// not verified: see `sealift audit verify`.
+//
+// Corresponds with GET /audit/entries (the `ListEntries` operationId).
+func (c *Client) ListEntries(ctx context.Context, params *ListEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListEntriesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BeginExport Sign the log as it stands, to be exported up to there
+//
+// Roles: owner, security_officer, auditor. The checkpoint is published to
+// devices, too. Its entries are then read from `/audit/leaves`, and the
+// checkpoints before it from `/audit/checkpoints`.
+//
+// Corresponds with POST /audit/exports (the `BeginExport` operationId).
+func (c *Client) BeginExport(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginExportRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListLeaves Leaves of the log as they are hashed, oldest first
+//
+// Roles: owner, security_officer, auditor. As many as fit into the answer,
+// at most `limit`; none where the log ends before `first`.
+//
+// Corresponds with GET /audit/leaves (the `ListLeaves` operationId).
+func (c *Client) ListLeaves(ctx context.Context, params *ListLeavesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListLeavesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ProveEntry A proof that one entry stands in the log
+//
+// Roles: owner, security_officer, auditor. The proof (C2SP tlog-proof) is
+// for the log as it stands, which is signed for it.
+//
+// Corresponds with GET /audit/proofs/{index} (the `ProveEntry` operationId).
+func (c *Client) ProveEntry(ctx context.Context, index EntryIndex, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewProveEntryRequest(c.Server, index)
 	if err != nil {
 		return nil, err
 	}
@@ -1821,6 +2186,281 @@ func NewGetReleaseRequest(server string, app InApp, release string, params *GetR
 	return req, nil
 }
 
+// NewListCheckpointsRequest constructs an http.Request for the ListCheckpoints method
+func NewListCheckpointsRequest(server string, params *ListCheckpointsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/audit/checkpoints")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "least", params.Least, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListEntriesRequest constructs an http.Request for the ListEntries method
+func NewListEntriesRequest(server string, params *ListEntriesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/audit/entries")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "key", params.Key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor", params.Actor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "result", params.Result, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBeginExportRequest constructs an http.Request for the BeginExport method
+func NewBeginExportRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/audit/exports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListLeavesRequest constructs an http.Request for the ListLeaves method
+func NewListLeavesRequest(server string, params *ListLeavesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/audit/leaves")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "first", params.First, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewProveEntryRequest constructs an http.Request for the ProveEntry method
+func NewProveEntryRequest(server string, index EntryIndex) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "index", index, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/audit/proofs/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetRootRequest constructs an http.Request for the GetRoot method
 func NewGetRootRequest(server string) (*http.Request, error) {
 	var err error
@@ -1969,6 +2609,21 @@ type ServerInterface interface {
 	// GetRelease One release and its release.json
 	// (GET /apps/{app}/releases/{release})
 	GetRelease(w http.ResponseWriter, r *http.Request, app InApp, release string, params GetReleaseParams)
+	// ListCheckpoints Signed states of the log, smallest first
+	// (GET /audit/checkpoints)
+	ListCheckpoints(w http.ResponseWriter, r *http.Request, params ListCheckpointsParams)
+	// ListEntries Entries of the log, newest first
+	// (GET /audit/entries)
+	ListEntries(w http.ResponseWriter, r *http.Request, params ListEntriesParams)
+	// BeginExport Sign the log as it stands, to be exported up to there
+	// (POST /audit/exports)
+	BeginExport(w http.ResponseWriter, r *http.Request)
+	// ListLeaves Leaves of the log as they are hashed, oldest first
+	// (GET /audit/leaves)
+	ListLeaves(w http.ResponseWriter, r *http.Request, params ListLeavesParams)
+	// ProveEntry A proof that one entry stands in the log
+	// (GET /audit/proofs/{index})
+	ProveEntry(w http.ResponseWriter, r *http.Request, index EntryIndex)
 	// GetRoot The newest root.json
 	// (GET /root)
 	GetRoot(w http.ResponseWriter, r *http.Request)
@@ -2406,6 +3061,249 @@ func (siw *ServerInterfaceWrapper) GetRelease(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// ListCheckpoints operation middleware
+func (siw *ServerInterfaceWrapper) ListCheckpoints(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCheckpointsParams
+
+	// ------------- Required query parameter "least" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "least", r.URL.Query(), &params.Least, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "least"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "least", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListCheckpoints(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListEntries operation middleware
+func (siw *ServerInterfaceWrapper) ListEntries(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEntriesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", r.URL.Query(), &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "action"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "action", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "key" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "key", r.URL.Query(), &params.Key, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "key"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "key", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", r.URL.Query(), &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "actor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "actor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "result" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "result", r.URL.Query(), &params.Result, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "result"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "result", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", r.URL.Query(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "until"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "until", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListEntries(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// BeginExport operation middleware
+func (siw *ServerInterfaceWrapper) BeginExport(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BeginExport(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListLeaves operation middleware
+func (siw *ServerInterfaceWrapper) ListLeaves(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListLeavesParams
+
+	// ------------- Required query parameter "first" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "first", r.URL.Query(), &params.First, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "first"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "first", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListLeaves(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ProveEntry operation middleware
+func (siw *ServerInterfaceWrapper) ProveEntry(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "index" -------------
+	var index EntryIndex
+
+	err = runtime.BindStyledParameterWithOptions("simple", "index", r.PathValue("index"), &index, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "index", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ProveEntry(w, r, index)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetRoot operation middleware
 func (siw *ServerInterfaceWrapper) GetRoot(w http.ResponseWriter, r *http.Request) {
 
@@ -2583,6 +3481,11 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases/{release}", wrapper.GetRelease)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/root", wrapper.GetRoot)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/root", wrapper.AcceptRoot)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/entries", wrapper.ListEntries)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/audit/exports", wrapper.BeginExport)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/leaves", wrapper.ListLeaves)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/checkpoints", wrapper.ListCheckpoints)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/proofs/{index}", wrapper.ProveEntry)
 
 	return m
 }
