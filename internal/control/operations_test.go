@@ -40,6 +40,11 @@ var operations = []operation{
 	{"getRelease", "GET", acme + "/releases/1.4.0", "", 200, access.ListReleases},
 	{"getRoot", "GET", control.Prefix + "/root", "", 200, access.ReadRoot},
 	{"acceptRoot", "POST", control.Prefix + "/root", `{"root":"e30="}`, 200, access.AcceptRoot},
+	{"listEntries", "GET", control.Prefix + "/audit/entries", "", 200, access.ReadLog},
+	{"beginExport", "POST", control.Prefix + "/audit/exports", "", 200, access.ReadLog},
+	{"listLeaves", "GET", control.Prefix + "/audit/leaves?first=0", "", 200, access.ReadLog},
+	{"listCheckpoints", "GET", control.Prefix + "/audit/checkpoints?least=0", "", 200, access.ReadLog},
+	{"proveEntry", "GET", control.Prefix + "/audit/proofs/0", "", 200, access.ReadLog},
 }
 
 var everyRole = []access.Role{
