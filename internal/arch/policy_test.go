@@ -81,7 +81,8 @@ const modules = `
 	internal/ceremony filippo.io/age github.com/theupdateframework/go-tuf/v2 golang.org/x/crypto
 	internal/control github.com/oapi-codegen/runtime github.com/prometheus/client_golang
 	internal/term    golang.org/x/term
-	internal/cli     github.com/alecthomas/kong golang.org/x/sync
+	internal/installation golang.org/x/mod
+	internal/cli     github.com/alecthomas/kong golang.org/x/mod golang.org/x/sync
 	cmd/sealift-pkcs11 github.com/miekg/pkcs11
 `
 

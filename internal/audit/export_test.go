@@ -219,3 +219,35 @@ func BenchmarkVerifyExport(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Seconds())/float64(b.N)*1e6/n, "s/1e6entries")
 }
+
+func TestVerifyProof(t *testing.T) {
+	w, other := newWorld(t), newWorld(t)
+	w.grow(9)
+	signed := w.checkpoint()
+	var proof []byte
+	w.update(func(ctx context.Context, tx store.Tx) error {
+		tree, err := audit.Tree(ctx, tx)
+		if err == nil {
+			proof, err = audit.Prove(ctx, tx, 5, tree, signed)
+		}
+		return err
+	})
+	index, tree, err := audit.VerifyProof(releaseLeaf(5), proof, origin, w.keys)
+	if err != nil || index != 5 || tree.N != 9 {
+		t.Fatalf("%d of %v, %v", index, tree, err)
+	}
+	refused := func(what string, leaf, proof []byte, origin string, by *world) {
+		t.Helper()
+		if _, _, err := audit.VerifyProof(leaf, proof, origin, by.keys); sealift.KindOf(err) != sealift.KindIntegrity || sealift.ReasonOf(err) != "log" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	bent := func(old, with string) []byte { return bytes.Replace(proof, []byte(old), []byte(with), 1) }
+	refused("another entry", releaseLeaf(8), proof, origin, w)
+	refused("another key", releaseLeaf(5), proof, origin, other)
+	refused("another log", releaseLeaf(5), proof, "sealift/1f", w)
+	refused("another index", releaseLeaf(5), bent("index 5", "index 4"), origin, w)
+	refused("an index beyond the log", releaseLeaf(5), bent("index 5", "index 9"), origin, w)
+	refused("another size", releaseLeaf(5), bent("\n9\n", "\n8\n"), origin, w)
+	refused("no proof", releaseLeaf(5), nil, origin, w)
+}

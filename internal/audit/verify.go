@@ -202,3 +202,29 @@ func (s *spine) tree() tlog.Tree {
 	}
 	return tlog.Tree{N: s.size, Hash: root}
 }
+
+// VerifyProof checks that leaf stands in the log by a C2SP tlog-proof whose
+// checkpoint is signed by one of keys, and returns where. The error is
+// KindIntegrity with reason "log".
+func VerifyProof(leaf, proof []byte, origin string, keys note.Verifiers) (index int64, tree tlog.Tree, err error) {
+	p, err := trust.ParseProof(proof)
+	if err != nil {
+		return 0, tree, notProven(err)
+	}
+	c, err := trust.ParseCheckpoint(p.Checkpoint, origin, keys)
+	if err != nil {
+		return 0, tree, notProven(fmt.Errorf("its checkpoint: %w", err))
+	}
+	if p.Index >= c.Tree.N { // tlog.CheckRecord takes a valid index for granted
+		return 0, tree, notProven(fmt.Errorf("entry %d of a log of %d", p.Index, c.Tree.N))
+	}
+	if err := tlog.CheckRecord(p.Hashes, c.Tree.N, c.Tree.Hash, p.Index, tlog.RecordHash(leaf)); err != nil {
+		return 0, tree, notProven(fmt.Errorf("the entry is not the one at %d: %w", p.Index, err))
+	}
+	return p.Index, c.Tree, nil
+}
+
+func notProven(err error) error {
+	return sealift.Errorf(sealift.KindIntegrity, "checking a log proof", "%w", err).WithReason("log").
+		WithHint("entry and proof belong together as sealift audit prove wrote them")
+}

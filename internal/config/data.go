@@ -14,6 +14,9 @@ type Data struct {
 	lock *os.File
 }
 
+// DatabaseName is the file of the vault's rows in a data folder.
+const DatabaseName = "vault.db"
+
 // OpenData checks that dir is a folder that nobody else may enter, and takes it
 // for this process: KindNotFound if it is not there, KindDenied with reason
 // "permissions" if others may enter it, KindConflict with reason "locked" while
@@ -56,7 +59,7 @@ func (d *Data) Close() error { return d.lock.Close() }
 func (d *Data) Dir() string { return d.dir }
 
 // Database is the path of the vault's rows.
-func (d *Data) Database() string { return filepath.Join(d.dir, "vault.db") }
+func (d *Data) Database() string { return filepath.Join(d.dir, DatabaseName) }
 
 // Public is the path of the published tree.
 func (d *Data) Public() string { return filepath.Join(d.dir, "public") }
