@@ -55,6 +55,7 @@ type App struct {
 	Device        bool // bundles may hold native code
 	OpenEnrolment bool
 	Created       time.Time
+	MAC           []byte // see Authentic
 }
 
 // Channel is a channel of an app.
@@ -170,10 +171,14 @@ type Token struct {
 	ID      string
 	Kind    string
 	Role    string
+	App     sealift.AppID  // the only app that it is good for; empty for all
+	Label   string         // what it is for, in a person's words
+	Creator string         // id of the actor who made it
 	Hash    sealift.Digest // SHA-256 of the secret
 	Created time.Time
 	Expires time.Time // zero for never
 	Revoked bool
+	MAC     []byte // see Authentic
 }
 
 // EnrolmentToken lets devices enrol. Its secret is among the wrapped secrets.
@@ -210,6 +215,7 @@ type Device struct {
 	Token     string // id of the enrolment token; empty where the app enrols openly
 	State     DeviceState
 	Enrolled  time.Time
+	MAC       []byte // see Authentic
 }
 
 // Nonce is one that a device used.

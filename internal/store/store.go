@@ -187,8 +187,9 @@ type TokenTx interface {
 	InsertToken(ctx context.Context, t Token) error
 	Token(ctx context.Context, id string) (Token, error)
 	Tokens(ctx context.Context) ([]Token, error) // by creation, then by id
-	// RevokeToken marks a token; doing so again is no error.
-	RevokeToken(ctx context.Context, id string) error
+	// UpdateToken replaces a row whose MAC still is oldMAC; KindConflict
+	// otherwise, KindNotFound if there is none.
+	UpdateToken(ctx context.Context, t Token, oldMAC []byte) error
 
 	InsertEnrolmentToken(ctx context.Context, t EnrolmentToken) error
 	EnrolmentToken(ctx context.Context, id string) (EnrolmentToken, error)

@@ -14,7 +14,7 @@ import (
 // InsertApp implements store.AppTx.
 func (t *tx) InsertApp(ctx context.Context, a store.App) error {
 	rows, err := t.q.InsertApp(ctx, sqlcgen.InsertAppParams{
-		ID: string(a.ID), Device: flag(a.Device), OpenEnrolment: flag(a.OpenEnrolment), Created: micros(a.Created),
+		ID: string(a.ID), Device: flag(a.Device), OpenEnrolment: flag(a.OpenEnrolment), Created: micros(a.Created), Mac: some(a.MAC),
 	})
 	return t.added(ctx, "storing app "+string(a.ID), rows, err)
 }
@@ -35,7 +35,7 @@ func (t *tx) Apps(ctx context.Context) ([]store.App, error) {
 }
 
 func appOf(r sqlcgen.App) store.App {
-	return store.App{ID: sealift.AppID(r.ID), Device: r.Device != 0, OpenEnrolment: r.OpenEnrolment != 0, Created: moment(r.Created)}
+	return store.App{ID: sealift.AppID(r.ID), Device: r.Device != 0, OpenEnrolment: r.OpenEnrolment != 0, Created: moment(r.Created), MAC: bare(r.Mac)}
 }
 
 // InsertChannel implements store.AppTx.

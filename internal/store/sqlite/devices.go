@@ -15,7 +15,7 @@ func (t *tx) PutDevice(ctx context.Context, d store.Device) error {
 		App: string(d.App), ID: string(d.ID), Identity: some(d.Identity),
 		Kem: int64(d.KEM), Kdf: int64(d.KDF), Aead: int64(d.AEAD),
 		Platform: string(d.Platform), Runtime: string(d.Runtime), Token: d.Token, State: string(d.State),
-		Enrolled: micros(d.Enrolled), PublicKey: some(d.PublicKey),
+		Enrolled: micros(d.Enrolled), PublicKey: some(d.PublicKey), Mac: some(d.MAC),
 	}))
 }
 
@@ -29,7 +29,7 @@ func (t *tx) Device(ctx context.Context, app sealift.AppID, id sealift.DeviceID)
 		App: sealift.AppID(r.App), ID: sealift.DeviceID(r.ID), Identity: bare(r.Identity),
 		KEM: uint16(r.Kem), KDF: uint16(r.Kdf), AEAD: uint16(r.Aead), PublicKey: bare(r.PublicKey),
 		Platform: sealift.Platform(r.Platform), Runtime: sealift.Version(r.Runtime), Token: r.Token,
-		State: store.DeviceState(r.State), Enrolled: moment(r.Enrolled),
+		State: store.DeviceState(r.State), Enrolled: moment(r.Enrolled), MAC: bare(r.Mac),
 	}, nil
 }
 

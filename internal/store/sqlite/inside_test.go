@@ -131,15 +131,15 @@ func TestBusy(t *testing.T) {
 
 func TestFailure(t *testing.T) {
 	db := openHere(t)
-	exec(t, db.writer.db, "INSERT INTO apps VALUES ('a', 0, 0, 0, 0)")
+	exec(t, db.writer.db, "INSERT INTO apps VALUES ('a', 0, 0, 0, 0, x'')")
 	for statement, want := range map[string]sealift.Kind{
-		"INSERT INTO apps VALUES ('a', 0, 0, 0, 0)":                           sealift.KindConflict,
+		"INSERT INTO apps VALUES ('a', 0, 0, 0, 0, x'')":                      sealift.KindConflict,
 		"INSERT INTO audit_entries VALUES (1, x'00'), (1, x'00')":             sealift.KindConflict,
 		"INSERT INTO nonces VALUES ('d', 'n', 1), ('d', 'n', 1)":              sealift.KindConflict,
 		"INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, 1)": sealift.KindConflict,
 		"INSERT INTO channels VALUES ('b', 'c', 0)":                           sealift.KindNotFound,
-		"INSERT INTO apps VALUES ('c', 0, 0, 0, 9223372036854775807)":         sealift.KindInternal,
-		"INSERT INTO apps VALUES ('d', 0, 0, 0, NULL)":                        sealift.KindInternal,
+		"INSERT INTO apps VALUES ('c', 0, 0, 0, 9223372036854775807, x'')":    sealift.KindInternal,
+		"INSERT INTO apps VALUES ('d', 0, 0, 0, NULL, x'')":                   sealift.KindInternal,
 		"INSERT INTO audit_hashes VALUES (0, x'00')":                          sealift.KindInternal,
 		"INSERT INTO audit_entries VALUES (1, 'text')":                        sealift.KindInternal,
 		`SELECT "text"`: sealift.KindInternal,

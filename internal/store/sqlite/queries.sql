@@ -76,8 +76,8 @@ SELECT * FROM checkpoints ORDER BY size DESC LIMIT 1;
 SELECT * FROM checkpoints WHERE size >= @least ORDER BY size LIMIT @most;
 
 -- name: InsertApp :execrows
-INSERT INTO apps (id, device, open_enrolment, created, last_counter)
-VALUES (@id, @device, @open_enrolment, @created, 0)
+INSERT INTO apps (id, device, open_enrolment, created, last_counter, mac)
+VALUES (@id, @device, @open_enrolment, @created, 0, @mac)
 ON CONFLICT DO NOTHING;
 
 -- name: App :one
@@ -204,8 +204,8 @@ SELECT * FROM outbox ORDER BY seq LIMIT @most;
 DELETE FROM outbox WHERE seq <= @seq;
 
 -- name: InsertToken :execrows
-INSERT INTO tokens (id, kind, role, hash, created, expires, revoked)
-VALUES (@id, @kind, @role, @hash, @created, @expires, @revoked)
+INSERT INTO tokens (id, kind, role, app, label, creator, hash, created, expires, revoked, mac)
+VALUES (@id, @kind, @role, @app, @label, @creator, @hash, @created, @expires, @revoked, @mac)
 ON CONFLICT DO NOTHING;
 
 -- name: Token :one
@@ -214,8 +214,10 @@ SELECT * FROM tokens WHERE id = @id;
 -- name: Tokens :many
 SELECT * FROM tokens ORDER BY created, id;
 
--- name: RevokeToken :execrows
-UPDATE tokens SET revoked = 1 WHERE id = @id;
+-- name: UpdateToken :execrows
+UPDATE tokens SET kind = @kind, role = @role, app = @app, label = @label, creator = @creator, hash = @hash,
+  created = @created, expires = @expires, revoked = @revoked, mac = @mac
+WHERE id = @id AND mac = @old_mac;
 
 -- name: InsertEnrolmentToken :execrows
 INSERT INTO enrolment_tokens (id, app, label, created, expires, max_uses, uses)
@@ -230,12 +232,12 @@ UPDATE enrolment_tokens SET uses = uses + 1
 WHERE id = @id AND (max_uses = 0 OR uses < max_uses);
 
 -- name: PutDevice :exec
-INSERT INTO devices (app, id, identity, kem, kdf, aead, platform, runtime, token, state, enrolled, public_key)
-VALUES (@app, @id, @identity, @kem, @kdf, @aead, @platform, @runtime, @token, @state, @enrolled, @public_key)
+INSERT INTO devices (app, id, identity, kem, kdf, aead, platform, runtime, token, state, enrolled, public_key, mac)
+VALUES (@app, @id, @identity, @kem, @kdf, @aead, @platform, @runtime, @token, @state, @enrolled, @public_key, @mac)
 ON CONFLICT (app, id) DO UPDATE SET
   identity = excluded.identity, kem = excluded.kem, kdf = excluded.kdf, aead = excluded.aead,
   platform = excluded.platform, runtime = excluded.runtime, token = excluded.token,
-  state = excluded.state, enrolled = excluded.enrolled, public_key = excluded.public_key;
+  state = excluded.state, enrolled = excluded.enrolled, public_key = excluded.public_key, mac = excluded.mac;
 
 -- name: Device :one
 SELECT * FROM devices WHERE app = @app AND id = @id;

@@ -155,7 +155,9 @@ var change = []write{
 	{"AppendOutbox", func(ctx context.Context, tx store.Tx) error { return tx.AppendOutbox(ctx, "blobs/2", []byte("file")) }},
 	{"TrimOutbox", func(ctx context.Context, tx store.Tx) error { return tx.TrimOutbox(ctx, 1<<40) }},
 	{"InsertToken", func(ctx context.Context, tx store.Tx) error { return tx.InsertToken(ctx, aToken("t2")) }},
-	{"RevokeToken", func(ctx context.Context, tx store.Tx) error { return tx.RevokeToken(ctx, "t1") }},
+	{"UpdateToken", func(ctx context.Context, tx store.Tx) error {
+		return tx.UpdateToken(ctx, aToken("t1"), aToken("t1").MAC)
+	}},
 	{"InsertEnrolmentToken", func(ctx context.Context, tx store.Tx) error {
 		return tx.InsertEnrolmentToken(ctx, anEnrolmentToken("e2", 0))
 	}},

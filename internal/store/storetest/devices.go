@@ -18,7 +18,7 @@ func testTokens(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) {
 		gives(t, []store.Token{})(tx.Tokens(ctx))
 		isAbsent(t)(tx.Token(ctx, full.ID))
-		isAbsent(t)(tx.RevokeToken(ctx, full.ID))
+		isAbsent(t)(tx.UpdateToken(ctx, full, full.MAC))
 		for _, token := range []store.Token{full, late, early, twin, empty} {
 			do(t, tx.InsertToken(ctx, token))
 			isConflict(t)(tx.InsertToken(ctx, token))
@@ -26,9 +26,18 @@ func testTokens(t *testing.T, s store.Store) {
 		}
 	})
 	update(t, s, func(tx store.Tx) {
-		do(t, tx.RevokeToken(ctx, "z"))
-		do(t, tx.RevokeToken(ctx, "z"))
-		early.Revoked = true
+		isConflict(t)(tx.UpdateToken(ctx, full, empty.MAC))
+		isConflict(t)(tx.UpdateToken(ctx, early, []byte("other")))
+		changed := early
+		early.Revoked, early.MAC = true, []byte("after")
+		do(t, tx.UpdateToken(ctx, early, changed.MAC))
+		isConflict(t)(tx.UpdateToken(ctx, changed, changed.MAC))
+		other := filled[store.Token](1)
+		other.ID = full.ID
+		other.Created = full.Created
+		do(t, tx.UpdateToken(ctx, other, full.MAC))
+		gives(t, other)(tx.Token(ctx, full.ID))
+		full = other
 		gives(t, early)(tx.Token(ctx, "z"))
 		gives(t, []store.Token{empty, twin, early, late, full})(tx.Tokens(ctx))
 	})

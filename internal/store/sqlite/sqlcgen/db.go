@@ -168,9 +168,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.releasesStmt, err = db.PrepareContext(ctx, releases); err != nil {
 		return nil, fmt.Errorf("error preparing query Releases: %w", err)
 	}
-	if q.revokeTokenStmt, err = db.PrepareContext(ctx, revokeToken); err != nil {
-		return nil, fmt.Errorf("error preparing query RevokeToken: %w", err)
-	}
 	if q.secretStmt, err = db.PrepareContext(ctx, secret); err != nil {
 		return nil, fmt.Errorf("error preparing query Secret: %w", err)
 	}
@@ -200,6 +197,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.updateKeyStmt, err = db.PrepareContext(ctx, updateKey); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateKey: %w", err)
+	}
+	if q.updateTokenStmt, err = db.PrepareContext(ctx, updateToken); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateToken: %w", err)
 	}
 	if q.useEnrolmentTokenStmt, err = db.PrepareContext(ctx, useEnrolmentToken); err != nil {
 		return nil, fmt.Errorf("error preparing query UseEnrolmentToken: %w", err)
@@ -455,11 +455,6 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing releasesStmt: %w", cerr)
 		}
 	}
-	if q.revokeTokenStmt != nil {
-		if cerr := q.revokeTokenStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing revokeTokenStmt: %w", cerr)
-		}
-	}
 	if q.secretStmt != nil {
 		if cerr := q.secretStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing secretStmt: %w", cerr)
@@ -508,6 +503,11 @@ func (q *Queries) Close() error {
 	if q.updateKeyStmt != nil {
 		if cerr := q.updateKeyStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateKeyStmt: %w", cerr)
+		}
+	}
+	if q.updateTokenStmt != nil {
+		if cerr := q.updateTokenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateTokenStmt: %w", cerr)
 		}
 	}
 	if q.useEnrolmentTokenStmt != nil {
@@ -612,7 +612,6 @@ type Queries struct {
 	raiseCounterStmt         *sql.Stmt
 	releaseStmt              *sql.Stmt
 	releasesStmt             *sql.Stmt
-	revokeTokenStmt          *sql.Stmt
 	secretStmt               *sql.Stmt
 	setDocumentStmt          *sql.Stmt
 	setVaultSealStmt         *sql.Stmt
@@ -623,6 +622,7 @@ type Queries struct {
 	trimOutboxStmt           *sql.Stmt
 	updateDraftStmt          *sql.Stmt
 	updateKeyStmt            *sql.Stmt
+	updateTokenStmt          *sql.Stmt
 	useEnrolmentTokenStmt    *sql.Stmt
 	useNonceStmt             *sql.Stmt
 	vaultSealStmt            *sql.Stmt
@@ -680,7 +680,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		raiseCounterStmt:         q.raiseCounterStmt,
 		releaseStmt:              q.releaseStmt,
 		releasesStmt:             q.releasesStmt,
-		revokeTokenStmt:          q.revokeTokenStmt,
 		secretStmt:               q.secretStmt,
 		setDocumentStmt:          q.setDocumentStmt,
 		setVaultSealStmt:         q.setVaultSealStmt,
@@ -691,6 +690,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		trimOutboxStmt:           q.trimOutboxStmt,
 		updateDraftStmt:          q.updateDraftStmt,
 		updateKeyStmt:            q.updateKeyStmt,
+		updateTokenStmt:          q.updateTokenStmt,
 		useEnrolmentTokenStmt:    q.useEnrolmentTokenStmt,
 		useNonceStmt:             q.useNonceStmt,
 		vaultSealStmt:            q.vaultSealStmt,

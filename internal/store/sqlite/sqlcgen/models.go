@@ -10,6 +10,7 @@ type App struct {
 	OpenEnrolment int64
 	Created       int64
 	LastCounter   int64
+	Mac           []byte
 }
 
 type AuditEntry struct {
@@ -53,6 +54,7 @@ type Device struct {
 	State     string
 	Enrolled  int64
 	PublicKey []byte
+	Mac       []byte
 }
 
 type Document struct {
@@ -155,6 +157,10 @@ type Token struct {
 	Created int64
 	Expires int64
 	Revoked int64
+	App     string
+	Label   string
+	Creator string
+	Mac     []byte
 }
 
 type VaultKey struct {

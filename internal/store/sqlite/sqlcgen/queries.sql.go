@@ -10,7 +10,7 @@ import (
 )
 
 const app = `-- name: App :one
-SELECT id, device, open_enrolment, created, last_counter FROM apps WHERE id = ?1
+SELECT id, device, open_enrolment, created, last_counter, mac FROM apps WHERE id = ?1
 `
 
 func (q *Queries) App(ctx context.Context, id string) (App, error) {
@@ -22,6 +22,7 @@ func (q *Queries) App(ctx context.Context, id string) (App, error) {
 		&i.OpenEnrolment,
 		&i.Created,
 		&i.LastCounter,
+		&i.Mac,
 	)
 	return i, err
 }
@@ -41,7 +42,7 @@ func (q *Queries) AppendOutbox(ctx context.Context, arg AppendOutboxParams) erro
 }
 
 const apps = `-- name: Apps :many
-SELECT id, device, open_enrolment, created, last_counter FROM apps ORDER BY id
+SELECT id, device, open_enrolment, created, last_counter, mac FROM apps ORDER BY id
 `
 
 func (q *Queries) Apps(ctx context.Context) ([]App, error) {
@@ -59,6 +60,7 @@ func (q *Queries) Apps(ctx context.Context) ([]App, error) {
 			&i.OpenEnrolment,
 			&i.Created,
 			&i.LastCounter,
+			&i.Mac,
 		); err != nil {
 			return nil, err
 		}
@@ -285,7 +287,7 @@ func (q *Queries) DeleteSecret(ctx context.Context, name string) error {
 }
 
 const device = `-- name: Device :one
-SELECT app, id, identity, kem, kdf, aead, platform, runtime, token, state, enrolled, public_key FROM devices WHERE app = ?1 AND id = ?2
+SELECT app, id, identity, kem, kdf, aead, platform, runtime, token, state, enrolled, public_key, mac FROM devices WHERE app = ?1 AND id = ?2
 `
 
 type DeviceParams struct {
@@ -309,6 +311,7 @@ func (q *Queries) Device(ctx context.Context, arg DeviceParams) (Device, error) 
 		&i.State,
 		&i.Enrolled,
 		&i.PublicKey,
+		&i.Mac,
 	)
 	return i, err
 }
@@ -397,8 +400,8 @@ func (q *Queries) Epoch(ctx context.Context, arg EpochParams) (Epoch, error) {
 }
 
 const insertApp = `-- name: InsertApp :execrows
-INSERT INTO apps (id, device, open_enrolment, created, last_counter)
-VALUES (?1, ?2, ?3, ?4, 0)
+INSERT INTO apps (id, device, open_enrolment, created, last_counter, mac)
+VALUES (?1, ?2, ?3, ?4, 0, ?5)
 ON CONFLICT DO NOTHING
 `
 
@@ -407,6 +410,7 @@ type InsertAppParams struct {
 	Device        int64
 	OpenEnrolment int64
 	Created       int64
+	Mac           []byte
 }
 
 func (q *Queries) InsertApp(ctx context.Context, arg InsertAppParams) (int64, error) {
@@ -415,6 +419,7 @@ func (q *Queries) InsertApp(ctx context.Context, arg InsertAppParams) (int64, er
 		arg.Device,
 		arg.OpenEnrolment,
 		arg.Created,
+		arg.Mac,
 	)
 	if err != nil {
 		return 0, err
@@ -778,8 +783,8 @@ func (q *Queries) InsertSecret(ctx context.Context, arg InsertSecretParams) (int
 }
 
 const insertToken = `-- name: InsertToken :execrows
-INSERT INTO tokens (id, kind, role, hash, created, expires, revoked)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+INSERT INTO tokens (id, kind, role, app, label, creator, hash, created, expires, revoked, mac)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
 ON CONFLICT DO NOTHING
 `
 
@@ -787,10 +792,14 @@ type InsertTokenParams struct {
 	ID      string
 	Kind    string
 	Role    string
+	App     string
+	Label   string
+	Creator string
 	Hash    []byte
 	Created int64
 	Expires int64
 	Revoked int64
+	Mac     []byte
 }
 
 func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) (int64, error) {
@@ -798,10 +807,14 @@ func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) (int64
 		arg.ID,
 		arg.Kind,
 		arg.Role,
+		arg.App,
+		arg.Label,
+		arg.Creator,
 		arg.Hash,
 		arg.Created,
 		arg.Expires,
 		arg.Revoked,
+		arg.Mac,
 	)
 	if err != nil {
 		return 0, err
@@ -1109,12 +1122,12 @@ func (q *Queries) PruneNonces(ctx context.Context, before int64) (int64, error) 
 }
 
 const putDevice = `-- name: PutDevice :exec
-INSERT INTO devices (app, id, identity, kem, kdf, aead, platform, runtime, token, state, enrolled, public_key)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+INSERT INTO devices (app, id, identity, kem, kdf, aead, platform, runtime, token, state, enrolled, public_key, mac)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
 ON CONFLICT (app, id) DO UPDATE SET
   identity = excluded.identity, kem = excluded.kem, kdf = excluded.kdf, aead = excluded.aead,
   platform = excluded.platform, runtime = excluded.runtime, token = excluded.token,
-  state = excluded.state, enrolled = excluded.enrolled, public_key = excluded.public_key
+  state = excluded.state, enrolled = excluded.enrolled, public_key = excluded.public_key, mac = excluded.mac
 `
 
 type PutDeviceParams struct {
@@ -1130,6 +1143,7 @@ type PutDeviceParams struct {
 	State     string
 	Enrolled  int64
 	PublicKey []byte
+	Mac       []byte
 }
 
 func (q *Queries) PutDevice(ctx context.Context, arg PutDeviceParams) error {
@@ -1146,6 +1160,7 @@ func (q *Queries) PutDevice(ctx context.Context, arg PutDeviceParams) error {
 		arg.State,
 		arg.Enrolled,
 		arg.PublicKey,
+		arg.Mac,
 	)
 	return err
 }
@@ -1283,18 +1298,6 @@ func (q *Queries) Releases(ctx context.Context, arg ReleasesParams) ([]Release, 
 	return items, nil
 }
 
-const revokeToken = `-- name: RevokeToken :execrows
-UPDATE tokens SET revoked = 1 WHERE id = ?1
-`
-
-func (q *Queries) RevokeToken(ctx context.Context, id string) (int64, error) {
-	result, err := q.exec(ctx, q.revokeTokenStmt, revokeToken, id)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const secret = `-- name: Secret :one
 SELECT wrapped FROM secrets WHERE name = ?1
 `
@@ -1350,7 +1353,7 @@ func (q *Queries) SetWithdrawn(ctx context.Context, arg SetWithdrawnParams) (int
 }
 
 const token = `-- name: Token :one
-SELECT id, kind, role, hash, created, expires, revoked FROM tokens WHERE id = ?1
+SELECT id, kind, role, hash, created, expires, revoked, app, label, creator, mac FROM tokens WHERE id = ?1
 `
 
 func (q *Queries) Token(ctx context.Context, id string) (Token, error) {
@@ -1364,12 +1367,16 @@ func (q *Queries) Token(ctx context.Context, id string) (Token, error) {
 		&i.Created,
 		&i.Expires,
 		&i.Revoked,
+		&i.App,
+		&i.Label,
+		&i.Creator,
+		&i.Mac,
 	)
 	return i, err
 }
 
 const tokens = `-- name: Tokens :many
-SELECT id, kind, role, hash, created, expires, revoked FROM tokens ORDER BY created, id
+SELECT id, kind, role, hash, created, expires, revoked, app, label, creator, mac FROM tokens ORDER BY created, id
 `
 
 func (q *Queries) Tokens(ctx context.Context) ([]Token, error) {
@@ -1389,6 +1396,10 @@ func (q *Queries) Tokens(ctx context.Context) ([]Token, error) {
 			&i.Created,
 			&i.Expires,
 			&i.Revoked,
+			&i.App,
+			&i.Label,
+			&i.Creator,
+			&i.Mac,
 		); err != nil {
 			return nil, err
 		}
@@ -1525,6 +1536,48 @@ func (q *Queries) UpdateKey(ctx context.Context, arg UpdateKeyParams) (int64, er
 		arg.Certificate,
 		arg.ID,
 		arg.Version,
+		arg.OldMac,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const updateToken = `-- name: UpdateToken :execrows
+UPDATE tokens SET kind = ?1, role = ?2, app = ?3, label = ?4, creator = ?5, hash = ?6,
+  created = ?7, expires = ?8, revoked = ?9, mac = ?10
+WHERE id = ?11 AND mac = ?12
+`
+
+type UpdateTokenParams struct {
+	Kind    string
+	Role    string
+	App     string
+	Label   string
+	Creator string
+	Hash    []byte
+	Created int64
+	Expires int64
+	Revoked int64
+	Mac     []byte
+	ID      string
+	OldMac  []byte
+}
+
+func (q *Queries) UpdateToken(ctx context.Context, arg UpdateTokenParams) (int64, error) {
+	result, err := q.exec(ctx, q.updateTokenStmt, updateToken,
+		arg.Kind,
+		arg.Role,
+		arg.App,
+		arg.Label,
+		arg.Creator,
+		arg.Hash,
+		arg.Created,
+		arg.Expires,
+		arg.Revoked,
+		arg.Mac,
+		arg.ID,
 		arg.OldMac,
 	)
 	if err != nil {

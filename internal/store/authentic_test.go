@@ -1,0 +1,59 @@
+package store_test
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/store"
+)
+
+// Every field of an authentic row is among its columns: a bent one gives
+// others.
+func TestEveryColumnIsAuthentic(t *testing.T) {
+	for _, row := range []store.Authentic{&store.Token{}, &store.App{}, &store.Device{}} {
+		v := reflect.ValueOf(row).Elem()
+		kind, zero := row.Columns()
+		if kind == "" {
+			t.Errorf("%T is of no kind", row)
+		}
+		for i := range v.NumField() {
+			name := v.Type().Field(i).Name
+			v.SetZero()
+			bend(t, v.Field(i))
+			_, bent := row.Columns()
+			if same := slices.Equal(zero, bent); same != (name == "MAC") {
+				t.Errorf("%T.%s: the columns stay the same is %t", row, name, same)
+			}
+			if len(bent) != len(zero) {
+				t.Errorf("%T.%s: %d columns, then %d", row, name, len(zero), len(bent))
+			}
+		}
+	}
+}
+
+func bend(t *testing.T, field reflect.Value) {
+	t.Helper()
+	switch field.Interface().(type) {
+	case time.Time:
+		field.Set(reflect.ValueOf(time.Unix(1, 1000)))
+		return
+	case sealift.Digest:
+		field.Set(reflect.ValueOf(sealift.Digest{1}))
+		return
+	}
+	switch field.Kind() {
+	case reflect.String:
+		field.SetString("x")
+	case reflect.Bool:
+		field.SetBool(true)
+	case reflect.Uint16:
+		field.SetUint(1)
+	case reflect.Slice:
+		field.SetBytes([]byte{1})
+	default:
+		t.Fatalf("no way to bend a %s", field.Type())
+	}
+}
