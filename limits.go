@@ -177,8 +177,9 @@ const (
 	// no transfer that a device goes on with, at MinRate, is cut off.
 	TransferTimeout = MinRateWindow
 	TransferPiece   = 32 << 10
-	// MaxEnrolmentLife bounds how long an enrolment token is good for.
-	MaxEnrolmentLife = 366 * 24 * time.Hour
+	// MaxTokenLife bounds how long an access or enrolment token is good for: what
+	// nobody renews within a year, nobody remembers.
+	MaxTokenLife = 366 * 24 * time.Hour
 )
 
 const (

@@ -3,13 +3,14 @@
 // Who: a caller of the people-facing API presents a Token as
 // "Authorization: Bearer <token>". Authenticator.Authenticate finds the token's
 // row by its id, compares SHA-256 of the secret in constant time, checks
-// expiry and revocation, and returns a Principal. Every failure looks the same
-// from outside: one error, one reason, and an answer that takes FailureTime
-// from the question, whether the token was malformed, unknown, wrong, expired
-// or revoked.
+// expiry and revocation, has the MAC of the row checked, and returns a
+// Principal. Every failure looks the same from outside: one error, one reason,
+// and an answer that takes FailureTime from the question, whether the token was
+// malformed, unknown, wrong, expired, revoked or forged.
 //
-// What: Allow looks one cell up in a plain table of role × action. What is not
-// in the table is refused.
+// What: Principal.Allow looks one cell up in a plain table of role × action, and
+// compares the app with the principal's, who may be bound to one. What is not in
+// the table is refused.
 //
 // A token is stored as SHA-256 of its secret, without salt and without a slow
 // hash. Those defend secrets that people choose; this one is 256 random bits,
@@ -56,11 +57,19 @@ func (d directory) AccessToken(ctx context.Context, id string) (token store.Toke
 	return token, err
 }
 
+// Rows knows which rows the vault wrote; *vault.Vault does.
+type Rows interface {
+	// CheckRow refuses one that something else wrote or changed. KindSealed
+	// means that it cannot tell while the vault is sealed.
+	CheckRow(r store.Authentic) error
+}
+
 // Principal is a caller who proved who they are.
 type Principal struct {
 	ID   string // the token's id
 	Kind Kind
 	Role Role
+	App  sealift.AppID // the only app that they may touch; empty for all
 }
 
 // CallerKind says what sort of caller an audit entry names.
@@ -79,6 +88,7 @@ type Caller struct {
 	ID      string // the token's id
 	Address string // the IP address that the request came from, without a port
 	Role    Role
+	App     sealift.AppID // the only app that they may touch; empty for all
 }
 
 // CallerFrom is p asking from address.
@@ -87,19 +97,21 @@ func (p Principal) CallerFrom(address string) Caller {
 	if p.Kind == KindOwner {
 		kind = CallerPerson
 	}
-	return Caller{Kind: kind, ID: p.ID, Address: address, Role: p.Role}
+	return Caller{Kind: kind, ID: p.ID, Address: address, Role: p.Role, App: p.App}
 }
 
 // Authenticator signs callers in.
 type Authenticator struct {
 	Directory Directory
+	Rows      Rows
 	// Now is the clock that expiry is checked against.
 	Now func() time.Time
 }
 
 // Authenticate returns the principal that the bearer token, without the word
 // "Bearer", proves. A refusal is KindDenied with ReasonUnauthenticated; any
-// other kind means that the directory could not be asked.
+// other kind means that the directory could not be asked; KindSealed, that the
+// token is good for all that anybody can tell, and the vault sealed.
 func (a *Authenticator) Authenticate(ctx context.Context, bearer string) (Principal, error) {
 	answerAt := time.NewTimer(FailureTime)
 	defer answerAt.Stop()
@@ -131,11 +143,17 @@ func (a *Authenticator) check(ctx context.Context, bearer string) (Principal, er
 	if !known || !matches || row.ID != token.ID() || row.Kind != string(token.Kind()) || expired || row.Revoked {
 		return Principal{}, refused()
 	}
+	switch err := a.Rows.CheckRow(row); {
+	case sealift.KindOf(err) == sealift.KindDenied: // a forger is told no more than a guesser
+		return Principal{}, refused()
+	case err != nil:
+		return Principal{}, err
+	}
 	role, err := ParseRole(row.Role)
 	if err != nil {
 		return Principal{}, sealift.Errorf(sealift.KindInternal, "signing in", "token %s: %w", row.ID, err)
 	}
-	return Principal{ID: row.ID, Kind: token.Kind(), Role: role}, nil
+	return Principal{ID: row.ID, Kind: token.Kind(), Role: role, App: row.App}, nil
 }
 
 func refused() error {

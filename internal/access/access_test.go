@@ -34,6 +34,11 @@ func (d *directory) AccessToken(_ context.Context, id string) (store.Token, erro
 	return record, nil
 }
 
+// rows takes every row for the vault's, or answers with err.
+type rows struct{ err error }
+
+func (r rows) CheckRow(store.Authentic) error { return r.err }
+
 func (d *directory) add(r store.Token) { d.records[r.ID] = r }
 
 func newDirectory() *directory { return &directory{records: map[string]store.Token{}} }
@@ -41,7 +46,7 @@ func newDirectory() *directory { return &directory{records: map[string]store.Tok
 func TestAuthenticate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory()
-		a := &access.Authenticator{Directory: d, Now: time.Now}
+		a := &access.Authenticator{Directory: d, Rows: rows{}, Now: time.Now}
 		owner := access.NewToken(access.KindOwner, sealift.Digest{1})
 		service := access.NewToken(access.KindService, sealift.Digest{1})
 		record := service.Row(access.RoleDeveloper, time.Now(), time.Now().Add(time.Hour))
@@ -119,7 +124,7 @@ func TestAuthenticateRefusals(t *testing.T) {
 				d := newDirectory()
 				d.delay = c.delay
 				d.records[good.ID()] = record
-				wantRefused(t, &access.Authenticator{Directory: d, Now: time.Now}, c.bearer)
+				wantRefused(t, &access.Authenticator{Directory: d, Rows: rows{}, Now: time.Now}, c.bearer)
 			})
 		})
 	}
@@ -129,7 +134,7 @@ func TestAuthenticateWhenTheDirectoryFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory()
 		d.err = errors.New("database is closed")
-		a := &access.Authenticator{Directory: d, Now: time.Now}
+		a := &access.Authenticator{Directory: d, Rows: rows{}, Now: time.Now}
 		token := access.NewToken(access.KindOwner, sealift.Digest{1})
 		if _, err := a.Authenticate(t.Context(), token.Reveal()); !errors.Is(err, d.err) || sealift.KindOf(err) != sealift.KindInternal {
 			t.Errorf("error %v (kind %s)", err, sealift.KindOf(err))
@@ -142,7 +147,7 @@ func TestAuthenticateRefusesARowWithoutARole(t *testing.T) {
 		d := newDirectory()
 		token := access.NewToken(access.KindOwner, sealift.Digest{1})
 		d.add(token.Row("god", time.Now(), time.Time{}))
-		a := &access.Authenticator{Directory: d, Now: time.Now}
+		a := &access.Authenticator{Directory: d, Rows: rows{}, Now: time.Now}
 		if p, err := a.Authenticate(t.Context(), token.Reveal()); sealift.KindOf(err) != sealift.KindInternal || p != (access.Principal{}) {
 			t.Errorf("%v, %v", p, err)
 		}
@@ -179,7 +184,7 @@ func TestInStore(t *testing.T) {
 
 func TestAuthenticateEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &access.Authenticator{Directory: newDirectory(), Now: time.Now}
+		a := &access.Authenticator{Directory: newDirectory(), Rows: rows{}, Now: time.Now}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		start := time.Now()
@@ -197,6 +202,66 @@ func TestCallerFrom(t *testing.T) {
 		got := p.CallerFrom("192.0.2.1")
 		if diff := cmp.Diff(access.Caller{Kind: want, ID: p.ID, Address: "192.0.2.1", Role: access.RoleAuditor}, got); diff != "" {
 			t.Error(diff)
+		}
+	}
+}
+
+// What the vault did not write is refused like a wrong secret, and a sealed
+// vault that cannot tell says so.
+func TestAuthenticateChecksTheRow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory()
+		token := access.NewToken(access.KindOwner, sealift.Digest{1})
+		d.add(token.Row(access.RoleOwner, time.Now(), time.Time{}))
+		forged := rows{sealift.Errorf(sealift.KindDenied, "reading the row", "forged").WithReason("forged")}
+		wantRefused(t, &access.Authenticator{Directory: d, Rows: forged, Now: time.Now}, token.Reveal())
+		sealed := rows{sealift.Errorf(sealift.KindSealed, "reading the row", "sealed")}
+		p, err := (&access.Authenticator{Directory: d, Rows: sealed, Now: time.Now}).Authenticate(t.Context(), token.Reveal())
+		if sealift.KindOf(err) != sealift.KindSealed || p != (access.Principal{}) {
+			t.Errorf("%v, %v", p, err)
+		}
+	})
+}
+
+func TestScope(t *testing.T) {
+	const app, other = sealift.AppID("com.acme.shop"), sealift.AppID("com.acme.till")
+	for _, test := range []struct {
+		scope  sealift.AppID
+		action access.Action
+		app    sealift.AppID
+		want   string // reason
+	}{
+		{"", access.Publish, app, ""},
+		{"", access.CreateApp, "", ""},
+		{app, access.Publish, app, ""},
+		{app, access.Publish, other, "scope"},
+		{app, access.Publish, "", "scope"},
+		{app, access.ListReleases, other, "scope"},
+		{app, access.CreateApp, "", "scope"},
+		{app, access.AcceptRoot, "", "scope"},
+		{app, access.ReadLog, "", "scope"},
+		{app, access.ManageTokens, "", "scope"},
+		{app, access.ListTokens, "", "scope"},
+		{app, access.ListApps, "", ""},
+		{app, access.ReadRoot, "", ""},
+		{app, "app.delete", app, "role"},
+	} {
+		err := access.Principal{Role: access.RoleOwner, App: test.scope}.Allow(test.action, test.app)
+		if sealift.ReasonOf(err) != test.want || (err != nil) != (test.want != "") {
+			t.Errorf("bound to %q, %s on %q: %v", test.scope, test.action, test.app, err)
+		}
+	}
+}
+
+func TestMayGrant(t *testing.T) {
+	for role, want := range map[access.Role][2]bool{ // an owner's, another
+		access.RoleOwner: {true, true}, access.RoleSecurityOfficer: {false, true},
+		access.RoleReleaseManager: {}, access.RoleDeveloper: {}, access.RoleAuditor: {}, access.RoleOperator: {},
+	} {
+		for i, other := range []access.Role{access.RoleOwner, access.RoleDeveloper} {
+			if err := access.MayGrant(role, other); (err == nil) != want[i] || err != nil && sealift.KindOf(err) != sealift.KindDenied {
+				t.Errorf("%s makes one of %s: %v", role, other, err)
+			}
 		}
 	}
 }

@@ -31,6 +31,8 @@ const (
 	ReadRoot       Action = "root.read"       //
 	AcceptRoot     Action = "root.accept"     // bring the outcome of a ceremony
 	ReadLog        Action = "log.read"        // list, export and prove entries of the log
+	ListTokens     Action = "token.list"      // never their secrets
+	ManageTokens   Action = "token.manage"    // make and revoke access tokens
 )
 
 type grants map[Action]bool
@@ -40,10 +42,12 @@ var table = map[Role]grants{
 	RoleOwner: {
 		ListApps: true, CreateApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
 		IssueEnrolment: true, Publish: true, ListReleases: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		ListTokens: true, ManageTokens: true,
 	},
 	RoleSecurityOfficer: {
 		ListApps: true, OpenEnrolment: true, ListChannels: true,
 		IssueEnrolment: true, ListReleases: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		ListTokens: true, ManageTokens: true,
 	},
 	RoleReleaseManager: {
 		ListApps: true, CreateApp: true, ListChannels: true, CreateChannel: true,
@@ -53,7 +57,7 @@ var table = map[Role]grants{
 		ListApps: true, ListChannels: true, Publish: true, ListReleases: true, ReadRoot: true,
 	},
 	RoleAuditor: {
-		ListApps: true, ListChannels: true, ListReleases: true, ReadRoot: true, ReadLog: true,
+		ListApps: true, ListChannels: true, ListReleases: true, ReadRoot: true, ReadLog: true, ListTokens: true,
 	},
 	RoleOperator: {
 		ListApps: true, ListChannels: true, IssueEnrolment: true, ListReleases: true, ReadRoot: true,
@@ -78,4 +82,32 @@ func Allow(role Role, action Action) error {
 	return sealift.Errorf(sealift.KindDenied, "checking permission", "the role %q may not do %s", role, action).
 		WithReason("role").
 		WithHint("ask the owner of this vault for a token with another role")
+}
+
+// everywhere are the actions on no app in particular that somebody may do who is
+// bound to one: all that reading their own app and publishing needs.
+var everywhere = grants{ListApps: true, ReadRoot: true}
+
+// Allow returns nil if p may do action on app, or on none in particular if that
+// is empty; else KindDenied with reason "role" or "scope".
+func (p Principal) Allow(action Action, app sealift.AppID) error {
+	if err := Allow(p.Role, action); err != nil {
+		return err
+	}
+	if p.App == "" || app == p.App || app == "" && everywhere[action] {
+		return nil
+	}
+	return sealift.Errorf(sealift.KindDenied, "checking permission", "this token is for %s alone", p.App).
+		WithReason("scope").WithHint("ask the owner of this vault for a token with another scope")
+}
+
+// MayGrant returns nil if a caller of role may make a token of role other: an
+// owner any, everybody else any but an owner's; else KindDenied with reason
+// "role".
+func MayGrant(role, other Role) error {
+	if err := Allow(role, ManageTokens); err != nil || role == RoleOwner || other != RoleOwner {
+		return err
+	}
+	return sealift.Errorf(sealift.KindDenied, "checking permission", "the role %q may not make a token of an owner", role).
+		WithReason("role").WithHint("ask an owner of this vault")
 }

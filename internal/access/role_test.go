@@ -23,6 +23,8 @@ release.list      yes    yes               yes              yes        yes      
 root.read         yes    yes               yes              yes        yes      yes
 root.accept       yes    yes               no               no         no       no
 log.read          yes    yes               no               no         yes      no
+token.list        yes    yes               no               no         yes      no
+token.manage      yes    yes               no               no         no       no
 `
 
 func TestEveryCell(t *testing.T) {

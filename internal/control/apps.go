@@ -2,6 +2,7 @@ package control
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -25,15 +26,18 @@ func (h *handler) GetStatus(w http.ResponseWriter, r *http.Request) {
 
 // ListApps implements GET /apps.
 func (h *handler) ListApps(w http.ResponseWriter, r *http.Request) {
-	h.do(w, r, access.ListApps, http.StatusOK, func(access.Caller) (any, error) {
+	h.do(w, r, access.ListApps, noApp, http.StatusOK, func(by access.Caller) (any, error) {
 		apps, err := h.Apps.Apps(r.Context())
+		if by.App != "" {
+			apps = slices.DeleteFunc(apps, func(a service.App) bool { return a.ID != by.App })
+		}
 		return api.AppList{Apps: each(apps, appOut)}, err
 	})
 }
 
 // CreateApp implements POST /apps.
 func (h *handler) CreateApp(w http.ResponseWriter, r *http.Request) {
-	h.do(w, r, access.CreateApp, http.StatusCreated, func(by access.Caller) (any, error) {
+	h.do(w, r, access.CreateApp, noApp, http.StatusCreated, func(by access.Caller) (any, error) {
 		var body api.NewApp
 		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
 			return nil, err
@@ -58,7 +62,7 @@ func (h *handler) CreateApp(w http.ResponseWriter, r *http.Request) {
 
 // GetApp implements GET /apps/{app}.
 func (h *handler) GetApp(w http.ResponseWriter, r *http.Request, app api.InApp) {
-	h.do(w, r, access.ListApps, http.StatusOK, func(access.Caller) (any, error) {
+	h.do(w, r, access.ListApps, app, http.StatusOK, func(access.Caller) (any, error) {
 		id, err := sealift.ParseAppID(app)
 		if err != nil {
 			return nil, err
@@ -70,7 +74,7 @@ func (h *handler) GetApp(w http.ResponseWriter, r *http.Request, app api.InApp) 
 
 // ListChannels implements GET /apps/{app}/channels.
 func (h *handler) ListChannels(w http.ResponseWriter, r *http.Request, app api.InApp) {
-	h.do(w, r, access.ListChannels, http.StatusOK, func(access.Caller) (any, error) {
+	h.do(w, r, access.ListChannels, app, http.StatusOK, func(access.Caller) (any, error) {
 		id, err := sealift.ParseAppID(app)
 		if err != nil {
 			return nil, err
@@ -82,7 +86,7 @@ func (h *handler) ListChannels(w http.ResponseWriter, r *http.Request, app api.I
 
 // CreateChannel implements POST /apps/{app}/channels.
 func (h *handler) CreateChannel(w http.ResponseWriter, r *http.Request, app api.InApp) {
-	h.do(w, r, access.CreateChannel, http.StatusCreated, func(by access.Caller) (any, error) {
+	h.do(w, r, access.CreateChannel, app, http.StatusCreated, func(by access.Caller) (any, error) {
 		id, err := sealift.ParseAppID(app)
 		if err != nil {
 			return nil, err
@@ -102,7 +106,7 @@ func (h *handler) CreateChannel(w http.ResponseWriter, r *http.Request, app api.
 
 // CreateEnrolmentToken implements POST /apps/{app}/enrolment-tokens.
 func (h *handler) CreateEnrolmentToken(w http.ResponseWriter, r *http.Request, app api.InApp) {
-	h.do(w, r, access.IssueEnrolment, http.StatusCreated, func(by access.Caller) (any, error) {
+	h.do(w, r, access.IssueEnrolment, app, http.StatusCreated, func(by access.Caller) (any, error) {
 		id, err := sealift.ParseAppID(app)
 		if err != nil {
 			return nil, err
@@ -123,33 +127,47 @@ func (h *handler) CreateEnrolmentToken(w http.ResponseWriter, r *http.Request, a
 	})
 }
 
-// defaultEnrolmentLife and minEnrolmentLife bound an enrolment token's life
-// with sealift.MaxEnrolmentLife.
+// A token's life is at least minTokenLife, at most sealift.MaxTokenLife, and one
+// of the defaults where none is asked for.
 const (
+	minTokenLife         = time.Minute
 	defaultEnrolmentLife = 30 * 24 * time.Hour
-	minEnrolmentLife     = time.Minute
+	defaultAccessLife    = 90 * 24 * time.Hour
 )
 
 func newEnrolmentToken(body api.NewEnrolmentToken) (service.NewEnrolmentToken, error) {
 	const op = "checking enrolment token"
 	var none service.NewEnrolmentToken
-	if len(body.Label) > sealift.MaxLabel || !utf8.ValidString(body.Label) || strings.ContainsFunc(body.Label, unicode.IsControl) {
-		return none, sealift.Errorf(sealift.KindInvalid, op, "the label is not allowed").
-			WithHint("use at most %d bytes without control characters", sealift.MaxLabel)
+	if err := checkLabel(op, body.Label); err != nil {
+		return none, err
 	}
 	if body.Uses < 0 || body.Uses > sealift.MaxEnrolments {
 		return none, sealift.Errorf(sealift.KindInvalid, op, "%d uses are not allowed", body.Uses).
 			WithHint("use 0 for any number, or 1 to %d", sealift.MaxEnrolments)
 	}
-	life := defaultEnrolmentLife
-	if body.ExpiresIn != 0 {
-		if body.ExpiresIn < int64(minEnrolmentLife/time.Second) || body.ExpiresIn > int64(sealift.MaxEnrolmentLife/time.Second) {
-			return none, sealift.Errorf(sealift.KindInvalid, op, "it may not expire in %d seconds", body.ExpiresIn).
-				WithHint("use %s to %s", minEnrolmentLife, sealift.MaxEnrolmentLife)
-		}
-		life = time.Duration(body.ExpiresIn) * time.Second
+	life, err := tokenLife(op, body.ExpiresIn, defaultEnrolmentLife)
+	return service.NewEnrolmentToken{Label: body.Label, Uses: body.Uses, Life: life}, err
+}
+
+func checkLabel(op, label string) error {
+	if len(label) > sealift.MaxLabel || !utf8.ValidString(label) || strings.ContainsFunc(label, unicode.IsControl) {
+		return sealift.Errorf(sealift.KindInvalid, op, "the label is not allowed").
+			WithHint("use at most %d bytes without control characters", sealift.MaxLabel)
 	}
-	return service.NewEnrolmentToken{Label: body.Label, Uses: body.Uses, Life: life}, nil
+	return nil
+}
+
+// tokenLife is how long a token lives that is to expire in so many seconds; 0
+// is otherwise.
+func tokenLife(op string, seconds int64, otherwise time.Duration) (time.Duration, error) {
+	if seconds == 0 {
+		return otherwise, nil
+	}
+	if seconds < int64(minTokenLife/time.Second) || seconds > int64(sealift.MaxTokenLife/time.Second) {
+		return 0, sealift.Errorf(sealift.KindInvalid, op, "it may not expire in %d seconds", seconds).
+			WithHint("use %s to %s", minTokenLife, sealift.MaxTokenLife)
+	}
+	return time.Duration(seconds) * time.Second, nil
 }
 
 func appKind(kind api.AppKind) (service.AppKind, error) {

@@ -14,7 +14,7 @@ import (
 
 // ListEntries implements GET /audit/entries.
 func (h *handler) ListEntries(w http.ResponseWriter, r *http.Request, params api.ListEntriesParams) {
-	h.do(w, r, access.ReadLog, http.StatusOK, func(by access.Caller) (any, error) {
+	h.do(w, r, access.ReadLog, noApp, http.StatusOK, func(by access.Caller) (any, error) {
 		want, err := entriesOf(params)
 		if err != nil {
 			return nil, err
@@ -73,7 +73,7 @@ func entryOut(r audit.Record) api.LogEntry {
 
 // BeginExport implements POST /audit/exports.
 func (h *handler) BeginExport(w http.ResponseWriter, r *http.Request) {
-	h.do(w, r, access.ReadLog, http.StatusOK, func(by access.Caller) (any, error) {
+	h.do(w, r, access.ReadLog, noApp, http.StatusOK, func(by access.Caller) (any, error) {
 		e, err := h.Log.BeginExport(r.Context(), by)
 		return api.LogExport{Origin: e.Origin, Keys: e.Keys, Checkpoint: checkpointOut(e.Checkpoint)}, err
 	})
@@ -85,7 +85,7 @@ func checkpointOut(c service.Checkpoint) api.Checkpoint {
 
 // ListLeaves implements GET /audit/leaves.
 func (h *handler) ListLeaves(w http.ResponseWriter, r *http.Request, params api.ListLeavesParams) {
-	h.do(w, r, access.ReadLog, http.StatusOK, func(by access.Caller) (any, error) {
+	h.do(w, r, access.ReadLog, noApp, http.StatusOK, func(by access.Caller) (any, error) {
 		if params.Limit == 0 {
 			params.Limit = sealift.MaxLeaves
 		}
@@ -107,7 +107,7 @@ func leafOut(l audit.Stored) api.Leaf {
 
 // ListCheckpoints implements GET /audit/checkpoints.
 func (h *handler) ListCheckpoints(w http.ResponseWriter, r *http.Request, params api.ListCheckpointsParams) {
-	h.do(w, r, access.ReadLog, http.StatusOK, func(by access.Caller) (any, error) {
+	h.do(w, r, access.ReadLog, noApp, http.StatusOK, func(by access.Caller) (any, error) {
 		if err := checkIndex(params.Least); err != nil {
 			return nil, err
 		}
@@ -118,7 +118,7 @@ func (h *handler) ListCheckpoints(w http.ResponseWriter, r *http.Request, params
 
 // ProveEntry implements GET /audit/proofs/{index}.
 func (h *handler) ProveEntry(w http.ResponseWriter, r *http.Request, index api.EntryIndex) {
-	h.do(w, r, access.ReadLog, http.StatusOK, func(by access.Caller) (any, error) {
+	h.do(w, r, access.ReadLog, noApp, http.StatusOK, func(by access.Caller) (any, error) {
 		if err := checkIndex(index); err != nil {
 			return nil, err
 		}

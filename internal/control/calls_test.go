@@ -79,7 +79,7 @@ func TestEnrolmentToken(t *testing.T) {
 	}{
 		{api.NewEnrolmentToken{}, service.NewEnrolmentToken{Life: 30 * 24 * time.Hour}},
 		{api.NewEnrolmentToken{Label: "für Tester", Uses: 7, ExpiresIn: 3600}, service.NewEnrolmentToken{Label: "für Tester", Uses: 7, Life: time.Hour}},
-		{api.NewEnrolmentToken{Label: strings.Repeat("x", 128), Uses: 1_000_000, ExpiresIn: 31622400}, service.NewEnrolmentToken{Label: strings.Repeat("x", 128), Uses: 1_000_000, Life: sealift.MaxEnrolmentLife}},
+		{api.NewEnrolmentToken{Label: strings.Repeat("x", 128), Uses: 1_000_000, ExpiresIn: 31622400}, service.NewEnrolmentToken{Label: strings.Repeat("x", 128), Uses: 1_000_000, Life: sealift.MaxTokenLife}},
 	} {
 		token, expires, err := c.CreateEnrolmentToken(t.Context(), "com.acme.shop", x.send)
 		if err != nil || token.Reveal() != token1.Token.Reveal() || !expires.Equal(token1.Expires) {

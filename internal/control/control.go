@@ -7,7 +7,7 @@
 //	Guard        request id, log line, panics become problems   (package problem)
 //	cross-origin a browser on another site may read, not change  (net/http)
 //	sign in      bearer token → access.Principal                 (package access)
-//	authorise    role × action
+//	authorise    role × action × app
 //	sealed?      a sealed vault answers its status only
 //	form         path, query and body; unknown fields are refused
 //	service      package service says what each one does
@@ -51,6 +51,7 @@ type Services struct {
 	Releases   service.Releases
 	Roots      service.Roots
 	Log        service.Log
+	Tokens     service.Tokens
 }
 
 // Options are what a handler does not need to work.
@@ -160,18 +161,20 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	problem.Answer(w, r, err, h.log)
 }
 
-// allow signs the caller of r in and asks whether they may do all of actions.
-func (h *handler) allow(r *http.Request, actions ...access.Action) (access.Caller, error) {
+// noApp stands for the app of an action on none in particular.
+const noApp = ""
+
+// allow signs the caller of r in and asks whether they may do action on app,
+// which is as it stands in the path.
+func (h *handler) allow(r *http.Request, action access.Action, app string) (access.Caller, error) {
 	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	principal, err := h.SignIn.Authenticate(r.Context(), bearer)
 	if err != nil {
 		return access.Caller{}, err
 	}
 	problem.TraceOf(r.Context()).Who = principal.ID
-	for _, action := range actions {
-		if err := access.Allow(principal.Role, action); err != nil {
-			return access.Caller{}, err
-		}
+	if err := principal.Allow(action, sealift.AppID(app)); err != nil {
+		return access.Caller{}, err
 	}
 	status, err := h.Vault.Status(r.Context())
 	if err != nil {
@@ -185,9 +188,9 @@ func (h *handler) allow(r *http.Request, actions ...access.Action) (access.Calle
 }
 
 // do answers r with status and the JSON of what work returns, or with nothing
-// where that is nil, if the caller may do action.
-func (h *handler) do(w http.ResponseWriter, r *http.Request, action access.Action, status int, work func(by access.Caller) (any, error)) {
-	by, err := h.allow(r, action)
+// where that is nil, if the caller may do action on app.
+func (h *handler) do(w http.ResponseWriter, r *http.Request, action access.Action, app string, status int, work func(by access.Caller) (any, error)) {
+	by, err := h.allow(r, action, app)
 	if err != nil {
 		h.fail(w, r, err)
 		return

@@ -42,6 +42,9 @@ func (o oneToken) AccessToken(_ context.Context, id string) (store.Token, error)
 	return o.row, nil
 }
 
+// CheckRow takes it for the vault's.
+func (oneToken) CheckRow(store.Authentic) error { return nil }
+
 // services is a fake of every service: it notes what it was asked, and answers
 // with err or with values that the tests know.
 type services struct {
@@ -166,7 +169,7 @@ type fixture struct {
 }
 
 func (s *services) all(signIn control.SignIn) control.Services {
-	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Releases: s, Roots: s, Log: s}
+	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Releases: s, Roots: s, Log: s, Tokens: s}
 }
 
 func newFixture(t *testing.T, signIn control.SignIn) *fixture {

@@ -40,6 +40,9 @@ var operations = []operation{
 	{"getRelease", "GET", acme + "/releases/1.4.0", "", 200, access.ListReleases},
 	{"getRoot", "GET", control.Prefix + "/root", "", 200, access.ReadRoot},
 	{"acceptRoot", "POST", control.Prefix + "/root", `{"root":"e30="}`, 200, access.AcceptRoot},
+	{"listTokens", "GET", control.Prefix + "/tokens", "", 200, access.ListTokens},
+	{"createToken", "POST", control.Prefix + "/tokens", `{"role":"developer"}`, 201, access.ManageTokens},
+	{"revokeToken", "DELETE", control.Prefix + "/tokens/0123456789abcdef", "", 204, access.ManageTokens},
 	{"listEntries", "GET", control.Prefix + "/audit/entries", "", 200, access.ReadLog},
 	{"beginExport", "POST", control.Prefix + "/audit/exports", "", 200, access.ReadLog},
 	{"listLeaves", "GET", control.Prefix + "/audit/leaves?first=0", "", 200, access.ReadLog},
@@ -166,7 +169,7 @@ func TestASealedVaultAnswersItsStatusOnly(t *testing.T) {
 func TestSignInWithTokens(t *testing.T) {
 	token := access.NewToken(access.KindOwner, sealift.Digest{1})
 	directory := oneToken{token.Row(access.RoleOwner, time.Now(), time.Time{})}
-	f := newFixture(t, &access.Authenticator{Directory: directory, Now: time.Now})
+	f := newFixture(t, &access.Authenticator{Directory: directory, Rows: directory, Now: time.Now})
 	if a := f.do("GET", control.Prefix+"/apps", token.Reveal(), ""); a.status != 200 {
 		t.Errorf("%d %s", a.status, a.body)
 	}

@@ -16,7 +16,7 @@ const maxCSR = 16 << 10
 
 // ReserveDraft implements POST /apps/{app}/channels/{channel}/drafts.
 func (h *handler) ReserveDraft(w http.ResponseWriter, r *http.Request, app api.InApp, channel api.InChannel) {
-	h.do(w, r, access.Publish, http.StatusCreated, func(by access.Caller) (any, error) {
+	h.do(w, r, access.Publish, app, http.StatusCreated, func(by access.Caller) (any, error) {
 		var body api.NewDraft
 		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
 			return nil, err
@@ -55,7 +55,7 @@ func reservation(app, channel string, body api.NewDraft) (want service.Reservati
 
 // UploadBlob implements PUT /apps/{app}/blobs/{sha256}.
 func (h *handler) UploadBlob(w http.ResponseWriter, r *http.Request, app api.InApp, sha256 api.SHA256) {
-	by, err := h.allow(r, access.Publish)
+	by, err := h.allow(r, access.Publish, app)
 	if err != nil {
 		h.fail(w, r, err)
 		return
@@ -101,7 +101,7 @@ func checkLength(length int64) error {
 
 // SubmitDraft implements POST /apps/{app}/drafts/{draft}/submit.
 func (h *handler) SubmitDraft(w http.ResponseWriter, r *http.Request, app api.InApp, draft api.OfDraft) {
-	h.do(w, r, access.Publish, http.StatusOK, func(by access.Caller) (any, error) {
+	h.do(w, r, access.Publish, app, http.StatusOK, func(by access.Caller) (any, error) {
 		id, err := draftOf(app, draft)
 		if err != nil {
 			return nil, err
@@ -130,7 +130,7 @@ func checkBytes(name string, b []byte, most int) error {
 
 // AbandonDraft implements DELETE /apps/{app}/drafts/{draft}.
 func (h *handler) AbandonDraft(w http.ResponseWriter, r *http.Request, app api.InApp, draft api.OfDraft) {
-	h.do(w, r, access.Publish, http.StatusNoContent, func(by access.Caller) (any, error) {
+	h.do(w, r, access.Publish, app, http.StatusNoContent, func(by access.Caller) (any, error) {
 		id, err := draftOf(app, draft)
 		if err != nil {
 			return nil, err

@@ -14,7 +14,7 @@ const defaultPage = 50
 
 // ListReleases implements GET /apps/{app}/releases.
 func (h *handler) ListReleases(w http.ResponseWriter, r *http.Request, app api.InApp, params api.ListReleasesParams) {
-	h.do(w, r, access.ListReleases, http.StatusOK, func(access.Caller) (any, error) {
+	h.do(w, r, access.ListReleases, app, http.StatusOK, func(access.Caller) (any, error) {
 		id, err := sealift.ParseAppID(app)
 		if err != nil {
 			return nil, err
@@ -68,7 +68,7 @@ func filters(channel, platform string) (c sealift.Channel, p sealift.Platform, e
 
 // GetRelease implements GET /apps/{app}/releases/{release}.
 func (h *handler) GetRelease(w http.ResponseWriter, r *http.Request, app api.InApp, release string, params api.GetReleaseParams) {
-	h.do(w, r, access.ListReleases, http.StatusOK, func(access.Caller) (any, error) {
+	h.do(w, r, access.ListReleases, app, http.StatusOK, func(access.Caller) (any, error) {
 		id, err := sealift.ParseAppID(app)
 		if err != nil {
 			return nil, err
@@ -117,7 +117,7 @@ func contentOut(c service.Content) api.Content {
 
 // GetRoot implements GET /root.
 func (h *handler) GetRoot(w http.ResponseWriter, r *http.Request) {
-	if _, err := h.allow(r, access.ReadRoot); err != nil {
+	if _, err := h.allow(r, access.ReadRoot, noApp); err != nil {
 		h.fail(w, r, err)
 		return
 	}
@@ -134,7 +134,7 @@ func (h *handler) GetRoot(w http.ResponseWriter, r *http.Request) {
 
 // AcceptRoot implements POST /root.
 func (h *handler) AcceptRoot(w http.ResponseWriter, r *http.Request) {
-	h.do(w, r, access.AcceptRoot, http.StatusOK, func(by access.Caller) (any, error) {
+	h.do(w, r, access.AcceptRoot, noApp, http.StatusOK, func(by access.Caller) (any, error) {
 		var body api.Ceremony
 		if err := readJSON(w, r, sealift.MaxCeremonyBody, &body); err != nil {
 			return nil, err

@@ -23,8 +23,8 @@ func secretName(id string) string { return "enrolment-token:" + id }
 func (d *Desk) CreateEnrolmentToken(ctx context.Context, by access.Caller, app sealift.AppID, want service.NewEnrolmentToken) (service.EnrolmentToken, error) {
 	return vault.Do(ctx, d.vault, func(tx *vault.Tx) (service.EnrolmentToken, error) {
 		now := d.now().UTC()
-		if _, err := tx.App(ctx, app); err != nil {
-			return service.EnrolmentToken{}, unknownApp(app, err)
+		if _, err := d.app(ctx, tx, app); err != nil {
+			return service.EnrolmentToken{}, err
 		}
 		first, err := tx.Root(ctx, 1)
 		if err != nil {
@@ -51,26 +51,43 @@ func (d *Desk) CreateEnrolmentToken(ctx context.Context, by access.Caller, app s
 	})
 }
 
-func unknownApp(app sealift.AppID, err error) error {
-	if err == nil || sealift.KindOf(err) != sealift.KindNotFound {
-		return err
+// app returns an app that the vault made.
+func (d *Desk) app(ctx context.Context, tx store.AppTx, id sealift.AppID) (store.App, error) {
+	app, err := tx.App(ctx, id)
+	switch {
+	case sealift.KindOf(err) == sealift.KindNotFound:
+		return app, sealift.Errorf(sealift.KindNotFound, "looking up the app", "there is no app %s", id).
+			WithReason("app").WithHint("create it with: sealift app create %s", id)
+	case err != nil:
+		return app, err
 	}
-	return sealift.Errorf(sealift.KindNotFound, "looking up the app", "there is no app %s", app).
-		WithReason("app").WithHint("create it with: sealift app create %s", app)
+	return app, d.vault.CheckRow(app)
+}
+
+// device returns a device that the vault enrolled.
+func (d *Desk) device(ctx context.Context, tx store.DeviceTx, app sealift.AppID, id sealift.DeviceID) (store.Device, error) {
+	device, err := tx.Device(ctx, app, id)
+	if err == nil {
+		err = d.vault.CheckRow(device)
+	}
+	return device, err
 }
 
 // enrol takes a new device in, or an old one again with new keys for its HPKE.
 func (v *visit) enrol(ctx context.Context) (trust.Enrolled, error) {
 	const op = "enrolling the device"
-	app, err := v.tx.App(ctx, v.req.App)
+	app, err := v.desk.app(ctx, v.tx, v.req.App)
 	if err != nil {
-		return trust.Enrolled{}, unknownApp(v.req.App, err)
+		return trust.Enrolled{}, err
 	}
 	if err := v.checkForm(); err != nil {
 		return trust.Enrolled{}, sealift.Errorf(sealift.KindInvalid, op, "%w", err).WithReason("malformed")
 	}
-	if old, err := v.tx.Device(ctx, v.req.App, v.req.Device); err == nil && old.State == store.DeviceRevoked {
+	switch old, err := v.desk.device(ctx, v.tx, v.req.App, v.req.Device); {
+	case err == nil && old.State == store.DeviceRevoked:
 		return trust.Enrolled{}, sealift.Errorf(sealift.KindDenied, op, "device %s was revoked", v.req.Device).WithReason("revoked")
+	case err != nil && sealift.KindOf(err) != sealift.KindNotFound:
+		return trust.Enrolled{}, err // a forged row may hide a revoked one
 	}
 	token := ""
 	if v.enrolment.Token != nil || !app.OpenEnrolment {
@@ -79,11 +96,16 @@ func (v *visit) enrol(ctx context.Context) (trust.Enrolled, error) {
 		}
 	}
 	e := v.enrolment
-	return trust.Enrolled{Device: v.req.Device}, v.tx.PutDevice(ctx, store.Device{
+	row := store.Device{
 		App: v.req.App, ID: v.req.Device, Identity: e.Identity,
 		KEM: e.HPKE.KEM, KDF: e.HPKE.KDF, AEAD: e.HPKE.AEAD, PublicKey: e.HPKE.PublicKey,
 		Platform: e.Platform, Runtime: e.Runtime, Token: token, State: store.DeviceActive, Enrolled: v.now,
-	})
+	}
+	if row.MAC, err = v.tx.Authenticate(row); err != nil {
+		return trust.Enrolled{}, err
+	}
+	v.written = row.MAC
+	return trust.Enrolled{Device: v.req.Device}, v.tx.PutDevice(ctx, row)
 }
 
 func (v *visit) checkForm() error {

@@ -88,6 +88,7 @@ type visit struct {
 	req       *trust.Request
 	enrolment *trust.Enrolment // for RequestEnrol
 	device    store.Device     // for every other
+	written   []byte           // MAC of the row that was written for it
 }
 
 func (v *visit) actor() audit.Actor {
@@ -114,8 +115,8 @@ func (v *visit) admit(ctx context.Context, tx store.Tx, signed *trust.SignedRequ
 		return sealift.Errorf(sealift.KindDenied, op, "the request is dated %s", v.req.Time.Format(time.RFC3339)).WithReason("time")
 	}
 	if v.enrolment != nil {
-		_, err = tx.App(ctx, v.req.App) // strangers get no entry for apps that are none
-		return unknownApp(v.req.App, err)
+		_, err = v.desk.app(ctx, tx, v.req.App) // strangers get no entry for apps that are none
+		return err
 	}
 	return nil
 }
@@ -123,7 +124,7 @@ func (v *visit) admit(ctx context.Context, tx store.Tx, signed *trust.SignedRequ
 // enter runs the third check, and reads the device as it is now.
 func (v *visit) enter(ctx context.Context) (err error) {
 	if v.enrolment == nil {
-		if v.device, err = v.tx.Device(ctx, v.req.App, v.req.Device); err != nil {
+		if v.device, err = v.desk.device(ctx, v.tx, v.req.App, v.req.Device); err != nil {
 			return err
 		}
 	}
@@ -137,7 +138,7 @@ func (v *visit) identity(ctx context.Context, tx store.DeviceTx, claims *trust.R
 		err := trust.DecodeBody(claims.Body, v.enrolment)
 		return v.enrolment.Identity, err
 	}
-	device, err := tx.Device(ctx, claims.App, claims.Device)
+	device, err := v.desk.device(ctx, tx, claims.App, claims.Device)
 	if sealift.KindOf(err) == sealift.KindNotFound {
 		return nil, sealift.Errorf(sealift.KindDenied, op, "device %s is not enrolled for %s", claims.Device, claims.App).
 			WithReason("unknown-device").WithHint("enrol the device first")
@@ -161,6 +162,9 @@ func (v *visit) answer(ctx context.Context) ([]byte, error) {
 	}
 	result := audit.OK
 	details := map[string]string{"app": string(v.req.App)}
+	if v.written != nil {
+		details[vault.RowDetail] = vault.RowTag(v.written)
+	}
 	if a.Refused != nil {
 		result, details["reason"] = audit.Refused, a.Refused.Reason
 	}

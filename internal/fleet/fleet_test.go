@@ -6,6 +6,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"database/sql"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/trust"
 )
 
@@ -347,7 +350,12 @@ func TestGrantRefusals(t *testing.T) {
 
 	row := b.row(d)
 	row.State = store.DeviceRevoked
-	b.check(b.store.Update(b.Context(), func(tx store.Tx) error { return tx.PutDevice(b.Context(), row) }))
+	b.check(b.vault.Update(b.Context(), func(tx *vault.Tx) (err error) {
+		if row.MAC, err = tx.Authenticate(row); err != nil {
+			return err
+		}
+		return tx.PutDevice(b.Context(), row)
+	}))
 	_, answered, err = b.ask(b.request(d, trust.RequestEpoch), trust.EpochRequest{Channel: "production", Number: 1}, d.identity)
 	b.wantSigned("revoked", answered, err, sealift.KindDenied, "revoked")
 	answered, err = b.enrol(d, b.token(0, time.Hour)) // nor does it come back by itself
@@ -389,4 +397,50 @@ func (b *bench) logSize() (n int) {
 		return err
 	}))
 	return n
+}
+
+// Rows that something else than the vault wrote make nobody a device, and no
+// app open.
+func TestForgedRows(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.enrolled()
+	epoch := func() (bool, error) {
+		_, answered, err := b.ask(b.request(d, trust.RequestEpoch), trust.EpochRequest{Channel: "production", Number: 1}, d.identity)
+		return answered, err
+	}
+	put := func(row store.Device) {
+		b.check(b.store.Update(b.Context(), func(tx store.Tx) error { return tx.PutDevice(b.Context(), row) }))
+	}
+	good := b.row(d)
+	for what, bend := range map[string]func(*store.Device){
+		"another HPKE key": func(r *store.Device) { r.PublicKey = slices.Concat(r.PublicKey[1:], r.PublicKey[:1]) },
+		"another state":    func(r *store.Device) { r.State = "favourite" },
+		"no MAC":           func(r *store.Device) { r.MAC = nil },
+	} {
+		row := good
+		bend(&row)
+		put(row)
+		answered, err := epoch()
+		b.wantSilence(what, answered, err, sealift.KindDenied, vault.ReasonForged)
+	}
+	put(good)
+	if answered, err := epoch(); !answered || err != nil {
+		t.Errorf("the row as the vault wrote it: %t, %v", answered, err)
+	}
+
+	stranger := b.newDevice()
+	b.bendApp("UPDATE apps SET open_enrolment = 1 WHERE id = ?")
+	_, answered, err := b.ask(b.request(stranger, trust.RequestEnrol), b.enrolment(stranger), stranger.identity)
+	b.wantSilence("an app that was opened by SQL", answered, err, sealift.KindDenied, vault.ReasonForged)
+}
+
+// bendApp changes the app's row behind the store's back.
+func (b *bench) bendApp(statement string) {
+	b.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(b.dir, "vault.db")+"?_pragma=busy_timeout(5000)")
+	b.check(err)
+	defer db.Close()
+	_, err = db.ExecContext(b.Context(), statement, b.app)
+	b.check(err)
 }

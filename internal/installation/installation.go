@@ -22,6 +22,7 @@ import (
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/edge"
 	"github.com/sealift/sealift/internal/fleet"
+	"github.com/sealift/sealift/internal/people"
 	"github.com/sealift/sealift/internal/release"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/store/sqlite"
@@ -110,7 +111,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 	mux := http.NewServeMux()
 	mux.Handle("/", edge.New(i.published, i.Desk, edge.Options{Log: i.log, Address: address}))
 	mux.Handle(control.Prefix+"/", control.New(control.Services{
-		SignIn:     &access.Authenticator{Directory: access.InStore(i.store), Now: i.now},
+		SignIn:     &access.Authenticator{Directory: access.InStore(i.store), Rows: i.Vault, Now: i.now},
 		Vault:      status{i.Vault},
 		Apps:       i.Releases,
 		Enrolment:  i.Desk,
@@ -118,6 +119,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Releases:   i.Releases,
 		Roots:      i.Releases,
 		Log:        release.NewJournal(i.Releases),
+		Tokens:     people.New(i.store, i.Vault, i.now),
 	}, control.Options{Version: version, Log: i.log, Address: address}))
 	return mux
 }

@@ -18,7 +18,7 @@ import (
 func (s *Service) CreateChannel(ctx context.Context, by access.Caller, app sealift.AppID, name sealift.Channel) (service.Channel, error) {
 	made, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (service.Channel, error) {
 		now := s.now().UTC()
-		if _, err := findApp(ctx, tx, app); err != nil {
+		if _, err := s.findApp(ctx, tx, app); err != nil {
 			return service.Channel{}, err
 		}
 		if err := tx.InsertChannel(ctx, store.Channel{App: app, Name: name, Created: now}); err != nil {
@@ -72,7 +72,7 @@ func (s *Service) turnEpoch(ctx context.Context, tx *vault.Tx, by access.Caller,
 // Channels returns every channel of app, by name, or KindNotFound.
 func (s *Service) Channels(ctx context.Context, app sealift.AppID) ([]service.Channel, error) {
 	return view(ctx, s.store, func(tx store.Tx) ([]service.Channel, error) {
-		if _, err := findApp(ctx, tx, app); err != nil {
+		if _, err := s.findApp(ctx, tx, app); err != nil {
 			return nil, err
 		}
 		rows, err := tx.Channels(ctx, app)

@@ -27,7 +27,7 @@ func (s *Service) Reserve(ctx context.Context, by access.Caller, want service.Re
 	now := s.now().UTC()
 	d := store.Draft{ID: newDraftID(), Coordinates: of, Act: want.Act, State: store.DraftReserved, Requester: by.ID, Created: now, Expires: now.Add(sealift.MaxPublishAge)}
 	err = s.store.Update(ctx, func(tx store.Tx) error {
-		if _, err := findChannel(ctx, tx, want.App, want.Channel); err != nil {
+		if _, err := s.findChannel(ctx, tx, want.App, want.Channel); err != nil {
 			return err
 		}
 		if err := checkFree(ctx, tx, of); err != nil {
@@ -148,7 +148,7 @@ func findDraft(ctx context.Context, tx store.ReleaseTx, app sealift.AppID, id st
 // UploadBlob stores a sealed blob in the published tree. It is ciphertext that
 // no document names yet.
 func (s *Service) UploadBlob(ctx context.Context, by access.Caller, app sealift.AppID, digest sealift.Digest, length int64, r io.Reader) error {
-	_, err := view(ctx, s.store, func(tx store.Tx) (store.App, error) { return findApp(ctx, tx, app) })
+	_, err := view(ctx, s.store, func(tx store.Tx) (store.App, error) { return s.findApp(ctx, tx, app) })
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/ceremony"
 	"github.com/sealift/sealift/internal/control/service"
-	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/trust"
 )
@@ -98,13 +97,18 @@ func (s *Service) Open(ctx context.Context, outcome ceremony.Outcome, owner acce
 	return s.Flush(ctx)
 }
 
-func (s *Service) addOwner(ctx context.Context, tx store.Tx, actor audit.Actor, owner access.Token) error {
-	now := s.now().UTC()
-	if err := tx.InsertToken(ctx, owner.Row(access.RoleOwner, now, time.Time{})); err != nil {
+func (s *Service) addOwner(ctx context.Context, tx *vault.Tx, actor audit.Actor, owner access.Token) (err error) {
+	row := owner.Row(access.RoleOwner, s.now().UTC(), time.Time{})
+	row.Creator, row.Label = actor.ID, "the first owner"
+	if row.MAC, err = tx.Authenticate(row); err != nil {
 		return err
 	}
-	_, err := audit.Append(ctx, tx, audit.Entry{
-		Time: now, Actor: actor, Action: "token.create", Subject: owner.ID(), Details: map[string]string{"role": string(access.RoleOwner)}, Result: audit.OK,
+	if err := tx.InsertToken(ctx, row); err != nil {
+		return err
+	}
+	_, err = audit.Append(ctx, tx, audit.Entry{
+		Time: row.Created, Actor: actor, Action: "token.create", Subject: owner.ID(), Result: audit.OK,
+		Details: map[string]string{"role": string(access.RoleOwner), vault.RowDetail: vault.RowTag(row.MAC)},
 	})
 	return err
 }

@@ -71,7 +71,7 @@ func (s *Service) uploaded(ctx context.Context, r *trust.Release, full trust.Blo
 		if err := trust.CheckBlob(full, b.Digest, b.Length); err != nil {
 			return store.App{}, err
 		}
-		return findApp(ctx, tx, r.App)
+		return s.findApp(ctx, tx, r.App)
 	})
 }
 

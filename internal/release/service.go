@@ -70,11 +70,14 @@ func view[T any](ctx context.Context, s store.Store, fn func(store.Tx) (T, error
 // CreateApp makes an app; KindConflict if its id is taken.
 func (s *Service) CreateApp(ctx context.Context, by access.Caller, app service.NewApp) (service.App, error) {
 	row := store.App{ID: app.ID, Device: app.Kind == service.AppDevice, OpenEnrolment: app.OpenEnrolment, Created: s.now().UTC()}
-	err := s.store.Update(ctx, func(tx store.Tx) error {
+	err := s.vault.Update(ctx, func(tx *vault.Tx) (err error) {
+		if row.MAC, err = tx.Authenticate(row); err != nil {
+			return err
+		}
 		if err := tx.InsertApp(ctx, row); err != nil {
 			return hinted(err, "creating app "+string(app.ID), "see the apps there are with: sealift app list")
 		}
-		return record(ctx, tx, s.now(), by, "app.create", string(app.ID), map[string]string{"kind": string(app.Kind)})
+		return record(ctx, tx, s.now(), by, "app.create", string(app.ID), map[string]string{"kind": string(app.Kind), vault.RowDetail: vault.RowTag(row.MAC)})
 	})
 	if err != nil {
 		return service.App{}, err
@@ -92,7 +95,7 @@ func appOf(row store.App) service.App {
 
 // App returns one app, or KindNotFound.
 func (s *Service) App(ctx context.Context, id sealift.AppID) (service.App, error) {
-	row, err := view(ctx, s.store, func(tx store.Tx) (store.App, error) { return findApp(ctx, tx, id) })
+	row, err := view(ctx, s.store, func(tx store.Tx) (store.App, error) { return s.findApp(ctx, tx, id) })
 	return appOf(row), err
 }
 
@@ -101,23 +104,30 @@ func (s *Service) Apps(ctx context.Context) ([]service.App, error) {
 	rows, err := view(ctx, s.store, func(tx store.Tx) ([]store.App, error) { return tx.Apps(ctx) })
 	apps := make([]service.App, len(rows))
 	for i, row := range rows {
+		if err := s.vault.CheckRow(row); err != nil {
+			return nil, err
+		}
 		apps[i] = appOf(row)
 	}
 	return apps, err
 }
 
-// findApp says which app is unknown and how to make one.
-func findApp(ctx context.Context, tx store.AppTx, id sealift.AppID) (store.App, error) {
+// findApp says which app is unknown and how to make one, and refuses one that
+// the vault did not make.
+func (s *Service) findApp(ctx context.Context, tx store.AppTx, id sealift.AppID) (store.App, error) {
 	row, err := tx.App(ctx, id)
 	if sealift.KindOf(err) == sealift.KindNotFound {
 		return row, sealift.Errorf(sealift.KindNotFound, "looking up the app", "there is no app %s", id).
 			WithReason("app").WithHint("create it with: sealift app create %s", id)
 	}
+	if err == nil {
+		err = s.vault.CheckRow(row)
+	}
 	return row, err
 }
 
-func findChannel(ctx context.Context, tx store.AppTx, app sealift.AppID, name sealift.Channel) (store.Channel, error) {
-	if _, err := findApp(ctx, tx, app); err != nil {
+func (s *Service) findChannel(ctx context.Context, tx store.AppTx, app sealift.AppID, name sealift.Channel) (store.Channel, error) {
+	if _, err := s.findApp(ctx, tx, app); err != nil {
 		return store.Channel{}, err
 	}
 	row, err := tx.Channel(ctx, app, name)

@@ -25,7 +25,7 @@ func releaseOf(r store.Release) service.Release {
 // Releases returns at most page.Limit releases of app, newest counter first.
 func (s *Service) Releases(ctx context.Context, app sealift.AppID, page service.Page) ([]service.Release, error) {
 	return view(ctx, s.store, func(tx store.Tx) ([]service.Release, error) {
-		if _, err := findApp(ctx, tx, app); err != nil {
+		if _, err := s.findApp(ctx, tx, app); err != nil {
 			return nil, err
 		}
 		rows, err := tx.Releases(ctx, app, store.ReleaseFilter{Channel: page.Channel, Platform: page.Platform, Before: page.Before, Limit: page.Limit})
@@ -41,7 +41,7 @@ func (s *Service) Releases(ctx context.Context, app sealift.AppID, page service.
 // release.json.
 func (s *Service) Release(ctx context.Context, app sealift.AppID, which service.Which) (service.Release, []byte, error) {
 	row, err := view(ctx, s.store, func(tx store.Tx) (store.Release, error) {
-		if _, err := findApp(ctx, tx, app); err != nil {
+		if _, err := s.findApp(ctx, tx, app); err != nil {
 			return store.Release{}, err
 		}
 		if !which.Digest.IsZero() {

@@ -11,7 +11,7 @@ import (
 // by SQL. The store keeps the MAC; package vault makes and checks it.
 type Authentic interface {
 	// Columns returns what kind of row it is, and every column but the MAC, in
-	// a fixed order. No two rows have the same.
+	// a fixed order, the one that names the row first. No two rows have the same.
 	Columns() (kind string, columns []string)
 	// Tag returns the MAC.
 	Tag() []byte
@@ -39,7 +39,7 @@ func (a App) Tag() []byte { return a.MAC }
 func (d Device) Columns() (kind string, columns []string) {
 	suite := func(n uint16) string { return strconv.Itoa(int(n)) }
 	return "device", []string{
-		string(d.App), string(d.ID), hex.EncodeToString(d.Identity), suite(d.KEM), suite(d.KDF), suite(d.AEAD),
+		string(d.ID), string(d.App), hex.EncodeToString(d.Identity), suite(d.KEM), suite(d.KDF), suite(d.AEAD),
 		hex.EncodeToString(d.PublicKey), string(d.Platform), string(d.Runtime), d.Token, string(d.State), column(d.Enrolled),
 	}
 }

@@ -29,9 +29,13 @@ func (tx *Tx) Authenticate(r store.Authentic) ([]byte, error) {
 	return tx.ring.rowMAC(authenticMessage(r))
 }
 
-// RowDetail is what an entry about a row that was written says of it: the row's
-// MAC, by which one that is put back to what it once was can be told.
-func RowDetail(mac []byte) (name, value string) { return "row", hex.EncodeToString(mac) }
+// RowDetail is the detail under which an entry about a row names the MAC that
+// the row had after it: by it, one that is put back to what it once was can be
+// told.
+const RowDetail = "row"
+
+// RowTag writes a row's MAC for an entry.
+func RowTag(mac []byte) string { return hex.EncodeToString(mac) }
 
 // CheckRow refuses a row whose MAC is not that of its columns: KindDenied with
 // ReasonForged, which names the kind of row and its first column. KindSealed

@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"crypto/hmac"
-	"encoding/hex"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -108,7 +107,7 @@ func updateRow(ctx context.Context, tx *Tx, r store.Key, e *event) (KeyInfo, err
 
 func authenticateRow(ring *keyring, r *store.Key, e *event) (err error) {
 	if r.MAC, err = ring.rowMAC(rowMessage(*r)); err == nil {
-		*e = e.detail("row", hex.EncodeToString(r.MAC))
+		*e = e.detail(RowDetail, RowTag(r.MAC))
 	}
 	return err
 }

@@ -182,6 +182,54 @@ func (e ReleaseState) Valid() bool {
 	}
 }
 
+// Defines values for Role.
+const (
+	RoleAuditor         Role = "auditor"
+	RoleDeveloper       Role = "developer"
+	RoleOperator        Role = "operator"
+	RoleOwner           Role = "owner"
+	RoleReleaseManager  Role = "release_manager"
+	RoleSecurityOfficer Role = "security_officer"
+)
+
+// Valid indicates whether the value is a known member of the Role enum.
+func (e Role) Valid() bool {
+	switch e {
+	case RoleAuditor:
+		return true
+	case RoleDeveloper:
+		return true
+	case RoleOperator:
+		return true
+	case RoleOwner:
+		return true
+	case RoleReleaseManager:
+		return true
+	case RoleSecurityOfficer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenKind.
+const (
+	TokenKindOwner   TokenKind = "owner"
+	TokenKindService TokenKind = "service"
+)
+
+// Valid indicates whether the value is a known member of the TokenKind enum.
+func (e TokenKind) Valid() bool {
+	switch e {
+	case TokenKindOwner:
+		return true
+	case TokenKindService:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListEntriesParamsResult.
 const (
 	ListEntriesParamsResultAbandoned ListEntriesParamsResult = "abandoned"
@@ -433,6 +481,13 @@ type LogExport struct {
 	Origin string `json:"origin"`
 }
 
+// MadeToken defines model for MadeToken.
+type MadeToken struct {
+	// Secret The token itself.
+	Secret string `json:"secret"`
+	Token  Token  `json:"token"`
+}
+
 // NewApp defines model for NewApp.
 type NewApp struct {
 	// ID Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -484,6 +539,19 @@ type NewEnrolmentToken struct {
 
 	// Uses How many devices may enrol with it; 0 for any number.
 	Uses int `json:"uses,omitempty"`
+}
+
+// NewToken defines model for NewToken.
+type NewToken struct {
+	// App The only app that it is good for; all where absent.
+	App AppID `json:"app,omitempty"`
+
+	// ExpiresIn Seconds until it ends.
+	ExpiresIn int64 `json:"expiresIn,omitempty"`
+
+	// Label What it is for, in your words.
+	Label string `json:"label,omitempty"`
+	Role  Role   `json:"role"`
 }
 
 // Platform Example: web
@@ -593,6 +661,9 @@ type ReleaseList struct {
 // ReleaseState `published`: devices may be offered it. `withdrawn`: not any more.
 type ReleaseState string
 
+// Role defines model for Role.
+type Role string
+
 // Root defines model for Root.
 type Root struct {
 	// Expires Example: 2026-01-02T03:04:05Z
@@ -650,6 +721,39 @@ type Submission struct {
 
 // Time Example: 2026-01-02T03:04:05Z
 type Time = time.Time
+
+// Token defines model for Token.
+type Token struct {
+	// App The only app that it is good for; all where absent.
+	App AppID `json:"app,omitempty"`
+
+	// Created Example: 2026-01-02T03:04:05Z
+	Created Time `json:"created"`
+
+	// Creator Id of the token, or part of the system, that made it.
+	Creator string `json:"creator,omitempty"`
+
+	// Expires Never where absent.
+	Expires *time.Time `json:"expires,omitempty"`
+
+	// Forged Something other than the vault wrote its row; it signs nobody in.
+	Forged bool `json:"forged,omitempty"`
+
+	// ID Example: 909432b7adc8a37f
+	ID      string    `json:"id"`
+	Kind    TokenKind `json:"kind"`
+	Label   string    `json:"label,omitempty"`
+	Revoked bool      `json:"revoked"`
+	Role    Role      `json:"role"`
+}
+
+// TokenKind defines model for Token.Kind.
+type TokenKind string
+
+// TokenList defines model for TokenList.
+type TokenList struct {
+	Tokens []Token `json:"tokens"`
+}
 
 // Version Semantic version 2.0.0, without leading `v` and without `+build`.
 //
@@ -784,6 +888,9 @@ type CreateEnrolmentTokenJSONRequestBody = NewEnrolmentToken
 
 // AcceptRootJSONRequestBody defines body for AcceptRoot for application/json ContentType.
 type AcceptRootJSONRequestBody = Ceremony
+
+// CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
+type CreateTokenJSONRequestBody = NewToken
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -1104,6 +1211,41 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /status (the `GetStatus` operationId).
 	GetStatus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTokens All access tokens, by creation, without their secrets
+	//
+	// Roles: owner, security_officer, auditor.
+	//
+	// Corresponds with GET /tokens (the `ListTokens` operationId).
+	ListTokens(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateTokenWithBody Make an access token
+	//
+	// Roles: owner, security_officer. Only an owner makes one of an owner. The
+	// secret is in the answer, once.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tokens (the `CreateToken` operationId).
+	CreateTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateToken Make an access token
+	//
+	// Roles: owner, security_officer. Only an owner makes one of an owner. The
+	// secret is in the answer, once.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tokens (the `CreateToken` operationId).
+	CreateToken(ctx context.Context, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeToken End an access token at once
+	//
+	// Roles: owner, security_officer. Only an owner ends one of an owner. The
+	// last one of an owner is a conflict with reason `last-owner`.
+	//
+	// Corresponds with DELETE /tokens/{token} (the `RevokeToken` operationId).
+	RevokeToken(ctx context.Context, token string, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListApps All apps, by id
@@ -1602,6 +1744,81 @@ func (c *Client) AcceptRoot(ctx context.Context, body AcceptRootJSONRequestBody,
 // Corresponds with GET /status (the `GetStatus` operationId).
 func (c *Client) GetStatus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetStatusRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTokens All access tokens, by creation, without their secrets
+//
+// Roles: owner, security_officer, auditor.
+//
+// Corresponds with GET /tokens (the `ListTokens` operationId).
+func (c *Client) ListTokens(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTokensRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateTokenWithBody Make an access token
+//
+// Roles: owner, security_officer. Only an owner makes one of an owner. The
+// secret is in the answer, once.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tokens (the `CreateToken` operationId).
+func (c *Client) CreateTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTokenRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateToken Make an access token
+//
+// Roles: owner, security_officer. Only an owner makes one of an owner. The
+// secret is in the answer, once.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tokens (the `CreateToken` operationId).
+func (c *Client) CreateToken(ctx context.Context, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTokenRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeToken End an access token at once
+//
+// Roles: owner, security_officer. Only an owner ends one of an owner. The
+// last one of an owner is a conflict with reason `last-owner`.
+//
+// Corresponds with DELETE /tokens/{token} (the `RevokeToken` operationId).
+func (c *Client) RevokeToken(ctx context.Context, token string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeTokenRequest(c.Server, token)
 	if err != nil {
 		return nil, err
 	}
@@ -2555,6 +2772,107 @@ func NewGetStatusRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListTokensRequest constructs an http.Request for the ListTokens method
+func NewListTokensRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tokens")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateTokenRequest calls the generic CreateToken builder with application/json body
+func NewCreateTokenRequest(server string, body CreateTokenJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateTokenRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateTokenRequestWithBody constructs an http.Request for the CreateToken method, with any body, and a specified content type
+func NewCreateTokenRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tokens")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRevokeTokenRequest constructs an http.Request for the RevokeToken method
+func NewRevokeTokenRequest(server string, token string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "token", token, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tokens/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -2633,6 +2951,15 @@ type ServerInterface interface {
 	// GetStatus The vault's id and state
 	// (GET /status)
 	GetStatus(w http.ResponseWriter, r *http.Request)
+	// ListTokens All access tokens, by creation, without their secrets
+	// (GET /tokens)
+	ListTokens(w http.ResponseWriter, r *http.Request)
+	// CreateToken Make an access token
+	// (POST /tokens)
+	CreateToken(w http.ResponseWriter, r *http.Request)
+	// RevokeToken End an access token at once
+	// (DELETE /tokens/{token})
+	RevokeToken(w http.ResponseWriter, r *http.Request, token string)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -3346,6 +3673,60 @@ func (siw *ServerInterfaceWrapper) GetStatus(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// ListTokens operation middleware
+func (siw *ServerInterfaceWrapper) ListTokens(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListTokens(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateToken operation middleware
+func (siw *ServerInterfaceWrapper) CreateToken(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateToken(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RevokeToken operation middleware
+func (siw *ServerInterfaceWrapper) RevokeToken(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "token" -------------
+	var token string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "token", r.PathValue("token"), &token, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "token", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RevokeToken(w, r, token)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -3481,6 +3862,9 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases/{release}", wrapper.GetRelease)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/root", wrapper.GetRoot)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/root", wrapper.AcceptRoot)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/tokens", wrapper.ListTokens)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/tokens", wrapper.CreateToken)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/tokens/{token}", wrapper.RevokeToken)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/entries", wrapper.ListEntries)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/audit/exports", wrapper.BeginExport)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/leaves", wrapper.ListLeaves)
