@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ import (
 //	reachable URL                wait until URL answers 200
 //	founded [shop]               see fixtures
 //	selfsigned CERT KEY          make a certificate for 127.0.0.1
+//	bend DATABASE SQL            change rows behind a server's back
 //	bigfile FILE MIB             make a file that does not compress
 //	damage flip|halve FILE…      flip the bit in the middle, or cut it off there
 //	settoken FILE                set $SEALIFT_TOKEN to what FILE holds
@@ -51,6 +53,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"attack":     cmdAttack,
 			"await":      cmdAwait,
+			"bend":       cmdBend,
 			"bigfile":    cmdBigFile,
 			"damage":     cmdDamage,
 			"exits":      cmdExits,
@@ -202,4 +205,18 @@ func cmdReachable(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	ts.Fatalf("%s is not reachable: %v", args[0], last)
+}
+
+func cmdBend(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: bend DATABASE SQL")
+	}
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0])+"?_pragma=busy_timeout(5000)")
+	ts.Check(err)
+	defer db.Close()
+	result, err := db.Exec(args[1])
+	ts.Check(err)
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		ts.Fatalf("%s changed %d rows, %v", args[1], n, err)
+	}
 }

@@ -1,7 +1,7 @@
 -- +goose Up
 
 -- Whoever may act bears a MAC under the vault's root key. Rows of before have
--- none, and are refused: tokens are made anew, devices enrol again.
+-- none, and are refused.
 ALTER TABLE tokens ADD COLUMN app TEXT NOT NULL DEFAULT '';
 ALTER TABLE tokens ADD COLUMN label TEXT NOT NULL DEFAULT '';
 ALTER TABLE tokens ADD COLUMN creator TEXT NOT NULL DEFAULT '';
