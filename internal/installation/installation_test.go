@@ -23,6 +23,7 @@ import (
 	"github.com/sealift/sealift/internal/control/apiclient"
 	"github.com/sealift/sealift/internal/installation"
 	"github.com/sealift/sealift/internal/publisher"
+	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/sealifttest"
 	"github.com/sealift/sealift/trust"
 )
@@ -364,7 +365,7 @@ func TestSealedVaultPublishesNothing(t *testing.T) {
 	b.makeApp("web")
 	b.check(b.i.Vault.Seal(b.Context(), audit.Actor{Kind: audit.System, ID: "test"}, b.now()))
 	_, err := b.publish("1.0.0")
-	b.wantRefusal(err, sealift.KindSealed, "")
+	b.wantRefusal(err, sealift.KindSealed, vault.ReasonSealed)
 	b.check(b.i.Vault.Unseal(b.Context(), []byte(passphrase), audit.Actor{Kind: audit.System, ID: "test"}, b.now()))
 	_, err = b.publish("1.0.0")
 	b.check(err)
