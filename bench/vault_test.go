@@ -46,7 +46,7 @@ func newVault(b *testing.B) *vaultUnderTest {
 		v.Close()
 		check(b, db.Close())
 	})
-	check(b, v.Init(b.Context(), "00112233445566778899aabbccddeeff", v.passphrase, operator, time.Now(), func(tx *vault.Tx) error {
+	check(b, v.Init(b.Context(), "00112233445566778899aabbccddeeff", vault.Secrets{Passphrase: v.passphrase}, operator, time.Now(), func(tx *vault.Tx) error {
 		_, err := v.Create(b.Context(), tx, vault.CreateRequest{ID: "director", Purpose: "director", Owner: "bench"}, operator, time.Now())
 		return err
 	}))

@@ -28,6 +28,7 @@ type initResult struct {
 	Root      sealift.Digest  `json:"root"`
 	Token     string          `json:"tokenFile"`
 	RootFile  string          `json:"rootFile"`
+	Recovery  string          `json:"recoveryKey"` // path
 	RootKeys  int             `json:"rootKeys"`
 	Threshold int             `json:"threshold"`
 }
@@ -62,18 +63,19 @@ func runInit(ctx context.Context, std *IO, opts initCmd) error {
 		return err
 	}
 	defer token.Clear()
-	result := initResult{founded.Vault, founded.Root, founded.Token, founded.RootFile, opts.RootKeys, opts.Threshold}
+	result := initResult{founded.Vault, founded.Root, founded.Token, founded.RootFile, founded.Recovery, opts.RootKeys, opts.Threshold}
 	return std.Print(result, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, `vault        %s
 root         %s  (%d of %d keys sign; SHA-256 %s)
 owner token  %s  (readable by you only)
+recovery key %s  (opens the vault if its passphrase is lost: print it, lock it away, remove the file)
 
 The owner's token, shown this once:
 %s
 
 Next:
   sealift server --data %s
-`, result.Vault, result.RootFile, result.Threshold, result.RootKeys, result.Root, result.Token, token.Bytes(), opts.Data)
+`, result.Vault, result.RootFile, result.Threshold, result.RootKeys, result.Root, result.Token, result.Recovery, token.Bytes(), opts.Data)
 		return err
 	})
 }

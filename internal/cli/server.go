@@ -81,7 +81,14 @@ func (c serverCmd) unseal(ctx context.Context, std *IO, i *installation.Installa
 		return err
 	}
 	defer passphrase.Clear()
-	return i.Vault.Unseal(ctx, passphrase.Bytes(), audit.Actor{Kind: audit.System, ID: "server"}, std.Now())
+	if err := i.Vault.Unseal(ctx, passphrase.Bytes(), audit.Actor{Kind: audit.System, ID: "server"}, std.Now()); err != nil {
+		return err
+	}
+	status, err := i.Vault.Status(ctx)
+	if err == nil && !status.Recoverable {
+		std.Warn("whoever loses the vault's passphrase loses the vault: there is no recovery key\nmake one with: sealift vault rekey --data %s --recovery-out FILE", c.Data)
+	}
+	return err
 }
 
 func listen(ctx context.Context, address string) (net.Listener, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/ceremony"
 	"github.com/sealift/sealift/internal/config"
+	"github.com/sealift/sealift/internal/vault"
 )
 
 // Founding says what to found.
@@ -33,11 +34,15 @@ type Founded struct {
 	Vault    sealift.VaultID
 	Root     sealift.Digest // of the first root.json
 	Token    string         // path of the owner's token, readable by its owner only
+	Recovery string         // path of the vault's recovery key, readable by its owner only
 	RootFile string         // path of root.json, for devices
 	SameDisk bool           // keys and data share a file system
 }
 
-const tokenName = "owner.token"
+const (
+	tokenName    = "owner.token"
+	recoveryName = "recovery.key"
+)
 
 // Found makes a data folder and a keys folder. Both appear whole or not at all:
 // they are made beside their places and moved there at the end, keys first, so
@@ -78,6 +83,7 @@ func Found(ctx context.Context, f Founding) (Founded, error) {
 		}
 	}
 	out.Token, out.RootFile = filepath.Join(f.Keys, tokenName), filepath.Join(f.Keys, "root.json")
+	out.Recovery = filepath.Join(f.Keys, recoveryName)
 	return out, nil
 }
 
@@ -96,7 +102,9 @@ func (f Founding) found(ctx context.Context, data, keys string) (out Founded, er
 	}
 	defer func() { err = errors.Join(err, i.Close()) }()
 	out.Vault = newVaultID()
-	anchors, err := i.Releases.Found(ctx, out.Vault, passphrase)
+	recovery := vault.NewRecoveryKey()
+	defer clear(recovery)
+	anchors, err := i.Releases.Found(ctx, out.Vault, vault.Secrets{Passphrase: passphrase, Recovery: recovery})
 	if err != nil {
 		return out, err
 	}
@@ -106,8 +114,11 @@ func (f Founding) found(ctx context.Context, data, keys string) (out Founded, er
 	}
 	out.Root = sealift.DigestOf(outcome.Root)
 	token := access.NewToken(access.KindOwner, out.Root)
-	if err := writeSecret(filepath.Join(keys, tokenName), token.Reveal()+"\n"); err != nil {
+	if err := writeSecret(filepath.Join(keys, tokenName), []byte(token.Reveal()+"\n")); err != nil {
 		return out, folderError("writing the owner's token", err)
+	}
+	if err := writeSecret(filepath.Join(keys, recoveryName), append(recovery, '\n')); err != nil {
+		return out, folderError("writing the recovery key", err)
 	}
 	return out, i.Releases.Open(ctx, outcome, token)
 }
@@ -138,12 +149,12 @@ func beside(dir string) (string, error) {
 	return os.MkdirTemp(parent, "."+filepath.Base(dir)+"-")
 }
 
-func writeSecret(path, content string) error {
+func writeSecret(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(content)
+	_, err = f.Write(content)
 	return errors.Join(err, f.Sync(), f.Close())
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/sealift/sealift/internal/config"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/store/sqlite"
+	"github.com/sealift/sealift/internal/vault"
 )
 
 // VerifyLog verifies the log in a data folder, against its own checkpoints and
@@ -22,22 +23,41 @@ import (
 // on the folder meanwhile: what is verified is one state of it. Errors are
 // those of audit.Verify, and KindNotFound where there is no vault.
 func VerifyLog(ctx context.Context, dir, origin string, keys note.Verifiers, kept ...[]byte) (tree tlog.Tree, err error) {
+	err = openBeside(ctx, dir, func(db store.Store) error {
+		return db.View(ctx, func(tx store.Tx) error {
+			tree, err = audit.Verify(ctx, tx, origin, keys, kept...)
+			return err
+		})
+	})
+	return tree, err
+}
+
+// WithVault runs fn with the vault of a data folder, sealed. A server may run on
+// the folder meanwhile: it goes on with the keys that it has open.
+// KindNotFound where there is no vault.
+func WithVault(ctx context.Context, dir string, fn func(v *vault.Vault) error) error {
+	return openBeside(ctx, dir, func(db store.Store) error {
+		v := vault.New(db)
+		defer v.Close()
+		return fn(v)
+	})
+}
+
+// openBeside opens the store of a data folder that a server may have open, too:
+// the database itself keeps transactions apart.
+func openBeside(ctx context.Context, dir string, fn func(db store.Store) error) (err error) {
 	path := filepath.Join(dir, config.DatabaseName)
 	if _, err := os.Stat(path); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return tree, sealift.Errorf(sealift.KindNotFound, "opening the data folder", "%s holds no vault", dir).
+			return sealift.Errorf(sealift.KindNotFound, "opening the data folder", "%s holds no vault", dir).
 				WithHint("name the folder that sealift init made with --data")
 		}
-		return tree, sealift.Errorf(sealift.KindDenied, "opening the data folder", "%w", err).WithHint("run as the owner of %s", dir)
+		return sealift.Errorf(sealift.KindDenied, "opening the data folder", "%w", err).WithHint("run as the owner of %s", dir)
 	}
 	db, err := sqlite.Open(ctx, path)
 	if err != nil {
-		return tree, err
+		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	err = db.View(ctx, func(tx store.Tx) error {
-		tree, err = audit.Verify(ctx, tx, origin, keys, kept...)
-		return err
-	})
-	return tree, err
+	return fn(db)
 }

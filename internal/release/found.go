@@ -17,10 +17,10 @@ import (
 // Found makes the vault with its online keys and certificates, and returns
 // what people are to vouch for in the first ceremony. The vault is unsealed
 // afterwards.
-func (s *Service) Found(ctx context.Context, id sealift.VaultID, passphrase []byte) (ceremony.Anchors, error) {
+func (s *Service) Found(ctx context.Context, id sealift.VaultID, secrets vault.Secrets) (ceremony.Anchors, error) {
 	anchors := ceremony.Anchors{Vault: id}
 	actor := System("init")
-	err := s.vault.Init(ctx, id, passphrase, actor, s.now(), func(tx *vault.Tx) error {
+	err := s.vault.Init(ctx, id, secrets, actor, s.now(), func(tx *vault.Tx) error {
 		return s.makeOnline(ctx, tx, actor, &anchors)
 	})
 	return anchors, err

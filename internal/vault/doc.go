@@ -4,9 +4,10 @@
 //
 // # Sealed at rest
 //
-//	passphrase ── Argon2id ──► root key ──► key-encryption key ──► data key ──► private key
-//	                              │                                (one a key or secret)
-//	                              └── HKDF ──► MAC keys of the seal record and of the rows
+//	passphrase ───── Argon2id ──►
+//	                              root key ──► key-encryption key ──► data key ──► private key
+//	recovery key ─── Argon2id ──►     │                               (one a key or secret)
+//	                                  └── HKDF ──► MAC keys of the seal record and of the rows
 //
 // Every arrow is AES-256-GCM (SP 800-38D) with a random 96-bit nonce in front
 // of the ciphertext. Associated data and messages of MACs are lists of fields:
@@ -25,13 +26,17 @@
 //	 "wraps":[{"sealer":"argon2id","id":"…","params":{"time":3,"memoryKiB":65536,"threads":4,"salt":"…"},"wrapped":"…"}],
 //	 "kek":"…","keks":[{"id":"…","wrapped":"…"}],"mac":"…"}
 //
-// Every wrap holds the same root key, and any of them opens the vault; a sealer
-// that this release does not know is left as it is. The parameters are RFC
+// Every wrap holds the same root key, and any of them opens the vault; one with
+// "path":"recovery" is under the recovery key, which is kept where no passphrase
+// is, so that losing the one never loses the vault. Rekey exchanges either, and
+// Drill proves the latter. A sealer that this release does not know is left as
+// it is. The parameters are RFC
 // 9106's second recommended option; what is read is bounded before it is
 // computed. mac is HMAC-SHA256 over all else, so a wrap that was taken out is
 // noticed. Each key's row carries an HMAC-SHA256 over all its columns, which is
 // checked at every use and listing: a row that was changed by SQL does nothing
-// any more, and the error names it.
+// any more, and the error names it. Other rows that say who may do what
+// (store.Authentic) bear one too: Tx.Authenticate makes it, CheckRow checks it.
 //
 // In memory the root key, the key-encryption key and the MAC key are in one
 // page, which on Linux is locked (mlock), left out of core dumps
@@ -82,7 +87,7 @@
 // is the form that does not: it returns what its function computed only after
 // the commit.
 //
-// Init, Unseal and Seal are in the log as well, whatever came of them. A sealed
+// Init, Unseal, Seal, Rekey and Drill are in the log as well, whatever came of them. A sealed
 // vault tells its Status and records refusals; it does nothing else.
 //
 // # What it does not do

@@ -1,10 +1,12 @@
 package vault
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/strictjson"
@@ -36,25 +38,49 @@ func (k wrappedKEK) associated(vault sealift.VaultID) []byte {
 
 // newRecord makes a root key and a key-encryption key, wraps them, and returns
 // the record and the keys in a page of their own. It is slow.
-func newRecord(vault sealift.VaultID, passphrase []byte, params argon2Params) (*record, *keyring, error) {
+func newRecord(vault sealift.VaultID, s Secrets, params func() argon2Params) (*record, *keyring, error) {
 	root, kek := random(keySize), random(keySize)
 	defer clear(root)
 	defer clear(kek)
-	w, err := newPassphraseWrap(vault, root, passphrase, params)
-	if err != nil {
-		return nil, nil, err
-	}
-	r := &record{Format: recordFormat, Vault: vault, Wraps: []wrap{w}}
+	r := &record{Format: recordFormat, Vault: vault}
 	k := wrappedKEK{ID: newID()}
+	var err error
 	if k.Wrapped, err = sealWith(root, kek, k.associated(vault)); err != nil {
 		return nil, nil, err
 	}
 	r.KEK, r.KEKs = k.ID, []wrappedKEK{k}
-	if r.MAC, err = r.mac(root); err != nil {
+	if err := r.wrap(root, s, params); err != nil {
 		return nil, nil, err
 	}
 	ring, err := newKeyring(vault, root, k.ID, kek)
 	return r, ring, err
+}
+
+// wrap seals the root key under each of the secrets that is there, in place of
+// the wraps that were on the same path, and writes the MAC. It is slow.
+func (r *record) wrap(root []byte, s Secrets, params func() argon2Params) (err error) {
+	for _, on := range []struct {
+		path   Path
+		secret []byte
+	}{{PathUnseal, s.Passphrase}, {PathRecovery, s.Recovery}} {
+		if on.secret == nil {
+			continue
+		}
+		w, err := newPassphraseWrap(r.Vault, on.path, root, on.secret, params())
+		if err != nil {
+			return err
+		}
+		// Not in place: whoever reads r has the old ones.
+		kept := slices.DeleteFunc(slices.Clone(r.Wraps), func(old wrap) bool { return old.Path == on.path })
+		r.Wraps = append(kept, w)
+	}
+	r.MAC, err = r.mac(root)
+	return err
+}
+
+// has reports whether there is a wrap on a path.
+func (r *record) has(p Path) bool {
+	return slices.ContainsFunc(r.Wraps, func(w wrap) bool { return w.Path == p })
 }
 
 // parseRecord reads a stored record and refuses what no release wrote.
@@ -85,21 +111,32 @@ func parseRecord(data []byte) (*record, error) {
 
 func (r *record) marshal() ([]byte, error) { return json.Marshal(r) }
 
-// open tries the passphrase on each passphrase wrap and returns the keys. It is
-// slow. errPassphrase means that no wrap opened.
-func (r *record) open(passphrase []byte) (*keyring, error) {
-	for _, w := range r.Wraps {
-		if w.Sealer != sealerArgon2id {
-			continue
-		}
-		root, err := w.open(r.Vault, passphrase)
-		if err != nil {
-			continue
-		}
-		defer clear(root)
-		return r.openWithRoot(root)
+// open tries a secret on each passphrase wrap and returns the keys, and which
+// path it was of. It is slow. errPassphrase means that no wrap opened.
+func (r *record) open(secret []byte) (*keyring, Path, error) {
+	root, path, err := r.unwrap(secret)
+	if err != nil {
+		return nil, path, err
 	}
-	return nil, errPassphrase
+	defer clear(root)
+	ring, err := r.openWithRoot(root)
+	return ring, path, err
+}
+
+// unwrap is open's slow part. The caller clears the root key, and checks the
+// record as a whole by it.
+func (r *record) unwrap(secret []byte) (root []byte, path Path, err error) {
+	for _, w := range r.Wraps {
+		// The key of the one path is never that of the other: which it is for, its
+		// text says, and so each costs one Argon2id.
+		if w.Sealer != sealerArgon2id || (w.Path == PathRecovery) != bytes.HasPrefix(secret, []byte(recoveryPrefix)) {
+			continue
+		}
+		if root, err := w.open(r.Vault, secret); err == nil {
+			return root, w.Path, nil
+		}
+	}
+	return nil, "", errPassphrase
 }
 
 // errPassphrase cannot tell a wrong passphrase from a wrap that was changed.

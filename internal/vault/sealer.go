@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -51,9 +52,44 @@ func (p argon2Params) check() error {
 // same root key; any one of them opens the vault.
 type wrap struct {
 	Sealer  string          `json:"sealer"` // "argon2id"; others are left alone
+	Path    Path            `json:"path,omitempty"`
 	ID      string          `json:"id"`     // 32 hex digits
 	Params  json.RawMessage `json:"params"` // the sealer's own, as it wrote them
 	Wrapped []byte          `json:"wrapped"`
+}
+
+// Path says which of two independent ways to the root key a wrap is.
+type Path string
+
+// The paths. Losing the secret of one must never lose the vault.
+const (
+	PathUnseal   Path = ""         // every day: whoever starts the server has it
+	PathRecovery Path = "recovery" // kept elsewhere, for the day on which the other is lost
+)
+
+// String returns "unseal" or "recovery".
+func (p Path) String() string {
+	if p == PathUnseal {
+		return "unseal"
+	}
+	return string(p)
+}
+
+// Secrets are what opens a vault: any one of them does.
+type Secrets struct {
+	Passphrase []byte // sealift.MinPassphrase to sealift.MaxPassphrase bytes, for PathUnseal
+	Recovery   []byte // as NewRecoveryKey makes it, for PathRecovery
+}
+
+// recoveryPrefix marks the text of a recovery key.
+const recoveryPrefix = "sealift-recovery-"
+
+// NewRecoveryKey returns a recovery key: the prefix and 256 random bits as 64
+// hex digits, for a file or a sheet of paper. The caller clears it.
+func NewRecoveryKey() []byte {
+	key := random(keySize)
+	defer clear(key)
+	return hex.AppendEncode([]byte(recoveryPrefix), key)
 }
 
 // associated binds a wrap to its vault and its parameters.
@@ -75,13 +111,13 @@ func (p argon2Params) stretch(passphrase []byte) []byte {
 	return argon2.IDKey(passphrase, p.Salt, p.Time, p.Memory, p.Threads, keySize)
 }
 
-// newPassphraseWrap seals root under a passphrase. It is slow.
-func newPassphraseWrap(vault sealift.VaultID, root, passphrase []byte, params argon2Params) (wrap, error) {
+// newPassphraseWrap seals root under the secret of a path. It is slow.
+func newPassphraseWrap(vault sealift.VaultID, path Path, root, passphrase []byte, params argon2Params) (wrap, error) {
 	encoded, err := json.Marshal(params)
 	if err != nil {
 		return wrap{}, err
 	}
-	w := wrap{Sealer: sealerArgon2id, ID: newID(), Params: encoded}
+	w := wrap{Sealer: sealerArgon2id, Path: path, ID: newID(), Params: encoded}
 	key := params.stretch(passphrase)
 	defer clear(key)
 	w.Wrapped, err = sealWith(key, root, w.associated(vault))
@@ -102,6 +138,23 @@ func (w wrap) open(vault sealift.VaultID, passphrase []byte) ([]byte, error) {
 		return nil, errOpen
 	}
 	return root, err
+}
+
+// check refuses secrets that will not do. whole demands a passphrase.
+func (s Secrets) check(whole bool) error {
+	if s.Passphrase != nil || whole {
+		if err := checkPassphrase(s.Passphrase); err != nil {
+			return err
+		}
+		if bytes.HasPrefix(s.Passphrase, []byte(recoveryPrefix)) {
+			return sealift.Errorf(sealift.KindInvalid, "choosing the vault's passphrase", "it is a recovery key").WithReason("passphrase").
+				WithHint("choose a passphrase of its own: the recovery key stays where no server is")
+		}
+	}
+	if s.Recovery != nil && (len(s.Recovery) != len(recoveryPrefix)+2*keySize || !bytes.HasPrefix(s.Recovery, []byte(recoveryPrefix))) {
+		return sealift.Errorf(sealift.KindInvalid, "taking a recovery key", "it is not of the form %s and 64 hex digits", recoveryPrefix).WithReason("recovery")
+	}
+	return nil
 }
 
 // checkPassphrase refuses a passphrase that is too short to protect anything.

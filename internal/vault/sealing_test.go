@@ -23,7 +23,7 @@ func cheapArgon2() argon2Params {
 
 func newTestRecord(t testing.TB) (*record, *keyring) {
 	t.Helper()
-	r, ring, err := newRecord(testVault, testPassphrase, cheapArgon2())
+	r, ring, err := newRecord(testVault, Secrets{Passphrase: testPassphrase}, cheapArgon2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestRecordOpensWithItsPassphraseOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := read.open(testPassphrase)
+	opened, _, err := read.open(testPassphrase)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestRecordOpensWithItsPassphraseOnly(t *testing.T) {
 		t.Fatalf("opened %q, %v", got, err)
 	}
 	for _, wrong := range []string{"", "correct horse battery stapl", "correct horse battery staple\n"} {
-		if _, err := read.open([]byte(wrong)); err != errPassphrase {
+		if _, _, err := read.open([]byte(wrong)); err != errPassphrase {
 			t.Errorf("passphrase %q: %v", wrong, err)
 		}
 	}
@@ -127,7 +127,7 @@ func TestRecordTampered(t *testing.T) {
 				t.Fatal(err)
 			}
 			bend(bent)
-			if ring, err := bent.open(testPassphrase); err == nil {
+			if ring, _, err := bent.open(testPassphrase); err == nil {
 				ring.wipe()
 				t.Error("opened")
 			}
@@ -140,7 +140,7 @@ func TestRecordWrapRemoved(t *testing.T) {
 	r, ring := newTestRecord(t)
 	var second wrap
 	err := ring.with(rootAt, func(root []byte) (err error) {
-		if second, err = newPassphraseWrap(testVault, root, []byte("recovery phrase"), cheapArgon2()); err != nil {
+		if second, err = newPassphraseWrap(testVault, PathUnseal, root, []byte("recovery phrase"), cheapArgon2()); err != nil {
 			return err
 		}
 		r.Wraps = append(r.Wraps, second)
@@ -151,14 +151,14 @@ func TestRecordWrapRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range [][]byte{testPassphrase, []byte("recovery phrase")} {
-		opened, err := r.open(p)
+		opened, _, err := r.open(p)
 		if err != nil {
 			t.Fatalf("%s: %v", p, err)
 		}
 		opened.wipe()
 	}
 	r.Wraps = r.Wraps[:1]
-	if _, err := r.open(testPassphrase); err == nil || err == errPassphrase {
+	if _, _, err := r.open(testPassphrase); err == nil || err == errPassphrase {
 		t.Errorf("a record without its second wrap: %v", err)
 	}
 }
@@ -178,7 +178,7 @@ func TestRecordKeepsUnknownSealers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := read.open(testPassphrase)
+	opened, _, err := read.open(testPassphrase)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,6 +50,7 @@ type Status struct {
 	Vault        sealift.VaultID // empty before Init
 	Initialised  bool
 	Sealed       bool
+	Recoverable  bool // there is a recovery path
 	MemoryLocked bool // the root key is kept out of swap; false while sealed
 }
 
@@ -68,27 +69,27 @@ func (v *Vault) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Initialised, s.Vault = true, r.Vault
+	s.Initialised, s.Vault, s.Recoverable = true, r.Vault, r.has(PathRecovery)
 	return s, nil
 }
 
-// Init makes the keys of a new vault, seals them under the passphrase, which
-// has sealift.MinPassphrase to sealift.MaxPassphrase bytes and which the caller
-// clears, and leaves the vault unsealed. Its transaction also runs fn, which
+// Init makes the keys of a new vault, seals them under each of the secrets,
+// which the caller clears, and leaves the vault unsealed. Without a recovery
+// key, whoever loses the passphrase loses the vault. Its transaction also runs fn, which
 // may create keys and write what else a new vault needs; if fn fails, nothing
 // was done. fn may be nil.
 //
 // The error is KindConflict with reason "initialised" if the store has a seal
 // record, KindInvalid with reason "passphrase" if that is too short or long.
-// Init takes as long as one Argon2id. Like Unseal, Seal and Close it is not to
+// Init takes as long as one Argon2id for each secret. Like Unseal, Seal and Close it is not to
 // be called inside a transaction.
-func (v *Vault) Init(ctx context.Context, id sealift.VaultID, passphrase []byte, by audit.Actor, now time.Time, fn func(tx *Tx) error) error {
+func (v *Vault) Init(ctx context.Context, id sealift.VaultID, s Secrets, by audit.Actor, now time.Time, fn func(tx *Tx) error) error {
 	e := event{action: actionInit, actor: by, at: now, subject: "vault:" + clip(string(id))}
-	return v.initialise(ctx, id, passphrase, recommendedArgon2(), e, fn)
+	return v.initialise(ctx, id, s, recommendedArgon2, e, fn)
 }
 
-func (v *Vault) initialise(ctx context.Context, id sealift.VaultID, passphrase []byte, params argon2Params, e event, fn func(tx *Tx) error) error {
-	data, ring, err := v.prepare(ctx, id, passphrase, params)
+func (v *Vault) initialise(ctx context.Context, id sealift.VaultID, s Secrets, params func() argon2Params, e event, fn func(tx *Tx) error) error {
+	data, ring, err := v.prepare(ctx, id, s, params)
 	if err != nil {
 		return v.recordBeside(ctx, err, []event{e.failed(err)})
 	}
@@ -121,11 +122,11 @@ func (v *Vault) initialise(ctx context.Context, id sealift.VaultID, passphrase [
 }
 
 // prepare does the slow part of Init, outside of any lock and transaction.
-func (v *Vault) prepare(ctx context.Context, id sealift.VaultID, passphrase []byte, params argon2Params) ([]byte, *keyring, error) {
+func (v *Vault) prepare(ctx context.Context, id sealift.VaultID, s Secrets, params func() argon2Params) ([]byte, *keyring, error) {
 	if _, err := sealift.ParseVaultID(string(id)); err != nil {
 		return nil, nil, err
 	}
-	if err := checkPassphrase(passphrase); err != nil {
+	if err := s.check(true); err != nil {
 		return nil, nil, err
 	}
 	switch _, _, err := v.readRecord(ctx); {
@@ -138,7 +139,7 @@ func (v *Vault) prepare(ctx context.Context, id sealift.VaultID, passphrase []by
 		return nil, nil, err
 	}
 	defer v.slowDone()
-	r, ring, err := newRecord(id, passphrase, params)
+	r, ring, err := newRecord(id, s, params)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -146,7 +147,7 @@ func (v *Vault) prepare(ctx context.Context, id sealift.VaultID, passphrase []by
 	return data, ring, err
 }
 
-// Unseal opens the vault. A wrong passphrase is KindSealed with reason
+// Unseal opens the vault with the secret of either path. A wrong passphrase is KindSealed with reason
 // "passphrase"; a record that was changed is KindSealed with reason
 // "seal-record" or, where the change made the passphrase useless, "passphrase"
 // too. Either way the attempt is in the log before Unseal returns, and if it
@@ -159,10 +160,11 @@ func (v *Vault) Unseal(ctx context.Context, passphrase []byte, by audit.Actor, n
 		return v.recordBeside(ctx, err, []event{e.failed(err)})
 	}
 	e.subject = "vault:" + string(r.Vault)
-	ring, err := v.openRecord(ctx, r, passphrase)
+	ring, path, err := v.openRecord(ctx, r, passphrase)
 	if err != nil {
 		return v.recordBeside(ctx, err, []event{e.failed(err)})
 	}
+	e = e.detail("path", path.String())
 	v.turn.Lock()
 	defer v.turn.Unlock()
 	err = v.update(ctx, ring, func(tx *Tx) error {
@@ -179,22 +181,27 @@ func (v *Vault) Unseal(ctx context.Context, passphrase []byte, by audit.Actor, n
 	return nil
 }
 
-func (v *Vault) openRecord(ctx context.Context, r *record, passphrase []byte) (*keyring, error) {
+func (v *Vault) openRecord(ctx context.Context, r *record, secret []byte) (*keyring, Path, error) {
 	if err := v.slow(ctx); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer v.slowDone()
-	if len(passphrase) > sealift.MaxPassphrase {
-		return nil, errWrongPassphrase()
+	if len(secret) > sealift.MaxPassphrase {
+		return nil, "", errWrongPassphrase()
 	}
-	ring, err := r.open(passphrase)
+	ring, path, err := r.open(secret)
+	return ring, path, openingError(err)
+}
+
+// openingError says what it means that a record did not open.
+func openingError(err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, errPassphrase):
-		return nil, errWrongPassphrase()
-	case err != nil:
-		return nil, errRecord(err)
+		return errWrongPassphrase()
 	}
-	return ring, nil
+	return errRecord(err)
 }
 
 // Seal wipes the keys. It takes effect at once, waiting only for what is being

@@ -29,7 +29,7 @@ func TestInitUnsealSeal(t *testing.T) {
 	wantError(t, err, sealift.KindSealed, reasonUninitialised)
 
 	// The real thing once: with the recommended parameters.
-	if err := w.vault.Init(t.Context(), testVault, testPassphrase, alice, start, nil); err != nil {
+	if err := w.vault.Init(t.Context(), testVault, Secrets{Passphrase: testPassphrase}, alice, start, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.wantStatus(Status{Initialised: true, Vault: testVault})
@@ -101,9 +101,9 @@ func TestWrongPassphraseOnAnOpenVault(t *testing.T) {
 
 func TestInitRefuses(t *testing.T) {
 	w := emptyWorld(t)
-	err := w.vault.Init(t.Context(), testVault, []byte("short"), alice, start, nil)
+	err := w.vault.Init(t.Context(), testVault, Secrets{Passphrase: []byte("short")}, alice, start, nil)
 	wantError(t, err, sealift.KindInvalid, ReasonPassphrase)
-	err = w.vault.Init(t.Context(), "no id", testPassphrase, alice, start, nil)
+	err = w.vault.Init(t.Context(), "no id", Secrets{Passphrase: testPassphrase}, alice, start, nil)
 	wantError(t, err, sealift.KindInvalid, "")
 	w.wantStatus(Status{Sealed: true})
 	if err := w.init(nil); err != nil {
