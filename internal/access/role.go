@@ -32,6 +32,8 @@ const (
 	AcceptRoot     Action = "root.accept"     // bring the outcome of a ceremony
 	ReadLog        Action = "log.read"        // list, export and prove entries of the log
 	ListTokens     Action = "token.list"      // never their secrets
+	ListKeys       Action = "key.list"        // never their private halves
+	ChangeKeys     Action = "key.change"      // suspend and restore keys
 	ManageTokens   Action = "token.manage"    // make and revoke access tokens
 )
 
@@ -42,12 +44,12 @@ var table = map[Role]grants{
 	RoleOwner: {
 		ListApps: true, CreateApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
 		IssueEnrolment: true, Publish: true, ListReleases: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
-		ListTokens: true, ManageTokens: true,
+		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
 	},
 	RoleSecurityOfficer: {
 		ListApps: true, OpenEnrolment: true, ListChannels: true,
 		IssueEnrolment: true, ListReleases: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
-		ListTokens: true, ManageTokens: true,
+		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
 	},
 	RoleReleaseManager: {
 		ListApps: true, CreateApp: true, ListChannels: true, CreateChannel: true,
@@ -57,7 +59,7 @@ var table = map[Role]grants{
 		ListApps: true, ListChannels: true, Publish: true, ListReleases: true, ReadRoot: true,
 	},
 	RoleAuditor: {
-		ListApps: true, ListChannels: true, ListReleases: true, ReadRoot: true, ReadLog: true, ListTokens: true,
+		ListApps: true, ListChannels: true, ListReleases: true, ReadRoot: true, ReadLog: true, ListTokens: true, ListKeys: true,
 	},
 	RoleOperator: {
 		ListApps: true, ListChannels: true, IssueEnrolment: true, ListReleases: true, ReadRoot: true,

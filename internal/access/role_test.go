@@ -25,6 +25,8 @@ root.accept       yes    yes               no               no         no       
 log.read          yes    yes               no               no         yes      no
 token.list        yes    yes               no               no         yes      no
 token.manage      yes    yes               no               no         no       no
+key.list          yes    yes               no               no         yes      no
+key.change        yes    yes               no               no         no       no
 `
 
 func TestEveryCell(t *testing.T) {

@@ -35,7 +35,7 @@ const layers = `
 	trust/tufrepo, bundle, internal/audit, internal/blob < internal/vault, internal/access;
 	trust/tufrepo < internal/ceremony;
 	internal/access < internal/control/service;
-	rollout, internal/vault, internal/control/service, internal/ceremony < internal/release, internal/fleet, internal/people < internal/watch;
+	rollout, internal/vault, internal/control/service, internal/ceremony < internal/release, internal/fleet, internal/people, internal/custody < internal/watch;
 
 	# The two doors. The edge holds no key and sees no package that does.
 	sealift < api, internal/control/problem, internal/control/api;

@@ -71,6 +71,7 @@ type root struct {
 	Verify  verifyCmd  `cmd:"" help:"Take a release through the four steps, offline."`
 	Root    rootCmd    `cmd:"" help:"Change the keys above everything."`
 	Token   tokenCmd   `cmd:"" help:"Say which services may do what."`
+	Key     keyCmd     `cmd:"" help:"See the vault's keys, suspend and restore them."`
 	Audit   auditCmd   `cmd:"" help:"Read the vault's log, and check that it does not lie."`
 	TUF     tufCmd     `cmd:"" hidden:"" help:"Read any TUF repository, as the conformance suite of TUF drives it."`
 	Version versionCmd `cmd:"" help:"Print the version of this program."`

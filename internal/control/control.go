@@ -52,6 +52,7 @@ type Services struct {
 	Roots      service.Roots
 	Log        service.Log
 	Tokens     service.Tokens
+	Keys       service.Keys
 }
 
 // Options are what a handler does not need to work.

@@ -169,7 +169,7 @@ type fixture struct {
 }
 
 func (s *services) all(signIn control.SignIn) control.Services {
-	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Releases: s, Roots: s, Log: s, Tokens: s}
+	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Releases: s, Roots: s, Log: s, Tokens: s, Keys: s}
 }
 
 func newFixture(t *testing.T, signIn control.SignIn) *fixture {

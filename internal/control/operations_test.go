@@ -40,6 +40,8 @@ var operations = []operation{
 	{"getRelease", "GET", acme + "/releases/1.4.0", "", 200, access.ListReleases},
 	{"getRoot", "GET", control.Prefix + "/root", "", 200, access.ReadRoot},
 	{"acceptRoot", "POST", control.Prefix + "/root", `{"root":"e30="}`, 200, access.AcceptRoot},
+	{"listKeys", "GET", control.Prefix + "/keys", "", 200, access.ListKeys},
+	{"setKeyState", "POST", control.Prefix + "/keys/state", `{"id":"release-ca","version":1,"to":"suspended","reason":"lost"}`, 200, access.ChangeKeys},
 	{"listTokens", "GET", control.Prefix + "/tokens", "", 200, access.ListTokens},
 	{"createToken", "POST", control.Prefix + "/tokens", `{"role":"developer"}`, 201, access.ManageTokens},
 	{"revokeToken", "DELETE", control.Prefix + "/tokens/0123456789abcdef", "", 204, access.ManageTokens},

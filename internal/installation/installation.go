@@ -20,6 +20,7 @@ import (
 	"github.com/sealift/sealift/internal/config"
 	"github.com/sealift/sealift/internal/control"
 	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/custody"
 	"github.com/sealift/sealift/internal/edge"
 	"github.com/sealift/sealift/internal/fleet"
 	"github.com/sealift/sealift/internal/people"
@@ -120,6 +121,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Roots:      i.Releases,
 		Log:        release.NewJournal(i.Releases),
 		Tokens:     people.New(i.store, i.Vault, i.now),
+		Keys:       custody.New(i.store, i.Vault, i.now),
 	}, control.Options{Version: version, Log: i.log, Address: address}))
 	return mux
 }

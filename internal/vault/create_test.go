@@ -163,7 +163,7 @@ func TestRotate(t *testing.T) {
 		_, err := w.vault.Lookup(ctx, tx, Ref{ID: "director"})
 		return err
 	})
-	wantError(t, err, sealift.KindNotFound, ReasonUnknownKey)
+	wantError(t, err, sealift.KindDenied, ReasonState)
 
 	for _, c := range []struct{ id, reason string }{{"none", "yearly"}, {"", "yearly"}, {"director", ""}, {"director", strings.Repeat("x", 2000)}} {
 		before := w.logSize()

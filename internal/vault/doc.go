@@ -66,8 +66,8 @@
 //
 // Only an active key within its cryptoperiod signs or authenticates. A key that
 // is deactivated, or past its cryptoperiod, still opens what was sealed to it.
-// director, snapshot and timestamp are never suspended: that would stop the
-// fleet.
+// director, snapshot, timestamp, log and device-ca are never suspended: that
+// would stop the fleet.
 //
 // # Use
 //

@@ -44,7 +44,8 @@ func (v *Vault) List(ctx context.Context, rows Rows, f Filter) ([]KeyInfo, error
 
 // Lookup returns one version, or the newest active one for Version 0. Errors
 // are KindNotFound with reason "key-unknown", KindDenied with reason
-// "key-row-tampered", and KindSealed.
+// "key-row-tampered", or "key-state" where there are versions and none is
+// active, and KindSealed.
 func (v *Vault) Lookup(ctx context.Context, rows Rows, key Ref) (KeyInfo, error) {
 	if key.Version != 0 {
 		_, info, err := readRow(ctx, v.ringFor(rows), rows, key)
@@ -61,7 +62,9 @@ func (v *Vault) Lookup(ctx context.Context, rows Rows, key Ref) (KeyInfo, error)
 			return info, err
 		}
 	}
-	return KeyInfo{}, errUnknownKey(key)
+	newest := infoOf(versions[len(versions)-1])
+	return KeyInfo{}, sealift.Errorf(sealift.KindDenied, "looking up key "+key.ID, "no version of it is active; %s is %s", newest.Ref, newest.State).
+		WithReason(ReasonState).WithHint("if it is suspended: sealift key restore %s --version %d --reason TEXT", key.ID, newest.Version)
 }
 
 // SetCertificate keeps a certificate, DER of at most sealift.MaxCertificate

@@ -47,15 +47,18 @@ type policy struct {
 	noSuspend  bool          // suspending it would stop the fleet: it is replaced instead
 }
 
-// policies is the closed list of purposes.
+// policies is the closed list of purposes. The timestamp is signed with a
+// checkpoint of the log and, once in a while, with a new certificate of the
+// answer key in one transaction: without the log's key or the device CA there is
+// none.
 var policies = map[Purpose]policy{
 	PurposeDirector:        {OpSign, []Algorithm{Ed25519, ECDSAP256}, year, 3 * year, true},
 	PurposeSnapshot:        {OpSign, []Algorithm{Ed25519, ECDSAP256}, year, 3 * year, true},
 	PurposeTimestamp:       {OpSign, []Algorithm{Ed25519, ECDSAP256}, year, 3 * year, true},
 	PurposeReleaseCA:       {OpSign, []Algorithm{ECDSAP384, RSA4096}, year, 3 * year, false},
-	PurposeDeviceCA:        {OpSign, []Algorithm{ECDSAP384, RSA4096}, year, 3 * year, false},
+	PurposeDeviceCA:        {OpSign, []Algorithm{ECDSAP384, RSA4096}, year, 3 * year, true},
 	PurposeAnswer:          {OpSign, []Algorithm{ECDSAP256}, year, 3 * year, false},
-	PurposeLog:             {OpSign, []Algorithm{Ed25519}, year, 3 * year, false},
+	PurposeLog:             {OpSign, []Algorithm{Ed25519}, year, 3 * year, true},
 	PurposeEpoch:           {OpExport, []Algorithm{HPKEHybrid, HPKEP256}, year, 3 * year, false},
 	PurposeEnrolmentSecret: {OpMAC, []Algorithm{HMACSHA256}, year, 2 * year, false},
 	PurposeWrapping:        {OpWrap, []Algorithm{AES256}, year, 2 * year, false},

@@ -62,6 +62,54 @@ func (e AppKind) Valid() bool {
 	}
 }
 
+// Defines values for KeyChangeTo.
+const (
+	KeyChangeToActive    KeyChangeTo = "active"
+	KeyChangeToSuspended KeyChangeTo = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the KeyChangeTo enum.
+func (e KeyChangeTo) Valid() bool {
+	switch e {
+	case KeyChangeToActive:
+		return true
+	case KeyChangeToSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for KeyState.
+const (
+	KeyStateActive      KeyState = "active"
+	KeyStateCompromised KeyState = "compromised"
+	KeyStateDeactivated KeyState = "deactivated"
+	KeyStateDestroyed   KeyState = "destroyed"
+	KeyStatePreActive   KeyState = "pre-active"
+	KeyStateSuspended   KeyState = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the KeyState enum.
+func (e KeyState) Valid() bool {
+	switch e {
+	case KeyStateActive:
+		return true
+	case KeyStateCompromised:
+		return true
+	case KeyStateDeactivated:
+		return true
+	case KeyStateDestroyed:
+		return true
+	case KeyStatePreActive:
+		return true
+	case KeyStateSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for LogActorKind.
 const (
 	LogActorKindDevice  LogActorKind = "device"
@@ -403,6 +451,67 @@ type EntryList struct {
 	// Next Pass this as `before` for what comes next; absent at the log's beginning.
 	Next EntryIndex `json:"next,omitempty"`
 }
+
+// Key defines model for Key.
+type Key struct {
+	// Algorithm Example: ecdsa-p384
+	Algorithm string `json:"algorithm"`
+
+	// Changed When its state was set.
+	Changed Time `json:"changed"`
+
+	// Created Example: 2026-01-02T03:04:05Z
+	Created Time `json:"created"`
+
+	// ID Example: release-ca
+	ID    string `json:"id"`
+	Label string `json:"label,omitempty"`
+
+	// NotAfter Its cryptoperiod ends.
+	NotAfter Time `json:"notAfter"`
+
+	// NotBefore Its cryptoperiod begins.
+	NotBefore Time `json:"notBefore"`
+
+	// Owner Who answers for it.
+	Owner string `json:"owner"`
+
+	// Provider Where the private key is.
+	//
+	// Example: software
+	Provider string `json:"provider"`
+
+	// Public Of the public key (SubjectPublicKeyInfo, DER; of an HPKE key, its own form). Absent for a secret key.
+	Public SHA256 `json:"public,omitempty"`
+
+	// Purpose Example: release-ca
+	Purpose string `json:"purpose"`
+
+	// State SP 800-57 part 1 rev. 5, section 7.
+	State   KeyState `json:"state"`
+	Version uint64   `json:"version"`
+}
+
+// KeyChange defines model for KeyChange.
+type KeyChange struct {
+	ID string `json:"id"`
+
+	// Reason Why, in your words, for the log.
+	Reason  string      `json:"reason"`
+	To      KeyChangeTo `json:"to"`
+	Version uint64      `json:"version"`
+}
+
+// KeyChangeTo defines model for KeyChange.To.
+type KeyChangeTo string
+
+// KeyList defines model for KeyList.
+type KeyList struct {
+	Keys []Key `json:"keys"`
+}
+
+// KeyState SP 800-57 part 1 rev. 5, section 7.
+type KeyState string
 
 // Leaf defines model for Leaf.
 type Leaf struct {
@@ -871,6 +980,18 @@ type ListLeavesParams struct {
 	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListKeysParams defines parameters for ListKeys.
+type ListKeysParams struct {
+	// ID Only versions of this key.
+	ID string `form:"id,omitempty" json:"id,omitempty"`
+
+	// Purpose Only for this purpose.
+	Purpose string `form:"purpose,omitempty" json:"purpose,omitempty"`
+
+	// State Only in this state.
+	State KeyState `form:"state,omitempty" json:"state,omitempty"`
+}
+
 // CreateAppJSONRequestBody defines body for CreateApp for application/json ContentType.
 type CreateAppJSONRequestBody = NewApp
 
@@ -885,6 +1006,9 @@ type SubmitDraftJSONRequestBody = Submission
 
 // CreateEnrolmentTokenJSONRequestBody defines body for CreateEnrolmentToken for application/json ContentType.
 type CreateEnrolmentTokenJSONRequestBody = NewEnrolmentToken
+
+// SetKeyStateJSONRequestBody defines body for SetKeyState for application/json ContentType.
+type SetKeyStateJSONRequestBody = KeyChange
 
 // AcceptRootJSONRequestBody defines body for AcceptRoot for application/json ContentType.
 type AcceptRootJSONRequestBody = Ceremony
@@ -1174,6 +1298,35 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /audit/proofs/{index} (the `ProveEntry` operationId).
 	ProveEntry(ctx context.Context, index EntryIndex, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListKeys The versions of the vault's keys, by id and version
+	//
+	// Roles: owner, security_officer, auditor.
+	//
+	// Corresponds with GET /keys (the `ListKeys` operationId).
+	ListKeys(ctx context.Context, params *ListKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetKeyStateWithBody Suspend an active key, or restore a suspended one
+	//
+	// Roles: owner, security_officer. A suspended key does nothing until it is
+	// restored. A key without which no device could update is never suspended:
+	// 403 with reason `key-state`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /keys/state (the `SetKeyState` operationId).
+	SetKeyStateWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetKeyState Suspend an active key, or restore a suspended one
+	//
+	// Roles: owner, security_officer. A suspended key does nothing until it is
+	// restored. A key without which no device could update is never suspended:
+	// 403 with reason `key-state`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /keys/state (the `SetKeyState` operationId).
+	SetKeyState(ctx context.Context, body SetKeyStateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRoot The newest root.json
 	//
@@ -1667,6 +1820,65 @@ func (c *Client) ListLeaves(ctx context.Context, params *ListLeavesParams, reqEd
 // Corresponds with GET /audit/proofs/{index} (the `ProveEntry` operationId).
 func (c *Client) ProveEntry(ctx context.Context, index EntryIndex, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewProveEntryRequest(c.Server, index)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListKeys The versions of the vault's keys, by id and version
+//
+// Roles: owner, security_officer, auditor.
+//
+// Corresponds with GET /keys (the `ListKeys` operationId).
+func (c *Client) ListKeys(ctx context.Context, params *ListKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListKeysRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetKeyStateWithBody Suspend an active key, or restore a suspended one
+//
+// Roles: owner, security_officer. A suspended key does nothing until it is
+// restored. A key without which no device could update is never suspended:
+// 403 with reason `key-state`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /keys/state (the `SetKeyState` operationId).
+func (c *Client) SetKeyStateWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetKeyStateRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetKeyState Suspend an active key, or restore a suspended one
+//
+// Roles: owner, security_officer. A suspended key does nothing until it is
+// restored. A key without which no device could update is never suspended:
+// 403 with reason `key-state`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /keys/state (the `SetKeyState` operationId).
+func (c *Client) SetKeyState(ctx context.Context, body SetKeyStateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetKeyStateRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2678,6 +2890,112 @@ func NewProveEntryRequest(server string, index EntryIndex) (*http.Request, error
 	return req, nil
 }
 
+// NewListKeysRequest constructs an http.Request for the ListKeys method
+func NewListKeysRequest(server string, params *ListKeysParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/keys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "id", params.ID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "purpose", params.Purpose, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetKeyStateRequest calls the generic SetKeyState builder with application/json body
+func NewSetKeyStateRequest(server string, body SetKeyStateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetKeyStateRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSetKeyStateRequestWithBody constructs an http.Request for the SetKeyState method, with any body, and a specified content type
+func NewSetKeyStateRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/keys/state")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetRootRequest constructs an http.Request for the GetRoot method
 func NewGetRootRequest(server string) (*http.Request, error) {
 	var err error
@@ -2942,6 +3260,12 @@ type ServerInterface interface {
 	// ProveEntry A proof that one entry stands in the log
 	// (GET /audit/proofs/{index})
 	ProveEntry(w http.ResponseWriter, r *http.Request, index EntryIndex)
+	// ListKeys The versions of the vault's keys, by id and version
+	// (GET /keys)
+	ListKeys(w http.ResponseWriter, r *http.Request, params ListKeysParams)
+	// SetKeyState Suspend an active key, or restore a suspended one
+	// (POST /keys/state)
+	SetKeyState(w http.ResponseWriter, r *http.Request)
 	// GetRoot The newest root.json
 	// (GET /root)
 	GetRoot(w http.ResponseWriter, r *http.Request)
@@ -3631,6 +3955,79 @@ func (siw *ServerInterfaceWrapper) ProveEntry(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// ListKeys operation middleware
+func (siw *ServerInterfaceWrapper) ListKeys(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListKeysParams
+
+	// ------------- Optional query parameter "id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "id", r.URL.Query(), &params.ID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "purpose" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "purpose", r.URL.Query(), &params.Purpose, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "purpose"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "purpose", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", r.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "state"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "state", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListKeys(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetKeyState operation middleware
+func (siw *ServerInterfaceWrapper) SetKeyState(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetKeyState(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetRoot operation middleware
 func (siw *ServerInterfaceWrapper) GetRoot(w http.ResponseWriter, r *http.Request) {
 
@@ -3865,6 +4262,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/tokens", wrapper.ListTokens)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/tokens", wrapper.CreateToken)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/tokens/{token}", wrapper.RevokeToken)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/keys", wrapper.ListKeys)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/state", wrapper.SetKeyState)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/entries", wrapper.ListEntries)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/audit/exports", wrapper.BeginExport)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/leaves", wrapper.ListLeaves)
