@@ -253,14 +253,30 @@ func TestScope(t *testing.T) {
 	}
 }
 
+// Who may give which role: nobody one that may do what they may not.
 func TestMayGrant(t *testing.T) {
-	for role, want := range map[access.Role][2]bool{ // an owner's, another
-		access.RoleOwner: {true, true}, access.RoleSecurityOfficer: {false, true},
-		access.RoleReleaseManager: {}, access.RoleDeveloper: {}, access.RoleAuditor: {}, access.RoleOperator: {},
-	} {
-		for i, other := range []access.Role{access.RoleOwner, access.RoleDeveloper} {
-			if err := access.MayGrant(role, other); (err == nil) != want[i] || err != nil && sealift.KindOf(err) != sealift.KindDenied {
-				t.Errorf("%s makes one of %s: %v", role, other, err)
+	const drawn = `
+                  owner  security_officer  release_manager  developer  auditor  operator
+owner             yes    yes               yes              yes        yes      yes
+security_officer  no     yes               no               no         yes      yes
+release_manager   no     no                no               no         no       no
+developer         no     no                no               no         no       no
+auditor           no     no                no               no         no       no
+operator          no     no                no               no         no       no
+`
+	lines := strings.Split(strings.TrimSpace(drawn), "\n")
+	roles := strings.Fields(lines[0])
+	for _, line := range lines[1:] {
+		cells := strings.Fields(line)
+		for i, other := range roles {
+			err := access.MayGrant(access.Role(cells[0]), access.Role(other))
+			if (err == nil) != (cells[i+1] == "yes") || err != nil && (sealift.KindOf(err) != sealift.KindDenied || sealift.ReasonOf(err) != "role") {
+				t.Errorf("%s makes one of %s: %v", cells[0], other, err)
+			}
+			err = access.MayRevoke(access.Role(cells[0]), access.Role(other))
+			may := cells[0] == "owner" || cells[0] == "security_officer" && other != "owner"
+			if (err == nil) != may || err != nil && (sealift.KindOf(err) != sealift.KindDenied || sealift.ReasonOf(err) != "role") {
+				t.Errorf("%s ends one of %s: %v", cells[0], other, err)
 			}
 		}
 	}

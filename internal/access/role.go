@@ -103,13 +103,29 @@ func (p Principal) Allow(action Action, app sealift.AppID) error {
 		WithReason("scope").WithHint("ask the owner of this vault for a token with another scope")
 }
 
-// MayGrant returns nil if a caller of role may make a token of role other: an
-// owner any, everybody else any but an owner's; else KindDenied with reason
-// "role".
+// MayGrant returns nil if a caller of role may make a token of role other: one
+// that may do nothing that they may not do themselves. Else it is KindDenied
+// with reason "role". So nobody who may not publish gets to by a token of their
+// own making.
 func MayGrant(role, other Role) error {
+	if err := Allow(role, ManageTokens); err != nil {
+		return err
+	}
+	for action := range table[other] {
+		if !table[role][action] {
+			return sealift.Errorf(sealift.KindDenied, "checking permission", "the role %q may not make a token of role %q, which may do %s", role, other, action).
+				WithReason("role").WithHint("ask an owner of this vault")
+		}
+	}
+	return nil
+}
+
+// MayRevoke returns nil if a caller of role may end a token of role other: an
+// owner any, everybody else who manages tokens any but an owner's.
+func MayRevoke(role, other Role) error {
 	if err := Allow(role, ManageTokens); err != nil || role == RoleOwner || other != RoleOwner {
 		return err
 	}
-	return sealift.Errorf(sealift.KindDenied, "checking permission", "the role %q may not make a token of an owner", role).
+	return sealift.Errorf(sealift.KindDenied, "checking permission", "the role %q may not end a token of an owner", role).
 		WithReason("role").WithHint("ask an owner of this vault")
 }

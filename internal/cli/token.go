@@ -8,12 +8,15 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/installation"
+	"github.com/sealift/sealift/internal/vault"
 )
 
 type tokenCmd struct {
 	Create tokenCreateCmd `cmd:"" help:"Make an access token for a service, such as a CI job."`
 	List   tokenListCmd   `cmd:"" help:"List access tokens, without their secrets."`
 	Revoke tokenRevokeCmd `cmd:"" help:"End an access token at once."`
+	Owner  tokenOwnerCmd  `cmd:"" help:"Make an owner's token with the vault's own passphrase or recovery key, on the server's machine."`
 }
 
 type tokenCreateCmd struct {
@@ -135,4 +138,46 @@ func runTokenRevoke(ctx context.Context, std *IO, opts tokenRevokeCmd) error {
 		return err
 	}
 	return std.Print(map[string]any{"revoked": opts.Token}, Println("revoked %s", opts.Token))
+}
+
+type tokenOwnerCmd struct {
+	Data        string            `required:"" placeholder:"DIR" help:"Folder that sealift init made; a server may run on it."`
+	Out         string            `required:"" placeholder:"FILE" help:"Write the token there. The file must not exist."`
+	Passphrases PassphraseOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *tokenOwnerCmd) Run(ctx context.Context, std *IO) error { return runTokenOwner(ctx, std, *c) }
+
+func runTokenOwner(ctx context.Context, std *IO, opts tokenOwnerCmd) (err error) {
+	if err := opts.Passphrases.Check(installation.VaultKey); err != nil {
+		return err
+	}
+	if err := vault.HardenProcess(); err != nil {
+		return err
+	}
+	secret, err := opts.Passphrases.Read(ctx, std, PassphraseUse{Key: installation.VaultKey, Shared: true})
+	if err != nil {
+		return err
+	}
+	defer secret.Clear()
+	out, err := newSecretFile(opts.Out)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err = errors.Join(err, out.Close()); err != nil {
+			err = errors.Join(err, os.Remove(opts.Out))
+		}
+	}()
+	token, err := installation.RecoverOwner(ctx, opts.Data, secret.Bytes(), localActor(), std.Now)
+	if err != nil {
+		return err
+	}
+	_, err = out.WriteString(token.Reveal() + "\n")
+	if err = errors.Join(err, out.Sync()); err != nil {
+		return sealift.Errorf(sealift.KindExhausted, "writing the access token", "%w; revoke token %s, which nobody has", err, token.ID())
+	}
+	return std.Print(map[string]any{"file": opts.Out, "id": token.ID()},
+		Println("token %s of an owner, for all apps and for ever, in %s; end lost ones with: sealift token revoke ID", token.ID(), opts.Out))
 }

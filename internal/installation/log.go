@@ -6,13 +6,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/config"
+	"github.com/sealift/sealift/internal/people"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/store/sqlite"
 	"github.com/sealift/sealift/internal/vault"
@@ -41,6 +44,22 @@ func WithVault(ctx context.Context, dir string, fn func(v *vault.Vault) error) e
 		defer v.Close()
 		return fn(v)
 	})
+}
+
+// RecoverOwner opens the vault of a data folder with its passphrase or recovery
+// key and makes a token of an owner. A server may run on the folder meanwhile.
+// Errors are those of WithVault and vault.Unseal.
+func RecoverOwner(ctx context.Context, dir string, secret []byte, by audit.Actor, now func() time.Time) (token access.Token, err error) {
+	err = openBeside(ctx, dir, func(db store.Store) error {
+		v := vault.New(db)
+		defer v.Close()
+		if err := v.Unseal(ctx, secret, by, now()); err != nil {
+			return err
+		}
+		token, err = people.New(db, v, now).RecoverOwner(ctx, by)
+		return err
+	})
+	return token, err
 }
 
 // openBeside opens the store of a data folder that a server may have open, too:

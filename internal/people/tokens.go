@@ -179,7 +179,7 @@ func (r *Registry) revoke(ctx context.Context, tx *vault.Tx, by access.Caller, i
 	}
 	role, err := access.ParseRole(row.Role)
 	if err == nil {
-		err = access.MayGrant(by.Role, role) // nor take away what they may not give
+		err = access.MayRevoke(by.Role, role)
 	}
 	if err != nil {
 		return err
@@ -200,8 +200,35 @@ func (r *Registry) revoke(ctx context.Context, tx *vault.Tx, by access.Caller, i
 	return tx.UpdateToken(ctx, row, old)
 }
 
-// lastOwner refuses to revoke the last token that can make others for ever: it
-// would leave a vault that nobody can rule.
+// RecoverOwner makes a token of an owner, for all apps and for ever, for whoever
+// opened the vault itself: with the passphrase or the recovery key in hand they
+// rule it anyway. It is how the first owner's token is replaced when it is lost.
+// by is who does it, for the log.
+func (r *Registry) RecoverOwner(ctx context.Context, by audit.Actor) (access.Token, error) {
+	return vault.Do(ctx, r.vault, func(tx *vault.Tx) (access.Token, error) {
+		first, err := tx.Root(ctx, 1)
+		if err != nil {
+			return access.Token{}, err
+		}
+		token := access.NewToken(access.KindOwner, sealift.DigestOf(first.Content))
+		row := token.Row(access.RoleOwner, r.now().UTC(), time.Time{})
+		row.Label, row.Creator = "an owner, by the vault's own secret", by.ID
+		if row.MAC, err = tx.Authenticate(row); err != nil {
+			return access.Token{}, err
+		}
+		if err := tx.InsertToken(ctx, row); err != nil {
+			return access.Token{}, err
+		}
+		_, err = audit.Append(ctx, tx, audit.Entry{
+			Time: row.Created, Actor: by, Action: "token.recover", Subject: row.ID, Result: audit.OK,
+			Details: map[string]string{"role": row.Role, vault.RowDetail: vault.RowTag(row.MAC)},
+		})
+		return token, err
+	})
+}
+
+// lastOwner refuses to revoke the last token of an owner: it would leave a vault
+// that nobody rules but by RecoverOwner.
 func (r *Registry) lastOwner(ctx context.Context, tx *vault.Tx, row store.Token) error {
 	if row.Role != string(access.RoleOwner) || row.App != "" || r.vault.CheckRow(row) != nil {
 		return nil

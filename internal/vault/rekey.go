@@ -47,7 +47,8 @@ func (v *Vault) rekey(ctx context.Context, current []byte, next Secrets, params 
 	if err != nil {
 		return v.recordBeside(ctx, err, []event{e.failed(err)})
 	}
-	e = e.detail("path", path.String())
+	// By the log, a record that is put back to what it was can be told.
+	e = e.detail("path", path.String()).detail("record", sealift.DigestOf(after).String())
 	v.turn.Lock()
 	defer v.turn.Unlock()
 	return v.update(ctx, v.ring.Load(), func(tx *Tx) error {
@@ -69,11 +70,14 @@ func (v *Vault) rewrap(ctx context.Context, r *record, current []byte, next Secr
 	if next.Passphrase == nil && next.Recovery == nil {
 		return "", nil, sealift.Errorf(sealift.KindInvalid, "exchanging the vault's secrets", "neither is named")
 	}
+	if len(current) > sealift.MaxPassphrase {
+		return "", nil, errWrongPassphrase()
+	}
 	if err := v.slow(ctx); err != nil {
 		return "", nil, err
 	}
 	defer v.slowDone()
-	root, path, err := r.unwrap(current[:min(len(current), sealift.MaxPassphrase)])
+	root, path, err := r.unwrap(current)
 	if err != nil {
 		return "", nil, openingError(err)
 	}

@@ -1374,8 +1374,8 @@ type ClientInterface interface {
 
 	// CreateTokenWithBody Make an access token
 	//
-	// Roles: owner, security_officer. Only an owner makes one of an owner. The
-	// secret is in the answer, once.
+	// Roles: owner, security_officer. Nobody makes one that may do what they
+	// may not do themselves. The secret is in the answer, once.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1384,8 +1384,8 @@ type ClientInterface interface {
 
 	// CreateToken Make an access token
 	//
-	// Roles: owner, security_officer. Only an owner makes one of an owner. The
-	// secret is in the answer, once.
+	// Roles: owner, security_officer. Nobody makes one that may do what they
+	// may not do themselves. The secret is in the answer, once.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1985,8 +1985,8 @@ func (c *Client) ListTokens(ctx context.Context, reqEditors ...RequestEditorFn) 
 
 // CreateTokenWithBody Make an access token
 //
-// Roles: owner, security_officer. Only an owner makes one of an owner. The
-// secret is in the answer, once.
+// Roles: owner, security_officer. Nobody makes one that may do what they
+// may not do themselves. The secret is in the answer, once.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2005,8 +2005,8 @@ func (c *Client) CreateTokenWithBody(ctx context.Context, contentType string, bo
 
 // CreateToken Make an access token
 //
-// Roles: owner, security_officer. Only an owner makes one of an owner. The
-// secret is in the answer, once.
+// Roles: owner, security_officer. Nobody makes one that may do what they
+// may not do themselves. The secret is in the answer, once.
 //
 // Takes a body of the `application/json` content type.
 //

@@ -16,8 +16,8 @@ type Tokens interface {
 	// Tokens returns every token, by creation.
 	Tokens(ctx context.Context) ([]Token, error)
 	// RevokeToken ends a token at once; doing so again is no error. KindNotFound
-	// if there is none, KindDenied where by may not grant its role, KindConflict
-	// with reason "last-owner" for the last one of an owner.
+	// if there is none, KindDenied where by may not end one of its role,
+	// KindConflict with reason "last-owner" for the last one of an owner.
 	RevokeToken(ctx context.Context, by access.Caller, id string) error
 }
 
