@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -17,7 +18,8 @@ import (
 // drain is how long a stopping server lets requests in progress go on.
 const drain = 10 * time.Second
 
-// Serve answers on listener and keeps what is signed fresh, until ctx ends. The
+// Serve answers on listener, keeps what is signed fresh and checks the log, until
+// ctx ends. The
 // vault must be unsealed for the latter; what cannot be done is logged and
 // tried again.
 func (i *Installation) Serve(ctx context.Context, listener net.Listener, settings config.Server, version string) error {
@@ -25,13 +27,11 @@ func (i *Installation) Serve(ctx context.Context, listener net.Listener, setting
 	if settings.TLS != nil {
 		listener = tls.NewListener(listener, settings.TLS)
 	}
-	kept := make(chan struct{})
 	ctx, cancel := context.WithCancel(ctx)
-	defer func() { cancel(); <-kept }()
-	go func() {
-		defer close(kept)
-		i.keep(ctx)
-	}()
+	var background sync.WaitGroup
+	defer func() { cancel(); background.Wait() }()
+	background.Go(func() { i.keep(ctx) })
+	background.Go(func() { i.watchLog(ctx) })
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()

@@ -1,0 +1,71 @@
+package installation
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/trust"
+)
+
+// checkPeriod is how often a running server verifies its whole log: a million
+// entries take about ten seconds of one core.
+const checkPeriod = 24 * time.Hour
+
+// CheckLog verifies the log from its first entry on, against every checkpoint,
+// with the keys that trust.json names. It finds what was changed behind the
+// vault's back; whoever changes trust.json and signs the log anew is found only
+// with what was kept elsewhere. The error is that of audit.Verify, which names
+// the first bad entry.
+func (i *Installation) CheckLog(ctx context.Context) (entries int64, err error) {
+	err = i.store.View(ctx, func(tx store.Tx) error {
+		data, err := tx.Document(ctx, trust.TrustPath)
+		if err != nil {
+			return err
+		}
+		anchors, err := trust.ParseTrust(data)
+		if err != nil {
+			return err
+		}
+		var keys []note.Verifier
+		for _, text := range anchors.Log.Keys {
+			key, err := note.NewVerifier(text)
+			if err != nil {
+				return sealift.Errorf(sealift.KindInternal, "reading the log's keys", "%w", err)
+			}
+			keys = append(keys, key)
+		}
+		tree, err := audit.Verify(ctx, tx, trust.LogOrigin(anchors.Vault), note.VerifierList(keys...))
+		entries = tree.N
+		return err
+	})
+	return entries, err
+}
+
+// watchLog checks the log now and every checkPeriod until ctx ends. The server
+// goes on where it does not hold: devices are served what is signed, and stopping
+// would give whoever can write to the database one more way to stop it. What it
+// must not do is go on in silence.
+func (i *Installation) watchLog(ctx context.Context) {
+	tick := time.NewTicker(checkPeriod)
+	defer tick.Stop()
+	for {
+		switch entries, err := i.CheckLog(ctx); {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			i.log.Error("the log does not hold: somebody changed the database", "error", err, "hint", sealift.HintOf(err))
+		default:
+			i.log.Info("the log holds", "entries", entries)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
