@@ -19,9 +19,8 @@ import (
 const drain = 10 * time.Second
 
 // Serve answers on listener, keeps what is signed fresh and checks the log, until
-// ctx ends. The
-// vault must be unsealed for the latter; what cannot be done is logged and
-// tried again.
+// ctx ends. To keep it fresh the vault must be unsealed; what cannot be done is
+// logged and tried again.
 func (i *Installation) Serve(ctx context.Context, listener net.Listener, settings config.Server, version string) error {
 	server := edge.NewServer(i.Handler(version, settings.ClientAddress), i.log)
 	if settings.TLS != nil {
