@@ -121,11 +121,12 @@ func (n *names) add(path string) (reason, problem string) {
 			depth++
 			continue
 		}
-		n.folders = append(n.folders[:depth], folder)
-		depth++
+		// First this: a folder that is refused is none, for the next path either.
 		if reason, problem := n.insert(folder); reason != "" {
 			return reason, problem
 		}
+		n.folders = append(n.folders[:depth], folder)
+		depth++
 	}
 	n.folders = n.folders[:depth]
 	return n.insert(path)

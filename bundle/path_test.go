@@ -107,3 +107,15 @@ func TestDecompositions(t *testing.T) {
 		}
 	}
 }
+
+// A folder in the place of a file is refused, and so is all that is in it.
+func TestNamesAfterARefusal(t *testing.T) {
+	var n names
+	for _, step := range []struct{ path, reason string }{
+		{"-", ""}, {"-/-", reasonCollision}, {"-/a", reasonCollision}, {"-/a/b", reasonCollision}, {"a/b", ""}, {"a/b/c", reasonCollision}, {"a/c", ""},
+	} {
+		if reason, _ := n.add(step.path); reason != step.reason {
+			t.Errorf("%s: %q, want %q", step.path, reason, step.reason)
+		}
+	}
+}
