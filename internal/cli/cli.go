@@ -73,6 +73,7 @@ type root struct {
 	Token   tokenCmd   `cmd:"" help:"Say which services may do what."`
 	Key     keyCmd     `cmd:"" help:"See the vault's keys, suspend and restore them."`
 	Audit   auditCmd   `cmd:"" help:"Read the vault's log, and check that it does not lie."`
+	Doctor  doctorCmd  `cmd:"" help:"Examine an installation: what is over, what ends soon, what somebody bent."`
 	TUF     tufCmd     `cmd:"" hidden:"" help:"Read any TUF repository, as the conformance suite of TUF drives it."`
 	Version versionCmd `cmd:"" help:"Print the version of this program."`
 	Help    helpCmd    `cmd:"" help:"Explain a command, or a topic: ${topics}."`
