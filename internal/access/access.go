@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/store"
 )
 
@@ -98,6 +99,15 @@ func (p Principal) CallerFrom(address string) Caller {
 		kind = CallerPerson
 	}
 	return Caller{Kind: kind, ID: p.ID, Address: address, Role: p.Role, App: p.App}
+}
+
+// Actor names the caller in the log.
+func (c Caller) Actor() audit.Actor {
+	kind := audit.Service
+	if c.Kind == CallerPerson {
+		kind = audit.Person
+	}
+	return audit.Actor{Kind: kind, ID: c.ID, Address: c.Address}
 }
 
 // Authenticator signs callers in.

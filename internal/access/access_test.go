@@ -12,6 +12,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/store"
 )
 
@@ -278,6 +279,15 @@ operator          no     no                no               no         no       
 			if (err == nil) != may || err != nil && (sealift.KindOf(err) != sealift.KindDenied || sealift.ReasonOf(err) != "role") {
 				t.Errorf("%s ends one of %s: %v", cells[0], other, err)
 			}
+		}
+	}
+}
+
+func TestActor(t *testing.T) {
+	for kind, want := range map[access.CallerKind]audit.ActorKind{access.CallerPerson: audit.Person, access.CallerService: audit.Service} {
+		got := access.Caller{Kind: kind, ID: "id", Address: "192.0.2.1", Role: access.RoleOwner, App: "com.acme.shop"}.Actor()
+		if got != (audit.Actor{Kind: want, ID: "id", Address: "192.0.2.1"}) {
+			t.Errorf("%s: %+v", kind, got)
 		}
 	}
 }

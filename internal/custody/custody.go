@@ -14,7 +14,6 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
-	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
@@ -61,12 +60,8 @@ func (c *Cabinet) SetKeyState(ctx context.Context, by access.Caller, want servic
 	if !want.Suspend {
 		from, to = to, from
 	}
-	actor := audit.Actor{Kind: audit.Service, ID: by.ID, Address: by.Address}
-	if by.Kind == access.CallerPerson {
-		actor.Kind = audit.Person
-	}
 	return vault.Do(ctx, c.vault, func(tx *vault.Tx) (service.Key, error) {
-		info, err := c.vault.Transition(ctx, tx, vault.Ref{ID: want.ID, Version: want.Version}, from, to, actor, want.Reason, c.now().UTC())
+		info, err := c.vault.Transition(ctx, tx, vault.Ref{ID: want.ID, Version: want.Version}, from, to, by.Actor(), want.Reason, c.now().UTC())
 		return keyOf(info), err
 	})
 }

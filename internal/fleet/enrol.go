@@ -32,10 +32,7 @@ func (d *Desk) CreateEnrolmentToken(ctx context.Context, by access.Caller, app s
 		}
 		token := sealift.NewEnrolmentToken(sealift.DigestOf(first.Content))
 		row := store.EnrolmentToken{ID: token.ID(), App: app, Label: want.Label, Created: now, Expires: now.Add(want.Life), MaxUses: int64(want.Uses)}
-		actor := audit.Actor{Kind: audit.Service, ID: by.ID, Address: by.Address}
-		if by.Kind == access.CallerPerson {
-			actor.Kind = audit.Person
-		}
+		actor := by.Actor()
 		secret := token.Secret()
 		defer clear(secret)
 		if err := d.vault.WrapSecret(ctx, tx, secretName(row.ID), secret, actor, now); err != nil {

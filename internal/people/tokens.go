@@ -37,19 +37,11 @@ func New(s store.Store, v *vault.Vault, now func() time.Time) *Registry {
 	return &Registry{s, v, now}
 }
 
-func actorOf(by access.Caller) audit.Actor {
-	kind := audit.Service
-	if by.Kind == access.CallerPerson {
-		kind = audit.Person
-	}
-	return audit.Actor{Kind: kind, ID: by.ID, Address: by.Address}
-}
-
 // CreateToken implements service.Tokens.
 func (r *Registry) CreateToken(ctx context.Context, by access.Caller, want service.NewToken) (made service.MadeToken, err error) {
 	err = r.vault.Update(ctx, func(tx *vault.Tx) error {
 		now := r.now().UTC()
-		e := audit.Entry{Time: now, Actor: actorOf(by), Action: "token.create", Details: details(want)}
+		e := audit.Entry{Time: now, Actor: by.Actor(), Action: "token.create", Details: details(want)}
 		made, err = r.create(ctx, tx, by, want, now, &e)
 		return note(ctx, tx, e, err)
 	})
@@ -161,7 +153,7 @@ func (r *Registry) Tokens(ctx context.Context) (tokens []service.Token, err erro
 // RevokeToken implements service.Tokens.
 func (r *Registry) RevokeToken(ctx context.Context, by access.Caller, id string) error {
 	err := r.vault.Update(ctx, func(tx *vault.Tx) error {
-		e := audit.Entry{Time: r.now().UTC(), Actor: actorOf(by), Action: "token.revoke", Subject: strings.ToValidUTF8(id, "?"), Details: map[string]string{}}
+		e := audit.Entry{Time: r.now().UTC(), Actor: by.Actor(), Action: "token.revoke", Subject: strings.ToValidUTF8(id, "?"), Details: map[string]string{}}
 		return note(ctx, tx, e, r.revoke(ctx, tx, by, id, e.Details))
 	})
 	return r.refused(ctx, err)

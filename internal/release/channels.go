@@ -31,7 +31,7 @@ func (s *Service) CreateChannel(ctx context.Context, by access.Caller, app seali
 		if err := record(ctx, tx, now, by, "channel.create", string(app)+"/"+string(name), nil); err != nil {
 			return service.Channel{}, err
 		}
-		return service.Channel{App: app, Name: name, Epoch: epoch.Number, Created: now}, s.direct(ctx, tx, actorOf(by), []tufrepo.Target{epoch.target})
+		return service.Channel{App: app, Name: name, Epoch: epoch.Number, Created: now}, s.direct(ctx, tx, by.Actor(), []tufrepo.Target{epoch.target})
 	})
 	if err != nil {
 		return service.Channel{}, err
@@ -47,7 +47,7 @@ type turned struct {
 
 // turnEpoch makes the next generation of a channel's key.
 func (s *Service) turnEpoch(ctx context.Context, tx *vault.Tx, by access.Caller, app sealift.AppID, channel sealift.Channel, number uint64) (turned, error) {
-	info, err := s.createEpochKey(ctx, tx, actorOf(by), app, channel, number)
+	info, err := s.createEpochKey(ctx, tx, by.Actor(), app, channel, number)
 	if err != nil {
 		return turned{}, err
 	}

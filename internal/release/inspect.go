@@ -84,7 +84,7 @@ func (s *Service) contentKey(ctx context.Context, by access.Caller, r *trust.Rel
 			return key, err
 		}
 		use := vault.Use{
-			Purpose: vault.PurposeEpoch, Key: vault.Ref{ID: epoch.KeyID, Version: epoch.KeyVersion}, Actor: actorOf(by), Now: s.now(),
+			Purpose: vault.PurposeEpoch, Key: vault.Ref{ID: epoch.KeyID, Version: epoch.KeyVersion}, Actor: by.Actor(), Now: s.now(),
 			Why: vault.Why{Action: "release.inspect", Subject: "sha256:" + r.Archive.Digest.String(), Details: map[string]string{"app": string(r.App), "counter": fmt.Sprint(r.Counter)}},
 		}
 		err = s.vault.Use(ctx, tx, use, func(k vault.Key) error {

@@ -138,7 +138,7 @@ func (j *Journal) BeginExport(ctx context.Context, by access.Caller) (service.Lo
 
 // sign signs the log as it stands, and has the checkpoint published.
 func (j *Journal) sign(ctx context.Context, tx *vault.Tx, by access.Caller) (tlog.Tree, []byte, error) {
-	tree, signed, tiles, err := j.releases.checkpoint(ctx, tx, actorOf(by))
+	tree, signed, tiles, err := j.releases.checkpoint(ctx, tx, by.Actor())
 	if err == nil {
 		err = outLog(ctx, tx, signed, tiles)
 	}

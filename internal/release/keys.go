@@ -145,7 +145,7 @@ type issued struct {
 // certify lets the release CA certify the publisher's leaf for exactly this
 // payload, and assembles release.json.
 func (s *Service) certify(ctx context.Context, tx *vault.Tx, by access.Caller, c candidate) ([]byte, issued, error) {
-	ca, key, err := s.ca(ctx, tx, vault.Use{Purpose: vault.PurposeReleaseCA, Actor: actorOf(by), Why: vault.Why{
+	ca, key, err := s.ca(ctx, tx, vault.Use{Purpose: vault.PurposeReleaseCA, Actor: by.Actor(), Why: vault.Why{
 		Action:  "release.certify",
 		Details: map[string]string{"payload": "sha256:" + sealift.DigestOf(c.signed.Payload).String(), "app": string(c.release.App), "counter": fmt.Sprint(c.release.Counter)},
 	}})

@@ -39,7 +39,7 @@ func (s *Service) AcceptRoot(ctx context.Context, by access.Caller, outcome serv
 		if bytes.Equal(current.Content, outcome.Root) && outcome.Targets == nil {
 			return rootOf(current), nil
 		}
-		m, err := s.takeRoot(ctx, tx, actorOf(by), current.Content, outcome)
+		m, err := s.takeRoot(ctx, tx, by.Actor(), current.Content, outcome)
 		if err != nil {
 			return service.Root{}, err
 		}

@@ -48,15 +48,6 @@ func New(c Config) *Service {
 // System is the actor of what Sealift does by itself.
 func System(part string) audit.Actor { return audit.Actor{Kind: audit.System, ID: part} }
 
-// actorOf names a caller in the log.
-func actorOf(by access.Caller) audit.Actor {
-	kind := audit.Service
-	if by.Kind == access.CallerPerson {
-		kind = audit.Person
-	}
-	return audit.Actor{Kind: kind, ID: by.ID, Address: by.Address}
-}
-
 // view runs fn on one state of the store and returns its result.
 func view[T any](ctx context.Context, s store.Store, fn func(store.Tx) (T, error)) (T, error) {
 	var out T
@@ -149,7 +140,7 @@ func hinted(err error, op, hint string) error {
 // record enters what a caller did into the log.
 func record(ctx context.Context, tx store.AuditTx, now time.Time, by access.Caller, action, subject string, details map[string]string) error {
 	_, err := audit.Append(ctx, tx, audit.Entry{
-		Time: now, Actor: actorOf(by), Action: action, Subject: subject, Details: details, Result: audit.OK,
+		Time: now, Actor: by.Actor(), Action: action, Subject: subject, Details: details, Result: audit.OK,
 	})
 	return err
 }

@@ -142,7 +142,7 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, by access.Caller, d
 	if err != nil {
 		return store.Release{}, err
 	}
-	logged, err := s.logRelease(ctx, tx, actorOf(by), c)
+	logged, err := s.logRelease(ctx, tx, by.Actor(), c)
 	if err != nil {
 		return store.Release{}, err
 	}
@@ -161,7 +161,7 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, by access.Caller, d
 	if err != nil {
 		return store.Release{}, err
 	}
-	if err := s.direct(ctx, tx, actorOf(by), []tufrepo.Target{offer}); err != nil {
+	if err := s.direct(ctx, tx, by.Actor(), []tufrepo.Target{offer}); err != nil {
 		return store.Release{}, err
 	}
 	d.State, d.Release = store.DraftPublished, r.Digest
