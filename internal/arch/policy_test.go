@@ -27,7 +27,8 @@ const layers = `
 	# What the server stands on: rows, blobs, the log.
 	sealift < internal/config, internal/term, internal/blob, internal/store;
 	internal/blob < internal/blob/blobtest;
-	internal/store < internal/store/storetest, internal/store/sqlite, internal/store/postgres;
+	internal/store < internal/store/storetest, internal/store/sqlstore;
+	internal/store/sqlstore < internal/store/sqlite, internal/store/postgres;
 	trust, internal/store < internal/audit;
 
 	# Keys and people, and what people do with their own keys, away from the
@@ -55,7 +56,7 @@ const layers = `
 	internal/vault, internal/access, internal/release, internal/fleet, internal/watch, internal/control, internal/ceremony !< internal/edge;
 	internal/store/postgres !< internal/store/sqlite;
 	internal/store/sqlite !< internal/store/postgres;
-	internal/store/sqlite, internal/store/postgres !< internal/control, internal/vault, internal/release;
+	internal/store/sqlstore, internal/store/sqlite, internal/store/postgres !< internal/control, internal/vault, internal/release;
 `
 
 // pure are the packages that, with everything below them, do no I/O and read no

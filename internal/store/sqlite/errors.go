@@ -1,8 +1,6 @@
 package sqlite
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"io/fs"
 	"syscall"
@@ -11,35 +9,30 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/store/sqlstore"
 )
 
-// because returns the error of ctx instead of the one that its end led to.
-func because(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
+// dialect is what SQLite has of its own.
+var dialect = sqlstore.Dialect{Refusal: refused, Prepare: true}
+
+// refused is dialect.Refusal.
+func refused(op string, err error) error {
+	var refused *sqlite.Error
+	if errors.As(err, &refused) {
+		return refusal(op, refused.Code(), err)
 	}
-	return err
+	return nil
 }
 
 // failure classes an error of SQLite, database/sql or the file system.
 func failure(op string, err error) error {
-	var classed *sealift.Error
-	var refused *sqlite.Error
 	switch {
-	case errors.As(err, &classed):
-		return &sealift.Error{Kind: classed.Kind, Op: op, Reason: classed.Reason, Err: err}
-	case errors.As(err, &refused):
-		return refusal(op, refused.Code(), err)
-	case errors.Is(err, sql.ErrNoRows):
-		return sealift.Errorf(sealift.KindNotFound, op, "there is none")
-	case errors.Is(err, sql.ErrTxDone):
-		return sealift.Errorf(sealift.KindInternal, op, "its transaction has ended: %w", err).WithReason("tx-ended")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return full(op, err)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return forbidden(op, err)
 	}
-	return sealift.Errorf(sealift.KindInternal, op, "%w", err)
+	return dialect.Failure(op, err)
 }
 
 // refusal classes a result code of SQLite (sqlite.org/rescode.html), of which

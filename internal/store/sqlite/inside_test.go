@@ -14,9 +14,23 @@ import (
 	"github.com/sealift/sealift/internal/store"
 )
 
-func openHere(t *testing.T) *DB {
+// inside is a store and the connections below it.
+type inside struct {
+	*DB
+	writer, reader *sql.DB
+}
+
+func openHere(t *testing.T) inside {
 	t.Helper()
-	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "vault.db"))
+	path := filepath.Join(t.TempDir(), "vault.db")
+	if err := createFile(path); err != nil {
+		t.Fatal(err)
+	}
+	writer, reader, err := connect(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := over(t.Context(), writer, reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +39,7 @@ func openHere(t *testing.T) *DB {
 			t.Error(err)
 		}
 	})
-	return db
+	return inside{db, writer, reader}
 }
 
 func pragma(t *testing.T, db *sql.DB, name string) (value string) {
@@ -57,16 +71,16 @@ func wantKind(t *testing.T, err error, kind sealift.Kind, reason string) {
 func TestSettings(t *testing.T) {
 	db := openHere(t)
 	for name, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "secure_delete": "1", "busy_timeout": "10000", "trusted_schema": "0"} {
-		if got := pragma(t, db.writer.db, name); got != want {
+		if got := pragma(t, db.writer, name); got != want {
 			t.Errorf("writer: %s = %s, want %s", name, got, want)
 		}
 	}
 	for name, want := range map[string]string{"journal_mode": "wal", "query_only": "1", "busy_timeout": "10000"} {
-		if got := pragma(t, db.reader.db, name); got != want {
+		if got := pragma(t, db.reader, name); got != want {
 			t.Errorf("reader: %s = %s, want %s", name, got, want)
 		}
 	}
-	if got := db.writer.db.Stats().MaxOpenConnections; got != 1 {
+	if got := db.writer.Stats().MaxOpenConnections; got != 1 {
 		t.Errorf("%d connections write", got)
 	}
 }
@@ -89,9 +103,9 @@ func TestFullDisk(t *testing.T) {
 			return nil
 		})
 	}
-	exec(t, db.writer.db, "PRAGMA max_page_count = "+pragma(t, db.writer.db, "page_count"))
+	exec(t, db.writer, "PRAGMA max_page_count = "+pragma(t, db.writer, "page_count"))
 	wantKind(t, set("p", 1<<20), sealift.KindExhausted, "disk_full")
-	exec(t, db.writer.db, "PRAGMA max_page_count = 100000")
+	exec(t, db.writer, "PRAGMA max_page_count = 100000")
 	err := db.View(ctx, func(tx store.Tx) error {
 		for _, path := range []string{"p before", "p", "p after"} {
 			if _, err := tx.Document(ctx, path); sealift.KindOf(err) != sealift.KindNotFound {
@@ -108,9 +122,9 @@ func TestFullDisk(t *testing.T) {
 // TestBusy has another process hold the file.
 func TestBusy(t *testing.T) {
 	db := openHere(t)
-	exec(t, db.writer.db, "PRAGMA busy_timeout = 10")
+	exec(t, db.writer, "PRAGMA busy_timeout = 10")
 	var path string
-	if err := db.reader.db.QueryRow("SELECT file FROM pragma_database_list").Scan(&path); err != nil {
+	if err := db.reader.QueryRow("SELECT file FROM pragma_database_list").Scan(&path); err != nil {
 		t.Fatal(err)
 	}
 	other, err := Open(t.Context(), path)
@@ -131,7 +145,7 @@ func TestBusy(t *testing.T) {
 
 func TestFailure(t *testing.T) {
 	db := openHere(t)
-	exec(t, db.writer.db, "INSERT INTO apps VALUES ('a', 0, 0, 0, 0, x'')")
+	exec(t, db.writer, "INSERT INTO apps VALUES ('a', 0, 0, 0, 0, x'')")
 	for statement, want := range map[string]sealift.Kind{
 		"INSERT INTO apps VALUES ('a', 0, 0, 0, 0, x'')":                      sealift.KindConflict,
 		"INSERT INTO audit_entries VALUES (1, x'00'), (1, x'00')":             sealift.KindConflict,
@@ -144,14 +158,14 @@ func TestFailure(t *testing.T) {
 		"INSERT INTO audit_entries VALUES (1, 'text')":                        sealift.KindInternal,
 		`SELECT "text"`: sealift.KindInternal,
 	} {
-		_, err := db.writer.db.Exec(statement)
+		_, err := db.writer.Exec(statement)
 		if err == nil {
 			t.Errorf("%s succeeded", statement)
 			continue
 		}
 		wantKind(t, failure("testing", err), want, "")
 	}
-	_, err := db.reader.db.Exec("DELETE FROM apps")
+	_, err := db.reader.Exec("DELETE FROM apps")
 	wantKind(t, failure("testing", err), sealift.KindInternal, "")
 	for _, c := range []struct {
 		err    error

@@ -16,10 +16,12 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/sealift/sealift"
-	"github.com/sealift/sealift/internal/store/sqlite/sqlcgen"
+	"github.com/sealift/sealift/internal/store/sqlstore"
 )
 
 const (
+	op = "opening the store"
+
 	// busyTimeout is how long a write waits for one of another process, such as
 	// a command run beside the server.
 	busyTimeout = 10 * time.Second
@@ -38,7 +40,6 @@ var migrations embed.FS
 // takes the group's and others' permissions off a file that has some. A file
 // that a newer Sealift has migrated is refused with reason "newer-schema".
 func Open(ctx context.Context, path string) (*DB, error) {
-	const op = "opening the store"
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, failure(op, err)
@@ -46,14 +47,54 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err := createFile(path); err != nil {
 		return nil, failure(op, err)
 	}
-	d := &DB{}
-	if d.writer, err = openPool(ctx, writerDSN(path), 1, migrate); err != nil {
-		return nil, failure(op, because(ctx, err))
+	writer, reader, err := connect(ctx, path)
+	if err != nil {
+		return nil, opening(ctx, err)
 	}
-	if d.reader, err = openPool(ctx, readerDSN(path), readers, nil); err != nil {
-		return nil, errors.Join(failure(op, because(ctx, err)), d.writer.close())
+	return over(ctx, writer, reader)
+}
+
+// over returns the store over connections.
+func over(ctx context.Context, writer, reader *sql.DB) (*DB, error) {
+	db, err := sqlstore.New(ctx, writer, reader, dialect)
+	if err != nil {
+		return nil, opening(ctx, err)
 	}
-	return d, nil
+	return &DB{db}, nil
+}
+
+// opening classes an error of Open.
+func opening(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return failure(op, err)
+}
+
+// connect opens the connection that writes, brings the schema up to date, and
+// opens those that read.
+func connect(ctx context.Context, path string) (writer, reader *sql.DB, err error) {
+	if writer, err = pool(writerDSN(path), 1); err != nil {
+		return nil, nil, err
+	}
+	if err := migrate(ctx, writer); err != nil {
+		return nil, nil, errors.Join(err, writer.Close())
+	}
+	if reader, err = pool(readerDSN(path), readers); err != nil {
+		return nil, nil, errors.Join(err, writer.Close())
+	}
+	return writer, reader, nil
+}
+
+func pool(dsn string, size int) (*sql.DB, error) {
+	connector, err := sqlite.NewConnector(dsn)
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(size)
+	db.SetMaxIdleConns(size)
+	return db, nil
 }
 
 // createFile makes an empty file, and its folder, and has their names on disk:
@@ -128,27 +169,6 @@ func dsn(path string, values url.Values) string {
 	values.Set("_error_rc", "1") // and an error's text is of that error
 	name := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: values.Encode()}
 	return name.String()
-}
-
-// openPool connects, lets prepare do its work and prepares the queries.
-func openPool(ctx context.Context, dsn string, size int, prepare func(context.Context, *sql.DB) error) (pool, error) {
-	connector, err := sqlite.NewConnector(dsn)
-	if err != nil {
-		return pool{}, err
-	}
-	p := pool{db: sql.OpenDB(connector)}
-	p.db.SetMaxOpenConns(size)
-	p.db.SetMaxIdleConns(size)
-	if prepare != nil {
-		err = prepare(ctx, p.db)
-	}
-	if err == nil {
-		p.queries, err = sqlcgen.Prepare(ctx, p.db)
-	}
-	if err != nil {
-		return pool{}, errors.Join(err, p.db.Close())
-	}
-	return p, nil
 }
 
 // migrate brings the schema up to date. Where another process does so at the

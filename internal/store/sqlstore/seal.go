@@ -1,9 +1,9 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
 
-	"github.com/sealift/sealift/internal/store/sqlite/sqlcgen"
+	"github.com/sealift/sealift/internal/store/sqlstore/sqlcgen"
 )
 
 // VaultSeal implements store.SealTx.

@@ -1,4 +1,4 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
@@ -6,17 +6,20 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
-	"github.com/sealift/sealift/internal/store/sqlite/sqlcgen"
+	"github.com/sealift/sealift/internal/store/sqlstore/sqlcgen"
 )
 
 // PutDevice implements store.DeviceTx.
 func (t *tx) PutDevice(ctx context.Context, d store.Device) error {
-	return t.fail(ctx, "storing device "+string(d.ID), t.q.PutDevice(ctx, sqlcgen.PutDeviceParams{
-		App: string(d.App), ID: string(d.ID), Identity: some(d.Identity),
-		Kem: int64(d.KEM), Kdf: int64(d.KDF), Aead: int64(d.AEAD),
-		Platform: string(d.Platform), Runtime: string(d.Runtime), Token: d.Token, State: string(d.State),
-		Enrolled: micros(d.Enrolled), PublicKey: some(d.PublicKey), Mac: some(d.MAC),
-	}))
+	_, err := t.refusable(ctx, func() (int64, error) {
+		return none(t.q.PutDevice(ctx, sqlcgen.PutDeviceParams{
+			App: string(d.App), ID: string(d.ID), Identity: some(d.Identity),
+			Kem: int64(d.KEM), Kdf: int64(d.KDF), Aead: int64(d.AEAD),
+			Platform: string(d.Platform), Runtime: string(d.Runtime), Token: d.Token, State: string(d.State),
+			Enrolled: micros(d.Enrolled), PublicKey: some(d.PublicKey), Mac: some(d.MAC),
+		}))
+	})
+	return t.fail(ctx, "storing device "+string(d.ID), err)
 }
 
 // Device implements store.DeviceTx.

@@ -60,7 +60,7 @@ INSERT INTO audit_entries (position, leaf) VALUES (@position, @leaf);
 INSERT INTO audit_hashes (position, hash) VALUES (@position, @hash);
 
 -- name: AuditEntries :many
-SELECT * FROM audit_entries WHERE position >= @first ORDER BY position LIMIT @most;
+SELECT * FROM audit_entries WHERE position >= @first ORDER BY position LIMIT CAST(@most AS BIGINT);
 
 -- name: AuditHash :one
 SELECT hash FROM audit_hashes WHERE position = @position;
@@ -73,7 +73,7 @@ ON CONFLICT (size) DO UPDATE SET note = excluded.note;
 SELECT * FROM checkpoints ORDER BY size DESC LIMIT 1;
 
 -- name: Checkpoints :many
-SELECT * FROM checkpoints WHERE size >= @least ORDER BY size LIMIT @most;
+SELECT * FROM checkpoints WHERE size >= @least ORDER BY size LIMIT CAST(@most AS BIGINT);
 
 -- name: InsertApp :execrows
 INSERT INTO apps (id, device, open_enrolment, created, last_counter, mac)
@@ -164,7 +164,7 @@ WHERE app = @app
   AND (counter = @counter OR @counter = 0)
   AND counter < @before
 ORDER BY counter DESC
-LIMIT @most;
+LIMIT CAST(@most AS BIGINT);
 
 -- name: SetWithdrawn :execrows
 UPDATE releases SET withdrawn = @withdrawn WHERE app = @app AND digest = @digest;
@@ -198,7 +198,7 @@ DELETE FROM documents WHERE path = @path;
 INSERT INTO outbox (place, content) VALUES (@place, @content);
 
 -- name: Outbox :many
-SELECT * FROM outbox ORDER BY seq LIMIT @most;
+SELECT * FROM outbox ORDER BY seq LIMIT CAST(@most AS BIGINT);
 
 -- name: TrimOutbox :exec
 DELETE FROM outbox WHERE seq <= @seq;

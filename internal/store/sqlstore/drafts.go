@@ -1,16 +1,16 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
-	"github.com/sealift/sealift/internal/store/sqlite/sqlcgen"
+	"github.com/sealift/sealift/internal/store/sqlstore/sqlcgen"
 )
 
 // InsertDraft implements store.ReleaseTx.
 func (t *tx) InsertDraft(ctx context.Context, d store.Draft) error {
-	rows, err := t.q.InsertDraft(ctx, sqlcgen.InsertDraftParams(draftRow(d)))
+	rows, err := t.refusable(ctx, func() (int64, error) { return t.q.InsertDraft(ctx, sqlcgen.InsertDraftParams(draftRow(d))) })
 	return t.added(ctx, "storing draft "+d.ID, rows, err)
 }
 
@@ -27,11 +27,13 @@ func (t *tx) Draft(ctx context.Context, id string) (store.Draft, error) {
 func (t *tx) UpdateDraft(ctx context.Context, d store.Draft, from store.DraftState) error {
 	op := "changing draft " + d.ID
 	r := draftRow(d)
-	rows, err := t.q.UpdateDraft(ctx, sqlcgen.UpdateDraftParams{
-		App: r.App, Channel: r.Channel, Platform: r.Platform, Runtime: r.Runtime, Version: r.Version,
-		Counter: r.Counter, Act: r.Act, State: r.State, Requester: r.Requester,
-		Created: r.Created, Expires: r.Expires, Release: r.Release,
-		ID: r.ID, OldState: string(from),
+	rows, err := t.refusable(ctx, func() (int64, error) {
+		return t.q.UpdateDraft(ctx, sqlcgen.UpdateDraftParams{
+			App: r.App, Channel: r.Channel, Platform: r.Platform, Runtime: r.Runtime, Version: r.Version,
+			Counter: r.Counter, Act: r.Act, State: r.State, Requester: r.Requester,
+			Created: r.Created, Expires: r.Expires, Release: r.Release,
+			ID: r.ID, OldState: string(from),
+		})
 	})
 	if err != nil || rows > 0 {
 		return t.fail(ctx, op, err)

@@ -1,4 +1,4 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
@@ -6,12 +6,14 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
-	"github.com/sealift/sealift/internal/store/sqlite/sqlcgen"
+	"github.com/sealift/sealift/internal/store/sqlstore/sqlcgen"
 )
 
 // InsertBlob implements store.ReleaseTx.
 func (t *tx) InsertBlob(ctx context.Context, b store.Blob) error {
-	err := t.q.InsertBlob(ctx, sqlcgen.InsertBlobParams{App: string(b.App), Digest: b.Digest[:], Length: b.Length, Created: micros(b.Created)})
+	_, err := t.refusable(ctx, func() (int64, error) {
+		return none(t.q.InsertBlob(ctx, sqlcgen.InsertBlobParams{App: string(b.App), Digest: b.Digest[:], Length: b.Length, Created: micros(b.Created)}))
+	})
 	return t.fail(ctx, "noting blob "+b.Digest.String(), err)
 }
 
@@ -26,7 +28,7 @@ func (t *tx) Blob(ctx context.Context, app sealift.AppID, d sealift.Digest) (sto
 
 // InsertRelease implements store.ReleaseTx.
 func (t *tx) InsertRelease(ctx context.Context, r store.Release) error {
-	rows, err := t.q.InsertRelease(ctx, sqlcgen.InsertReleaseParams(releaseRow(r)))
+	rows, err := t.refusable(ctx, func() (int64, error) { return t.q.InsertRelease(ctx, sqlcgen.InsertReleaseParams(releaseRow(r))) })
 	return t.added(ctx, fmt.Sprintf("storing release %d of %s", r.Counter, r.App), rows, err)
 }
 

@@ -1,11 +1,11 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
-	"github.com/sealift/sealift/internal/store/sqlite/sqlcgen"
+	"github.com/sealift/sealift/internal/store/sqlstore/sqlcgen"
 )
 
 // InsertToken implements store.TokenTx.
@@ -58,9 +58,11 @@ func (t *tx) UpdateToken(ctx context.Context, token store.Token, oldMAC []byte) 
 
 // InsertEnrolmentToken implements store.TokenTx.
 func (t *tx) InsertEnrolmentToken(ctx context.Context, token store.EnrolmentToken) error {
-	rows, err := t.q.InsertEnrolmentToken(ctx, sqlcgen.InsertEnrolmentTokenParams{
-		ID: token.ID, App: string(token.App), Label: token.Label, Created: micros(token.Created),
-		Expires: micros(token.Expires), MaxUses: token.MaxUses, Uses: token.Uses,
+	rows, err := t.refusable(ctx, func() (int64, error) {
+		return t.q.InsertEnrolmentToken(ctx, sqlcgen.InsertEnrolmentTokenParams{
+			ID: token.ID, App: string(token.App), Label: token.Label, Created: micros(token.Created),
+			Expires: micros(token.Expires), MaxUses: token.MaxUses, Uses: token.Uses,
+		})
 	})
 	return t.added(ctx, "storing enrolment token "+token.ID, rows, err)
 }

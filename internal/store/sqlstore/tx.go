@@ -1,55 +1,75 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
-	"modernc.org/sqlite"
-	lib "modernc.org/sqlite/lib"
-
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
-	"github.com/sealift/sealift/internal/store/sqlite/sqlcgen"
+	"github.com/sealift/sealift/internal/store/sqlstore/sqlcgen"
 )
 
 // tx is one transaction. Its methods are in a file for each concern.
 type tx struct {
-	q      *sqlcgen.Queries
-	inner  *sql.Tx
-	broken error // what ended it before its time
+	q       *sqlcgen.Queries
+	inner   *sql.Tx
+	dialect Dialect
+	broken  error // what ended it before its time
 }
 
 var _ store.Tx = (*tx)(nil)
 
-// fail classes an error of a query; nil stays nil. SQLite rolls some
-// transactions back by itself, as for a full disk or an interrupted write, and
-// would commit what follows statement by statement. So whatever is not about
-// rows ends the transaction here: nothing reaches the connection any more.
+// fail classes an error of a query; nil stays nil. A database rolls some
+// transactions back by itself, as SQLite does for a full disk or an interrupted
+// write, and would commit what follows statement by statement. So whatever is
+// not about rows ends the transaction here: nothing reaches the connection any
+// more.
 func (t *tx) fail(ctx context.Context, op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if isAboutRows(err) {
-		return failure(op, err)
+	failed := t.dialect.Failure(op, err)
+	switch sealift.KindOf(failed) {
+	case sealift.KindNotFound, sealift.KindConflict:
+		return failed
 	}
-	err = failure(op, because(ctx, err))
+	failed = t.dialect.Failure(op, because(ctx, err))
 	if t.broken == nil {
-		t.broken = err
+		t.broken = failed
 	}
 	_ = t.inner.Rollback() // there may be nothing left to roll back
-	return err
+	return failed
 }
 
-func isAboutRows(err error) bool {
-	var refused *sqlite.Error
-	if errors.As(err, &refused) {
-		return isConflict(refused.Code()) || refused.Code() == lib.SQLITE_CONSTRAINT_FOREIGNKEY
+// refusable runs a statement that a foreign key or a unique index may refuse,
+// so that the transaction is as before if that happens.
+func (t *tx) refusable(ctx context.Context, do func() (rows int64, err error)) (rows int64, err error) {
+	if !t.dialect.Savepoints {
+		return do()
 	}
-	return errors.Is(err, sql.ErrNoRows)
+	if _, err := t.inner.ExecContext(ctx, "SAVEPOINT refusable"); err != nil {
+		return 0, err
+	}
+	rows, err = do()
+	if err != nil {
+		// Where this fails as well, so does whatever follows, and the commit.
+		_, undo := t.inner.ExecContext(ctx, "ROLLBACK TO SAVEPOINT refusable")
+		_, release := t.inner.ExecContext(ctx, "RELEASE SAVEPOINT refusable")
+		if undo != nil || release != nil {
+			return 0, fmt.Errorf("%w (after %v)", errors.Join(undo, release), err)
+		}
+		return 0, err
+	}
+	_, err = t.inner.ExecContext(ctx, "RELEASE SAVEPOINT refusable")
+	return rows, err
 }
+
+// none gives a statement that counts no rows the form that refusable takes.
+func none(err error) (int64, error) { return 0, err }
 
 // added turns the outcome of an insert that does nothing for a row that is
 // there into a conflict.
@@ -86,7 +106,8 @@ const beyond = math.MaxInt64
 
 func number[N ~uint64](n N) int64 { return int64(min(n, beyond)) }
 
-// most is a LIMIT: SQLite takes a negative one for none at all.
+// most is a LIMIT: SQLite takes a negative one for none at all, and PostgreSQL
+// refuses it.
 func most(limit int) int64 { return int64(max(limit, 0)) }
 
 func micros(t time.Time) int64 { return t.UnixMicro() }

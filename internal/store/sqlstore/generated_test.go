@@ -1,7 +1,8 @@
-package sqlite_test
+package sqlstore_test
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,20 +14,20 @@ import (
 
 const (
 	root = "../../.."
-	here = "internal/store/sqlite/"
+	here = "internal/store/sqlstore/"
 )
 
 // TestGeneratedIsCurrent fails when the configuration, a migration, the queries
 // or the generated code is not what was there when generated.sha256 was written.
 func TestGeneratedIsCurrent(t *testing.T) {
 	want := []string{"sqlc.yaml"}
-	for _, pattern := range []string{"migrations/*.sql", "queries.sql", "sqlcgen/*.go"} {
+	for _, pattern := range []string{"../postgres/migrations/*.sql", "queries.sql", "sqlcgen/*.go"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: %v, %v", pattern, found, err)
 		}
-		for _, path := range found {
-			want = append(want, here+filepath.ToSlash(path))
+		for _, name := range found {
+			want = append(want, path.Join(here, filepath.ToSlash(name)))
 		}
 	}
 	var listed []string
@@ -34,11 +35,11 @@ func TestGeneratedIsCurrent(t *testing.T) {
 		sum, path, _ := strings.Cut(strings.TrimSpace(line), "  ")
 		listed = append(listed, path)
 		if sealift.DigestOf([]byte(read(t, path))).String() != sum {
-			t.Errorf("%s has changed: run go generate ./internal/store/sqlite", path)
+			t.Errorf("%s has changed: run go generate ./internal/store/sqlstore", path)
 		}
 	}
 	if !slices.Equal(listed, want) {
-		t.Errorf("generated.sha256 lists\n%v, not\n%v: run go generate ./internal/store/sqlite", listed, want)
+		t.Errorf("generated.sha256 lists\n%v, not\n%v: run go generate ./internal/store/sqlstore", listed, want)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 const app = `-- name: App :one
-SELECT id, device, open_enrolment, created, last_counter, mac FROM apps WHERE id = ?1
+SELECT id, device, open_enrolment, created, last_counter, mac FROM apps WHERE id = $1
 `
 
 func (q *Queries) App(ctx context.Context, id string) (App, error) {
@@ -28,7 +28,7 @@ func (q *Queries) App(ctx context.Context, id string) (App, error) {
 }
 
 const appendOutbox = `-- name: AppendOutbox :exec
-INSERT INTO outbox (place, content) VALUES (?1, ?2)
+INSERT INTO outbox (place, content) VALUES ($1, $2)
 `
 
 type AppendOutboxParams struct {
@@ -76,7 +76,7 @@ func (q *Queries) Apps(ctx context.Context) ([]App, error) {
 }
 
 const auditEntries = `-- name: AuditEntries :many
-SELECT position, leaf FROM audit_entries WHERE position >= ?1 ORDER BY position LIMIT ?2
+SELECT position, leaf FROM audit_entries WHERE position >= $1 ORDER BY position LIMIT CAST($2 AS BIGINT)
 `
 
 type AuditEntriesParams struct {
@@ -108,7 +108,7 @@ func (q *Queries) AuditEntries(ctx context.Context, arg AuditEntriesParams) ([]A
 }
 
 const auditHash = `-- name: AuditHash :one
-SELECT hash FROM audit_hashes WHERE position = ?1
+SELECT hash FROM audit_hashes WHERE position = $1
 `
 
 func (q *Queries) AuditHash(ctx context.Context, position int64) ([]byte, error) {
@@ -141,7 +141,7 @@ func (q *Queries) AuditSize(ctx context.Context) (int64, error) {
 }
 
 const blob = `-- name: Blob :one
-SELECT app, digest, length, created FROM blobs WHERE app = ?1 AND digest = ?2
+SELECT app, digest, length, created FROM blobs WHERE app = $1 AND digest = $2
 `
 
 type BlobParams struct {
@@ -162,7 +162,7 @@ func (q *Queries) Blob(ctx context.Context, arg BlobParams) (Blob, error) {
 }
 
 const channel = `-- name: Channel :one
-SELECT app, name, created FROM channels WHERE app = ?1 AND name = ?2
+SELECT app, name, created FROM channels WHERE app = $1 AND name = $2
 `
 
 type ChannelParams struct {
@@ -178,7 +178,7 @@ func (q *Queries) Channel(ctx context.Context, arg ChannelParams) (Channel, erro
 }
 
 const channels = `-- name: Channels :many
-SELECT app, name, created FROM channels WHERE app = ?1 ORDER BY name
+SELECT app, name, created FROM channels WHERE app = $1 ORDER BY name
 `
 
 func (q *Queries) Channels(ctx context.Context, app string) ([]Channel, error) {
@@ -205,7 +205,7 @@ func (q *Queries) Channels(ctx context.Context, app string) ([]Channel, error) {
 }
 
 const checkpoints = `-- name: Checkpoints :many
-SELECT size, note FROM checkpoints WHERE size >= ?1 ORDER BY size LIMIT ?2
+SELECT size, note FROM checkpoints WHERE size >= $1 ORDER BY size LIMIT CAST($2 AS BIGINT)
 `
 
 type CheckpointsParams struct {
@@ -237,7 +237,7 @@ func (q *Queries) Checkpoints(ctx context.Context, arg CheckpointsParams) ([]Che
 }
 
 const countDevices = `-- name: CountDevices :many
-SELECT state, COUNT(*) AS devices FROM devices WHERE app = ?1 GROUP BY state
+SELECT state, COUNT(*) AS devices FROM devices WHERE app = $1 GROUP BY state
 `
 
 type CountDevicesRow struct {
@@ -269,7 +269,7 @@ func (q *Queries) CountDevices(ctx context.Context, app string) ([]CountDevicesR
 }
 
 const deleteDocument = `-- name: DeleteDocument :exec
-DELETE FROM documents WHERE path = ?1
+DELETE FROM documents WHERE path = $1
 `
 
 func (q *Queries) DeleteDocument(ctx context.Context, path string) error {
@@ -278,7 +278,7 @@ func (q *Queries) DeleteDocument(ctx context.Context, path string) error {
 }
 
 const deleteSecret = `-- name: DeleteSecret :exec
-DELETE FROM secrets WHERE name = ?1
+DELETE FROM secrets WHERE name = $1
 `
 
 func (q *Queries) DeleteSecret(ctx context.Context, name string) error {
@@ -287,7 +287,7 @@ func (q *Queries) DeleteSecret(ctx context.Context, name string) error {
 }
 
 const device = `-- name: Device :one
-SELECT app, id, identity, kem, kdf, aead, platform, runtime, token, state, enrolled, public_key, mac FROM devices WHERE app = ?1 AND id = ?2
+SELECT app, id, identity, kem, kdf, aead, platform, runtime, token, state, enrolled, public_key, mac FROM devices WHERE app = $1 AND id = $2
 `
 
 type DeviceParams struct {
@@ -317,7 +317,7 @@ func (q *Queries) Device(ctx context.Context, arg DeviceParams) (Device, error) 
 }
 
 const document = `-- name: Document :one
-SELECT content FROM documents WHERE path = ?1
+SELECT content FROM documents WHERE path = $1
 `
 
 func (q *Queries) Document(ctx context.Context, path string) ([]byte, error) {
@@ -328,7 +328,7 @@ func (q *Queries) Document(ctx context.Context, path string) ([]byte, error) {
 }
 
 const draft = `-- name: Draft :one
-SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, "release" FROM drafts WHERE id = ?1
+SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release FROM drafts WHERE id = $1
 `
 
 func (q *Queries) Draft(ctx context.Context, id string) (Draft, error) {
@@ -353,7 +353,7 @@ func (q *Queries) Draft(ctx context.Context, id string) (Draft, error) {
 }
 
 const enrolmentToken = `-- name: EnrolmentToken :one
-SELECT id, app, label, created, expires, max_uses, uses FROM enrolment_tokens WHERE id = ?1
+SELECT id, app, label, created, expires, max_uses, uses FROM enrolment_tokens WHERE id = $1
 `
 
 func (q *Queries) EnrolmentToken(ctx context.Context, id string) (EnrolmentToken, error) {
@@ -372,7 +372,7 @@ func (q *Queries) EnrolmentToken(ctx context.Context, id string) (EnrolmentToken
 }
 
 const epoch = `-- name: Epoch :one
-SELECT app, channel, number, key_id, key_version, kem, kdf, aead, created, public_key FROM epochs WHERE app = ?1 AND channel = ?2 AND number = ?3
+SELECT app, channel, number, key_id, key_version, kem, kdf, aead, created, public_key FROM epochs WHERE app = $1 AND channel = $2 AND number = $3
 `
 
 type EpochParams struct {
@@ -401,7 +401,7 @@ func (q *Queries) Epoch(ctx context.Context, arg EpochParams) (Epoch, error) {
 
 const insertApp = `-- name: InsertApp :execrows
 INSERT INTO apps (id, device, open_enrolment, created, last_counter, mac)
-VALUES (?1, ?2, ?3, ?4, 0, ?5)
+VALUES ($1, $2, $3, $4, 0, $5)
 ON CONFLICT DO NOTHING
 `
 
@@ -428,7 +428,7 @@ func (q *Queries) InsertApp(ctx context.Context, arg InsertAppParams) (int64, er
 }
 
 const insertAuditEntry = `-- name: InsertAuditEntry :exec
-INSERT INTO audit_entries (position, leaf) VALUES (?1, ?2)
+INSERT INTO audit_entries (position, leaf) VALUES ($1, $2)
 `
 
 type InsertAuditEntryParams struct {
@@ -442,7 +442,7 @@ func (q *Queries) InsertAuditEntry(ctx context.Context, arg InsertAuditEntryPara
 }
 
 const insertAuditHash = `-- name: InsertAuditHash :exec
-INSERT INTO audit_hashes (position, hash) VALUES (?1, ?2)
+INSERT INTO audit_hashes (position, hash) VALUES ($1, $2)
 `
 
 type InsertAuditHashParams struct {
@@ -456,7 +456,7 @@ func (q *Queries) InsertAuditHash(ctx context.Context, arg InsertAuditHashParams
 }
 
 const insertBlob = `-- name: InsertBlob :exec
-INSERT INTO blobs (app, digest, length, created) VALUES (?1, ?2, ?3, ?4)
+INSERT INTO blobs (app, digest, length, created) VALUES ($1, $2, $3, $4)
 ON CONFLICT DO NOTHING
 `
 
@@ -478,7 +478,7 @@ func (q *Queries) InsertBlob(ctx context.Context, arg InsertBlobParams) error {
 }
 
 const insertChannel = `-- name: InsertChannel :execrows
-INSERT INTO channels (app, name, created) VALUES (?1, ?2, ?3)
+INSERT INTO channels (app, name, created) VALUES ($1, $2, $3)
 ON CONFLICT DO NOTHING
 `
 
@@ -497,7 +497,7 @@ func (q *Queries) InsertChannel(ctx context.Context, arg InsertChannelParams) (i
 }
 
 const insertCheckpoint = `-- name: InsertCheckpoint :exec
-INSERT INTO checkpoints (size, note) VALUES (?1, ?2)
+INSERT INTO checkpoints (size, note) VALUES ($1, $2)
 ON CONFLICT (size) DO UPDATE SET note = excluded.note
 `
 
@@ -513,7 +513,7 @@ func (q *Queries) InsertCheckpoint(ctx context.Context, arg InsertCheckpointPara
 
 const insertDraft = `-- name: InsertDraft :execrows
 INSERT INTO drafts (id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT DO NOTHING
 `
 
@@ -557,7 +557,7 @@ func (q *Queries) InsertDraft(ctx context.Context, arg InsertDraftParams) (int64
 
 const insertEnrolmentToken = `-- name: InsertEnrolmentToken :execrows
 INSERT INTO enrolment_tokens (id, app, label, created, expires, max_uses, uses)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT DO NOTHING
 `
 
@@ -589,7 +589,7 @@ func (q *Queries) InsertEnrolmentToken(ctx context.Context, arg InsertEnrolmentT
 
 const insertEpoch = `-- name: InsertEpoch :exec
 INSERT INTO epochs (app, channel, number, key_id, key_version, kem, kdf, aead, created, public_key)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 `
 
 type InsertEpochParams struct {
@@ -626,8 +626,8 @@ INSERT INTO vault_keys (
   id, version, purpose, algorithm, provider, owner, label, state, created,
   not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate
 ) VALUES (
-  ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-  ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18
+  $1, $2, $3, $4, $5, $6, $7, $8, $9,
+  $10, $11, $12, $13, $14, $15, $16, $17, $18
 ) ON CONFLICT DO NOTHING
 `
 
@@ -680,7 +680,7 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) (int64, er
 }
 
 const insertMetadata = `-- name: InsertMetadata :exec
-INSERT INTO metadata (role, version, expires, content) VALUES (?1, ?2, ?3, ?4)
+INSERT INTO metadata (role, version, expires, content) VALUES ($1, $2, $3, $4)
 `
 
 type InsertMetadataParams struct {
@@ -705,8 +705,8 @@ INSERT INTO releases (
   app, channel, platform, runtime, version, counter, act, digest, payload, signed_at, created, archive,
   archive_size, blob, blob_size, log_index, issuer, serial, withdrawn, proof, file
 ) VALUES (
-  ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
-  ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+  $13, $14, $15, $16, $17, $18, $19, $20, $21
 ) ON CONFLICT DO NOTHING
 `
 
@@ -765,7 +765,7 @@ func (q *Queries) InsertRelease(ctx context.Context, arg InsertReleaseParams) (i
 }
 
 const insertSecret = `-- name: InsertSecret :execrows
-INSERT INTO secrets (name, wrapped) VALUES (?1, ?2)
+INSERT INTO secrets (name, wrapped) VALUES ($1, $2)
 ON CONFLICT DO NOTHING
 `
 
@@ -784,7 +784,7 @@ func (q *Queries) InsertSecret(ctx context.Context, arg InsertSecretParams) (int
 
 const insertToken = `-- name: InsertToken :execrows
 INSERT INTO tokens (id, kind, role, app, label, creator, hash, created, expires, revoked, mac)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT DO NOTHING
 `
 
@@ -823,7 +823,7 @@ func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) (int64
 }
 
 const key = `-- name: Key :one
-SELECT id, version, purpose, algorithm, provider, owner, label, state, created, not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate FROM vault_keys WHERE id = ?1 AND version = ?2
+SELECT id, version, purpose, algorithm, provider, owner, label, state, created, not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate FROM vault_keys WHERE id = $1 AND version = $2
 `
 
 type KeyParams struct {
@@ -859,10 +859,10 @@ func (q *Queries) Key(ctx context.Context, arg KeyParams) (VaultKey, error) {
 
 const keys = `-- name: Keys :many
 SELECT id, version, purpose, algorithm, provider, owner, label, state, created, not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate FROM vault_keys
-WHERE (id = ?1 OR ?1 = '')
-  AND (purpose = ?2 OR ?2 = '')
-  AND (state = ?3 OR ?3 = '')
-  AND (label = ?4 OR ?4 = '')
+WHERE (id = $1 OR $1 = '')
+  AND (purpose = $2 OR $2 = '')
+  AND (state = $3 OR $3 = '')
+  AND (label = $4 OR $4 = '')
 ORDER BY id, version
 `
 
@@ -932,7 +932,7 @@ func (q *Queries) LatestCheckpoint(ctx context.Context) (Checkpoint, error) {
 }
 
 const metadata = `-- name: Metadata :one
-SELECT role, version, expires, content FROM metadata WHERE role = ?1 ORDER BY version DESC LIMIT 1
+SELECT role, version, expires, content FROM metadata WHERE role = $1 ORDER BY version DESC LIMIT 1
 `
 
 func (q *Queries) Metadata(ctx context.Context, role string) (Metadata, error) {
@@ -948,7 +948,7 @@ func (q *Queries) Metadata(ctx context.Context, role string) (Metadata, error) {
 }
 
 const metadataVersion = `-- name: MetadataVersion :one
-SELECT role, version, expires, content FROM metadata WHERE role = ?1 AND version = ?2
+SELECT role, version, expires, content FROM metadata WHERE role = $1 AND version = $2
 `
 
 type MetadataVersionParams struct {
@@ -969,7 +969,7 @@ func (q *Queries) MetadataVersion(ctx context.Context, arg MetadataVersionParams
 }
 
 const newestEpoch = `-- name: NewestEpoch :one
-SELECT app, channel, number, key_id, key_version, kem, kdf, aead, created, public_key FROM epochs WHERE app = ?1 AND channel = ?2 ORDER BY number DESC LIMIT 1
+SELECT app, channel, number, key_id, key_version, kem, kdf, aead, created, public_key FROM epochs WHERE app = $1 AND channel = $2 ORDER BY number DESC LIMIT 1
 `
 
 type NewestEpochParams struct {
@@ -996,7 +996,7 @@ func (q *Queries) NewestEpoch(ctx context.Context, arg NewestEpochParams) (Epoch
 }
 
 const newestVersion = `-- name: NewestVersion :one
-SELECT version FROM metadata WHERE role = ?1 ORDER BY version DESC LIMIT 1
+SELECT version FROM metadata WHERE role = $1 ORDER BY version DESC LIMIT 1
 `
 
 func (q *Queries) NewestVersion(ctx context.Context, role string) (int64, error) {
@@ -1008,7 +1008,7 @@ func (q *Queries) NewestVersion(ctx context.Context, role string) (int64, error)
 
 const nextCounter = `-- name: NextCounter :one
 UPDATE apps SET last_counter = last_counter + 1
-WHERE id = ?1 AND last_counter < ?2
+WHERE id = $1 AND last_counter < $2
 RETURNING last_counter
 `
 
@@ -1025,9 +1025,9 @@ func (q *Queries) NextCounter(ctx context.Context, arg NextCounterParams) (int64
 }
 
 const openDrafts = `-- name: OpenDrafts :many
-SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, "release" FROM drafts
-WHERE app = ?1 AND channel = ?2 AND platform = ?3 AND runtime = ?4
-  AND version = ?5 AND state = 'reserved'
+SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release FROM drafts
+WHERE app = $1 AND channel = $2 AND platform = $3 AND runtime = $4
+  AND version = $5 AND state = 'reserved'
 ORDER BY counter
 `
 
@@ -1083,7 +1083,7 @@ func (q *Queries) OpenDrafts(ctx context.Context, arg OpenDraftsParams) ([]Draft
 }
 
 const outbox = `-- name: Outbox :many
-SELECT seq, place, content FROM outbox ORDER BY seq LIMIT ?1
+SELECT seq, place, content FROM outbox ORDER BY seq LIMIT CAST($1 AS BIGINT)
 `
 
 func (q *Queries) Outbox(ctx context.Context, most int64) ([]Outbox, error) {
@@ -1110,7 +1110,7 @@ func (q *Queries) Outbox(ctx context.Context, most int64) ([]Outbox, error) {
 }
 
 const pruneNonces = `-- name: PruneNonces :execrows
-DELETE FROM nonces WHERE expires < ?1
+DELETE FROM nonces WHERE expires < $1
 `
 
 func (q *Queries) PruneNonces(ctx context.Context, before int64) (int64, error) {
@@ -1123,7 +1123,7 @@ func (q *Queries) PruneNonces(ctx context.Context, before int64) (int64, error) 
 
 const putDevice = `-- name: PutDevice :exec
 INSERT INTO devices (app, id, identity, kem, kdf, aead, platform, runtime, token, state, enrolled, public_key, mac)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (app, id) DO UPDATE SET
   identity = excluded.identity, kem = excluded.kem, kdf = excluded.kdf, aead = excluded.aead,
   platform = excluded.platform, runtime = excluded.runtime, token = excluded.token,
@@ -1166,7 +1166,7 @@ func (q *Queries) PutDevice(ctx context.Context, arg PutDeviceParams) error {
 }
 
 const raiseCounter = `-- name: RaiseCounter :execrows
-UPDATE apps SET last_counter = ?1 WHERE id = ?2 AND last_counter < ?1
+UPDATE apps SET last_counter = $1 WHERE id = $2 AND last_counter < $1
 `
 
 type RaiseCounterParams struct {
@@ -1183,7 +1183,7 @@ func (q *Queries) RaiseCounter(ctx context.Context, arg RaiseCounterParams) (int
 }
 
 const release = `-- name: Release :one
-SELECT app, channel, platform, runtime, version, counter, act, digest, payload, signed_at, created, archive, archive_size, blob, blob_size, log_index, issuer, serial, withdrawn, proof, file FROM releases WHERE app = ?1 AND digest = ?2
+SELECT app, channel, platform, runtime, version, counter, act, digest, payload, signed_at, created, archive, archive_size, blob, blob_size, log_index, issuer, serial, withdrawn, proof, file FROM releases WHERE app = $1 AND digest = $2
 `
 
 type ReleaseParams struct {
@@ -1222,15 +1222,15 @@ func (q *Queries) Release(ctx context.Context, arg ReleaseParams) (Release, erro
 
 const releases = `-- name: Releases :many
 SELECT app, channel, platform, runtime, version, counter, act, digest, payload, signed_at, created, archive, archive_size, blob, blob_size, log_index, issuer, serial, withdrawn, proof, file FROM releases
-WHERE app = ?1
-  AND (channel = ?2 OR ?2 = '')
-  AND (platform = ?3 OR ?3 = '')
-  AND (runtime = ?4 OR ?4 = '')
-  AND (version = ?5 OR ?5 = '')
-  AND (counter = ?6 OR ?6 = 0)
-  AND counter < ?7
+WHERE app = $1
+  AND (channel = $2 OR $2 = '')
+  AND (platform = $3 OR $3 = '')
+  AND (runtime = $4 OR $4 = '')
+  AND (version = $5 OR $5 = '')
+  AND (counter = $6 OR $6 = 0)
+  AND counter < $7
 ORDER BY counter DESC
-LIMIT ?8
+LIMIT CAST($8 AS BIGINT)
 `
 
 type ReleasesParams struct {
@@ -1299,7 +1299,7 @@ func (q *Queries) Releases(ctx context.Context, arg ReleasesParams) ([]Release, 
 }
 
 const secret = `-- name: Secret :one
-SELECT wrapped FROM secrets WHERE name = ?1
+SELECT wrapped FROM secrets WHERE name = $1
 `
 
 func (q *Queries) Secret(ctx context.Context, name string) ([]byte, error) {
@@ -1310,7 +1310,7 @@ func (q *Queries) Secret(ctx context.Context, name string) ([]byte, error) {
 }
 
 const setDocument = `-- name: SetDocument :exec
-INSERT INTO documents (path, content) VALUES (?1, ?2)
+INSERT INTO documents (path, content) VALUES ($1, $2)
 ON CONFLICT (path) DO UPDATE SET content = excluded.content
 `
 
@@ -1325,7 +1325,7 @@ func (q *Queries) SetDocument(ctx context.Context, arg SetDocumentParams) error 
 }
 
 const setVaultSeal = `-- name: SetVaultSeal :exec
-INSERT INTO vault_seal (id, record) VALUES (1, ?1)
+INSERT INTO vault_seal (id, record) VALUES (1, $1)
 ON CONFLICT (id) DO UPDATE SET record = excluded.record
 `
 
@@ -1335,7 +1335,7 @@ func (q *Queries) SetVaultSeal(ctx context.Context, record []byte) error {
 }
 
 const setWithdrawn = `-- name: SetWithdrawn :execrows
-UPDATE releases SET withdrawn = ?1 WHERE app = ?2 AND digest = ?3
+UPDATE releases SET withdrawn = $1 WHERE app = $2 AND digest = $3
 `
 
 type SetWithdrawnParams struct {
@@ -1353,7 +1353,7 @@ func (q *Queries) SetWithdrawn(ctx context.Context, arg SetWithdrawnParams) (int
 }
 
 const token = `-- name: Token :one
-SELECT id, kind, role, hash, created, expires, revoked, app, label, creator, mac FROM tokens WHERE id = ?1
+SELECT id, kind, role, hash, created, expires, revoked, app, label, creator, mac FROM tokens WHERE id = $1
 `
 
 func (q *Queries) Token(ctx context.Context, id string) (Token, error) {
@@ -1415,7 +1415,7 @@ func (q *Queries) Tokens(ctx context.Context) ([]Token, error) {
 }
 
 const trimMetadata = `-- name: TrimMetadata :exec
-DELETE FROM metadata WHERE role = ?1 AND version < ?2
+DELETE FROM metadata WHERE role = $1 AND version < $2
 `
 
 type TrimMetadataParams struct {
@@ -1429,7 +1429,7 @@ func (q *Queries) TrimMetadata(ctx context.Context, arg TrimMetadataParams) erro
 }
 
 const trimOutbox = `-- name: TrimOutbox :exec
-DELETE FROM outbox WHERE seq <= ?1
+DELETE FROM outbox WHERE seq <= $1
 `
 
 func (q *Queries) TrimOutbox(ctx context.Context, seq int64) error {
@@ -1439,10 +1439,10 @@ func (q *Queries) TrimOutbox(ctx context.Context, seq int64) error {
 
 const updateDraft = `-- name: UpdateDraft :execrows
 UPDATE drafts SET
-  app = ?1, channel = ?2, platform = ?3, runtime = ?4, version = ?5,
-  counter = ?6, act = ?7, state = ?8, requester = ?9, created = ?10,
-  expires = ?11, release = ?12
-WHERE id = ?13 AND state = ?14
+  app = $1, channel = $2, platform = $3, runtime = $4, version = $5,
+  counter = $6, act = $7, state = $8, requester = $9, created = $10,
+  expires = $11, release = $12
+WHERE id = $13 AND state = $14
 `
 
 type UpdateDraftParams struct {
@@ -1487,11 +1487,11 @@ func (q *Queries) UpdateDraft(ctx context.Context, arg UpdateDraftParams) (int64
 
 const updateKey = `-- name: UpdateKey :execrows
 UPDATE vault_keys SET
-  purpose = ?1, algorithm = ?2, provider = ?3, owner = ?4,
-  label = ?5, state = ?6, created = ?7, not_before = ?8,
-  not_after = ?9, changed = ?10, kek = ?11, mac = ?12, data_key = ?13,
-  public_key = ?14, private_key = ?15, certificate = ?16
-WHERE id = ?17 AND version = ?18 AND mac = ?19
+  purpose = $1, algorithm = $2, provider = $3, owner = $4,
+  label = $5, state = $6, created = $7, not_before = $8,
+  not_after = $9, changed = $10, kek = $11, mac = $12, data_key = $13,
+  public_key = $14, private_key = $15, certificate = $16
+WHERE id = $17 AND version = $18 AND mac = $19
 `
 
 type UpdateKeyParams struct {
@@ -1545,9 +1545,9 @@ func (q *Queries) UpdateKey(ctx context.Context, arg UpdateKeyParams) (int64, er
 }
 
 const updateToken = `-- name: UpdateToken :execrows
-UPDATE tokens SET kind = ?1, role = ?2, app = ?3, label = ?4, creator = ?5, hash = ?6,
-  created = ?7, expires = ?8, revoked = ?9, mac = ?10
-WHERE id = ?11 AND mac = ?12
+UPDATE tokens SET kind = $1, role = $2, app = $3, label = $4, creator = $5, hash = $6,
+  created = $7, expires = $8, revoked = $9, mac = $10
+WHERE id = $11 AND mac = $12
 `
 
 type UpdateTokenParams struct {
@@ -1588,7 +1588,7 @@ func (q *Queries) UpdateToken(ctx context.Context, arg UpdateTokenParams) (int64
 
 const useEnrolmentToken = `-- name: UseEnrolmentToken :execrows
 UPDATE enrolment_tokens SET uses = uses + 1
-WHERE id = ?1 AND (max_uses = 0 OR uses < max_uses)
+WHERE id = $1 AND (max_uses = 0 OR uses < max_uses)
 `
 
 func (q *Queries) UseEnrolmentToken(ctx context.Context, id string) (int64, error) {
@@ -1600,7 +1600,7 @@ func (q *Queries) UseEnrolmentToken(ctx context.Context, id string) (int64, erro
 }
 
 const useNonce = `-- name: UseNonce :execrows
-INSERT INTO nonces (device, nonce, expires) VALUES (?1, ?2, ?3)
+INSERT INTO nonces (device, nonce, expires) VALUES ($1, $2, $3)
 ON CONFLICT DO NOTHING
 `
 

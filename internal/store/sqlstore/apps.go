@@ -1,4 +1,4 @@
-package sqlite
+package sqlstore
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
-	"github.com/sealift/sealift/internal/store/sqlite/sqlcgen"
+	"github.com/sealift/sealift/internal/store/sqlstore/sqlcgen"
 )
 
 // InsertApp implements store.AppTx.
@@ -40,7 +40,9 @@ func appOf(r sqlcgen.App) store.App {
 
 // InsertChannel implements store.AppTx.
 func (t *tx) InsertChannel(ctx context.Context, c store.Channel) error {
-	rows, err := t.q.InsertChannel(ctx, sqlcgen.InsertChannelParams{App: string(c.App), Name: string(c.Name), Created: micros(c.Created)})
+	rows, err := t.refusable(ctx, func() (int64, error) {
+		return t.q.InsertChannel(ctx, sqlcgen.InsertChannelParams{App: string(c.App), Name: string(c.Name), Created: micros(c.Created)})
+	})
 	return t.added(ctx, fmt.Sprintf("storing channel %s/%s", c.App, c.Name), rows, err)
 }
 
@@ -73,12 +75,15 @@ func (t *tx) InsertEpoch(ctx context.Context, e store.Epoch) error {
 	if next := newest.Number + 1; number(e.Number) != next {
 		return sealift.Errorf(sealift.KindConflict, op, "the next one is %d", next)
 	}
-	return t.fail(ctx, op, t.q.InsertEpoch(ctx, sqlcgen.InsertEpochParams{
-		App: string(e.App), Channel: string(e.Channel), Number: number(e.Number),
-		KeyID: e.KeyID, KeyVersion: number(e.KeyVersion),
-		Kem: int64(e.KEM), Kdf: int64(e.KDF), Aead: int64(e.AEAD),
-		Created: micros(e.Created), PublicKey: some(e.PublicKey),
-	}))
+	_, err = t.refusable(ctx, func() (int64, error) {
+		return none(t.q.InsertEpoch(ctx, sqlcgen.InsertEpochParams{
+			App: string(e.App), Channel: string(e.Channel), Number: number(e.Number),
+			KeyID: e.KeyID, KeyVersion: number(e.KeyVersion),
+			Kem: int64(e.KEM), Kdf: int64(e.KDF), Aead: int64(e.AEAD),
+			Created: micros(e.Created), PublicKey: some(e.PublicKey),
+		}))
+	})
+	return t.fail(ctx, op, err)
 }
 
 // Epoch implements store.AppTx.
