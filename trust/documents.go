@@ -3,6 +3,7 @@ package trust
 import (
 	"crypto/x509"
 	"fmt"
+	"strings"
 
 	"github.com/sealift/sealift"
 )
@@ -16,6 +17,16 @@ const (
 // OfferPath returns the target path of an offer.json.
 func OfferPath(app sealift.AppID, channel sealift.Channel, platform sealift.Platform) string {
 	return fmt.Sprintf("%s/%s/%s/offer.json", app, channel, platform)
+}
+
+// ParseOfferPath reads what OfferPath wrote; ok is false for any other path.
+func ParseOfferPath(path string) (app sealift.AppID, channel sealift.Channel, platform sealift.Platform, ok bool) {
+	parts := strings.Split(path, "/")
+	if len(parts) != 4 {
+		return "", "", "", false
+	}
+	app, channel, platform = sealift.AppID(parts[0]), sealift.Channel(parts[1]), sealift.Platform(parts[2])
+	return app, channel, platform, OfferPath(app, channel, platform) == path
 }
 
 // EpochPath returns the target path of an epoch.json.

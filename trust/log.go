@@ -2,6 +2,7 @@ package trust
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -33,6 +34,20 @@ func ParseLogEntry(record []byte) (payload sealift.Digest, ok bool) {
 
 // TileHeight is the height of the log's hash tiles (C2SP tlog-tiles).
 const TileHeight = 8
+
+// logPublicKey returns the key in a verifier key of golang.org/x/mod/sumdb/note:
+// "name+hash+", then base64 of the byte 1, which says Ed25519, and the key.
+func logPublicKey(text string) (ed25519.PublicKey, error) {
+	if _, err := note.NewVerifier(text); err != nil {
+		return nil, fmt.Errorf("log key: %w", err)
+	}
+	parts := strings.SplitN(text, "+", 3) // base64 has + in it as well
+	key, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
+	if err != nil || len(key) != 1+ed25519.PublicKeySize || key[0] != 1 {
+		return nil, errors.New("log key: not one of Ed25519")
+	}
+	return ed25519.PublicKey(key[1:]), nil
+}
 
 // Checkpoint is a state of the log (C2SP tlog-checkpoint).
 type Checkpoint struct {

@@ -174,6 +174,27 @@ func (r *Rules) checkFloor(counter sealift.Counter, version sealift.Version) err
 
 func marshalSPKI(pub crypto.PublicKey) ([]byte, error) { return x509.MarshalPKIXPublicKey(pub) }
 
+// PublicKeys returns the keys that t makes devices believe: of the CAs and of
+// the log.
+func (t *Trust) PublicKeys() ([]crypto.PublicKey, error) {
+	var keys []crypto.PublicKey
+	for _, ca := range slices.Concat(t.ReleaseCAs, t.DeviceCAs) {
+		cert, err := ParseCA(ca.Certificate)
+		if err != nil {
+			return nil, malformed(sealift.KindMetadata, "reading whom to trust", err)
+		}
+		keys = append(keys, cert.PublicKey)
+	}
+	for _, text := range t.Log.Keys {
+		key, err := logPublicKey(text)
+		if err != nil {
+			return nil, malformed(sealift.KindMetadata, "reading whom to trust", err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
 // Follows reports, as an error, why t may not follow old: a vault keeps its
 // name, floors never fall, and what was revoked stays revoked.
 func (t *Trust) Follows(old *Trust) error {

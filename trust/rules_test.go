@@ -1,12 +1,15 @@
 package trust_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -147,6 +150,44 @@ func TestFollows(t *testing.T) {
 		next.Revoked, next.Apps, next.Defaults = slices.Clone(old.Revoked), maps.Clone(old.Apps), old.Defaults
 		c.bend(&next)
 		if err := next.Follows(&old); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestOfferPathIsReadAsItIsWritten(t *testing.T) {
+	app, channel, platform, ok := trust.ParseOfferPath(trust.OfferPath("com.acme.shop", "beta", "ios"))
+	if !ok || app != "com.acme.shop" || channel != "beta" || platform != "ios" {
+		t.Error(app, channel, platform, ok)
+	}
+	for _, other := range []string{"", "deny.json", trust.EpochPath("com.acme.shop", "beta"), "a/b/c/offer.jsonx", "a/b/c/d/offer.json"} {
+		if _, _, _, ok := trust.ParseOfferPath(other); ok {
+			t.Errorf("%q is taken for an offer", other)
+		}
+	}
+}
+
+func TestTrustPublicKeys(t *testing.T) {
+	w, err := sealifttest.New(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := w.Trust.PublicKeys()
+	if err != nil || len(keys) != 3 {
+		t.Fatalf("%d keys, %v", len(keys), err)
+	}
+	verifier, err := note.NewEd25519VerifierKey(trust.LogOrigin(w.Vault), keys[2].(ed25519.PublicKey))
+	if err != nil || verifier != w.Trust.Log.Keys[0] {
+		t.Errorf("%q, %v; want %q", verifier, err, w.Trust.Log.Keys[0])
+	}
+	ca, err := trust.ParseCA(w.Trust.ReleaseCAs[0].Certificate)
+	if err != nil || !ca.PublicKey.(*ecdsa.PublicKey).Equal(keys[0]) {
+		t.Errorf("the first is not the release CA's: %v", err)
+	}
+	for name, bent := range map[string]trust.Trust{
+		"CA": {ReleaseCAs: []trust.CA{{Certificate: []byte{1}}}}, "log": {Log: trust.Log{Keys: []string{"x+00000000+AA=="}}},
+	} {
+		if _, err := bent.PublicKeys(); sealift.KindOf(err) != sealift.KindMetadata {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -235,6 +235,14 @@ func TestRoots(t *testing.T) {
 	}
 }
 
+func TestAnchors(t *testing.T) {
+	f := newFixture(t, roles{})
+	got, err := f.client(access.RoleAuditor).Anchors(t.Context())
+	check(t, "anchors", err, got, api.Anchors{Vault: "00112233445566778899aabbccddeeff", Trust: []byte("{}"), Keys: []api.AnchorKey{{
+		ID: "timestamp", Version: 2, Purpose: "timestamp", State: "pre-active", Public: []byte{3}, SHA256: sealift.DigestOf([]byte{3}).String(), Vouched: "root 1",
+	}}})
+}
+
 func TestStatus(t *testing.T) {
 	f := newFixture(t, roles{})
 	status, err := f.client("").Status(t.Context())

@@ -40,6 +40,7 @@ var operations = []operation{
 	{"getRelease", "GET", acme + "/releases/1.4.0", "", 200, access.ListReleases},
 	{"getRoot", "GET", control.Prefix + "/root", "", 200, access.ReadRoot},
 	{"acceptRoot", "POST", control.Prefix + "/root", `{"root":"e30="}`, 200, access.AcceptRoot},
+	{"getAnchors", "GET", control.Prefix + "/anchors", "", 200, access.ListKeys},
 	{"listKeys", "GET", control.Prefix + "/keys", "", 200, access.ListKeys},
 	{"setKeyState", "POST", control.Prefix + "/keys/state", `{"id":"release-ca","version":1,"to":"suspended","reason":"lost"}`, 200, access.ChangeKeys},
 	{"listTokens", "GET", control.Prefix + "/tokens", "", 200, access.ListTokens},

@@ -159,3 +159,18 @@ func checkCeremony(body api.Ceremony) error {
 	}
 	return checkBytes("trust", body.Trust, sealift.MaxTarget)
 }
+
+// GetAnchors implements GET /anchors.
+func (h *handler) GetAnchors(w http.ResponseWriter, r *http.Request) {
+	h.do(w, r, access.ListKeys, noApp, http.StatusOK, func(access.Caller) (any, error) {
+		anchors, err := h.Roots.Anchors(r.Context())
+		return api.Anchors{Vault: string(anchors.Vault), Trust: anchors.Trust, Keys: each(anchors.Keys, anchorOut)}, err
+	})
+}
+
+func anchorOut(k service.AnchorKey) api.AnchorKey {
+	return api.AnchorKey{
+		ID: k.ID, Version: k.Version, Purpose: api.AnchorKeyPurpose(k.Purpose), State: api.KeyState(k.State),
+		Public: k.Public, SHA256: sealift.DigestOf(k.Public).String(), Vouched: k.Vouched,
+	}
+}

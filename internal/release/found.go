@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"crypto"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -26,50 +25,31 @@ func (s *Service) Found(ctx context.Context, id sealift.VaultID, secrets vault.S
 	return anchors, err
 }
 
+// makeOnline makes the keys that the vault works with, and a standby of each
+// that devices must know beforehand: it is vouched for in the first ceremony and
+// can take its key's place from the first day on.
 func (s *Service) makeOnline(ctx context.Context, tx *vault.Tx, actor audit.Actor, anchors *ceremony.Anchors) error {
-	for _, role := range []struct {
-		purpose vault.Purpose
-		into    *[]crypto.PublicKey
-	}{
-		{vault.PurposeDirector, &anchors.Director}, {vault.PurposeSnapshot, &anchors.Snapshot}, {vault.PurposeTimestamp, &anchors.Timestamp},
-	} {
-		info, err := s.create(ctx, tx, actor, role.purpose)
-		if err != nil {
+	for _, purpose := range vault.Purposes() {
+		if !purpose.HasStandby() {
+			continue
+		}
+		if _, err := s.create(ctx, tx, actor, purpose); err != nil {
 			return err
 		}
-		pub, err := info.PublicKey()
-		if err != nil {
+		if _, err := s.makeStandby(ctx, tx, actor, keyOf(purpose).ID, nil, "the first standby"); err != nil {
 			return err
 		}
-		*role.into = append(*role.into, pub)
-	}
-	releaseCA, err := s.createCA(ctx, tx, actor, vault.PurposeReleaseCA)
-	if err != nil {
-		return err
-	}
-	deviceCA, err := s.createCA(ctx, tx, actor, vault.PurposeDeviceCA)
-	if err != nil {
-		return err
 	}
 	if _, err := s.create(ctx, tx, actor, vault.PurposeAnswer); err != nil {
 		return err
 	}
-	log, err := s.create(ctx, tx, actor, vault.PurposeLog)
+	of, err := s.anchorsOf(ctx, tx, trust.Trust{
+		Vault: anchors.Vault, Revoked: []trust.Revocation{}, Apps: map[sealift.AppID]trust.AppTrust{},
+	})
 	if err != nil {
 		return err
 	}
-	logKey, err := logVerifierKey(anchors.Vault, log)
-	if err != nil {
-		return err
-	}
-	anchors.Trust = trust.Trust{
-		Vault:      anchors.Vault,
-		ReleaseCAs: []trust.CA{{Certificate: releaseCA}},
-		DeviceCAs:  []trust.CA{{Certificate: deviceCA}},
-		Log:        trust.Log{Keys: []string{logKey}},
-		Revoked:    []trust.Revocation{},
-		Apps:       map[sealift.AppID]trust.AppTrust{},
-	}
+	*anchors = of.Anchors
 	return s.certifyAnswers(ctx, tx, actor, anchors.Vault)
 }
 

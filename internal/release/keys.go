@@ -28,8 +28,23 @@ func epochKeyID(app sealift.AppID, channel sealift.Channel) string {
 	return fmt.Sprintf("epoch:%s/%s", app, channel)
 }
 
+// create makes the first version of an online key, in use from now on.
 func (s *Service) create(ctx context.Context, tx *vault.Tx, actor audit.Actor, purpose vault.Purpose) (vault.KeyInfo, error) {
-	return s.vault.Create(ctx, tx, vault.CreateRequest{ID: keyOf(purpose).ID, Purpose: purpose, Owner: owner}, actor, s.now())
+	info, err := s.vault.Create(ctx, tx, vault.CreateRequest{ID: keyOf(purpose).ID, Purpose: purpose, Owner: owner}, actor, s.now())
+	if err != nil {
+		return info, err
+	}
+	return s.selfSign(ctx, tx, actor, info)
+}
+
+// makeStandby makes the next version of an online key, to take its place one
+// day. material may be nil, as in vault.CreateRequest.
+func (s *Service) makeStandby(ctx context.Context, tx *vault.Tx, actor audit.Actor, id string, material *vault.Material, reason string) (vault.KeyInfo, error) {
+	info, err := s.vault.Rotate(ctx, tx, id, material, actor, reason, s.now())
+	if err != nil {
+		return info, err
+	}
+	return s.selfSign(ctx, tx, actor, info)
 }
 
 // createEpochKey makes one generation of a channel's key: a new version of one
@@ -46,28 +61,36 @@ func (s *Service) createEpochKey(ctx context.Context, tx *vault.Tx, actor audit.
 	return s.vault.Transition(ctx, tx, info.Ref, vault.PreActive, vault.Active, actor, "the channel turns its epoch", s.now())
 }
 
-// createCA makes a CA key with its self-signed certificate, DER.
-func (s *Service) createCA(ctx context.Context, tx *vault.Tx, actor audit.Actor, purpose vault.Purpose) ([]byte, error) {
-	info, err := s.create(ctx, tx, actor, purpose)
-	if err != nil {
-		return nil, err
+// caLives is how long the certificate of a CA lives, in cryptoperiods of its
+// key: one for which it may wait as a standby, one for which it is in use, and
+// one to be late in.
+const caLives = 3
+
+// selfSign gives a CA's key its self-signed certificate; other keys have none.
+func (s *Service) selfSign(ctx context.Context, tx *vault.Tx, actor audit.Actor, info vault.KeyInfo) (vault.KeyInfo, error) {
+	if !isCA(info.Purpose) {
+		return info, nil
 	}
-	key, err := s.vault.Signer(ctx, tx, vault.Use{Purpose: purpose, Key: info.Ref, Actor: actor, Now: s.now(), Why: vault.Why{Action: "ca.self-sign"}})
+	key, err := s.vault.Signer(ctx, tx, vault.Use{
+		Purpose: info.Purpose, Key: info.Ref, Actor: actor, Now: s.now(), Why: vault.Why{Action: "ca.self-sign"}, Possession: true,
+	})
 	if err != nil {
-		return nil, err
+		return info, err
 	}
 	// A publisher's clock may be behind: leaves from before today must chain.
-	template, err := trust.CATemplate("Sealift "+string(purpose), info.NotBefore.AddDate(0, 0, -1), info.NotAfter)
+	begins, ends := info.Created.AddDate(0, 0, -1), info.NotBefore.Add(caLives*info.NotAfter.Sub(info.NotBefore))
+	template, err := trust.CATemplate(fmt.Sprintf("Sealift %s %d", info.ID, info.Version), begins, ends)
 	if err != nil {
-		return nil, err
+		return info, err
 	}
 	der, err := trust.Issue(template, template, key.Public(), key)
 	if err != nil {
-		return nil, err
+		return info, err
 	}
-	_, err = s.vault.SetCertificate(ctx, tx, info.Ref, der, actor, s.now())
-	return der, err
+	return s.vault.SetCertificate(ctx, tx, info.Ref, der, actor, s.now())
 }
+
+func isCA(p vault.Purpose) bool { return p == vault.PurposeReleaseCA || p == vault.PurposeDeviceCA }
 
 // answerLife is how long a certificate of the answer key is good for; it is
 // issued anew when half of it has passed.

@@ -120,7 +120,7 @@ func insertMaterial(ctx context.Context, tx *Tx, row store.Key, m *Material, e *
 		return KeyInfo{}, err
 	}
 	defer clear(private)
-	s, err := tx.ring.seal(private, keyBinding(row.ID, row.Version, Purpose(row.Purpose)))
+	s, err := tx.ring.seal(private, keyBinding(row.ID, row.Version, Purpose(row.Purpose)), State(row.State) == PreActive)
 	if err != nil {
 		return KeyInfo{}, err
 	}

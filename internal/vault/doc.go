@@ -7,7 +7,14 @@
 //	passphrase ───── Argon2id ──►
 //	                              root key ──► key-encryption key ──► data key ──► private key
 //	recovery key ─── Argon2id ──►     │                               (one a key or secret)
+//	                                  ├── HKDF ──► key-encryption key of the standbys ──► data key ──► standby
 //	                                  └── HKDF ──► MAC keys of the seal record and of the rows
+//
+// A version that is pre-active is a standby, and its data key is under a
+// key-encryption key of its own: HKDF-SHA256 (RFC 5869) of the root key with
+// sealift/vault/standby-kek/v1 and the vault id. It is derived when a standby
+// is made, proves that it is held, or is activated, which wraps its data key
+// anew, and is in memory at no other time.
 //
 // Every arrow is AES-256-GCM (SP 800-38D) with a random 96-bit nonce in front
 // of the ciphertext. Associated data and messages of MACs are lists of fields:
@@ -64,7 +71,9 @@
 //	deactivated  → compromised, destroyed
 //	compromised  → destroyed
 //
-// Only an active key within its cryptoperiod signs or authenticates. A key that
+// Only an active key within its cryptoperiod signs or authenticates. A standby
+// of a CA signs its own certificate or certificate request, and so proves that
+// it is held, before it is active. A key that
 // is deactivated, or past its cryptoperiod, still opens what was sealed to it.
 // director, snapshot, timestamp, log and device-ca are never suspended: that
 // would stop the fleet.

@@ -115,42 +115,94 @@ func parseSealed(data []byte) (sealed, error) {
 	return sealed{string(fields[0]), fields[1], fields[2]}, nil
 }
 
-// seal seals plaintext under a data key of its own. binding names what the
+// seal seals plaintext under a data key of its own, and that under the
+// key-encryption key, or under that of the standbys. binding names what the
 // plaintext is and where it belongs, and is authenticated in both layers.
-func (k *keyring) seal(plaintext, binding []byte) (s sealed, err error) {
+func (k *keyring) seal(plaintext, binding []byte, standby bool) (s sealed, err error) {
 	dataKey := random(keySize)
 	defer clear(dataKey)
-	err = k.with(kekAt, func(kek []byte) (err error) {
-		s.kek = k.kekID
-		s.dataKey, err = sealWith(kek, dataKey, k.dataKeyBinding(binding))
-		return err
-	})
-	if err != nil {
+	if s.kek, s.dataKey, err = k.sealDataKey(dataKey, binding, standby); err != nil {
 		return sealed{}, err
 	}
 	s.body, err = sealWith(dataKey, plaintext, binding)
 	return s, err
 }
 
-// open is the inverse of seal under the same binding.
-func (k *keyring) open(s sealed, binding []byte) ([]byte, error) {
-	var dataKey []byte
-	err := k.with(kekAt, func(kek []byte) (err error) {
-		if s.kek != k.kekID {
-			return fmt.Errorf("sealed under key-encryption key %.40q, which this vault does not hold", s.kek)
+// activate seals the data key of a standby under the key-encryption key that is
+// in use. What is sealed under it already stays as it is.
+func (k *keyring) activate(s sealed, binding []byte) (sealed, error) {
+	if s.kek != standbyKEK {
+		return s, nil
+	}
+	dataKey, err := k.openDataKey(s, binding)
+	if err != nil {
+		return sealed{}, err
+	}
+	defer clear(dataKey)
+	s.kek, s.dataKey, err = k.sealDataKey(dataKey, binding, false)
+	return s, err
+}
+
+func (k *keyring) sealDataKey(dataKey, binding []byte, standby bool) (id string, wrapped []byte, err error) {
+	if id = standbyKEK; !standby {
+		if err := k.present(); err != nil {
+			return "", nil, err
 		}
-		dataKey, err = openWith(kek, s.dataKey, k.dataKeyBinding(binding))
+		id = k.kekID
+	}
+	err = k.withKEK(id, func(kek []byte) (err error) {
+		wrapped, err = sealWith(kek, dataKey, k.dataKeyBinding(id, binding))
 		return err
 	})
+	return id, wrapped, err
+}
+
+func (k *keyring) openDataKey(s sealed, binding []byte) (dataKey []byte, err error) {
+	err = k.withKEK(s.kek, func(kek []byte) (err error) {
+		dataKey, err = openWith(kek, s.dataKey, k.dataKeyBinding(s.kek, binding))
+		return err
+	})
+	return dataKey, err
+}
+
+// standbyKEK is the id of the key-encryption key of the standbys. It is derived
+// from the root key whenever a standby is made or put to use, and is in memory
+// at no other time: whoever has the key-encryption key alone, as from a copy of
+// what is sealed under it, has no standby.
+const standbyKEK = "standby"
+
+// withKEK calls fn with a key-encryption key by its id.
+func (k *keyring) withKEK(id string, fn func(kek []byte) error) error {
+	if id == standbyKEK {
+		return k.with(rootAt, func(root []byte) error {
+			kek, err := derive(root, "sealift/vault/standby-kek/v1", []byte(k.vault))
+			if err != nil {
+				return err
+			}
+			defer clear(kek)
+			return fn(kek)
+		})
+	}
+	return k.with(kekAt, func(kek []byte) error {
+		if id != k.kekID {
+			return fmt.Errorf("sealed under key-encryption key %.40q, which this vault does not hold", id)
+		}
+		return fn(kek)
+	})
+}
+
+func (k *keyring) dataKeyBinding(kek string, binding []byte) []byte {
+	return join("sealift/vault/data-key/v1", []byte(k.vault), []byte(kek), binding)
+}
+
+// open is the inverse of seal under the same binding.
+func (k *keyring) open(s sealed, binding []byte) ([]byte, error) {
+	dataKey, err := k.openDataKey(s, binding)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(dataKey)
 	return openWith(dataKey, s.body, binding)
-}
-
-func (k *keyring) dataKeyBinding(binding []byte) []byte {
-	return join("sealift/vault/data-key/v1", []byte(k.vault), []byte(k.kekID), binding)
 }
 
 // keyBinding is the associated data of a private key.

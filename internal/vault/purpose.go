@@ -45,6 +45,8 @@ type policy struct {
 	period     time.Duration // the cryptoperiod where the request names none
 	longest    time.Duration // the longest that a request may name (SP 800-57 part 1, section 5.3.6)
 	noSuspend  bool          // suspending it would stop the fleet: it is replaced instead
+	standby    bool          // devices must know it beforehand: it has a version to come from its first day on
+	certifies  bool          // it is a CA's, and proves that it is held before it is active
 }
 
 // policies is the closed list of purposes. The timestamp is signed with a
@@ -52,16 +54,16 @@ type policy struct {
 // answer key in one transaction: without the log's key or the device CA there is
 // none.
 var policies = map[Purpose]policy{
-	PurposeDirector:        {OpSign, []Algorithm{Ed25519, ECDSAP256}, year, 3 * year, true},
-	PurposeSnapshot:        {OpSign, []Algorithm{Ed25519, ECDSAP256}, year, 3 * year, true},
-	PurposeTimestamp:       {OpSign, []Algorithm{Ed25519, ECDSAP256}, year, 3 * year, true},
-	PurposeReleaseCA:       {OpSign, []Algorithm{ECDSAP384, RSA4096}, year, 3 * year, false},
-	PurposeDeviceCA:        {OpSign, []Algorithm{ECDSAP384, RSA4096}, year, 3 * year, true},
-	PurposeAnswer:          {OpSign, []Algorithm{ECDSAP256}, year, 3 * year, false},
-	PurposeLog:             {OpSign, []Algorithm{Ed25519}, year, 3 * year, true},
-	PurposeEpoch:           {OpExport, []Algorithm{HPKEHybrid, HPKEP256}, year, 3 * year, false},
-	PurposeEnrolmentSecret: {OpMAC, []Algorithm{HMACSHA256}, year, 2 * year, false},
-	PurposeWrapping:        {OpWrap, []Algorithm{AES256}, year, 2 * year, false},
+	PurposeDirector:        {op: OpSign, algorithms: []Algorithm{Ed25519, ECDSAP256}, period: year, longest: 3 * year, noSuspend: true, standby: true},
+	PurposeSnapshot:        {op: OpSign, algorithms: []Algorithm{Ed25519, ECDSAP256}, period: year, longest: 3 * year, noSuspend: true, standby: true},
+	PurposeTimestamp:       {op: OpSign, algorithms: []Algorithm{Ed25519, ECDSAP256}, period: year, longest: 3 * year, noSuspend: true, standby: true},
+	PurposeReleaseCA:       {op: OpSign, algorithms: []Algorithm{ECDSAP384, RSA4096}, period: year, longest: 3 * year, standby: true, certifies: true},
+	PurposeDeviceCA:        {op: OpSign, algorithms: []Algorithm{ECDSAP384, RSA4096}, period: year, longest: 3 * year, noSuspend: true, standby: true, certifies: true},
+	PurposeAnswer:          {op: OpSign, algorithms: []Algorithm{ECDSAP256}, period: year, longest: 3 * year},
+	PurposeLog:             {op: OpSign, algorithms: []Algorithm{Ed25519}, period: year, longest: 3 * year, noSuspend: true, standby: true},
+	PurposeEpoch:           {op: OpExport, algorithms: []Algorithm{HPKEHybrid, HPKEP256}, period: year, longest: 3 * year},
+	PurposeEnrolmentSecret: {op: OpMAC, algorithms: []Algorithm{HMACSHA256}, period: year, longest: 2 * year},
+	PurposeWrapping:        {op: OpWrap, algorithms: []Algorithm{AES256}, period: year, longest: 2 * year},
 }
 
 // Purposes returns all purposes, sorted.
@@ -94,3 +96,8 @@ func (p Purpose) Algorithms() []Algorithm { return slices.Clone(policies[p].algo
 func (p Purpose) Cryptoperiod() (usual, longest time.Duration) {
 	return policies[p].period, policies[p].longest
 }
+
+// HasStandby reports whether devices must know a key of this purpose before it
+// is used, so that its next version is made, and vouched for by people, while
+// the present one is in use.
+func (p Purpose) HasStandby() bool { return policies[p].standby }

@@ -81,7 +81,7 @@ func TestRecordOpensWithItsPassphraseOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer opened.wipe()
-	sealed, err := ring.seal([]byte("secret"), []byte("here"))
+	sealed, err := ring.seal([]byte("secret"), []byte("here"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func TestParseRecordRefuses(t *testing.T) {
 func TestSealedIsBoundToItsPlace(t *testing.T) {
 	_, ring := newTestRecord(t)
 	home := keyBinding("director", 1, PurposeDirector)
-	sealed, err := ring.seal([]byte("secret"), home)
+	sealed, err := ring.seal([]byte("secret"), home, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func TestSealedIsBoundToItsPlace(t *testing.T) {
 
 func TestWipedKeyringDoesNothing(t *testing.T) {
 	_, ring := newTestRecord(t)
-	sealed, err := ring.seal([]byte("secret"), nil)
+	sealed, err := ring.seal([]byte("secret"), nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +292,7 @@ func TestWipedKeyringDoesNothing(t *testing.T) {
 		if _, err := ring.open(sealed, nil); sealift.KindOf(err) != sealift.KindSealed {
 			t.Errorf("open: %v", err)
 		}
-		if _, err := ring.seal(nil, nil); sealift.KindOf(err) != sealift.KindSealed {
+		if _, err := ring.seal(nil, nil, false); sealift.KindOf(err) != sealift.KindSealed {
 			t.Errorf("seal: %v", err)
 		}
 		if _, err := ring.rowMAC(nil); sealift.KindOf(err) != sealift.KindSealed {

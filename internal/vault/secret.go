@@ -18,7 +18,7 @@ func (v *Vault) WrapSecret(ctx context.Context, tx *Tx, name string, plaintext [
 	if err := checkSecret(name, plaintext); err != nil {
 		return tx.refuse(ctx, e, err)
 	}
-	s, err := tx.ring.seal(plaintext, secretBinding(name))
+	s, err := tx.ring.seal(plaintext, secretBinding(name), false)
 	if err == nil {
 		err = tx.InsertSecret(ctx, name, s.marshal())
 	}

@@ -146,7 +146,7 @@ func TestSwappedMaterial(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				s, err := tx.ring.seal(m.private(), keyBinding(other.ID, other.Version, Purpose(other.Purpose)))
+				s, err := tx.ring.seal(m.private(), keyBinding(other.ID, other.Version, Purpose(other.Purpose)), false)
 				if err != nil {
 					return err
 				}

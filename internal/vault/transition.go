@@ -35,7 +35,9 @@ func (v *Vault) Transition(ctx context.Context, tx *Tx, key Ref, from, to State,
 		return KeyInfo{}, tx.refuse(ctx, e, err)
 	}
 	e = e.detail("purpose", row.Purpose)
-	enter(&row, to, stored(now))
+	if err := enter(tx.ring, &row, to, stored(now)); err != nil {
+		return KeyInfo{}, tx.refuse(ctx, e, err)
+	}
 	if info, err = updateRow(ctx, tx, row, &e); err != nil {
 		return KeyInfo{}, tx.refuse(ctx, e, err)
 	}
@@ -43,14 +45,23 @@ func (v *Vault) Transition(ctx context.Context, tx *Tx, key Ref, from, to State,
 }
 
 // enter changes the row as entering the state does.
-func enter(row *store.Key, to State, now time.Time) {
+func enter(ring *keyring, row *store.Key, to State, now time.Time) error {
 	if State(row.State) == PreActive && to == Active {
 		row.NotBefore, row.NotAfter = now, now.Add(row.NotAfter.Sub(row.NotBefore))
+		s, err := ring.activate(sealed{row.KEK, row.DataKey, row.Private}, keyBinding(row.ID, row.Version, Purpose(row.Purpose)))
+		if err != nil && sealift.KindOf(err) != sealift.KindSealed {
+			return errTampered(Ref{row.ID, row.Version}, "its private key: %w", err)
+		}
+		if err != nil {
+			return err
+		}
+		row.KEK, row.DataKey = s.kek, s.dataKey
 	}
 	if to == Destroyed {
 		row.DataKey, row.Private, row.KEK = nil, nil, ""
 	}
 	row.State, row.Changed = string(to), now
+	return nil
 }
 
 func (k KeyInfo) mayBecome(from, to State) error {

@@ -17,6 +17,10 @@ type Use struct {
 	Actor   audit.Actor
 	Why     Why
 	Now     time.Time
+	// Possession says that the signature proves no more than that the key is
+	// held: a self-signed certificate, or a PKCS #10 request. A CA's key may do
+	// that before it is active (SP 800-57 part 1 rev. 5, section 7.1).
+	Possession bool
 }
 
 // Why goes into the log with each use. Nothing in it is secret; all of it
@@ -142,6 +146,8 @@ func (u Use) allowed(k KeyInfo) error {
 	switch {
 	case u.Purpose != k.Purpose:
 		return sealift.Errorf(sealift.KindDenied, doing, "it is for %s, not for %.40q", k.Purpose, u.Purpose).WithReason(ReasonPurpose)
+	case u.Possession && k.State == PreActive && policies[k.Purpose].certifies:
+		return nil
 	case !k.State.permits(op):
 		return sealift.Errorf(sealift.KindDenied, doing, "it is %s, which does not allow to %s", k.State, op).WithReason(ReasonState).
 			WithHint("use an active version of the key; where there is none, rotate it and activate the new version")

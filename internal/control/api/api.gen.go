@@ -44,6 +44,36 @@ func (e Act) Valid() bool {
 	}
 }
 
+// Defines values for AnchorKeyPurpose.
+const (
+	AnchorKeyPurposeDeviceCa  AnchorKeyPurpose = "device-ca"
+	AnchorKeyPurposeDirector  AnchorKeyPurpose = "director"
+	AnchorKeyPurposeLog       AnchorKeyPurpose = "log"
+	AnchorKeyPurposeReleaseCa AnchorKeyPurpose = "release-ca"
+	AnchorKeyPurposeSnapshot  AnchorKeyPurpose = "snapshot"
+	AnchorKeyPurposeTimestamp AnchorKeyPurpose = "timestamp"
+)
+
+// Valid indicates whether the value is a known member of the AnchorKeyPurpose enum.
+func (e AnchorKeyPurpose) Valid() bool {
+	switch e {
+	case AnchorKeyPurposeDeviceCa:
+		return true
+	case AnchorKeyPurposeDirector:
+		return true
+	case AnchorKeyPurposeLog:
+		return true
+	case AnchorKeyPurposeReleaseCa:
+		return true
+	case AnchorKeyPurposeSnapshot:
+		return true
+	case AnchorKeyPurposeTimestamp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AppKind.
 const (
 	AppKindDevice AppKind = "device"
@@ -306,6 +336,46 @@ func (e ListEntriesParamsResult) Valid() bool {
 // version under a new counter, the same blobs moved on to another channel,
 // or the same content under a new certificate.
 type Act string
+
+// AnchorKey defines model for AnchorKey.
+type AnchorKey struct {
+	// ID Example: timestamp
+	ID string `json:"id"`
+
+	// Public SubjectPublicKeyInfo, DER.
+	Public []byte `json:"public"`
+
+	// Purpose What it signs. The first three are listed in root.json and targets.json, the others in trust.json.
+	Purpose AnchorKeyPurpose `json:"purpose"`
+
+	// SHA256 64 lower-case hex digits.
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	SHA256 SHA256 `json:"sha256"`
+
+	// State SP 800-57 part 1 rev. 5, section 7.
+	State   KeyState `json:"state"`
+	Version uint64   `json:"version"`
+
+	// Vouched The newest signed document that lists it; empty where none does.
+	//
+	// Example: root 3
+	Vouched string `json:"vouched"`
+}
+
+// AnchorKeyPurpose What it signs. The first three are listed in root.json and targets.json, the others in trust.json.
+type AnchorKeyPurpose string
+
+// Anchors defines model for Anchors.
+type Anchors struct {
+	Keys []AnchorKey `json:"keys"`
+
+	// Trust trust.json as it should be, with the CAs and log keys of now and all else as it is.
+	Trust []byte `json:"trust"`
+
+	// Vault Example: 00112233445566778899aabbccddeeff
+	Vault string `json:"vault"`
+}
 
 // App defines model for App.
 type App struct {
@@ -1090,6 +1160,16 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// GetAnchors The public keys that people should vouch for in the next ceremony
+	//
+	// Roles: owner, security_officer, auditor. Of every online key the version
+	// in use and its standby; of the log and the release CA also older ones
+	// that verify what is in use still. Whoever signs compares the SHA-256 of
+	// each public key with `sealift key list` on a machine that they trust.
+	//
+	// Corresponds with GET /anchors (the `GetAnchors` operationId).
+	GetAnchors(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListApps All apps, by id
 	//
 	// Roles: all.
@@ -1399,6 +1479,26 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /tokens/{token} (the `RevokeToken` operationId).
 	RevokeToken(ctx context.Context, token string, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// GetAnchors The public keys that people should vouch for in the next ceremony
+//
+// Roles: owner, security_officer, auditor. Of every online key the version
+// in use and its standby; of the log and the release CA also older ones
+// that verify what is in use still. Whoever signs compares the SHA-256 of
+// each public key with `sealift key list` on a machine that they trust.
+//
+// Corresponds with GET /anchors (the `GetAnchors` operationId).
+func (c *Client) GetAnchors(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAnchorsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // ListApps All apps, by id
@@ -2039,6 +2139,33 @@ func (c *Client) RevokeToken(ctx context.Context, token string, reqEditors ...Re
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewGetAnchorsRequest constructs an http.Request for the GetAnchors method
+func NewGetAnchorsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/anchors")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
 }
 
 // NewListAppsRequest constructs an http.Request for the ListApps method
@@ -3209,6 +3336,9 @@ func (c *Client) applyEditors(ctx context.Context, req *http.Request, additional
 // bound; package apiclient reads them instead.
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// GetAnchors The public keys that people should vouch for in the next ceremony
+	// (GET /anchors)
+	GetAnchors(w http.ResponseWriter, r *http.Request)
 	// ListApps All apps, by id
 	// (GET /apps)
 	ListApps(w http.ResponseWriter, r *http.Request)
@@ -3294,6 +3424,20 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// GetAnchors operation middleware
+func (siw *ServerInterfaceWrapper) GetAnchors(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetAnchors(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // ListApps operation middleware
 func (siw *ServerInterfaceWrapper) ListApps(w http.ResponseWriter, r *http.Request) {
@@ -4259,6 +4403,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases/{release}", wrapper.GetRelease)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/root", wrapper.GetRoot)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/root", wrapper.AcceptRoot)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/anchors", wrapper.GetAnchors)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/tokens", wrapper.ListTokens)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/tokens", wrapper.CreateToken)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/tokens/{token}", wrapper.RevokeToken)

@@ -151,6 +151,12 @@ func (c *Client) AcceptRoot(ctx context.Context, outcome api.Ceremony) (api.Root
 	return decoded[api.Root](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.AcceptRoot(ctx, outcome) })
 }
 
+// Anchors returns the public keys that people should vouch for in the next
+// ceremony.
+func (c *Client) Anchors(ctx context.Context) (api.Anchors, error) {
+	return decoded[api.Anchors](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.GetAnchors(ctx) })
+}
+
 // maxAnswer bounds an answer: the largest is a list of 10,000 apps, 2 MB.
 const maxAnswer = 8 << 20
 

@@ -76,6 +76,9 @@ type Roots interface {
 	// root.json and, where present, targets.json and trust.json. KindMetadata
 	// if they do not verify or do not follow on from the present ones.
 	AcceptRoot(ctx context.Context, by access.Caller, outcome Ceremony) (Root, error)
+	// Anchors returns the public keys of the vault that people should vouch for
+	// in the next ceremony.
+	Anchors(ctx context.Context) (Anchors, error)
 }
 
 // Vault tells its state.

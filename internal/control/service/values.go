@@ -141,6 +141,25 @@ type Root struct {
 	Expires time.Time
 }
 
+// Anchors are what the next ceremony should list: of every online key the
+// version in use and its standby, and what is needed to verify what was signed
+// before.
+type Anchors struct {
+	Vault sealift.VaultID
+	Keys  []AnchorKey // by id and version
+	Trust []byte      // trust.json as it should be: with the CAs and log keys, all else as it is
+}
+
+// AnchorKey is one of the vault's public keys.
+type AnchorKey struct {
+	ID      string
+	Version uint64
+	Purpose string // director, snapshot, timestamp, release-ca, device-ca or log
+	State   string
+	Public  []byte // DER SubjectPublicKeyInfo
+	Vouched string // the newest signed document that lists it, "root 3"; "" for none
+}
+
 // Status is what anyone may know of a vault.
 type Status struct {
 	Vault  sealift.VaultID
