@@ -131,6 +131,15 @@ const (
 	// SP 800-63B section 5.1.1.1); MaxPassphrase bounds what is hashed.
 	MinPassphrase = 8
 	MaxPassphrase = 1 << 10
+	// A vault is sealed under at most MaxShares shares, of which at least
+	// MinShareThreshold are needed: one would be a passphrase, and more people
+	// than 20 are not called together in the night. The check of each is 44 bytes
+	// of the seal record.
+	MinShareThreshold = 2
+	MaxShares         = 20
+	// MaxTokenURI bounds the PKCS#11 URI of a key in a token; those that name
+	// every attribute have 300 bytes.
+	MaxTokenURI = 1 << 10
 	// MaxKeyLabel bounds a key's id, owner and label and a secret's name, in bytes.
 	MaxKeyLabel = 256
 	// MaxSecret bounds a secret other than a key that the vault wraps; an

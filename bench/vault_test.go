@@ -46,7 +46,7 @@ func newVault(b *testing.B) *vaultUnderTest {
 		v.Close()
 		check(b, db.Close())
 	})
-	check(b, v.Init(b.Context(), "00112233445566778899aabbccddeeff", vault.Secrets{Passphrase: v.passphrase}, operator, time.Now(), func(tx *vault.Tx) error {
+	check(b, v.Init(b.Context(), "00112233445566778899aabbccddeeff", vault.Secrets{Unseal: vault.Passphrase(v.passphrase)}, operator, time.Now(), func(tx *vault.Tx) error {
 		_, err := v.Create(b.Context(), tx, vault.CreateRequest{ID: "director", Purpose: "director", Owner: "bench"}, operator, time.Now())
 		return err
 	}))
@@ -80,7 +80,7 @@ func (v *vaultUnderTest) unseal() float64 {
 	for range 5 {
 		v.Close()
 		begin := time.Now()
-		check(v, errors.Join(v.Unseal(v.Context(), v.passphrase, operator, time.Now())))
+		check(v, errors.Join(v.Unseal(v.Context(), vault.Passphrase(v.passphrase), operator, time.Now())))
 		all = append(all, time.Since(begin).Seconds()*1000)
 	}
 	return median(all)

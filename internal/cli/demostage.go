@@ -25,6 +25,7 @@ import (
 	"github.com/sealift/sealift/internal/installation"
 	"github.com/sealift/sealift/internal/publisher"
 	"github.com/sealift/sealift/internal/term"
+	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/sealifttest"
 )
 
@@ -126,7 +127,7 @@ func (s *demoStage) found(ctx context.Context) error {
 		return err
 	}
 	s.ends = append(s.ends, i.Close)
-	if err := i.Vault.Unseal(ctx, passphrase, audit.Actor{Kind: audit.System, ID: "demo"}, s.std.Now()); err != nil {
+	if err := i.Vault.Unseal(ctx, vault.Passphrase(passphrase), audit.Actor{Kind: audit.System, ID: "demo"}, s.std.Now()); err != nil {
 		return err
 	}
 	s.server, err = s.listen(ctx, func(ctx context.Context, l net.Listener) error {

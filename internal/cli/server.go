@@ -81,7 +81,7 @@ func (c serverCmd) unseal(ctx context.Context, std *IO, i *installation.Installa
 		return err
 	}
 	defer passphrase.Clear()
-	if err := i.Vault.Unseal(ctx, passphrase.Bytes(), audit.Actor{Kind: audit.System, ID: "server"}, std.Now()); err != nil {
+	if err := i.Vault.Unseal(ctx, vault.SecretOf(passphrase.Bytes()), audit.Actor{Kind: audit.System, ID: "server"}, std.Now()); err != nil {
 		return err
 	}
 	status, err := i.Vault.Status(ctx)

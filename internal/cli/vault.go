@@ -84,13 +84,14 @@ func runVaultRekey(ctx context.Context, std *IO, opts vaultRekeyCmd) (err error)
 			return err
 		}
 		defer secret.Clear()
-		next.Passphrase = secret.Bytes()
+		next.Unseal = vault.Passphrase(secret.Bytes())
 	}
 	if opts.RecoveryOut != "" {
-		next.Recovery = vault.NewRecoveryKey()
-		defer clear(next.Recovery)
+		key := vault.NewRecoveryKey()
+		defer clear(key)
+		next.Recovery = key
 		var undo func()
-		if undo, err = keepRecovery(opts.RecoveryOut, next.Recovery); err != nil {
+		if undo, err = keepRecovery(opts.RecoveryOut, key); err != nil {
 			return err
 		}
 		defer func() {
@@ -100,7 +101,7 @@ func runVaultRekey(ctx context.Context, std *IO, opts vaultRekeyCmd) (err error)
 		}()
 	}
 	by, now := localActor(), std.Now()
-	err = installation.WithVault(ctx, opts.Data, func(v *vault.Vault) error { return v.Rekey(ctx, current.Bytes(), next, by, now) })
+	err = installation.WithVault(ctx, opts.Data, func(v *vault.Vault) error { return v.Rekey(ctx, vault.SecretOf(current.Bytes()), next, by, now) })
 	if err != nil {
 		return err
 	}
@@ -170,7 +171,10 @@ func runVaultDrill(ctx context.Context, std *IO, opts vaultDrillCmd) error {
 	}
 	defer secret.Clear()
 	by, now := localActor(), std.Now()
-	err = installation.WithVault(ctx, opts.Data, func(v *vault.Vault) error { return v.Drill(ctx, secret.Bytes(), by, now) })
+	err = installation.WithVault(ctx, opts.Data, func(v *vault.Vault) error {
+		_, err := v.Drill(ctx, vault.SecretOf(secret.Bytes()), by, now)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ import (
 
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/installation"
+	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/sealifttest"
 )
 
@@ -85,7 +86,7 @@ func (f *fixtures) fill(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	defer i.Close()
-	if err := i.Vault.Unseal(ctx, []byte(passphrase), audit.Actor{Kind: audit.System, ID: "test"}, time.Now()); err != nil {
+	if err := i.Vault.Unseal(ctx, vault.Passphrase(passphrase), audit.Actor{Kind: audit.System, ID: "test"}, time.Now()); err != nil {
 		return err
 	}
 	server := httptest.NewServer(i.Handler("test", nil))

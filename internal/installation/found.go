@@ -104,7 +104,7 @@ func (f Founding) found(ctx context.Context, data, keys string) (out Founded, er
 	out.Vault = newVaultID()
 	recovery := vault.NewRecoveryKey()
 	defer clear(recovery)
-	anchors, err := i.Releases.Found(ctx, out.Vault, vault.Secrets{Passphrase: passphrase, Recovery: recovery})
+	anchors, err := i.Releases.Found(ctx, out.Vault, vault.Secrets{Unseal: vault.Passphrase(passphrase), Recovery: recovery})
 	if err != nil {
 		return out, err
 	}

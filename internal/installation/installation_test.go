@@ -96,7 +96,7 @@ func (b *bench) start() {
 	var err error
 	b.i, err = installation.Open(b.Context(), filepath.Join(b.dir, "data"), installation.Options{Now: b.now})
 	b.check(err)
-	b.check(b.i.Vault.Unseal(b.Context(), []byte(passphrase), audit.Actor{Kind: audit.System, ID: "test"}, b.now()))
+	b.check(b.i.Vault.Unseal(b.Context(), vault.Passphrase(passphrase), audit.Actor{Kind: audit.System, ID: "test"}, b.now()))
 	b.server = httptest.NewServer(b.i.Handler("test", nil))
 	b.api, err = apiclient.New(b.server.URL, bearer{b.server.Client(), b.token})
 	b.check(err)
@@ -366,7 +366,7 @@ func TestSealedVaultPublishesNothing(t *testing.T) {
 	b.check(b.i.Vault.Seal(b.Context(), audit.Actor{Kind: audit.System, ID: "test"}, b.now()))
 	_, err := b.publish("1.0.0")
 	b.wantRefusal(err, sealift.KindSealed, vault.ReasonSealed)
-	b.check(b.i.Vault.Unseal(b.Context(), []byte(passphrase), audit.Actor{Kind: audit.System, ID: "test"}, b.now()))
+	b.check(b.i.Vault.Unseal(b.Context(), vault.Passphrase(passphrase), audit.Actor{Kind: audit.System, ID: "test"}, b.now()))
 	_, err = b.publish("1.0.0")
 	b.check(err)
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/sealift/sealift/internal/publisher"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/store/sqlite"
+	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/trust"
 )
 
@@ -46,7 +47,7 @@ func runVictim(task string) error {
 	if err != nil {
 		return err
 	}
-	if err := i.Vault.Unseal(ctx, []byte(passphrase), audit.Actor{Kind: audit.System, ID: "victim"}, time.Now()); err != nil {
+	if err := i.Vault.Unseal(ctx, vault.Passphrase(passphrase), audit.Actor{Kind: audit.System, ID: "victim"}, time.Now()); err != nil {
 		return err
 	}
 	if err := i.Fresh(ctx); err != nil {

@@ -53,7 +53,7 @@ func RecoverOwner(ctx context.Context, dir string, secret []byte, by audit.Actor
 	err = openBeside(ctx, dir, func(db store.Store) error {
 		v := vault.New(db)
 		defer v.Close()
-		if err := v.Unseal(ctx, secret, by, now()); err != nil {
+		if err := v.Unseal(ctx, vault.SecretOf(secret), by, now()); err != nil {
 			return err
 		}
 		token, err = people.New(db, v, now).RecoverOwner(ctx, by)

@@ -4,11 +4,11 @@
 //
 // # Sealed at rest
 //
-//	passphrase ───── Argon2id ──►
-//	                              root key ──► key-encryption key ──► data key ──► private key
-//	recovery key ─── Argon2id ──►     │                               (one a key or secret)
-//	                                  ├── HKDF ──► key-encryption key of the standbys ──► data key ──► standby
-//	                                  └── HKDF ──► MAC keys of the seal record and of the rows
+//	passphrase ───────── Argon2id ─────────────────►
+//	m of n shares ────── Shamir, HKDF ─────────────►  root key ──► key-encryption key ──► data key ──► private key
+//	a token's key ───────────────── (AES-GCM there)►      │                               (one a key or secret)
+//	recovery key ─────── Argon2id ─────────────────►      ├── HKDF ──► key-encryption key of the standbys ──► data key ──► standby
+//	m of n shares ────── Shamir, HKDF ─────────────►      └── HKDF ──► MAC keys of the seal record and of the rows
 //
 // A version that is pre-active is a standby, and its data key is under a
 // key-encryption key of its own: HKDF-SHA256 (RFC 5869) of the root key with
@@ -33,13 +33,49 @@
 //	 "wraps":[{"sealer":"argon2id","id":"…","params":{"time":3,"memoryKiB":65536,"threads":4,"salt":"…"},"wrapped":"…"}],
 //	 "kek":"…","keks":[{"id":"…","wrapped":"…"}],"mac":"…"}
 //
-// Every wrap holds the same root key, and any of them opens the vault; one with
-// "path":"recovery" is under the recovery key, which is kept where no passphrase
-// is, so that losing the one never loses the vault. Rekey exchanges either, and
-// Drill proves the latter. A sealer that this release does not know is left as
-// it is. The parameters are RFC
-// 9106's second recommended option; what is read is bounded before it is
-// computed. mac is HMAC-SHA256 over all else, so a wrap that was taken out is
+// Every wrap holds the same root key, and any of them opens the vault. There are
+// two paths with one wrap each, so that losing what opens the one never loses
+// the vault: without "path" it is what opens the vault every day, a passphrase,
+// shares or a token; with "path":"recovery" it is for the day on which that is
+// lost, a recovery key or shares, kept where no server is. Rekey exchanges what is on
+// either path, for another of the same sealer or of another one; Drill proves
+// it. A sealer that this release does not know is left as it is. The parameters,
+// by sealer:
+//
+//	argon2id  {"time":3,"memoryKiB":65536,"threads":4,"salt":"…"}
+//	shamir    {"group":"ristretto255","threshold":3,"checks":["…","…","…","…","…"]}
+//	pkcs11    {"uri":"pkcs11:token=sealift;object=unseal"}
+//
+// Those of Argon2id are RFC 9106's second recommended option; what is read is
+// bounded before it is computed.
+//
+// # Shares
+//
+// What is shared is no bytes but a scalar of ristretto255 (RFC 9496), drawn for
+// this one set of shares: share i of n is the value at i of a random polynomial
+// of degree m-1 whose value at 0 is the scalar (Shamir 1979; circl's
+// secretsharing). The key of the wrap is
+//
+//	HKDF-SHA256(scalar as 32 bytes little-endian; info = sealift/vault/shamir/v1, vault id, wrap id)
+//
+// Shamir's scheme does not notice a wrong share: it yields another scalar, and
+// so another key, and the wrap's AES-GCM refuses that. To say which share it was, the
+// record keeps a check of each, SHA-256 over the fields sealift/vault/share/v1,
+// vault id, wrap id, index, value. A value is 252 random bits, and m-1 of them
+// say nothing of the others, so the checks help nobody to guess one.
+//
+// A share is one line of text. Its parts after the prefix: the first 8 digits of
+// the vault's id and of the wrap's, the index, the value, and the first 8 digits
+// of SHA-256 over all of the line before the last "-".
+//
+//	sealift-share-00112233-5f0e1d2c-03-<64 hex digits>-9a8b7c6d
+//
+// So a share that is mistyped, of another vault, of an older set or given twice
+// is told before anything is computed.
+//
+// # Integrity
+//
+// mac is HMAC-SHA256 over all else, so a wrap that was taken out is
 // noticed. Each key's row carries an HMAC-SHA256 over all its columns, which is
 // checked at every use and listing: a row that was changed by SQL does nothing
 // any more, and the error names it. Other rows that say who may do what

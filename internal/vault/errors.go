@@ -14,6 +14,17 @@ const (
 	ReasonState       = "key-state"        // KindDenied: the state does not allow it
 	ReasonPeriod      = "key-cryptoperiod" // KindDenied: before or after the key's time
 	ReasonUnknownKey  = "key-unknown"      // KindNotFound: no such key or version
+
+	ReasonRecovery = "recovery" // KindInvalid: it is no recovery key; KindNotFound: there is no such path
+	ReasonToken    = "token"    // KindInvalid: it names no key in a token
+	ReasonShares   = "shares"   // KindInvalid: no such number of shares can be made
+
+	ReasonShareForm     = "share-form"     // KindInvalid: a text is no share, or was mistyped
+	ReasonShareForeign  = "share-foreign"  // KindSealed: it is of another vault
+	ReasonShareOld      = "share-old"      // KindSealed: it is of a set that opens this vault no more
+	ReasonShareWrong    = "share-wrong"    // KindSealed: it was never made for this vault
+	ReasonShareTwice    = "share-twice"    // KindConflict: it was given already
+	ReasonSharesMissing = "shares-missing" // KindSealed: more shares are needed
 )
 
 const reasonUninitialised = "uninitialised"
@@ -36,6 +47,11 @@ func errInitialised() *sealift.Error {
 func errWrongPassphrase() *sealift.Error {
 	return sealift.Errorf(sealift.KindSealed, "unsealing vault", "%w", errPassphrase).WithReason(ReasonPassphrase).
 		WithHint("check the passphrase: case, spaces and a line break at its end count; if it is surely right, the seal record was changed: restore a backup")
+}
+
+func errNotThat(ways string) *sealift.Error {
+	return sealift.Errorf(sealift.KindSealed, "unsealing vault", "that is not what opens it: %s do", ways).WithReason(ReasonPassphrase).
+		WithHint("see what opens it with: sealift vault status")
 }
 
 func errRecord(err error) *sealift.Error {

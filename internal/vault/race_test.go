@@ -51,7 +51,7 @@ func TestConcurrentUseAndSeal(t *testing.T) {
 			if err := w.vault.Seal(t.Context(), alice, start); err != nil {
 				t.Error(err)
 			}
-			if err := w.vault.Unseal(t.Context(), testPassphrase, alice, start); err != nil {
+			if err := w.vault.Unseal(t.Context(), Passphrase(testPassphrase), alice, start); err != nil {
 				t.Error(err)
 			}
 		}

@@ -1,12 +1,13 @@
 package vault
 
 import (
-	"bytes"
+	"context"
 	"crypto/hmac"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/strictjson"
@@ -38,7 +39,7 @@ func (k wrappedKEK) associated(vault sealift.VaultID) []byte {
 
 // newRecord makes a root key and a key-encryption key, wraps them, and returns
 // the record and the keys in a page of their own. It is slow.
-func newRecord(vault sealift.VaultID, s Secrets, params func() argon2Params) (*record, *keyring, error) {
+func newRecord(ctx context.Context, vault sealift.VaultID, s Secrets, params func() argon2Params) (*record, *keyring, error) {
 	root, kek := random(keySize), random(keySize)
 	defer clear(root)
 	defer clear(kek)
@@ -49,7 +50,7 @@ func newRecord(vault sealift.VaultID, s Secrets, params func() argon2Params) (*r
 		return nil, nil, err
 	}
 	r.KEK, r.KEKs = k.ID, []wrappedKEK{k}
-	if err := r.wrap(root, s, params); err != nil {
+	if err := r.wrap(ctx, root, s, params); err != nil {
 		return nil, nil, err
 	}
 	ring, err := newKeyring(vault, root, k.ID, kek)
@@ -58,21 +59,19 @@ func newRecord(vault sealift.VaultID, s Secrets, params func() argon2Params) (*r
 
 // wrap seals the root key under each of the secrets that is there, in place of
 // the wraps that were on the same path, and writes the MAC. It is slow.
-func (r *record) wrap(root []byte, s Secrets, params func() argon2Params) (err error) {
-	for _, on := range []struct {
-		path   Path
-		secret []byte
-	}{{PathUnseal, s.Passphrase}, {PathRecovery, s.Recovery}} {
-		if on.secret == nil {
-			continue
-		}
-		w, err := newPassphraseWrap(r.Vault, on.path, root, on.secret, params())
+func (r *record) wrap(ctx context.Context, root []byte, s Secrets, params func() argon2Params) (err error) {
+	err = s.each(func(p Path, by Sealer) error {
+		w, err := by.seal(ctx, root, sealing{r.Vault, p, params})
 		if err != nil {
 			return err
 		}
 		// Not in place: whoever reads r has the old ones.
-		kept := slices.DeleteFunc(slices.Clone(r.Wraps), func(old wrap) bool { return old.Path == on.path })
+		kept := slices.DeleteFunc(slices.Clone(r.Wraps), func(old wrap) bool { return old.Path == p })
 		r.Wraps = append(kept, w)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	r.MAC, err = r.mac(root)
 	return err
@@ -81,6 +80,34 @@ func (r *record) wrap(root []byte, s Secrets, params func() argon2Params) (err e
 // has reports whether there is a wrap on a path.
 func (r *record) has(p Path) bool {
 	return slices.ContainsFunc(r.Wraps, func(w wrap) bool { return w.Path == p })
+}
+
+// way says what a wrap is under.
+func (r *record) way(p Path) (way Way) {
+	i := slices.IndexFunc(r.Wraps, func(w wrap) bool { return w.Path == p })
+	if i < 0 {
+		return Way{}
+	}
+	w := r.Wraps[i]
+	way.Sealer = w.Sealer
+	if params, err := w.shamir(); w.Sealer == sealerShamir && err == nil {
+		way.Threshold, way.Shares, way.Set = params.Threshold, len(params.Checks), w.ID[:shareIDDigits]
+	}
+	if params, err := w.pkcs11(); w.Sealer == sealerPKCS11 && err == nil {
+		way.Token = params.URI
+	}
+	return way
+}
+
+// ways says what opens the vault, for people.
+func (r *record) ways() string {
+	var ways []string
+	for _, p := range []Path{PathUnseal, PathRecovery} {
+		if r.has(p) {
+			ways = append(ways, r.way(p).Describe(p))
+		}
+	}
+	return strings.Join(ways, " or ")
 }
 
 // parseRecord reads a stored record and refuses what no release wrote.
@@ -99,10 +126,7 @@ func parseRecord(data []byte) (*record, error) {
 		return nil, fmt.Errorf("%d wraps of the root key; 1 to %d are allowed", n, sealift.MaxSealWraps)
 	}
 	for _, w := range r.Wraps {
-		if w.Sealer != sealerArgon2id {
-			continue
-		}
-		if _, err := w.argon2(); err != nil {
+		if err := w.check(); err != nil {
 			return nil, err
 		}
 	}
@@ -111,10 +135,11 @@ func parseRecord(data []byte) (*record, error) {
 
 func (r *record) marshal() ([]byte, error) { return json.Marshal(r) }
 
-// open tries a secret on each passphrase wrap and returns the keys, and which
-// path it was of. It is slow. errPassphrase means that no wrap opened.
-func (r *record) open(secret []byte) (*keyring, Path, error) {
-	root, path, err := r.unwrap(secret)
+// open tries each wrap that with is meant for and returns the keys, and which
+// path it was of. It may be slow. The errors are those of unwrap, and of
+// openWithRoot.
+func (r *record) open(ctx context.Context, with Opener) (*keyring, Path, error) {
+	root, path, err := r.unwrap(ctx, with)
 	if err != nil {
 		return nil, path, err
 	}
@@ -124,19 +149,57 @@ func (r *record) open(secret []byte) (*keyring, Path, error) {
 }
 
 // unwrap is open's slow part. The caller clears the root key, and checks the
-// record as a whole by it.
-func (r *record) unwrap(secret []byte) (root []byte, path Path, err error) {
+// record as a whole by it. errPassphrase means that no wrap opened, and a
+// *sealift.Error why.
+func (r *record) unwrap(ctx context.Context, with Opener) (root []byte, path Path, err error) {
+	var told *sealift.Error
 	for _, w := range r.Wraps {
-		// The key of the one path is never that of the other: which it is for, its
-		// text says, and so each costs one Argon2id.
-		if w.Sealer != sealerArgon2id || (w.Path == PathRecovery) != bytes.HasPrefix(secret, []byte(recoveryPrefix)) {
+		if !with.fits(w) {
 			continue
 		}
-		if root, err := w.open(r.Vault, secret); err == nil {
+		root, err := with.open(ctx, r.Vault, w)
+		if err == nil {
 			return root, w.Path, nil
 		}
+		if told == nil {
+			errors.As(err, &told)
+		}
+	}
+	switch {
+	case told != nil:
+		return nil, "", told
+	case !slices.ContainsFunc(r.Wraps, with.fits):
+		return nil, "", r.unfit(with)
 	}
 	return nil, "", errPassphrase
+}
+
+// unfit says why with is meant for no wrap.
+func (r *record) unfit(with Opener) error {
+	if shares, ok := with.(Shares); ok && len(shares) > 0 {
+		if _, _, err := r.setOf(shares[0]); err != nil {
+			return err
+		}
+	}
+	return errNotThat(r.ways())
+}
+
+// setOf returns the wrap that a share is for.
+func (r *record) setOf(s Share) (wrap, shamirParams, error) {
+	var sets []string
+	for _, w := range r.Wraps {
+		if w.Sealer != sealerShamir {
+			continue
+		}
+		if params, err := w.shamir(); err == nil && s.of(r.Vault, w.ID) == nil {
+			return w, params, nil
+		}
+		sets = append(sets, w.ID)
+	}
+	if len(sets) == 0 && s.vault == string(r.Vault)[:shareIDDigits] {
+		return wrap{}, shamirParams{}, errNotThat(r.ways())
+	}
+	return wrap{}, shamirParams{}, s.of(r.Vault, sets...)
 }
 
 // errPassphrase cannot tell a wrong passphrase from a wrap that was changed.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -26,13 +27,13 @@ const (
 // Unseal; KindInvalid where next will not do or is empty; KindConflict if the
 // record changed meanwhile. It takes as long as one Argon2id for current and
 // one for each new secret, and works on a sealed vault and an open one.
-func (v *Vault) Rekey(ctx context.Context, current []byte, next Secrets, by audit.Actor, now time.Time) error {
+func (v *Vault) Rekey(ctx context.Context, current Opener, next Secrets, by audit.Actor, now time.Time) error {
 	return v.rekey(ctx, current, next, recommendedArgon2, by, now)
 }
 
-func (v *Vault) rekey(ctx context.Context, current []byte, next Secrets, params func() argon2Params, by audit.Actor, now time.Time) error {
+func (v *Vault) rekey(ctx context.Context, current Opener, next Secrets, params func() argon2Params, by audit.Actor, now time.Time) error {
 	e := event{action: actionRekey, actor: by, at: now}
-	if next.Passphrase != nil {
+	if next.Unseal != nil {
 		e = e.detail("unseal", "exchanged")
 	}
 	if next.Recovery != nil {
@@ -63,21 +64,18 @@ func (v *Vault) rekey(ctx context.Context, current []byte, next Secrets, params 
 }
 
 // rewrap is the slow part of Rekey, outside of any lock and transaction.
-func (v *Vault) rewrap(ctx context.Context, r *record, current []byte, next Secrets, params func() argon2Params) (Path, []byte, error) {
-	if err := next.check(false); err != nil {
+func (v *Vault) rewrap(ctx context.Context, r *record, current Opener, next Secrets, params func() argon2Params) (Path, []byte, error) {
+	if err := next.check(r.Vault, false); err != nil {
 		return "", nil, err
 	}
-	if next.Passphrase == nil && next.Recovery == nil {
+	if next.Unseal == nil && next.Recovery == nil {
 		return "", nil, sealift.Errorf(sealift.KindInvalid, "exchanging the vault's secrets", "neither is named")
-	}
-	if len(current) > sealift.MaxPassphrase {
-		return "", nil, errWrongPassphrase()
 	}
 	if err := v.slow(ctx); err != nil {
 		return "", nil, err
 	}
 	defer v.slowDone()
-	root, path, err := r.unwrap(current)
+	root, path, err := r.unwrap(ctx, current)
 	if err != nil {
 		return "", nil, openingError(err)
 	}
@@ -87,43 +85,50 @@ func (v *Vault) rewrap(ctx context.Context, r *record, current []byte, next Secr
 		return "", nil, openingError(err)
 	}
 	ring.wipe()
-	if err := r.wrap(root, next, params); err != nil {
+	if err := r.wrap(ctx, root, next, params); err != nil {
 		return "", nil, err
 	}
 	data, err := r.marshal()
 	return path, data, err
 }
 
-// Drill proves that the recovery key opens the vault, and changes nothing but
-// the log: who proved it, and when, is an entry, and so is a failure. The errors
-// are those of Unseal; KindInvalid with reason "recovery" for a secret that is
-// no recovery key; KindNotFound with that reason where there is no recovery
-// path.
-func (v *Vault) Drill(ctx context.Context, recovery []byte, by audit.Actor, now time.Time) error {
+// Drill proves that a recovery key, or shares of either path, open the vault, and
+// changes nothing but the log: who proved which path, and when, is an entry, and
+// so is a failure. The errors are those of Unseal; KindInvalid with reason
+// "recovery" for what is neither; KindNotFound with that reason where there is
+// no such path.
+func (v *Vault) Drill(ctx context.Context, with Opener, by audit.Actor, now time.Time) (path Path, err error) {
 	e := event{action: actionDrill, actor: by, at: now}
 	r, _, err := v.readRecord(ctx)
 	if err == nil {
 		e.subject = "vault:" + string(r.Vault)
-		err = v.drill(ctx, r, recovery)
+		path, err = v.drill(ctx, r, with)
 	}
 	if err != nil {
-		return v.recordBeside(ctx, err, []event{e.failed(err)})
+		return path, v.recordBeside(ctx, err, []event{e.failed(err)})
 	}
-	return v.recordApart(ctx, []event{e.with(audit.OK)})
+	return path, v.recordApart(ctx, []event{e.detail("path", path.String()).with(audit.OK)})
 }
 
-func (v *Vault) drill(ctx context.Context, r *record, recovery []byte) error {
-	if err := (Secrets{Recovery: recovery}).check(false); err != nil {
-		return err
+func (v *Vault) drill(ctx context.Context, r *record, with Opener) (Path, error) {
+	const doing = "proving the recovery path"
+	switch with := with.(type) {
+	case RecoveryKey:
+		if err := with.check(r.Vault, PathRecovery); err != nil {
+			return "", err
+		}
+	case Shares:
+	default:
+		return "", sealift.Errorf(sealift.KindInvalid, doing, "neither a recovery key nor shares were given").WithReason(ReasonRecovery)
 	}
-	if !r.has(PathRecovery) {
-		return sealift.Errorf(sealift.KindNotFound, "proving the recovery path", "this vault has none").WithReason("recovery").
+	if !slices.ContainsFunc(r.Wraps, with.fits) {
+		return "", sealift.Errorf(sealift.KindNotFound, doing, "this vault has none of that kind: it opens with %s", r.ways()).WithReason(ReasonRecovery).
 			WithHint("make one with: sealift vault rekey --data DIR --recovery-out FILE")
 	}
-	ring, _, err := v.openRecord(ctx, r, recovery)
+	ring, path, err := v.openRecord(ctx, r, with)
 	if err != nil {
-		return err
+		return "", err
 	}
 	ring.wipe()
-	return nil
+	return path, nil
 }

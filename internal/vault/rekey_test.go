@@ -12,11 +12,11 @@ import (
 var nextPassphrase = []byte("another four random words")
 
 // recoverable is a vault with both paths.
-func recoverable(t *testing.T) (w *world, recovery []byte) {
+func recoverable(t *testing.T) (w *world, recovery RecoveryKey) {
 	t.Helper()
 	w, recovery = emptyWorld(t), NewRecoveryKey()
 	e := event{action: actionInit, actor: alice, at: start, subject: "vault:" + string(testVault)}
-	if err := w.vault.initialise(t.Context(), testVault, Secrets{testPassphrase, recovery}, cheapArgon2, e, nil); err != nil {
+	if err := w.vault.initialise(t.Context(), testVault, Secrets{Passphrase(testPassphrase), recovery}, cheapArgon2, e, nil); err != nil {
 		t.Fatal(err)
 	}
 	return w, recovery
@@ -27,7 +27,7 @@ func (w *world) opens(secret []byte) bool {
 	w.t.Helper()
 	v := New(w.store)
 	defer v.Close()
-	err := v.Unseal(w.t.Context(), secret, alice, start)
+	err := v.Unseal(w.t.Context(), SecretOf(secret), alice, start)
 	if err != nil {
 		wantError(w.t, err, sealift.KindSealed, ReasonPassphrase)
 	}
@@ -46,7 +46,7 @@ func TestNewRecoveryKey(t *testing.T) {
 	if bytes.Equal(a, b) || len(a) != len(recoveryPrefix)+64 || !strings.HasPrefix(string(a), "sealift-recovery-") {
 		t.Errorf("%s, %s", a, b)
 	}
-	if err := (Secrets{Recovery: a}).check(false); err != nil {
+	if err := (Secrets{Recovery: a}).check(testVault, false); err != nil {
 		t.Error(err)
 	}
 }
@@ -67,10 +67,10 @@ func TestBothPathsOpen(t *testing.T) {
 
 func TestInitRefusesSecrets(t *testing.T) {
 	w := emptyWorld(t)
-	err := w.vault.Init(t.Context(), testVault, Secrets{Passphrase: NewRecoveryKey()}, alice, start, nil)
+	err := w.vault.Init(t.Context(), testVault, Secrets{Unseal: Passphrase(NewRecoveryKey())}, alice, start, nil)
 	wantError(t, err, sealift.KindInvalid, ReasonPassphrase)
 	for _, recovery := range []string{"", "five random words", recoveryPrefix, recoveryPrefix + strings.Repeat("0", 63)} {
-		err := w.vault.Init(t.Context(), testVault, Secrets{testPassphrase, []byte(recovery)}, alice, start, nil)
+		err := w.vault.Init(t.Context(), testVault, Secrets{Passphrase(testPassphrase), RecoveryKey(recovery)}, alice, start, nil)
 		wantError(t, err, sealift.KindInvalid, "recovery")
 	}
 	w.wantStatus(Status{Sealed: true})
@@ -80,11 +80,11 @@ func TestRekey(t *testing.T) {
 	w, recovery := recoverable(t)
 	created := w.create(PurposeDirector, "director")
 	rekey := func(current []byte, next Secrets) error {
-		return w.vault.rekey(t.Context(), current, next, cheapArgon2, alice, start)
+		return w.vault.rekey(t.Context(), SecretOf(current), next, cheapArgon2, alice, start)
 	}
 
 	// The passphrase by the passphrase, while the vault is open.
-	if err := rekey(testPassphrase, Secrets{Passphrase: nextPassphrase}); err != nil {
+	if err := rekey(testPassphrase, Secrets{Unseal: Passphrase(nextPassphrase)}); err != nil {
 		t.Fatal(err)
 	}
 	w.wantOpens("the passphrase of before", testPassphrase, false)
@@ -93,7 +93,7 @@ func TestRekey(t *testing.T) {
 
 	// A lost passphrase by the recovery key, while it is sealed.
 	w.vault.Close()
-	if err := rekey(recovery, Secrets{Passphrase: testPassphrase}); err != nil {
+	if err := rekey(recovery, Secrets{Unseal: Passphrase(testPassphrase)}); err != nil {
 		t.Fatal(err)
 	}
 	w.wantOpens("the lost passphrase", nextPassphrase, false)
@@ -109,7 +109,7 @@ func TestRekey(t *testing.T) {
 	w.wantOpens("the passphrase", testPassphrase, true)
 
 	// The keys are those of before.
-	if err := w.vault.Unseal(t.Context(), again, alice, start); err != nil {
+	if err := w.vault.Unseal(t.Context(), SecretOf(again), alice, start); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.tryUse(Use{Purpose: PurposeDirector, Key: created.Ref, Actor: alice, Why: Why{Action: "test"}, Now: start}); err != nil {
@@ -122,11 +122,11 @@ func TestRekey(t *testing.T) {
 		kind    sealift.Kind
 		reason  string
 	}{
-		"a wrong passphrase":      {nextPassphrase, Secrets{Passphrase: nextPassphrase}, sealift.KindSealed, ReasonPassphrase},
-		"an old recovery key":     {recovery, Secrets{Passphrase: nextPassphrase}, sealift.KindSealed, ReasonPassphrase},
-		"a passphrase too short":  {testPassphrase, Secrets{Passphrase: []byte("short")}, sealift.KindInvalid, ReasonPassphrase},
-		"a recovery key in place": {testPassphrase, Secrets{Passphrase: again}, sealift.KindInvalid, ReasonPassphrase},
-		"no recovery key":         {testPassphrase, Secrets{Recovery: []byte("x")}, sealift.KindInvalid, "recovery"},
+		"a wrong passphrase":      {nextPassphrase, Secrets{Unseal: Passphrase(nextPassphrase)}, sealift.KindSealed, ReasonPassphrase},
+		"an old recovery key":     {recovery, Secrets{Unseal: Passphrase(nextPassphrase)}, sealift.KindSealed, ReasonPassphrase},
+		"a passphrase too short":  {testPassphrase, Secrets{Unseal: Passphrase("short")}, sealift.KindInvalid, ReasonPassphrase},
+		"a recovery key in place": {testPassphrase, Secrets{Unseal: Passphrase(again)}, sealift.KindInvalid, ReasonPassphrase},
+		"no recovery key":         {testPassphrase, Secrets{Recovery: RecoveryKey("x")}, sealift.KindInvalid, "recovery"},
 		"nothing":                 {testPassphrase, Secrets{}, sealift.KindInvalid, ""},
 	} {
 		if err := rekey(test.current, test.next); sealift.KindOf(err) != test.kind || sealift.ReasonOf(err) != test.reason {
@@ -153,7 +153,7 @@ func TestRekeyRefusesABentRecord(t *testing.T) {
 		t.Fatal("nothing was bent")
 	}
 	w.setRecord(bent)
-	err := w.vault.rekey(t.Context(), testPassphrase, Secrets{Passphrase: nextPassphrase}, cheapArgon2, alice, start)
+	err := w.vault.rekey(t.Context(), Passphrase(testPassphrase), Secrets{Unseal: Passphrase(nextPassphrase)}, cheapArgon2, alice, start)
 	wantError(t, err, sealift.KindSealed, ReasonSealRecord)
 	if got := w.record(); !bytes.Equal(got, bent) {
 		t.Error("the record was written")
@@ -166,9 +166,9 @@ func TestRekeyRefusesABentRecord(t *testing.T) {
 func TestRekeyComparesTheRecord(t *testing.T) {
 	w, _ := recoverable(t)
 	var second error
-	first := w.vault.rekey(t.Context(), testPassphrase, Secrets{Passphrase: nextPassphrase}, func() argon2Params {
+	first := w.vault.rekey(t.Context(), Passphrase(testPassphrase), Secrets{Unseal: Passphrase(nextPassphrase)}, func() argon2Params {
 		if second == nil {
-			second = New(w.store).rekey(t.Context(), testPassphrase, Secrets{Passphrase: []byte("whoever comes in between")}, cheapArgon2, alice, start)
+			second = New(w.store).rekey(t.Context(), Passphrase(testPassphrase), Secrets{Unseal: Passphrase("whoever comes in between")}, cheapArgon2, alice, start)
 			if second != nil {
 				t.Error(second)
 			}
@@ -184,15 +184,17 @@ func TestRekeyComparesTheRecord(t *testing.T) {
 func TestDrill(t *testing.T) {
 	w, recovery := recoverable(t)
 	before := w.record()
-	if err := w.vault.Drill(t.Context(), recovery, alice, start); err != nil {
+	if _, err := w.vault.Drill(t.Context(), recovery, alice, start); err != nil {
 		t.Error(err)
 	}
 	w.vault.Close() // sealed or not
-	if err := w.vault.Drill(t.Context(), recovery, alice, start); err != nil {
+	if _, err := w.vault.Drill(t.Context(), recovery, alice, start); err != nil {
 		t.Error(err)
 	}
-	wantError(t, w.vault.Drill(t.Context(), NewRecoveryKey(), alice, start), sealift.KindSealed, ReasonPassphrase)
-	wantError(t, w.vault.Drill(t.Context(), testPassphrase, alice, start), sealift.KindInvalid, "recovery")
+	_, err := w.vault.Drill(t.Context(), SecretOf(NewRecoveryKey()), alice, start)
+	wantError(t, err, sealift.KindSealed, ReasonPassphrase)
+	_, err = w.vault.Drill(t.Context(), SecretOf(testPassphrase), alice, start)
+	wantError(t, err, sealift.KindInvalid, "recovery")
 	if !bytes.Equal(before, w.record()) {
 		t.Error("a drill changed the record")
 	}
@@ -200,7 +202,8 @@ func TestDrill(t *testing.T) {
 		t.Errorf("a drill left the vault open: %+v, %v", s, err)
 	}
 	without := newWorld(t)
-	wantError(t, without.vault.Drill(t.Context(), recovery, alice, start), sealift.KindNotFound, "recovery")
+	_, err = without.vault.Drill(t.Context(), SecretOf(recovery), alice, start)
+	wantError(t, err, sealift.KindNotFound, "recovery")
 	w.wantEntries(1, "vault.drill ok", "vault.drill ok", "vault.drill refused", "vault.drill refused")
 }
 

@@ -64,7 +64,7 @@ func TestNoEntryNoSignature(t *testing.T) {
 	faulty := &faultyStore{Store: w.store}
 	v := New(faulty)
 	defer v.Close()
-	if err := v.Unseal(t.Context(), testPassphrase, alice, start); err != nil {
+	if err := v.Unseal(t.Context(), Passphrase(testPassphrase), alice, start); err != nil {
 		t.Fatal(err)
 	}
 	faulty.failAppend = true
@@ -101,7 +101,7 @@ func TestRollback(t *testing.T) {
 	faulty := &faultyStore{Store: w.store}
 	v := New(faulty)
 	defer v.Close()
-	if err := v.Unseal(t.Context(), testPassphrase, alice, start); err != nil {
+	if err := v.Unseal(t.Context(), Passphrase(testPassphrase), alice, start); err != nil {
 		t.Fatal(err)
 	}
 	act := func(tx *Tx) (signature []byte, err error) {

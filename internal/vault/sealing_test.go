@@ -23,7 +23,7 @@ func cheapArgon2() argon2Params {
 
 func newTestRecord(t testing.TB) (*record, *keyring) {
 	t.Helper()
-	r, ring, err := newRecord(testVault, Secrets{Passphrase: testPassphrase}, cheapArgon2)
+	r, ring, err := newRecord(t.Context(), testVault, Secrets{Unseal: Passphrase(testPassphrase)}, cheapArgon2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestRecordOpensWithItsPassphraseOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, _, err := read.open(testPassphrase)
+	opened, _, err := read.open(t.Context(), Passphrase(testPassphrase))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestRecordOpensWithItsPassphraseOnly(t *testing.T) {
 		t.Fatalf("opened %q, %v", got, err)
 	}
 	for _, wrong := range []string{"", "correct horse battery stapl", "correct horse battery staple\n"} {
-		if _, _, err := read.open([]byte(wrong)); err != errPassphrase {
+		if _, _, err := read.open(t.Context(), Passphrase(wrong)); err != errPassphrase {
 			t.Errorf("passphrase %q: %v", wrong, err)
 		}
 	}
@@ -127,7 +127,7 @@ func TestRecordTampered(t *testing.T) {
 				t.Fatal(err)
 			}
 			bend(bent)
-			if ring, _, err := bent.open(testPassphrase); err == nil {
+			if ring, _, err := bent.open(t.Context(), Passphrase(testPassphrase)); err == nil {
 				ring.wipe()
 				t.Error("opened")
 			}
@@ -140,7 +140,7 @@ func TestRecordWrapRemoved(t *testing.T) {
 	r, ring := newTestRecord(t)
 	var second wrap
 	err := ring.with(rootAt, func(root []byte) (err error) {
-		if second, err = newPassphraseWrap(testVault, PathUnseal, root, []byte("recovery phrase"), cheapArgon2()); err != nil {
+		if second, err = sealArgon2(root, []byte("recovery phrase"), sealing{testVault, PathUnseal, cheapArgon2}); err != nil {
 			return err
 		}
 		r.Wraps = append(r.Wraps, second)
@@ -151,14 +151,14 @@ func TestRecordWrapRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range [][]byte{testPassphrase, []byte("recovery phrase")} {
-		opened, _, err := r.open(p)
+		opened, _, err := r.open(t.Context(), Passphrase(p))
 		if err != nil {
 			t.Fatalf("%s: %v", p, err)
 		}
 		opened.wipe()
 	}
 	r.Wraps = r.Wraps[:1]
-	if _, _, err := r.open(testPassphrase); err == nil || err == errPassphrase {
+	if _, _, err := r.open(t.Context(), Passphrase(testPassphrase)); err == nil || err == errPassphrase {
 		t.Errorf("a record without its second wrap: %v", err)
 	}
 }
@@ -166,7 +166,7 @@ func TestRecordWrapRemoved(t *testing.T) {
 // A sealer that this release does not know stays in the record, byte for byte.
 func TestRecordKeepsUnknownSealers(t *testing.T) {
 	r, ring := newTestRecord(t)
-	r.Wraps = append(r.Wraps, wrap{Sealer: "shamir", ID: newID(), Params: json.RawMessage(`{"threshold":2,"shares":3}`), Wrapped: []byte{1}})
+	r.Wraps = append(r.Wraps, wrap{Sealer: "kms", ID: newID(), Params: json.RawMessage(`{"key":"a"}`), Wrapped: []byte{1}})
 	if err := ring.with(rootAt, func(root []byte) (err error) { r.MAC, err = r.mac(root); return err }); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestRecordKeepsUnknownSealers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, _, err := read.open(testPassphrase)
+	opened, _, err := read.open(t.Context(), Passphrase(testPassphrase))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,8 @@ type Status struct {
 	Initialised  bool
 	Sealed       bool
 	Recoverable  bool // there is a recovery path
+	Unseal       Way  // what opens it every day
+	Recovery     Way  // what opens it when that is lost
 	MemoryLocked bool // the root key is kept out of swap; false while sealed
 }
 
@@ -70,6 +72,7 @@ func (v *Vault) Status(ctx context.Context) (Status, error) {
 		return s, err
 	}
 	s.Initialised, s.Vault, s.Recoverable = true, r.Vault, r.has(PathRecovery)
+	s.Unseal, s.Recovery = r.way(PathUnseal), r.way(PathRecovery)
 	return s, nil
 }
 
@@ -126,7 +129,7 @@ func (v *Vault) prepare(ctx context.Context, id sealift.VaultID, s Secrets, para
 	if _, err := sealift.ParseVaultID(string(id)); err != nil {
 		return nil, nil, err
 	}
-	if err := s.check(true); err != nil {
+	if err := s.check(id, true); err != nil {
 		return nil, nil, err
 	}
 	switch _, _, err := v.readRecord(ctx); {
@@ -139,7 +142,7 @@ func (v *Vault) prepare(ctx context.Context, id sealift.VaultID, s Secrets, para
 		return nil, nil, err
 	}
 	defer v.slowDone()
-	r, ring, err := newRecord(id, s, params)
+	r, ring, err := newRecord(ctx, id, s, params)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -147,20 +150,21 @@ func (v *Vault) prepare(ctx context.Context, id sealift.VaultID, s Secrets, para
 	return data, ring, err
 }
 
-// Unseal opens the vault with the secret of either path. A wrong passphrase is KindSealed with reason
+// Unseal opens the vault with what opens either path. A wrong passphrase is KindSealed with reason
 // "passphrase"; a record that was changed is KindSealed with reason
 // "seal-record" or, where the change made the passphrase useless, "passphrase"
-// too. Either way the attempt is in the log before Unseal returns, and if it
-// cannot be logged it fails. Unsealing an open vault checks the passphrase and
+// too; the errors of shares are those of Shares, and those of a token its own.
+// Either way the attempt is in the log before Unseal returns, and if it
+// cannot be logged it fails. Unsealing an open vault checks what was given and
 // changes nothing. It takes as long as one Argon2id for each passphrase wrap.
-func (v *Vault) Unseal(ctx context.Context, passphrase []byte, by audit.Actor, now time.Time) error {
+func (v *Vault) Unseal(ctx context.Context, with Opener, by audit.Actor, now time.Time) error {
 	e := event{action: actionUnseal, actor: by, at: now}
 	r, data, err := v.readRecord(ctx)
 	if err != nil {
 		return v.recordBeside(ctx, err, []event{e.failed(err)})
 	}
 	e.subject = "vault:" + string(r.Vault)
-	ring, path, err := v.openRecord(ctx, r, passphrase)
+	ring, path, err := v.openRecord(ctx, r, with)
 	if err != nil {
 		return v.recordBeside(ctx, err, []event{e.failed(err)})
 	}
@@ -181,15 +185,14 @@ func (v *Vault) Unseal(ctx context.Context, passphrase []byte, by audit.Actor, n
 	return nil
 }
 
-func (v *Vault) openRecord(ctx context.Context, r *record, secret []byte) (*keyring, Path, error) {
-	if err := v.slow(ctx); err != nil {
-		return nil, "", err
+func (v *Vault) openRecord(ctx context.Context, r *record, with Opener) (*keyring, Path, error) {
+	if with.costly() {
+		if err := v.slow(ctx); err != nil {
+			return nil, "", err
+		}
+		defer v.slowDone()
 	}
-	defer v.slowDone()
-	if len(secret) > sealift.MaxPassphrase {
-		return nil, "", errWrongPassphrase()
-	}
-	ring, path, err := r.open(secret)
+	ring, path, err := r.open(ctx, with)
 	return ring, path, openingError(err)
 }
 
@@ -200,6 +203,8 @@ func openingError(err error) error {
 		return nil
 	case errors.Is(err, errPassphrase):
 		return errWrongPassphrase()
+	case errors.As(err, new(*sealift.Error)):
+		return err
 	}
 	return errRecord(err)
 }

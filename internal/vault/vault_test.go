@@ -17,6 +17,9 @@ func (w *world) wantStatus(want Status) {
 		w.t.Fatal(err)
 	}
 	got.MemoryLocked = false // depends on RLIMIT_MEMLOCK
+	if want.Initialised {    // as newWorld does
+		want.Unseal.Sealer = sealerArgon2id
+	}
 	if got != want {
 		w.t.Errorf("status %+v, want %+v", got, want)
 	}
@@ -25,11 +28,11 @@ func (w *world) wantStatus(want Status) {
 func TestInitUnsealSeal(t *testing.T) {
 	w := emptyWorld(t)
 	w.wantStatus(Status{Sealed: true})
-	err := w.vault.Unseal(t.Context(), testPassphrase, alice, start)
+	err := w.vault.Unseal(t.Context(), Passphrase(testPassphrase), alice, start)
 	wantError(t, err, sealift.KindSealed, reasonUninitialised)
 
 	// The real thing once: with the recommended parameters.
-	if err := w.vault.Init(t.Context(), testVault, Secrets{Passphrase: testPassphrase}, alice, start, nil); err != nil {
+	if err := w.vault.Init(t.Context(), testVault, Secrets{Unseal: Passphrase(testPassphrase)}, alice, start, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.wantStatus(Status{Initialised: true, Vault: testVault})
@@ -43,7 +46,7 @@ func TestInitUnsealSeal(t *testing.T) {
 
 	// A new process.
 	w.vault = New(w.store)
-	if err := w.vault.Unseal(t.Context(), testPassphrase, alice, start); err != nil {
+	if err := w.vault.Unseal(t.Context(), Passphrase(testPassphrase), alice, start); err != nil {
 		t.Fatal(err)
 	}
 	w.wantStatus(Status{Initialised: true, Vault: testVault})
@@ -51,7 +54,7 @@ func TestInitUnsealSeal(t *testing.T) {
 		t.Error(err)
 	}
 	// Once more changes nothing but the log.
-	if err := w.vault.Unseal(t.Context(), testPassphrase, alice, start); err != nil {
+	if err := w.vault.Unseal(t.Context(), Passphrase(testPassphrase), alice, start); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.tryUse(use(key)); err != nil {
@@ -76,7 +79,7 @@ func TestWrongPassphrase(t *testing.T) {
 	}
 	before := w.logSize()
 	for _, wrong := range []string{"", "wrong passphrase", string(testPassphrase) + "\n", strings.Repeat("x", sealift.MaxPassphrase+1)} {
-		err := w.vault.Unseal(t.Context(), []byte(wrong), alice, start)
+		err := w.vault.Unseal(t.Context(), Passphrase(wrong), alice, start)
 		wantError(t, err, sealift.KindSealed, ReasonPassphrase)
 		if sealift.HintOf(err) == "" {
 			t.Error("no hint")
@@ -95,15 +98,15 @@ func TestWrongPassphrase(t *testing.T) {
 // A wrong passphrase does not seal an open vault either.
 func TestWrongPassphraseOnAnOpenVault(t *testing.T) {
 	w := newWorld(t)
-	wantError(t, w.vault.Unseal(t.Context(), []byte("wrong passphrase"), alice, start), sealift.KindSealed, ReasonPassphrase)
+	wantError(t, w.vault.Unseal(t.Context(), Passphrase("wrong passphrase"), alice, start), sealift.KindSealed, ReasonPassphrase)
 	w.wantStatus(Status{Initialised: true, Vault: testVault})
 }
 
 func TestInitRefuses(t *testing.T) {
 	w := emptyWorld(t)
-	err := w.vault.Init(t.Context(), testVault, Secrets{Passphrase: []byte("short")}, alice, start, nil)
+	err := w.vault.Init(t.Context(), testVault, Secrets{Unseal: Passphrase("short")}, alice, start, nil)
 	wantError(t, err, sealift.KindInvalid, ReasonPassphrase)
-	err = w.vault.Init(t.Context(), "no id", Secrets{Passphrase: testPassphrase}, alice, start, nil)
+	err = w.vault.Init(t.Context(), "no id", Secrets{Unseal: Passphrase(testPassphrase)}, alice, start, nil)
 	wantError(t, err, sealift.KindInvalid, "")
 	w.wantStatus(Status{Sealed: true})
 	if err := w.init(nil); err != nil {
@@ -160,7 +163,7 @@ func TestInitRace(t *testing.T) {
 	wantError(t, errors.Join(one, two), sealift.KindConflict, ReasonInitialised)
 	key := w.create(PurposeDirector, "director")
 	w.vault.Close()
-	if err := w.vault.Unseal(t.Context(), testPassphrase, alice, start); err != nil {
+	if err := w.vault.Unseal(t.Context(), Passphrase(testPassphrase), alice, start); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.tryUse(use(key)); err != nil {
@@ -191,7 +194,7 @@ func TestTamperedRecordDoesNotUnseal(t *testing.T) {
 	} {
 		before := w.logSize()
 		w.setRecord(c.record)
-		err := w.vault.Unseal(t.Context(), testPassphrase, alice, start)
+		err := w.vault.Unseal(t.Context(), Passphrase(testPassphrase), alice, start)
 		if err == nil {
 			t.Fatalf("%s: unsealed", name)
 		}
@@ -199,7 +202,7 @@ func TestTamperedRecordDoesNotUnseal(t *testing.T) {
 		w.wantEntries(before, "vault.unseal refused")
 	}
 	w.setRecord(good)
-	if err := w.vault.Unseal(t.Context(), testPassphrase, alice, start); err != nil {
+	if err := w.vault.Unseal(t.Context(), Passphrase(testPassphrase), alice, start); err != nil {
 		t.Error(err)
 	}
 }
@@ -218,14 +221,14 @@ func TestUnsealNeedsTheLog(t *testing.T) {
 	deaf := &faultyStore{Store: w.store, failAppend: true}
 	v := New(deaf)
 	defer v.Close()
-	if err := v.Unseal(t.Context(), testPassphrase, alice, start); !errors.Is(err, errFault) {
+	if err := v.Unseal(t.Context(), Passphrase(testPassphrase), alice, start); !errors.Is(err, errFault) {
 		t.Errorf("unsealing: %v", err)
 	}
 	if s, err := v.Status(t.Context()); err != nil || !s.Sealed {
 		t.Errorf("status %+v, %v", s, err)
 	}
 	deaf.failAppend = false
-	if err := v.Unseal(t.Context(), testPassphrase, alice, start); err != nil {
+	if err := v.Unseal(t.Context(), Passphrase(testPassphrase), alice, start); err != nil {
 		t.Fatal(err)
 	}
 	deaf.failAppend = true
@@ -243,7 +246,7 @@ func TestUnsealWaitsForItsTurn(t *testing.T) {
 	w.vault.stretch <- struct{}{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := w.vault.Unseal(ctx, testPassphrase, alice, start); !errors.Is(err, context.Canceled) {
+	if err := w.vault.Unseal(ctx, Passphrase(testPassphrase), alice, start); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	<-w.vault.stretch

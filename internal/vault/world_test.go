@@ -62,7 +62,7 @@ func newWorld(t *testing.T) *world {
 // init is Init with cheap Argon2id.
 func (w *world) init(fn func(tx *Tx) error) error {
 	e := event{action: actionInit, actor: alice, at: start, subject: "vault:" + string(testVault)}
-	return w.vault.initialise(w.t.Context(), testVault, Secrets{Passphrase: testPassphrase}, cheapArgon2, e, fn)
+	return w.vault.initialise(w.t.Context(), testVault, Secrets{Unseal: Passphrase(testPassphrase)}, cheapArgon2, e, fn)
 }
 
 // update fails the test if the transaction does.
