@@ -81,6 +81,10 @@ const (
 
 	// MaxBlobs bounds the blobs a release names: one full and the patches.
 	MaxBlobs = 64
+	// MaxSignatures bounds a release's envelope: its leaf and MaxCosigners, which
+	// is how many people an app may have in a room, and more.
+	MaxSignatures = 1 + MaxCosigners
+	MaxCosigners  = 31
 	// MaxCandidates bounds an offer; a canary, a hotfix and a few runtimes.
 	MaxCandidates = 16
 	// MaxCounterStep is the most by which a release's counter may exceed the

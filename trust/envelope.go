@@ -71,17 +71,14 @@ func openEnvelope(envelope dsse.Envelope) (*SignedPayload, error) {
 	return &SignedPayload{envelope, payload}, nil
 }
 
-// maxSignatures bounds an envelope: a leaf and its co-signers.
-const maxSignatures = 32
-
 // verify demands the payload type and signatures by at least threshold
 // distinct keys of pubs.
 func (p *SignedPayload) verify(payloadType string, threshold int, pubs ...crypto.PublicKey) error {
 	if p.envelope.PayloadType != payloadType {
 		return reasoned("payload-type", fmt.Errorf("payload type %.80q, not %q", p.envelope.PayloadType, payloadType))
 	}
-	if n := len(p.envelope.Signatures); n == 0 || n > maxSignatures {
-		return reasoned("unsigned", fmt.Errorf("%d signatures, 1 to %d are allowed", n, maxSignatures))
+	if n := len(p.envelope.Signatures); n == 0 || n > sealift.MaxSignatures {
+		return reasoned("unsigned", fmt.Errorf("%d signatures, 1 to %d are allowed", n, sealift.MaxSignatures))
 	}
 	if threshold < 1 {
 		return errors.New("a threshold below 1")

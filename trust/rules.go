@@ -38,10 +38,7 @@ func NewRules(t *Trust, d *Deny, app sealift.AppID) (*Rules, error) {
 		revoked:   map[Revocation]bool{},
 		logOrigin: LogOrigin(t.Vault),
 	}
-	own, named := t.Apps[app]
-	if !named {
-		own = t.Defaults
-	}
+	own := t.Of(app)
 	err := errors.Join(r.addCAs(t), r.addLog(t.Log), r.addCosigners(own), r.addFloor(own.Floor), r.addFloor(d.Floors[app]),
 		checkSerials(t.Revoked), checkSerials(d.Revoked))
 	if err != nil {
@@ -115,6 +112,9 @@ func (r *Rules) addCosigners(a AppTrust) error {
 			r.cosigners = append(r.cosigners, pub)
 		}
 	}
+	if len(r.cosigners) > sealift.MaxCosigners {
+		return fmt.Errorf("%d co-signers, at most %d are allowed", len(r.cosigners), sealift.MaxCosigners)
+	}
 	if a.CosignersNeeded < 0 || a.CosignersNeeded > len(r.cosigners) {
 		return fmt.Errorf("%d co-signers needed of %d distinct ones", a.CosignersNeeded, len(r.cosigners))
 	}
@@ -148,6 +148,20 @@ func (r *Rules) addFloor(f Floor) error {
 		r.floor.Version = version
 	}
 	return nil
+}
+
+// Refuses says why devices refuse a release by its certificate or its place,
+// whoever offers it: "revoked", "ca-suspended" or "floor"; "" if they do not.
+func (r *Rules) Refuses(leaf Revocation, counter sealift.Counter, version sealift.Version) string {
+	switch {
+	case r.revoked[leaf]:
+		return "revoked"
+	case r.suspended[leaf.Issuer]:
+		return "ca-suspended"
+	case r.Under(counter, version):
+		return "floor"
+	}
+	return ""
 }
 
 // Floor returns the floor under which nothing is installed, nor may run.
@@ -217,7 +231,7 @@ func (t *Trust) Follows(old *Trust) error {
 		if _, err := NewRules(t, &Deny{}, app); err != nil { // no app's devices may be left with rules that they cannot read
 			return err
 		}
-		before, after := old.floor(app), t.floor(app)
+		before, after := old.Of(app).Floor, t.Of(app).Floor
 		if after.Counter < before.Counter || before.Version != "" && (after.Version == "" || after.Version.Compare(before.Version) < 0) {
 			return fmt.Errorf("the floor of %q would fall from %v to %v", app, before, after)
 		}
@@ -225,9 +239,10 @@ func (t *Trust) Follows(old *Trust) error {
 	return nil
 }
 
-func (t *Trust) floor(app sealift.AppID) Floor {
+// Of returns what t says of app: its own entry, else the defaults.
+func (t *Trust) Of(app sealift.AppID) AppTrust {
 	if own, named := t.Apps[app]; named {
-		return own.Floor
+		return own
 	}
-	return t.Defaults.Floor
+	return t.Defaults
 }

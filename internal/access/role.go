@@ -27,7 +27,8 @@ const (
 	CreateChannel  Action = "channel.create"  //
 	IssueEnrolment Action = "enrolment.issue" // make an enrolment token
 	Publish        Action = "release.publish" // reserve, upload, submit and abandon
-	ListReleases   Action = "release.list"    // also shows one
+	Cosign         Action = "release.cosign"  // bring a co-signature, which counts by its key
+	ListReleases   Action = "release.list"    // also shows one, and drafts that wait
 	ReadRoot       Action = "root.read"       //
 	AcceptRoot     Action = "root.accept"     // bring the outcome of a ceremony
 	ReadLog        Action = "log.read"        // list, export and prove entries of the log
@@ -43,20 +44,20 @@ type grants map[Action]bool
 var table = map[Role]grants{
 	RoleOwner: {
 		ListApps: true, CreateApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
-		IssueEnrolment: true, Publish: true, ListReleases: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
 	},
 	RoleSecurityOfficer: {
 		ListApps: true, OpenEnrolment: true, ListChannels: true,
-		IssueEnrolment: true, ListReleases: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		IssueEnrolment: true, Cosign: true, ListReleases: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
 	},
 	RoleReleaseManager: {
 		ListApps: true, CreateApp: true, ListChannels: true, CreateChannel: true,
-		IssueEnrolment: true, Publish: true, ListReleases: true, ReadRoot: true,
+		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ReadRoot: true,
 	},
 	RoleDeveloper: {
-		ListApps: true, ListChannels: true, Publish: true, ListReleases: true, ReadRoot: true,
+		ListApps: true, ListChannels: true, Publish: true, Cosign: true, ListReleases: true, ReadRoot: true,
 	},
 	RoleAuditor: {
 		ListApps: true, ListChannels: true, ListReleases: true, ReadRoot: true, ReadLog: true, ListTokens: true, ListKeys: true,

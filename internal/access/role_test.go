@@ -19,6 +19,7 @@ channel.list      yes    yes               yes              yes        yes      
 channel.create    yes    no                yes              no         no       no
 enrolment.issue   yes    yes               yes              no         no       yes
 release.publish   yes    no                yes              yes        no       no
+release.cosign    yes    yes               yes              yes        no       no
 release.list      yes    yes               yes              yes        yes      yes
 root.read         yes    yes               yes              yes        yes      yes
 root.accept       yes    yes               no               no         no       no

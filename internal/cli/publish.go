@@ -8,25 +8,26 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/bundle"
 	"github.com/sealift/sealift/client"
 	"github.com/sealift/sealift/internal/access"
-	"github.com/sealift/sealift/internal/control/api"
 	"github.com/sealift/sealift/internal/control/apiclient"
 	"github.com/sealift/sealift/internal/publisher"
 	"github.com/sealift/sealift/internal/term"
 )
 
 type publishCmd struct {
-	Dir      string     `arg:"" help:"Folder to publish, such as ./dist."`
-	App      string     `required:"" placeholder:"ID" help:"The app."`
-	Channel  string     `required:"" placeholder:"NAME" help:"The channel."`
-	Version  string     `required:"" placeholder:"V" help:"The release's version, such as 1.4.0: higher than the one before."`
-	Platform string     `default:"web" placeholder:"P" help:"The platform, such as ios or android; devices of others are not offered it."`
-	Runtime  string     `default:"*" placeholder:"RANGE" help:"Versions of the native host that it runs on, such as '>=2.1.0 <3.0.0'."`
-	API      APIOptions `embed:""`
+	Dir      string        `arg:"" help:"Folder to publish, such as ./dist."`
+	App      string        `required:"" placeholder:"ID" help:"The app."`
+	Channel  string        `required:"" placeholder:"NAME" help:"The channel."`
+	Version  string        `required:"" placeholder:"V" help:"The release's version, such as 1.4.0: higher than the one before."`
+	Platform string        `default:"web" placeholder:"P" help:"The platform, such as ios or android; devices of others are not offered it."`
+	Runtime  string        `default:"*" placeholder:"RANGE" help:"Versions of the native host that it runs on, such as '>=2.1.0 <3.0.0'."`
+	Wait     time.Duration `placeholder:"DURATION" help:"Where people have yet to sign it, wait so long for them, such as 2h. Without it: say what it waits for, and end."`
+	API      APIOptions    `embed:""`
 }
 
 // Run implements the command.
@@ -47,10 +48,24 @@ func runPublish(ctx context.Context, std *IO, opts publishCmd) error {
 	}
 	defer folder.Close()
 	req.Bundle = folder.FS()
-	r, err := p.Publish(ctx, req)
+	d, err := p.Submit(ctx, req)
 	if err != nil {
 		return err
 	}
+	if d.Release == nil && opts.Wait > 0 {
+		if d, err = awaitRelease(ctx, std, opts, d); err != nil {
+			return err
+		}
+	}
+	if d.Release == nil {
+		d.Envelope = nil
+		return std.Print(d, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "submitted %s %s for %s/%s as counter %d; devices see nothing of it yet\n  draft   %s\n%s  until   %s\n",
+				d.App, d.Version, d.Channel, d.Platform, d.Counter, d.ID, missingLines(d), d.Expires.UTC().Format("2006-01-02 15:04Z"))
+			return err
+		})
+	}
+	r := *d.Release
 	return std.Print(r, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "published %s %s to %s/%s as counter %d\n  release %s\n  archive %s  %s\n  sealed  %s  %s\n",
 			r.App, r.Version, r.Channel, r.Platform, r.Counter, r.SHA256,
@@ -125,83 +140,4 @@ func openBundle(dir string) (*os.Root, error) {
 		return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err).WithHint("name a folder; its content becomes the bundle")
 	}
 	return root, nil
-}
-
-type releaseCmd struct {
-	List releaseListCmd `cmd:"" help:"List the releases of an app, the newest first."`
-	Show releaseShowCmd `cmd:"" help:"Show one release."`
-}
-
-type releaseListCmd struct {
-	App      string     `required:"" placeholder:"ID" help:"The app."`
-	Channel  string     `placeholder:"NAME" help:"Only this channel."`
-	Platform string     `placeholder:"P" help:"Only this platform."`
-	Limit    int        `default:"20" placeholder:"N" help:"At most so many."`
-	API      APIOptions `embed:""`
-}
-
-// Run implements the command.
-func (c *releaseListCmd) Run(ctx context.Context, std *IO) error { return runReleaseList(ctx, std, *c) }
-
-func runReleaseList(ctx context.Context, std *IO, opts releaseListCmd) error {
-	app, err := sealift.ParseAppID(opts.App)
-	if err != nil {
-		return err
-	}
-	if opts.Limit < 1 {
-		return usage("--limit %d lists nothing", opts.Limit)
-	}
-	c, err := opts.API.client(std)
-	if err != nil {
-		return err
-	}
-	list, err := c.Releases(ctx, app, api.ListReleasesParams{Limit: opts.Limit, Channel: opts.Channel, Platform: opts.Platform})
-	if err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, r := range list.Releases {
-		rows = append(rows, []string{fmt.Sprint(r.Counter), r.Version, r.Channel, r.Platform, r.Runtime, string(r.Act), string(r.State), r.SHA256[:12]})
-	}
-	return std.Print(list, Table([]string{"COUNTER", "VERSION", "CHANNEL", "PLATFORM", "RUNTIME", "ACT", "STATE", "RELEASE"}, rows))
-}
-
-type releaseShowCmd struct {
-	Release  string     `arg:"" help:"Its version, counter, or the SHA-256 of its release.json."`
-	App      string     `required:"" placeholder:"ID" help:"The app."`
-	Channel  string     `placeholder:"NAME" help:"The channel, where a version is in several."`
-	Platform string     `placeholder:"P" help:"The platform, where a version is on several."`
-	Out      string     `placeholder:"FILE" help:"Write its release.json there, for sealift verify."`
-	API      APIOptions `embed:""`
-}
-
-// Run implements the command.
-func (c *releaseShowCmd) Run(ctx context.Context, std *IO) error { return runReleaseShow(ctx, std, *c) }
-
-func runReleaseShow(ctx context.Context, std *IO, opts releaseShowCmd) error {
-	app, err := sealift.ParseAppID(opts.App)
-	if err != nil {
-		return err
-	}
-	c, err := opts.API.client(std)
-	if err != nil {
-		return err
-	}
-	d, err := c.Release(ctx, app, opts.Release, api.GetReleaseParams{Channel: opts.Channel, Platform: opts.Platform})
-	if err != nil {
-		return err
-	}
-	if opts.Out != "" {
-		if err := os.WriteFile(opts.Out, d.Document, 0o644); err != nil {
-			return sealift.Errorf(sealift.KindInvalid, "writing release.json", "%w", err)
-		}
-	}
-	r := d.Release
-	return std.Print(d, Table([]string{"FIELD", "VALUE"}, [][]string{
-		{"app", r.App}, {"channel", r.Channel}, {"platform", r.Platform}, {"runtime", r.Runtime},
-		{"version", r.Version}, {"counter", fmt.Sprint(r.Counter)}, {"act", string(r.Act)}, {"state", string(r.State)},
-		{"release", r.SHA256}, {"archive", r.Archive.SHA256}, {"archive size", term.Bytes(r.Archive.Length)},
-		{"sealed", r.Blob.SHA256}, {"sealed size", term.Bytes(r.Blob.Length)},
-		{"signed", r.SignedAt.UTC().Format("2006-01-02 15:04:05Z")}, {"published", r.Published.UTC().Format("2006-01-02 15:04:05Z")},
-	}))
 }

@@ -140,8 +140,11 @@ func TestSubmit(t *testing.T) {
 	f := newFixture(t, roles{})
 	c := f.client(access.RoleDeveloper)
 	what := service.Submission{Envelope: []byte("{ }\n"), CSR: []byte{0x30, 0}}
-	release, err := c.Submit(t.Context(), "com.acme.shop", "5c1d7a0e", api.Submission{Envelope: what.Envelope, CSR: what.CSR})
-	check(t, "submit", err, release, wantRelease(17))
+	got, err := c.Submit(t.Context(), "com.acme.shop", "5c1d7a0e", api.Submission{Envelope: what.Envelope, CSR: what.CSR})
+	check(t, "submit", err, *got.Release, wantRelease(17))
+	if got.State != api.DraftStatePublished || got.ID != "5c1d7a0e" || got.Counter != 17 {
+		t.Errorf("%+v", got)
+	}
 	check(t, "asked", nil, f.services.last(), []any{caller(access.RoleDeveloper), sealift.AppID("com.acme.shop"), "5c1d7a0e", what})
 	for _, bad := range []api.Submission{
 		{Envelope: what.Envelope}, {CSR: what.CSR}, {Envelope: make([]byte, sealift.MaxRelease+1), CSR: what.CSR}, {Envelope: what.Envelope, CSR: make([]byte, 16<<10+1)},
@@ -152,6 +155,43 @@ func TestSubmit(t *testing.T) {
 	}
 	if _, err := c.Submit(t.Context(), "com.acme.shop", "5c1d7a0e", api.Submission{Envelope: make([]byte, sealift.MaxRelease), CSR: make([]byte, 16<<10)}); err != nil {
 		t.Errorf("the largest submission: %v", err)
+	}
+}
+
+func wantDetail() api.DraftDetail {
+	submitted := time.Unix(2, 0).UTC()
+	return api.DraftDetail{
+		ID: "5c1d7a0e", State: api.DraftStateSubmitted, App: "com.acme.shop", Channel: "production", Platform: "web", Runtime: "*",
+		Version: "1.4.0", Counter: 17, Act: api.ActRelease, Requester: "909432b7adc8a37f", Created: time.Unix(1, 0).UTC(), Expires: time.Unix(9, 0).UTC(),
+		Submitted: &submitted, Payload: sealift.Digest{5}.String(), Archive: &api.Content{SHA256: sealift.Digest{6}.String(), Length: 6},
+		Missing: []api.Missing{{What: "co-signatures", Have: 1, Need: 2, By: []string{"a"}, From: []string{"b", "c"}}},
+		Problem: "overtaken", Envelope: []byte("{}"),
+	}
+}
+
+func TestDraftsThatWait(t *testing.T) {
+	f := newFixture(t, roles{})
+	f.services.waits = true
+	c := f.client(access.RoleDeveloper)
+	d, err := c.Submit(t.Context(), "com.acme.shop", "5c1d7a0e", api.Submission{Envelope: []byte("{}"), CSR: []byte{0x30, 0}})
+	check(t, "submit, and wait", err, d, wantDetail())
+	f.services.last()
+	d, err = c.Draft(t.Context(), "com.acme.shop", "5c1d7a0e")
+	check(t, "draft", err, d, wantDetail())
+	check(t, "asked", nil, f.services.last(), []any{sealift.AppID("com.acme.shop"), "5c1d7a0e"})
+	list, err := c.Drafts(t.Context(), "com.acme.shop")
+	check(t, "drafts", err, list, []api.DraftDetail{wantDetail()})
+	check(t, "asked", nil, f.services.last(), []any{sealift.AppID("com.acme.shop"), "drafts"})
+	d, err = c.Cosign(t.Context(), "com.acme.shop", "5c1d7a0e", []byte("{ }"))
+	check(t, "cosign", err, d, wantDetail())
+	check(t, "asked", nil, f.services.last(), []any{caller(access.RoleDeveloper), sealift.AppID("com.acme.shop"), "5c1d7a0e", []byte("{ }")})
+	for _, bad := range [][]byte{nil, make([]byte, sealift.MaxRelease+1)} {
+		if _, err := c.Cosign(t.Context(), "com.acme.shop", "5c1d7a0e", bad); sealift.KindOf(err) != sealift.KindInvalid || f.services.last() != nil {
+			t.Errorf("an envelope of %d bytes: %v", len(bad), err)
+		}
+	}
+	if _, err := c.Draft(t.Context(), "com.acme.shop", "5C"); sealift.KindOf(err) != sealift.KindInvalid || f.services.last() != nil {
+		t.Errorf("a bad draft id: %v", err)
 	}
 }
 
@@ -221,13 +261,14 @@ func TestRoots(t *testing.T) {
 	f.services.last()
 	for _, outcome := range []service.Ceremony{
 		{Root: []byte("root\n")}, {Root: []byte("root\n"), Targets: []byte("targets\n"), Trust: []byte("trust\n")},
+		{Targets: []byte("targets\n"), Trust: []byte("trust\n")},
 	} {
 		got, err := c.AcceptRoot(t.Context(), api.Ceremony{Root: outcome.Root, Targets: outcome.Targets, Trust: outcome.Trust})
-		check(t, "accept", err, got, api.Root{Version: 2, SHA256: sealift.Digest{2}.String(), Expires: time.Unix(5, 0).UTC()})
+		check(t, "accept", err, got, api.Root{Version: 2, SHA256: sealift.Digest{2}.String(), Expires: time.Unix(5, 0).UTC(), Targets: 3, TargetsExpire: time.Unix(10, 0).UTC()})
 		check(t, "asked", nil, f.services.last(), []any{caller(access.RoleSecurityOfficer), outcome})
 	}
 	for _, bad := range []api.Ceremony{
-		{}, {Root: rootFile, Targets: rootFile}, {Root: rootFile, Trust: rootFile}, {Targets: rootFile, Trust: rootFile},
+		{}, {Root: rootFile, Targets: rootFile}, {Root: rootFile, Trust: rootFile}, {Targets: rootFile}, {Trust: rootFile},
 	} {
 		if _, err := c.AcceptRoot(t.Context(), bad); sealift.KindOf(err) != sealift.KindInvalid || f.services.last() != nil {
 			t.Errorf("a bad ceremony: %v", err)

@@ -48,6 +48,7 @@ type Services struct {
 	Apps       service.Apps
 	Enrolment  service.Enrolment
 	Publishing service.Publishing
+	Drafts     service.Drafts
 	Releases   service.Releases
 	Roots      service.Roots
 	Log        service.Log
@@ -201,8 +202,14 @@ func (h *handler) do(w http.ResponseWriter, r *http.Request, action access.Actio
 		h.fail(w, r, err)
 		return
 	}
+	if later, ok := answer.(accepted); ok {
+		status, answer = http.StatusAccepted, later.answer
+	}
 	h.answer(w, r, status, answer)
 }
+
+// accepted is an answer that goes out with 202: it was taken, and waits.
+type accepted struct{ answer any }
 
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, status int, answer any) {
 	header := w.Header()

@@ -54,6 +54,7 @@ type services struct {
 	sealed bool
 	upload func(io.Reader) error
 	panics bool
+	waits  bool // what is submitted waits
 }
 
 func (s *services) note(what ...any) error {
@@ -80,8 +81,15 @@ var (
 	app2     = service.App{NewApp: service.NewApp{ID: "com.acme.till", Kind: service.AppDevice, OpenEnrolment: true}, Created: time.Unix(2, 0)}
 	channel1 = service.Channel{App: "com.acme.shop", Name: "production", Epoch: 3, Created: time.Unix(3, 0)}
 	draft1   = service.Draft{ID: "5c1d7a0e", Counter: 17, Vault: "0f1e2d3c4b5a69788796a5b4c3d2e1f0", Expires: time.Unix(4, 0)}
-	root1    = service.Root{Version: 2, Digest: sealift.Digest{2}, Expires: time.Unix(5, 0)}
+	root1    = service.Root{Version: 2, Digest: sealift.Digest{2}, Expires: time.Unix(5, 0), Targets: 3, TargetsExpire: time.Unix(10, 0)}
 	token1   = service.EnrolmentToken{Token: sealift.NewEnrolmentToken(sealift.Digest{3}), Expires: time.Unix(6, 0)}
+	detail1  = service.DraftDetail{
+		Reservation: service.Reservation{App: "com.acme.shop", Channel: "production", Platform: "web", Runtime: "*", Version: "1.4.0", Act: sealift.ActRelease},
+		ID:          "5c1d7a0e", State: service.DraftSubmitted, Counter: 17, Requester: "909432b7adc8a37f",
+		Created: time.Unix(1, 0), Expires: time.Unix(9, 0), Submitted: time.Unix(2, 0), Payload: sealift.Digest{5},
+		Archive: service.Content{Digest: sealift.Digest{6}, Length: 6}, Problem: "overtaken", Envelope: []byte("{}"),
+		Missing: []service.Missing{{What: service.MissingCosignatures, Have: 1, Need: 2, By: []string{"a"}, From: []string{"b", "c"}}},
+	}
 	rootFile = []byte("{\"signed\": 1 }\n")
 )
 
@@ -133,8 +141,25 @@ func (s *services) UploadBlob(_ context.Context, by access.Caller, app sealift.A
 	return s.upload(r)
 }
 
-func (s *services) Submit(_ context.Context, by access.Caller, app sealift.AppID, draft string, what service.Submission) (service.Release, error) {
-	return releaseNo(17), s.note(by, app, draft, what)
+func (s *services) Submit(_ context.Context, by access.Caller, app sealift.AppID, draft string, what service.Submission) (service.DraftDetail, error) {
+	d := detail1
+	if !s.waits {
+		r := releaseNo(17)
+		d = service.DraftDetail{Release: &r}
+	}
+	return d, s.note(by, app, draft, what)
+}
+
+func (s *services) Drafts(_ context.Context, app sealift.AppID) ([]service.DraftDetail, error) {
+	return []service.DraftDetail{detail1}, s.note(app, "drafts")
+}
+
+func (s *services) Draft(_ context.Context, app sealift.AppID, draft string) (service.DraftDetail, error) {
+	return detail1, s.note(app, draft)
+}
+
+func (s *services) Cosign(_ context.Context, by access.Caller, app sealift.AppID, draft string, envelope []byte) (service.DraftDetail, error) {
+	return detail1, s.note(by, app, draft, envelope)
 }
 
 func (s *services) Abandon(_ context.Context, by access.Caller, app sealift.AppID, draft string) error {
@@ -175,7 +200,7 @@ type fixture struct {
 }
 
 func (s *services) all(signIn control.SignIn) control.Services {
-	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Releases: s, Roots: s, Log: s, Tokens: s, Keys: s}
+	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Drafts: s, Releases: s, Roots: s, Log: s, Tokens: s, Keys: s}
 }
 
 func newFixture(t *testing.T, signIn control.SignIn) *fixture {

@@ -116,8 +116,14 @@ func (h *handler) SubmitDraft(w http.ResponseWriter, r *http.Request, app api.In
 		if err := checkBytes("csr", body.CSR, maxCSR); err != nil {
 			return nil, err
 		}
-		release, err := h.Publishing.Submit(r.Context(), by, id, draft, service.Submission{Envelope: body.Envelope, CSR: body.CSR})
-		return releaseOut(release), err
+		d, err := h.Publishing.Submit(r.Context(), by, id, draft, service.Submission{Envelope: body.Envelope, CSR: body.CSR})
+		if err != nil {
+			return nil, err
+		}
+		if d.Release == nil {
+			return accepted{detailOut(d)}, nil
+		}
+		return releaseOut(*d.Release), nil
 	})
 }
 

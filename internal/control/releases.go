@@ -143,15 +143,21 @@ func (h *handler) AcceptRoot(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 		root, err := h.Roots.AcceptRoot(r.Context(), by, service.Ceremony{Root: body.Root, Targets: body.Targets, Trust: body.Trust})
-		return api.Root{Version: root.Version, SHA256: root.Digest.String(), Expires: root.Expires.UTC()}, err
+		return api.Root{
+			Version: root.Version, SHA256: root.Digest.String(), Expires: root.Expires.UTC(),
+			Targets: root.Targets, TargetsExpire: root.TargetsExpire.UTC(),
+		}, err
 	})
 }
 
 func checkCeremony(body api.Ceremony) error {
-	if err := checkBytes("root", body.Root, sealift.MaxRoot); err != nil {
-		return err
+	alone := body.Targets == nil && body.Trust == nil
+	if body.Root != nil || alone {
+		if err := checkBytes("root", body.Root, sealift.MaxRoot); err != nil {
+			return err
+		}
 	}
-	if body.Targets == nil && body.Trust == nil {
+	if alone {
 		return nil
 	}
 	if err := checkBytes("targets", body.Targets, sealift.MaxTargets); err != nil {

@@ -117,6 +117,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Apps:       i.Releases,
 		Enrolment:  i.Desk,
 		Publishing: i.Releases,
+		Drafts:     i.Releases,
 		Releases:   i.Releases,
 		Roots:      i.Releases,
 		Log:        release.NewJournal(i.Releases),

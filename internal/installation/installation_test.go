@@ -280,7 +280,7 @@ type overtaken struct {
 	meanwhile func()
 }
 
-func (o overtaken) Submit(ctx context.Context, app sealift.AppID, draft string, s api.Submission) (api.Release, error) {
+func (o overtaken) Submit(ctx context.Context, app sealift.AppID, draft string, s api.Submission) (api.DraftDetail, error) {
 	o.meanwhile()
 	return o.Client.Submit(ctx, app, draft, s)
 }

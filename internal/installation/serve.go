@@ -76,7 +76,7 @@ func (i *Installation) keep(ctx context.Context) {
 }
 
 // Fresh writes what waits in the outbox, and renews the timestamp if that is
-// due and the vault is unsealed.
+// due and the vault is unsealed. Then it also looks at the drafts that wait.
 func (i *Installation) Fresh(ctx context.Context) error {
 	if err := i.Releases.Flush(ctx); err != nil {
 		return err
@@ -93,7 +93,10 @@ func (i *Installation) Fresh(ctx context.Context) error {
 		return sealift.Errorf(sealift.KindSealed, "renewing the timestamp", "the vault is sealed since %s is due", due.UTC().Format(time.RFC3339)).
 			WithHint("unseal it soon: devices stop updating when the timestamp expires")
 	}
-	return i.Releases.Renew(ctx)
+	if err := i.Releases.Renew(ctx); err != nil {
+		return err
+	}
+	return i.Releases.Settle(ctx)
 }
 
 func (i *Installation) prune(ctx context.Context, now time.Time) error {

@@ -8,7 +8,7 @@
 //	reserve        the vault allocates the counter
 //	second pass    archive → zstd → AES-256-GCM-HKDF → a temporary file
 //	sign           leaf key, payload, certificate request; the key is dropped
-//	upload, submit
+//	upload, submit the vault certifies and publishes, or waits for people first
 //
 // The content key is sealed to no key but the one that verified metadata
 // names: a server in an attacker's hands gets no bundle. The root is pinned by
@@ -39,7 +39,7 @@ type API interface {
 	App(ctx context.Context, app sealift.AppID) (api.App, error)
 	Reserve(ctx context.Context, app sealift.AppID, channel sealift.Channel, draft api.NewDraft) (api.Draft, error)
 	UploadBlob(ctx context.Context, app sealift.AppID, digest sealift.Digest, length int64, r io.Reader) error
-	Submit(ctx context.Context, app sealift.AppID, draft string, submission api.Submission) (api.Release, error)
+	Submit(ctx context.Context, app sealift.AppID, draft string, submission api.Submission) (api.DraftDetail, error)
 	Abandon(ctx context.Context, app sealift.AppID, draft string) error
 }
 
@@ -70,29 +70,48 @@ type Request struct {
 	Bundle   fs.FS
 }
 
-// Publish publishes one release. On an error nothing of it is visible to a
-// device, and the same version may be published again.
+// ReasonWaiting is the reason of a KindConflict error about a release that was
+// submitted and waits for what people have yet to do.
+const ReasonWaiting = "waiting"
+
+// Publish is Submit where nothing else is wanted than the release. One that
+// waits is a KindConflict with ReasonWaiting; it goes on waiting.
 func (p *Publisher) Publish(ctx context.Context, req Request) (api.Release, error) {
+	d, err := p.Submit(ctx, req)
+	switch {
+	case err != nil:
+		return api.Release{}, err
+	case d.Release == nil:
+		return api.Release{}, sealift.Errorf(sealift.KindConflict, "publishing "+d.App+" "+d.Version, "it was submitted, and waits").
+			WithReason(ReasonWaiting).WithHint("see for what with: sealift release pending --app %s", d.App)
+	}
+	return *d.Release, nil
+}
+
+// Submit takes one release as far as the vault lets it go: to the devices, or
+// until people have done what it waits for. On an error nothing of it is visible
+// to a device, and the same version may be published again.
+func (p *Publisher) Submit(ctx context.Context, req Request) (api.DraftDetail, error) {
 	source, id, err := p.scan(ctx, req)
 	if err != nil {
-		return api.Release{}, err
+		return api.DraftDetail{}, err
 	}
 	epoch, err := p.Epochs.Epoch(ctx, req.App, req.Channel)
 	if err != nil {
-		return api.Release{}, err
+		return api.DraftDetail{}, err
 	}
 	draft, err := p.API.Reserve(ctx, req.App, req.Channel, api.NewDraft{
 		Platform: string(req.Platform), Runtime: string(req.Runtime), Version: string(req.Version), Act: api.Act(sealift.ActRelease),
 	})
 	if err != nil {
-		return api.Release{}, err
+		return api.DraftDetail{}, err
 	}
-	r, err := p.publish(ctx, req, source, id, epoch, draft)
+	d, err := p.submit(ctx, req, source, id, epoch, draft)
 	if err != nil {
 		p.abandon(ctx, req.App, draft.ID, err)
-		return api.Release{}, err
+		return api.DraftDetail{}, err
 	}
-	return r, nil
+	return d, nil
 }
 
 // scan opens the bundle, refuses it early where it would be refused late, and
@@ -124,10 +143,10 @@ func (p *Publisher) stage(name string, total int64) (bundle.Progress, func()) {
 	return p.Progress(name, total)
 }
 
-func (p *Publisher) publish(ctx context.Context, req Request, source *bundle.Source, id bundle.Identity, epoch *trust.Epoch, draft api.Draft) (api.Release, error) {
+func (p *Publisher) submit(ctx context.Context, req Request, source *bundle.Source, id bundle.Identity, epoch *trust.Epoch, draft api.Draft) (api.DraftDetail, error) {
 	sealed, err := os.CreateTemp(p.TempDir, "sealift-*.sealed") // mode 0600
 	if err != nil {
-		return api.Release{}, tempError(sealift.KindInvalid, err)
+		return api.DraftDetail{}, tempError(sealift.KindInvalid, err)
 	}
 	defer os.Remove(sealed.Name())
 	defer sealed.Close()
@@ -135,26 +154,26 @@ func (p *Publisher) publish(ctx context.Context, req Request, source *bundle.Sou
 	defer clear(key[:])
 	blob, err := p.seal(ctx, sealed, source, id, req.App, key)
 	if err != nil {
-		return api.Release{}, err
+		return api.DraftDetail{}, err
 	}
 	payload, err := p.payload(req, id, blob, key, epoch, draft)
 	if err != nil {
-		return api.Release{}, err
+		return api.DraftDetail{}, err
 	}
 	submission, err := signWithLeaf(payload)
 	if err != nil {
-		return api.Release{}, err
+		return api.DraftDetail{}, err
 	}
 	if err := p.upload(ctx, req.App, blob, sealed); err != nil {
-		return api.Release{}, err
+		return api.DraftDetail{}, err
 	}
-	r, err := p.API.Submit(ctx, req.App, draft.ID, submission)
+	d, err := p.API.Submit(ctx, req.App, draft.ID, submission)
 	if sealift.KindOf(err) == sealift.KindNetwork && ctx.Err() == nil {
 		// Nobody knows whether it went through; submitting the same again is
 		// harmless and tells.
-		r, err = p.API.Submit(ctx, req.App, draft.ID, submission)
+		d, err = p.API.Submit(ctx, req.App, draft.ID, submission)
 	}
-	return r, err
+	return d, err
 }
 
 func (p *Publisher) seal(ctx context.Context, dst io.Writer, source *bundle.Source, id bundle.Identity, app sealift.AppID, key bundle.ContentKey) (bundle.Blob, error) {

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +42,7 @@ type vault struct {
 	draft    api.Draft
 	submits  int
 	canceled bool // when Abandon came
+	waits    bool // what is submitted waits
 }
 
 func newVault() *vault {
@@ -66,16 +68,19 @@ func (v *vault) UploadBlob(_ context.Context, _ sealift.AppID, _ sealift.Digest,
 	return err
 }
 
-func (v *vault) Submit(_ context.Context, _ sealift.AppID, draft string, what api.Submission) (api.Release, error) {
+func (v *vault) Submit(_ context.Context, _ sealift.AppID, draft string, what api.Submission) (api.DraftDetail, error) {
 	v.asked = append(v.asked, "submit "+draft)
 	v.submits++
 	v.what = what
 	if v.submit != nil {
 		if err := v.submit(v.submits); err != nil {
-			return api.Release{}, err
+			return api.DraftDetail{}, err
 		}
 	}
-	return api.Release{Version: "1.0.0"}, nil
+	if v.waits {
+		return api.DraftDetail{ID: draft, State: api.DraftStateSubmitted, Version: "1.0.0"}, nil
+	}
+	return api.DraftDetail{ID: draft, State: api.DraftStatePublished, Version: "1.0.0", Release: &api.Release{Version: "1.0.0"}}, nil
 }
 
 func (v *vault) Abandon(ctx context.Context, _ sealift.AppID, draft string) error {
@@ -477,4 +482,22 @@ func TestRootIsPinned(t *testing.T) {
 	r.server.Close()
 	_, err = fresh.Epoch(t.Context(), app, "production")
 	wantRefusal(t, err, sealift.KindNetwork, "")
+}
+
+// TestWaits: what the vault took and does not publish yet is neither published
+// nor given up.
+func TestWaits(t *testing.T) {
+	v := newVault()
+	v.waits = true
+	p, _ := newPublisher(t, v)
+	d, err := p.Submit(t.Context(), request())
+	if err != nil || d.Release != nil || d.State != api.DraftStateSubmitted {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if _, err := p.Publish(t.Context(), request()); sealift.ReasonOf(err) != publisher.ReasonWaiting || sealift.HintOf(err) == "" {
+		t.Errorf("published what waits: %v", err)
+	}
+	if slices.ContainsFunc(v.asked, func(call string) bool { return strings.HasPrefix(call, "abandon") }) {
+		t.Errorf("it was given up: %q", v.asked)
+	}
 }

@@ -9,9 +9,11 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/blob"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
 )
 
 // Reserve allocates the next counter of the app for one release.
@@ -26,25 +28,26 @@ func (s *Service) Reserve(ctx context.Context, by access.Caller, want service.Re
 	of := store.Coordinates{App: want.App, Channel: want.Channel, Platform: want.Platform, Runtime: want.Runtime, Version: want.Version}
 	now := s.now().UTC()
 	d := store.Draft{ID: newDraftID(), Coordinates: of, Act: want.Act, State: store.DraftReserved, Requester: by.ID, Created: now, Expires: now.Add(sealift.MaxPublishAge)}
-	err = s.store.Update(ctx, func(tx store.Tx) error {
+	err = s.vault.Update(ctx, func(tx *vault.Tx) error {
 		if _, err := s.findChannel(ctx, tx, want.App, want.Channel); err != nil {
 			return err
 		}
 		if err := checkFree(ctx, tx, of); err != nil {
 			return err
 		}
-		// What an interrupted publish left is given up: the files of its version
-		// may have changed since, and its counter costs nothing.
-		if err := abandonOpen(ctx, tx, of); err != nil {
+		if err := s.abandonOpen(ctx, tx, by, of); err != nil {
 			return err
 		}
 		if d.Counter, err = nextCounter(ctx, tx, want.App); err != nil {
 			return err
 		}
+		if d.MAC, err = tx.Authenticate(d); err != nil {
+			return err
+		}
 		if err := tx.InsertDraft(ctx, d); err != nil {
 			return err
 		}
-		return record(ctx, tx, now, by, "release.reserve", subjectOf(of), map[string]string{"counter": fmt.Sprint(d.Counter), "draft": d.ID})
+		return record(ctx, tx, now, by, "release.reserve", subjectOf(of), map[string]string{"counter": fmt.Sprint(d.Counter), "draft": d.ID, vault.RowDetail: vault.RowTag(d.MAC)})
 	})
 	return service.Draft{ID: d.ID, Counter: d.Counter, Vault: status.Vault, Expires: d.Expires}, err
 }
@@ -89,18 +92,47 @@ func errPublished(of store.Coordinates, counter sealift.Counter) error {
 		WithHint("releases never change; publish the new files under a higher --version")
 }
 
-func abandonOpen(ctx context.Context, tx store.ReleaseTx, of store.Coordinates) error {
+// abandonOpen gives up what an interrupted publish left: the files of its
+// version may have changed since, and its counter costs nothing. One that was
+// submitted and waits is another matter: people may have signed it.
+func (s *Service) abandonOpen(ctx context.Context, tx *vault.Tx, by access.Caller, of store.Coordinates) error {
 	open, err := tx.OpenDrafts(ctx, of)
 	if err != nil {
 		return err
 	}
 	for _, d := range open {
-		d.State = store.DraftAbandoned
-		if err := tx.UpdateDraft(ctx, d, store.DraftReserved); err != nil {
+		if d.State == store.DraftSubmitted && !s.now().After(d.Expires) {
+			return sealift.Errorf(sealift.KindConflict, "publishing "+subjectOf(of), "version %s was submitted already, as counter %d, and waits", of.Version, d.Counter).
+				WithReason("waiting").
+				WithHint("see for what: sealift release pending --app %s; or give it up: sealift release cancel %s --app %s", of.App, d.ID, of.App)
+		}
+		if err := s.giveUp(ctx, tx, by.Actor(), d, "release.abandon"); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// giveUp abandons a draft that is reserved or submitted. Even one whose row
+// something else wrote: it is the vault's own from then on, and harmless.
+func (s *Service) giveUp(ctx context.Context, tx *vault.Tx, actor audit.Actor, d store.Draft, action string) error {
+	from := d.State
+	d.State = store.DraftAbandoned
+	details := map[string]string{"draft": d.ID, "counter": fmt.Sprint(d.Counter)}
+	if err := s.setDraft(ctx, tx, &d, from, details); err != nil {
+		return err
+	}
+	return recordAs(ctx, tx, s.now(), actor, action, subjectOf(d.Coordinates), details)
+}
+
+// setDraft writes a changed draft, which was in state from, with its new MAC,
+// and names that in the details of the entry about it.
+func (s *Service) setDraft(ctx context.Context, tx *vault.Tx, d *store.Draft, from store.DraftState, details map[string]string) (err error) {
+	if d.MAC, err = tx.Authenticate(*d); err != nil {
+		return err
+	}
+	details[vault.RowDetail] = vault.RowTag(d.MAC)
+	return tx.UpdateDraft(ctx, *d, from)
 }
 
 func subjectOf(of store.Coordinates) string {
@@ -115,8 +147,8 @@ func newDraftID() string {
 
 // Abandon gives a draft up; its counter is never used again.
 func (s *Service) Abandon(ctx context.Context, by access.Caller, app sealift.AppID, draft string) error {
-	return s.store.Update(ctx, func(tx store.Tx) error {
-		d, err := findDraft(ctx, tx, app, draft)
+	return s.vault.Update(ctx, func(tx *vault.Tx) error {
+		d, err := anyDraft(ctx, tx, app, draft)
 		if err != nil {
 			return err
 		}
@@ -126,15 +158,20 @@ func (s *Service) Abandon(ctx context.Context, by access.Caller, app sealift.App
 		case store.DraftPublished:
 			return errPublished(d.Coordinates, d.Counter)
 		}
-		d.State = store.DraftAbandoned
-		if err := tx.UpdateDraft(ctx, d, store.DraftReserved); err != nil {
-			return err
-		}
-		return record(ctx, tx, s.now(), by, "release.abandon", subjectOf(d.Coordinates), map[string]string{"draft": d.ID})
+		return s.giveUp(ctx, tx, by.Actor(), d, "release.abandon")
 	})
 }
 
-func findDraft(ctx context.Context, tx store.ReleaseTx, app sealift.AppID, id string) (store.Draft, error) {
+// findDraft returns a draft of app that the vault wrote.
+func (s *Service) findDraft(ctx context.Context, tx store.ReleaseTx, app sealift.AppID, id string) (store.Draft, error) {
+	d, err := anyDraft(ctx, tx, app, id)
+	if err == nil {
+		err = s.vault.CheckRow(d)
+	}
+	return d, err
+}
+
+func anyDraft(ctx context.Context, tx store.ReleaseTx, app sealift.AppID, id string) (store.Draft, error) {
 	d, err := tx.Draft(ctx, id)
 	if err == nil && d.App != app {
 		err = sealift.Errorf(sealift.KindNotFound, "", "it is of another app")

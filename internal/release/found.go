@@ -58,8 +58,7 @@ func (s *Service) makeOnline(ctx context.Context, tx *vault.Tx, actor audit.Acto
 func (s *Service) Open(ctx context.Context, outcome ceremony.Outcome, owner access.Token) error {
 	actor := System("init")
 	err := s.vault.Update(ctx, func(tx *vault.Tx) error {
-		_, err := s.takeRoot(ctx, tx, actor, nil, service.Ceremony{Root: outcome.Root, Targets: outcome.Targets, Trust: outcome.Trust})
-		if err != nil {
+		if err := s.takeCeremony(ctx, tx, actor, nil, service.Ceremony{Root: outcome.Root, Targets: outcome.Targets, Trust: outcome.Trust}); err != nil {
 			return err
 		}
 		_, checkpoint, tiles, err := s.checkpoint(ctx, tx, actor)

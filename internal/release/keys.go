@@ -11,7 +11,6 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/sealift/sealift"
-	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/trust"
@@ -167,8 +166,8 @@ type issued struct {
 
 // certify lets the release CA certify the publisher's leaf for exactly this
 // payload, and assembles release.json.
-func (s *Service) certify(ctx context.Context, tx *vault.Tx, by access.Caller, c candidate) ([]byte, issued, error) {
-	ca, key, err := s.ca(ctx, tx, vault.Use{Purpose: vault.PurposeReleaseCA, Actor: by.Actor(), Why: vault.Why{
+func (s *Service) certify(ctx context.Context, tx *vault.Tx, actor audit.Actor, c candidate) ([]byte, issued, error) {
+	ca, key, err := s.ca(ctx, tx, vault.Use{Purpose: vault.PurposeReleaseCA, Actor: actor, Why: vault.Why{
 		Action:  "release.certify",
 		Details: map[string]string{"payload": "sha256:" + sealift.DigestOf(c.signed.Payload).String(), "app": string(c.release.App), "counter": fmt.Sprint(c.release.Counter)},
 	}})

@@ -32,8 +32,9 @@ type audience struct {
 }
 
 // audienceOf reads it. Two devices stand for all: one that is new, and one
-// that took the highest counter and version among what is offered, on this
-// channel and platform, to any runtime that the candidate is for as well.
+// that took the highest counter and version among what is offered and not
+// refused by now, on this channel and platform, to any runtime that the
+// candidate is for as well.
 func audienceOf(ctx context.Context, tx store.Tx, r *trust.Release) (audience, error) {
 	anchors, err := trustOf(ctx, tx)
 	if err != nil {
@@ -54,6 +55,10 @@ func audienceOf(ctx context.Context, tx store.Tx, r *trust.Release) (audience, e
 	if err != nil {
 		return audience{}, err
 	}
+	rules, err := trust.NewRules(anchors, deny, r.App)
+	if err != nil {
+		return audience{}, err
+	}
 	for _, candidate := range offered {
 		if !candidate.Runtime.Overlaps(r.Runtime) {
 			continue
@@ -61,6 +66,10 @@ func audienceOf(ctx context.Context, tx store.Tx, r *trust.Release) (audience, e
 		before, err := tx.Release(ctx, r.App, candidate.Release.Digest)
 		if err != nil {
 			return audience{}, err
+		}
+		// A device that runs what is revoked takes anything above the floor.
+		if rules.Refuses(trust.Revocation{Issuer: before.Issuer, Serial: before.Serial}, before.Counter, before.Version) != "" {
+			continue
 		}
 		settled.Confirmed = max(settled.Confirmed, before.Counter)
 		if settled.Installed == nil || settled.Installed.Version.Compare(before.Version) < 0 {
@@ -98,7 +107,8 @@ func foreseen(err error) error {
 
 // check judges a candidate before any real key signs it: a CA and a log that
 // live for this one call certify it, and everything else, floors and
-// revocations included, is as the devices have it.
+// revocations included, is as the devices have it. Co-signatures may come later
+// yet; checkSigned looks for them.
 func (s *Service) check(ctx context.Context, tx store.Tx, c candidate) error {
 	if err := s.checkEpoch(ctx, tx, c.release); err != nil {
 		return err
@@ -143,6 +153,9 @@ func (a *audience) standIn(c candidate) (*trust.ReleaseFile, []byte, error) {
 	}
 	a.anchors.ReleaseCAs = []trust.CA{{Certificate: ca.Raw}}
 	a.anchors.Log = trust.Log{Keys: []string{public}}
+	own := a.anchors.Of(c.release.App)
+	own.CosignersNeeded = 0
+	a.anchors.Apps = map[sealift.AppID]trust.AppTrust{c.release.App: own}
 	file, err := certify(c, ca, key)
 	if err != nil {
 		return nil, nil, err

@@ -26,67 +26,108 @@ func (s *Service) Root(ctx context.Context) ([]byte, error) {
 	return m.Content, err
 }
 
-// AcceptRoot publishes the outcome of an offline ceremony. What does not
-// verify, does not follow on from what devices have, or would leave the
-// vault's online keys without trust is refused whole. The root that is
-// published already is accepted again.
+// AcceptRoot publishes the outcome of an offline ceremony: the next root.json,
+// the next targets.json with its trust.json, or all three. What does not verify,
+// does not follow on from what devices have, or would leave what the vault signs
+// without trust is refused whole. What is published already is accepted again.
 func (s *Service) AcceptRoot(ctx context.Context, by access.Caller, outcome service.Ceremony) (service.Root, error) {
+	if outcome.Root == nil && outcome.Targets == nil {
+		return service.Root{}, sealift.Errorf(sealift.KindInvalid, rootOp, "the ceremony signed neither a root.json nor a targets.json")
+	}
+	action := "root.accept"
+	if outcome.Root == nil {
+		action = "trust.accept"
+	}
 	accepted, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (service.Root, error) {
 		current, err := tx.Metadata(ctx, metadata.ROOT)
 		if err != nil {
 			return service.Root{}, err
 		}
-		if bytes.Equal(current.Content, outcome.Root) && outcome.Targets == nil {
-			return rootOf(current), nil
-		}
-		m, err := s.takeRoot(ctx, tx, by.Actor(), current.Content, outcome)
+		targets, err := tx.Metadata(ctx, metadata.TARGETS)
 		if err != nil {
 			return service.Root{}, err
 		}
-		return rootOf(m), record(ctx, tx, s.now(), by, "root.accept", "root.json", map[string]string{
-			"version": fmt.Sprint(m.Version), "root": "sha256:" + sealift.DigestOf(m.Content).String(), "targets": fmt.Sprint(outcome.Targets != nil),
-		})
+		rootDone := outcome.Root == nil || bytes.Equal(current.Content, outcome.Root)
+		targetsDone := outcome.Targets == nil || bytes.Equal(targets.Content, outcome.Targets)
+		if rootDone && targetsDone {
+			return rootOf(current, targets), nil
+		}
+		if err := s.takeCeremony(ctx, tx, by.Actor(), current.Content, outcome); err != nil {
+			return service.Root{}, err
+		}
+		if current, err = tx.Metadata(ctx, metadata.ROOT); err != nil {
+			return service.Root{}, err
+		}
+		if targets, err = tx.Metadata(ctx, metadata.TARGETS); err != nil {
+			return service.Root{}, err
+		}
+		details := map[string]string{}
+		if outcome.Root != nil {
+			details["version"], details["root"] = fmt.Sprint(current.Version), "sha256:"+sealift.DigestOf(current.Content).String()
+		}
+		if outcome.Targets != nil {
+			details["targets"], details["trust"] = fmt.Sprint(targets.Version), "sha256:"+sealift.DigestOf(outcome.Trust).String()
+		}
+		return rootOf(current, targets), record(ctx, tx, s.now(), by, action, "ceremony", details)
 	})
 	if err != nil {
-		return service.Root{}, err
+		return service.Root{}, s.refuse(ctx, by, action, "ceremony", map[string]string{}, err)
 	}
-	return accepted, s.Flush(ctx)
-}
-
-func rootOf(m store.Metadata) service.Root {
-	return service.Root{Version: m.Version, Digest: sealift.DigestOf(m.Content), Expires: m.Expires}
-}
-
-// takeRoot stores a ceremony's outcome and signs everything online anew under
-// it. current is nil for the first root.
-func (s *Service) takeRoot(ctx context.Context, tx *vault.Tx, actor audit.Actor, current []byte, outcome service.Ceremony) (store.Metadata, error) {
-	m, err := s.readRoot(current, outcome.Root)
-	if err != nil {
-		return m, err
-	}
-	if err := tx.SetMetadata(ctx, m); err != nil {
-		return m, err
-	}
-	if err := tx.AppendOutbox(ctx, tufrepo.MetadataPath(metadata.ROOT, m.Version), m.Content); err != nil {
-		return m, err
+	if err := s.Flush(ctx); err != nil {
+		return accepted, err
 	}
 	if outcome.Targets != nil {
-		if err := s.takeTargets(ctx, tx, outcome); err != nil {
-			return m, err
+		// Who must co-sign may have changed. What cannot be published for another
+		// reason is no fault of the ceremony: its draft says why.
+		_ = s.Settle(ctx)
+	}
+	return accepted, nil
+}
+
+func rootOf(root, targets store.Metadata) service.Root {
+	return service.Root{
+		Version: root.Version, Digest: sealift.DigestOf(root.Content), Expires: root.Expires,
+		Targets: targets.Version, TargetsExpire: targets.Expires,
+	}
+}
+
+// takeCeremony stores a ceremony's outcome and signs everything online anew
+// under it. current is nil for the first root.
+func (s *Service) takeCeremony(ctx context.Context, tx *vault.Tx, actor audit.Actor, current []byte, outcome service.Ceremony) error {
+	root := current
+	if outcome.Root != nil && !bytes.Equal(current, outcome.Root) {
+		m, err := s.readRoot(current, outcome.Root)
+		if err != nil {
+			return err
+		}
+		if err := tx.SetMetadata(ctx, m); err != nil {
+			return err
+		}
+		if err := tx.AppendOutbox(ctx, tufrepo.MetadataPath(metadata.ROOT, m.Version), m.Content); err != nil {
+			return err
+		}
+		root = m.Content
+	}
+	if outcome.Targets != nil {
+		if err := s.takeTargets(ctx, tx, root, outcome); err != nil {
+			return err
 		}
 	}
 	var first []tufrepo.Target
 	if current == nil {
 		deny, err := (&trust.Deny{Revoked: []trust.Revocation{}, SuspendedCAs: []sealift.Digest{}, Floors: map[sealift.AppID]trust.Floor{}}).Encode()
 		if err != nil {
-			return m, err
+			return err
 		}
 		first = append(first, tufrepo.Target{Path: trust.DenyPath, Content: deny})
 	}
 	if err := s.directBefore(ctx, tx, actor, first, s.now().AddDate(100, 0, 0)); err != nil {
-		return m, err
+		return err
 	}
-	return m, s.checkWhole(ctx, tx, m.Content)
+	if err := s.checkWhole(ctx, tx, root); err != nil {
+		return err
+	}
+	return s.checkVouched(ctx, tx)
 }
 
 func (s *Service) readRoot(current, next []byte) (store.Metadata, error) {
@@ -117,10 +158,11 @@ func (s *Service) checkAlive(name string, expires time.Time) error {
 
 // takeTargets stores targets.json and trust.json. Floors never fall and a vault
 // never changes its name.
-func (s *Service) takeTargets(ctx context.Context, tx *vault.Tx, outcome service.Ceremony) error {
-	version, err := tufrepo.CheckTargets(outcome.Root, outcome.Targets, outcome.Trust)
+func (s *Service) takeTargets(ctx context.Context, tx *vault.Tx, root []byte, outcome service.Ceremony) error {
+	version, err := tufrepo.CheckTargets(root, outcome.Targets, outcome.Trust)
 	if err != nil {
-		return sealift.Errorf(sealift.KindMetadata, rootOp, "targets.json: %w", err).WithReason("targets")
+		return sealift.Errorf(sealift.KindMetadata, rootOp, "targets.json: %w", err).WithReason("targets").
+			WithHint("let as many people sign it as the root demands, each with a targets key of their own: sealift trust sign")
 	}
 	next, err := trust.ParseTrust(outcome.Trust)
 	if err != nil {
@@ -180,6 +222,29 @@ func (s *Service) checkWhole(ctx context.Context, tx store.DocumentTx, root []by
 	if err := tufrepo.CheckOnline(root, targets, read); err != nil {
 		return sealift.Errorf(sealift.KindMetadata, rootOp, "the vault's online keys are not those that this root trusts: %w", err).
 			WithReason("online").WithHint("keep the snapshot, timestamp and director keys of the present root")
+	}
+	return nil
+}
+
+// checkVouched refuses a trust.json without a key by which the vault signs: it
+// would publish what no device takes.
+func (s *Service) checkVouched(ctx context.Context, tx *vault.Tx) error {
+	known, err := vouchedFor(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, purpose := range []vault.Purpose{vault.PurposeReleaseCA, vault.PurposeDeviceCA, vault.PurposeLog} {
+		info, err := s.vault.Lookup(ctx, tx, keyOf(purpose))
+		if sealift.KindOf(err) == sealift.KindNotFound {
+			continue // none is in use
+		}
+		if err != nil {
+			return err
+		}
+		if known.of(info) == "" {
+			return sealift.Errorf(sealift.KindMetadata, rootOp, "trust.json does not list %s, by which the vault signs", info.Ref).
+				WithReason("online").WithHint("keep it, or rotate it first: sealift key rotate %s", info.ID)
+		}
 	}
 	return nil
 }

@@ -38,8 +38,9 @@ func TestAcceptRoot(t *testing.T) {
 	lower.Apps = map[sealift.AppID]trust.AppTrust{b.app: {Floor: trust.Floor{Counter: 4}}}
 	foreign := b.anchors.Trust
 	foreign.Vault = "ffffffffffffffffffffffffffffffff"
-	with := func(root []byte, version int64, t trust.Trust) service.Ceremony {
-		targets, trustJSON, err := b.targets(version, t)
+	_, before := b.trusted()
+	with := func(root []byte, version int64, t trust.Trust) service.Ceremony { // version 1 is the present one
+		targets, trustJSON, err := b.targets(before+version-1, t)
 		b.check(err)
 		return service.Ceremony{Root: root, Targets: targets, Trust: trustJSON}
 	}
@@ -73,6 +74,16 @@ func TestAcceptRoot(t *testing.T) {
 	bent.Trust = append(slices.Clone(bent.Trust), ' ')
 	refused("another trust.json than the signed one", "targets", bent)
 	refused("trust.json of another vault", "trust", with(sign(nil), 2, foreign))
+	refused("nothing but a trust.json under the wrong version", "targets", with(nil, 1, floors))
+	noCA := floors
+	noCA.ReleaseCAs = noCA.ReleaseCAs[1:] // the standby alone
+	refused("a trust.json without the release CA in use", "online", with(nil, 2, noCA))
+	noLog := floors
+	noLog.Log.Keys = noLog.Log.Keys[1:]
+	refused("a trust.json without the log key in use", "online", with(nil, 2, noLog))
+	noDeviceCA := floors
+	noDeviceCA.DeviceCAs = noDeviceCA.DeviceCAs[1:]
+	refused("a trust.json without the device CA in use", "online", with(nil, 2, noDeviceCA))
 	refused("a root that is over", "expired", service.Ceremony{Root: sign(func(r *tufrepo.Root) { r.Expires = b.clock })})
 
 	accepted, err := b.AcceptRoot(b.Context(), alice, with(sign(nil), 2, floors))
@@ -85,6 +96,9 @@ func TestAcceptRoot(t *testing.T) {
 	again, err := b.AcceptRoot(b.Context(), alice, service.Ceremony{Root: current})
 	if err != nil || again != accepted {
 		t.Errorf("accepted again: %v, %v", again, err)
+	}
+	if again, err := b.AcceptRoot(b.Context(), alice, with(nil, 2, floors)); err != nil || again != accepted {
+		t.Errorf("its targets.json accepted again: %v, %v", again, err)
 	}
 	third := sign(func(r *tufrepo.Root) { r.Version = 3 })
 	refused("a floor that falls", "trust", with(third, 3, lower))

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -139,8 +140,44 @@ func hinted(err error, op, hint string) error {
 
 // record enters what a caller did into the log.
 func record(ctx context.Context, tx store.AuditTx, now time.Time, by access.Caller, action, subject string, details map[string]string) error {
+	return recordAs(ctx, tx, now, by.Actor(), action, subject, details)
+}
+
+func recordAs(ctx context.Context, tx store.AuditTx, now time.Time, actor audit.Actor, action, subject string, details map[string]string) error {
 	_, err := audit.Append(ctx, tx, audit.Entry{
-		Time: now, Actor: by.Actor(), Action: action, Subject: subject, Details: details, Result: audit.OK,
+		Time: now, Actor: actor, Action: action, Subject: subject, Details: details, Result: audit.OK,
 	})
 	return err
+}
+
+// refuse enters what was refused to a caller into the log, after its transaction
+// was rolled back, and returns why. What merely went wrong, the disk or the
+// network, is no refusal.
+func (s *Service) refuse(ctx context.Context, by access.Caller, action, subject string, details map[string]string, why error) error {
+	switch sealift.KindOf(why) {
+	case sealift.KindInternal, sealift.KindExhausted, sealift.KindNetwork, sealift.KindSealed:
+		return why
+	}
+	details["reason"] = sealift.ReasonOf(why)
+	if details["reason"] == "" {
+		details["reason"] = string(sealift.KindOf(why))
+	}
+	err := s.store.Update(ctx, func(tx store.Tx) error {
+		_, err := audit.Append(ctx, tx, audit.Entry{
+			Time: s.now(), Actor: by.Actor(), Action: action, Subject: subject, Details: details, Result: audit.Refused,
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return why
+}
+
+// numbered names the detail of an entry of which there may be several.
+func numbered(name string, i int) string {
+	if i == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s-%d", name, i+1)
 }

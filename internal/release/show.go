@@ -6,6 +6,7 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/trust"
 )
 
 func releaseOf(r store.Release) service.Release {
@@ -22,6 +23,29 @@ func releaseOf(r store.Release) service.Release {
 	}
 }
 
+// tellRelease is releaseOf, with what devices make of the release by now.
+func (s *Service) tellRelease(ctx context.Context, tx store.DocumentTx, r store.Release) (service.Release, error) {
+	rules, err := rulesOf(ctx, tx, r.App)
+	if err != nil {
+		return service.Release{}, err
+	}
+	return judged(rules, r), nil
+}
+
+// judged is releaseOf, with what the rules of the app say of the release.
+func judged(rules *trust.Rules, r store.Release) service.Release {
+	out := releaseOf(r)
+	switch rules.Refuses(trust.Revocation{Issuer: r.Issuer, Serial: r.Serial}, r.Counter, r.Version) {
+	case "revoked":
+		out.State = service.ReleaseRevoked
+	case "ca-suspended":
+		out.State = service.ReleaseSuspended
+	case "floor":
+		out.State = service.ReleaseBlocked
+	}
+	return out
+}
+
 // Releases returns at most page.Limit releases of app, newest counter first.
 func (s *Service) Releases(ctx context.Context, app sealift.AppID, page service.Page) ([]service.Release, error) {
 	return view(ctx, s.store, func(tx store.Tx) ([]service.Release, error) {
@@ -29,34 +53,47 @@ func (s *Service) Releases(ctx context.Context, app sealift.AppID, page service.
 			return nil, err
 		}
 		rows, err := tx.Releases(ctx, app, store.ReleaseFilter{Channel: page.Channel, Platform: page.Platform, Before: page.Before, Limit: page.Limit})
+		if err != nil {
+			return nil, err
+		}
+		rules, err := rulesOf(ctx, tx, app)
+		if err != nil {
+			return nil, err
+		}
 		out := make([]service.Release, len(rows))
 		for i, row := range rows {
-			out[i] = releaseOf(row)
+			out[i] = judged(rules, row)
 		}
-		return out, err
+		return out, nil
 	})
 }
 
 // Release returns the one release of app that which names, and its
 // release.json.
 func (s *Service) Release(ctx context.Context, app sealift.AppID, which service.Which) (service.Release, []byte, error) {
-	row, err := view(ctx, s.store, func(tx store.Tx) (store.Release, error) {
+	var row store.Release
+	told, err := view(ctx, s.store, func(tx store.Tx) (out service.Release, err error) {
 		if _, err := s.findApp(ctx, tx, app); err != nil {
-			return store.Release{}, err
+			return out, err
 		}
-		if !which.Digest.IsZero() {
-			r, err := tx.Release(ctx, app, which.Digest)
-			if sealift.KindOf(err) == sealift.KindNotFound {
-				err = errNoRelease(app)
-			}
-			return r, err
+		if row, err = findRelease(ctx, tx, app, which); err != nil {
+			return out, err
 		}
-		return oneRelease(ctx, tx, app, which)
+		return s.tellRelease(ctx, tx, row)
 	})
-	if err != nil {
-		return service.Release{}, nil, err
+	return told, row.File, err
+}
+
+// findRelease returns the one release that which names.
+func findRelease(ctx context.Context, tx store.ReleaseTx, app sealift.AppID, which service.Which) (store.Release, error) {
+	if which.Digest.IsZero() {
+		return oneRelease(ctx, tx, app, which)
 	}
-	return releaseOf(row), row.File, nil
+	r, err := tx.Release(ctx, app, which.Digest)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		err = errNoRelease(app)
+	}
+	return r, err
 }
 
 func oneRelease(ctx context.Context, tx store.ReleaseTx, app sealift.AppID, which service.Which) (store.Release, error) {

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
@@ -19,55 +20,85 @@ import (
 
 const submitOp = "submitting the release"
 
-// Submit certifies and publishes a draft, or refuses it with the error that a
-// device would refuse it with. Submitting again what was published from this
-// draft returns the same release.
-func (s *Service) Submit(ctx context.Context, by access.Caller, app sealift.AppID, draftID string, what service.Submission) (service.Release, error) {
-	d, published, err := s.draftToSubmit(ctx, app, draftID)
+// Submit takes a draft, or refuses it with the error that a device would refuse
+// it with. It is certified and published at once if nothing is missing, else it
+// waits. Submitting the same again answers the same.
+func (s *Service) Submit(ctx context.Context, by access.Caller, app sealift.AppID, draftID string, what service.Submission) (service.DraftDetail, error) {
+	d, err := view(ctx, s.store, func(tx store.Tx) (store.Draft, error) { return s.draftToSubmit(ctx, tx, app, draftID) })
 	if err != nil {
-		return service.Release{}, err
+		return service.DraftDetail{}, err
 	}
 	c, err := s.readSubmission(d, what)
 	if err != nil {
-		return service.Release{}, err
+		return service.DraftDetail{}, err
 	}
-	if published != nil {
-		if published.Payload != sealift.DigestOf(c.signed.Payload) {
-			return service.Release{}, errPublished(d.Coordinates, d.Counter)
-		}
-		return releaseOf(*published), s.Flush(ctx)
+	if d.State != store.DraftReserved {
+		return s.submitted(ctx, d, c)
 	}
 	if err := s.store.View(ctx, func(tx store.Tx) error { return s.check(ctx, tx, c) }); err != nil {
-		return service.Release{}, err
+		return service.DraftDetail{}, err
 	}
 	if err := s.inspect(ctx, by, c); err != nil {
-		return service.Release{}, err
+		return service.DraftDetail{}, err
 	}
-	r, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (store.Release, error) { return s.publish(ctx, tx, by, d, c) })
+	out, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (service.DraftDetail, error) { return s.submit(ctx, tx, by, d, c, what.CSR) })
 	if err != nil {
-		return service.Release{}, err
+		return service.DraftDetail{}, err
 	}
-	return releaseOf(r), s.Flush(ctx)
+	return out, s.Flush(ctx)
 }
 
-// draftToSubmit returns the draft, and the release if it became one already.
-func (s *Service) draftToSubmit(ctx context.Context, app sealift.AppID, id string) (d store.Draft, published *store.Release, err error) {
-	err = s.store.View(ctx, func(tx store.Tx) (err error) {
-		if d, err = findDraft(ctx, tx, app, id); err != nil {
-			return err
-		}
-		switch {
-		case d.State == store.DraftPublished:
-			r, err := tx.Release(ctx, app, d.Release)
-			published = &r
-			return err
-		case d.State == store.DraftAbandoned || s.now().After(d.Expires):
-			return sealift.Errorf(sealift.KindConflict, submitOp, "the draft was given up, or another publish took its place").
-				WithReason("draft").WithHint("publish again")
-		}
-		return nil
-	})
-	return d, published, err
+// submit keeps what was submitted, and goes on as far as it may.
+func (s *Service) submit(ctx context.Context, tx *vault.Tx, by access.Caller, d store.Draft, c candidate, csr []byte) (service.DraftDetail, error) {
+	rules, err := rulesOf(ctx, tx, d.App)
+	if err != nil {
+		return service.DraftDetail{}, err
+	}
+	signed, err := rules.OnlyCounting(c.signed, c.leaf)
+	if err != nil {
+		return service.DraftDetail{}, err
+	}
+	if d.Envelope, err = signed.Encode(); err != nil {
+		return service.DraftDetail{}, err
+	}
+	d.State, d.CSR, d.Submitted = store.DraftSubmitted, csr, s.now().UTC()
+	details := map[string]string{"draft": d.ID, "counter": fmt.Sprint(d.Counter), "payload": "sha256:" + sealift.DigestOf(c.signed.Payload).String()}
+	if err := s.setDraft(ctx, tx, &d, store.DraftReserved, details); err != nil {
+		return service.DraftDetail{}, err
+	}
+	if err := record(ctx, tx, d.Submitted, by, "release.submit", subjectOf(d.Coordinates), details); err != nil {
+		return service.DraftDetail{}, err
+	}
+	return s.settle(ctx, tx, by.Actor(), d)
+}
+
+// submitted answers who submits once more what was taken already.
+func (s *Service) submitted(ctx context.Context, d store.Draft, c candidate) (service.DraftDetail, error) {
+	before, err := trust.ParseReleaseEnvelope(d.Envelope)
+	if err != nil {
+		return service.DraftDetail{}, err
+	}
+	if !bytes.Equal(before.Payload, c.signed.Payload) {
+		return service.DraftDetail{}, errPublished(d.Coordinates, d.Counter)
+	}
+	out, err := view(ctx, s.store, func(tx store.Tx) (service.DraftDetail, error) { return s.tell(ctx, tx, d) })
+	if err != nil {
+		return service.DraftDetail{}, err
+	}
+	return out, s.Flush(ctx)
+}
+
+// draftToSubmit returns the draft, which may have been submitted already.
+func (s *Service) draftToSubmit(ctx context.Context, tx store.Tx, app sealift.AppID, id string) (store.Draft, error) {
+	d, err := s.findDraft(ctx, tx, app, id)
+	if err != nil || d.State == store.DraftPublished {
+		return d, err
+	}
+	if d.State == store.DraftAbandoned || s.now().After(d.Expires) {
+		return d, sealift.Errorf(sealift.KindConflict, submitOp, "the draft was given up, or another publish took its place").
+			WithReason("draft").WithHint("publish again")
+	}
+	return d, nil
 }
 
 // readSubmission reads what the publisher signed and holds it to the draft.
@@ -130,7 +161,8 @@ func (s *Service) checkEpoch(ctx context.Context, tx store.AppTx, r *trust.Relea
 }
 
 // publish does all that is signed for a release, in one transaction.
-func (s *Service) publish(ctx context.Context, tx *vault.Tx, by access.Caller, d store.Draft, c candidate) (store.Release, error) {
+// d follows.
+func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, d *store.Draft, c candidate) (store.Release, error) {
 	if err := checkFree(ctx, tx, d.Coordinates); err != nil {
 		return store.Release{}, err
 	}
@@ -138,18 +170,18 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, by access.Caller, d
 	if err := s.check(ctx, tx, c); err != nil {
 		return store.Release{}, err
 	}
-	file, leaf, err := s.certify(ctx, tx, by, c)
+	file, leaf, err := s.certify(ctx, tx, actor, c)
 	if err != nil {
 		return store.Release{}, err
 	}
-	logged, err := s.logRelease(ctx, tx, by.Actor(), c)
+	logged, err := s.logRelease(ctx, tx, actor, c)
 	if err != nil {
 		return store.Release{}, err
 	}
 	if err := s.checkSigned(ctx, tx, c, file, logged.proof); err != nil {
 		return store.Release{}, err
 	}
-	r := rowOf(d, c, file, logged, leaf)
+	r := rowOf(*d, c, file, logged, leaf)
 	r.Created = s.now().UTC()
 	if err := tx.InsertRelease(ctx, r); err != nil {
 		return store.Release{}, err
@@ -161,17 +193,18 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, by access.Caller, d
 	if err != nil {
 		return store.Release{}, err
 	}
-	if err := s.direct(ctx, tx, by.Actor(), []tufrepo.Target{offer}); err != nil {
+	if err := s.direct(ctx, tx, actor, []tufrepo.Target{offer}); err != nil {
 		return store.Release{}, err
+	}
+	details := map[string]string{
+		"counter": fmt.Sprint(r.Counter), "release": "sha256:" + r.Digest.String(), "payload": "sha256:" + r.Payload.String(),
+		"archive": "sha256:" + r.Archive.String(), "serial": r.Serial, "requester": d.Requester,
 	}
 	d.State, d.Release = store.DraftPublished, r.Digest
-	if err := tx.UpdateDraft(ctx, d, store.DraftReserved); err != nil {
+	if err := s.setDraft(ctx, tx, d, store.DraftSubmitted, details); err != nil {
 		return store.Release{}, err
 	}
-	return r, record(ctx, tx, s.now(), by, "release.publish", subjectOf(d.Coordinates), map[string]string{
-		"counter": fmt.Sprint(r.Counter), "release": "sha256:" + r.Digest.String(), "payload": "sha256:" + r.Payload.String(),
-		"archive": "sha256:" + r.Archive.String(), "serial": r.Serial,
-	})
+	return r, recordAs(ctx, tx, s.now(), actor, "release.publish", subjectOf(d.Coordinates), details)
 }
 
 func rowOf(d store.Draft, c candidate, file []byte, logged logged, leaf issued) store.Release {

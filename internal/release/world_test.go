@@ -50,6 +50,7 @@ type world struct {
 	root      tufrepo.Root
 	people    crypto.Signer // root and targets key
 	anchors   ceremony.Anchors
+	ceremony  sync.Mutex // one trust.json after the other
 	apps      atomic.Int64
 }
 
@@ -86,6 +87,42 @@ func newWorld() (*world, error) {
 		return nil, err
 	}
 	return w, s.Open(ctx, outcome, access.NewToken(access.KindOwner, sealift.DigestOf(outcome.Root)))
+}
+
+// trusting lets people change trust.json, in the next targets.json.
+func (b *bench) trusting(change func(*trust.Trust)) {
+	b.Helper()
+	b.ceremony.Lock()
+	defer b.ceremony.Unlock()
+	next, version := b.trusted()
+	if next.Apps == nil {
+		next.Apps = map[sealift.AppID]trust.AppTrust{}
+	}
+	change(next)
+	targets, trustJSON, err := b.targets(version+1, *next)
+	b.check(err)
+	_, err = b.AcceptRoot(b.Context(), alice, service.Ceremony{Targets: targets, Trust: trustJSON})
+	b.check(err)
+}
+
+// trusted returns the trust.json that devices have, and the version of the
+// targets.json over it.
+func (b *bench) trusted() (t *trust.Trust, version int64) {
+	b.Helper()
+	b.view(func(tx store.Tx) error {
+		m, err := tx.Metadata(b.Context(), "targets")
+		if err != nil {
+			return err
+		}
+		data, err := tx.Document(b.Context(), trust.TrustPath)
+		if err != nil {
+			return err
+		}
+		version = m.Version
+		t, err = trust.ParseTrust(data)
+		return err
+	})
+	return t, version
 }
 
 // targets signs a targets.json over a trust.json.
@@ -256,8 +293,16 @@ func (b *bench) csr(key crypto.Signer) []byte {
 	return csr
 }
 
+// submit submits what waits for nothing.
 func (b *bench) submit(w *work) (service.Release, error) {
-	return b.Submit(b.Context(), alice, b.app, w.draft.ID, w.what)
+	d, err := b.Submit(b.Context(), alice, b.app, w.draft.ID, w.what)
+	if err == nil && d.Release == nil {
+		b.Fatalf("it waits for %v", d.Missing)
+	}
+	if err != nil {
+		return service.Release{}, err
+	}
+	return *d.Release, nil
 }
 
 // publish takes a version all the way.

@@ -47,6 +47,18 @@ func (d Device) Columns() (kind string, columns []string) {
 // Tag implements Authentic.
 func (d Device) Tag() []byte { return d.MAC }
 
+// Columns implements Authentic.
+func (d Draft) Columns() (kind string, columns []string) {
+	return "draft", []string{
+		d.ID, string(d.App), string(d.Channel), string(d.Platform), string(d.Runtime), string(d.Version),
+		strconv.FormatUint(uint64(d.Counter), 10), string(d.Act), string(d.State), d.Requester,
+		column(d.Created), column(d.Expires), column(d.Submitted), d.Release.String(), hex.EncodeToString(d.Envelope), hex.EncodeToString(d.CSR),
+	}
+}
+
+// Tag implements Authentic.
+func (d Draft) Tag() []byte { return d.MAC }
+
 // column writes a time as the store keeps it: microseconds since 1970, and the
 // zero time as nothing.
 func column(t time.Time) string {

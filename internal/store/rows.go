@@ -94,11 +94,12 @@ type DraftState string
 // The states of a draft.
 const (
 	DraftReserved  DraftState = "reserved"
+	DraftSubmitted DraftState = "submitted" // signed, and waits for what is missing yet
 	DraftPublished DraftState = "published"
 	DraftAbandoned DraftState = "abandoned"
 )
 
-// Draft is a reserved counter.
+// Draft is a reserved counter, and what its publisher signed for it.
 type Draft struct {
 	ID string
 	Coordinates
@@ -108,7 +109,11 @@ type Draft struct {
 	Requester string
 	Created   time.Time
 	Expires   time.Time
+	Submitted time.Time      // zero until then
 	Release   sealift.Digest // of release.json, once published
+	Envelope  []byte         // DSSE, with the signatures so far; nil until submitted
+	CSR       []byte         // of the leaf, DER; nil until submitted
+	MAC       []byte         // see Authentic
 }
 
 // Blob is a sealed blob that is stored in the published tree.

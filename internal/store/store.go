@@ -136,9 +136,12 @@ type ReleaseTx interface {
 	// UpdateDraft replaces a draft that is still in state from; KindConflict
 	// otherwise, KindNotFound if there is none.
 	UpdateDraft(ctx context.Context, d Draft, from DraftState) error
-	// OpenDrafts returns the drafts for one release that are in DraftReserved,
-	// by counter.
+	// OpenDrafts returns the drafts for one release that are in DraftReserved
+	// or DraftSubmitted, by counter.
 	OpenDrafts(ctx context.Context, of Coordinates) ([]Draft, error)
+	// SubmittedDrafts returns the drafts of app, or of all if it is empty, that
+	// are in DraftSubmitted, by Submitted and then by id.
+	SubmittedDrafts(ctx context.Context, app sealift.AppID) ([]Draft, error)
 
 	// InsertBlob notes a stored blob; one that is noted already is no error.
 	InsertBlob(ctx context.Context, b Blob) error

@@ -92,6 +92,30 @@ func (e AppKind) Valid() bool {
 	}
 }
 
+// Defines values for DraftState.
+const (
+	DraftStateAbandoned DraftState = "abandoned"
+	DraftStatePublished DraftState = "published"
+	DraftStateReserved  DraftState = "reserved"
+	DraftStateSubmitted DraftState = "submitted"
+)
+
+// Valid indicates whether the value is a known member of the DraftState enum.
+func (e DraftState) Valid() bool {
+	switch e {
+	case DraftStateAbandoned:
+		return true
+	case DraftStatePublished:
+		return true
+	case DraftStateReserved:
+		return true
+	case DraftStateSubmitted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for KeyChangeTo.
 const (
 	KeyChangeToActive    KeyChangeTo = "active"
@@ -244,14 +268,23 @@ func (e ProblemKind) Valid() bool {
 
 // Defines values for ReleaseState.
 const (
+	ReleaseStateBlocked   ReleaseState = "blocked"
 	ReleaseStatePublished ReleaseState = "published"
+	ReleaseStateRevoked   ReleaseState = "revoked"
+	ReleaseStateSuspended ReleaseState = "suspended"
 	ReleaseStateWithdrawn ReleaseState = "withdrawn"
 )
 
 // Valid indicates whether the value is a known member of the ReleaseState enum.
 func (e ReleaseState) Valid() bool {
 	switch e {
+	case ReleaseStateBlocked:
+		return true
 	case ReleaseStatePublished:
+		return true
+	case ReleaseStateRevoked:
+		return true
+	case ReleaseStateSuspended:
 		return true
 	case ReleaseStateWithdrawn:
 		return true
@@ -407,10 +440,10 @@ type AppList struct {
 	Apps []App `json:"apps"`
 }
 
-// Ceremony defines model for Ceremony.
+// Ceremony `root`, or `targets` with `trust`, or all three.
 type Ceremony struct {
-	// Root The next root.json, at most 512 KiB.
-	Root []byte `json:"root"`
+	// Root The next root.json, at most 512 KiB; the present one stays where it is absent.
+	Root []byte `json:"root,omitempty"`
 
 	// Targets targets.json, at most 4 MiB; with `trust`.
 	Targets []byte `json:"targets,omitempty"`
@@ -471,6 +504,13 @@ type Content struct {
 	SHA256 SHA256 `json:"sha256"`
 }
 
+// Cosignature defines model for Cosignature.
+type Cosignature struct {
+	// Envelope A DSSE envelope (JSON) over the very payload of the draft, signed by
+	// the co-signer's key; at most 256 KiB.
+	Envelope []byte `json:"envelope"`
+}
+
 // Counter Orders the releases of an app; allocated by the vault.
 //
 // Example: 17
@@ -493,8 +533,86 @@ type Draft struct {
 	Vault string `json:"vault"`
 }
 
+// DraftDetail defines model for DraftDetail.
+type DraftDetail struct {
+	// Act What a release is for: a bundle published by its author, an older
+	// version under a new counter, the same blobs moved on to another channel,
+	// or the same content under a new certificate.
+	Act Act `json:"act"`
+
+	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
+	//
+	// Example: com.acme.shop
+	App     AppID    `json:"app"`
+	Archive *Content `json:"archive,omitempty"`
+
+	// Channel Example: production
+	Channel ChannelName `json:"channel"`
+
+	// Counter Orders the releases of an app; allocated by the vault.
+	//
+	// Example: 17
+	Counter Counter `json:"counter"`
+
+	// Created Example: 2026-01-02T03:04:05Z
+	Created Time `json:"created"`
+
+	// Envelope The DSSE envelope with all signatures so far; in a list it is absent.
+	Envelope []byte `json:"envelope,omitempty"`
+
+	// Expires It is given up then.
+	Expires Time `json:"expires"`
+
+	// ID Example: 5c1d7a0e9b2f4c3d
+	ID DraftID `json:"id"`
+
+	// Missing Empty where nothing is, or where it does not wait.
+	Missing []Missing `json:"missing,omitempty"`
+
+	// Payload Of the signed payload.
+	Payload SHA256 `json:"payload,omitempty"`
+
+	// Platform Example: web
+	Platform Platform `json:"platform"`
+
+	// Problem Why it would be refused though nothing were missing, such as that a newer release overtook it.
+	Problem string   `json:"problem,omitempty"`
+	Release *Release `json:"release,omitempty"`
+
+	// Requester Who reserved it.
+	Requester string `json:"requester"`
+
+	// Runtime `*`, or up to eight comparators (`=`, `<`, `<=`, `>`, `>=` and a
+	// version), separated by single spaces, all of which must hold.
+	//
+	//
+	// Example: >=2.1.0 <3.0.0
+	Runtime RuntimeRange `json:"runtime"`
+
+	// State `reserved`: it has a counter. `submitted`: complete but for what is
+	// missing. `published`: it became a release. `abandoned`: it was given up,
+	// another one took its place, or it was too old.
+	State     DraftState `json:"state"`
+	Submitted *time.Time `json:"submitted,omitempty"`
+
+	// Version Semantic version 2.0.0, without leading `v` and without `+build`.
+	//
+	// Example: 1.4.0
+	Version Version `json:"version"`
+}
+
 // DraftID Example: 5c1d7a0e9b2f4c3d
 type DraftID = string
+
+// DraftList defines model for DraftList.
+type DraftList struct {
+	Drafts []DraftDetail `json:"drafts"`
+}
+
+// DraftState `reserved`: it has a counter. `submitted`: complete but for what is
+// missing. `published`: it became a release. `abandoned`: it was given up,
+// another one took its place, or it was too old.
+type DraftState string
 
 // EnrolmentToken defines model for EnrolmentToken.
 type EnrolmentToken struct {
@@ -667,6 +785,26 @@ type MadeToken struct {
 	Token  Token  `json:"token"`
 }
 
+// Missing What a draft waits for.
+type Missing struct {
+	// By Whose are there; of co-signatures, the ids of their keys.
+	By []string `json:"by,omitempty"`
+
+	// From Whose would count and are not there.
+	From []string `json:"from,omitempty"`
+
+	// Have So many are there.
+	Have int `json:"have"`
+
+	// Need So many must be there.
+	Need int `json:"need"`
+
+	// What `co-signatures`: signatures by keys that trust.json names for the app.
+	//
+	// Example: co-signatures
+	What string `json:"what"`
+}
+
 // NewApp defines model for NewApp.
 type NewApp struct {
 	// ID Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -815,6 +953,8 @@ type Release struct {
 	SignedAt Time `json:"signedAt"`
 
 	// State `published`: devices may be offered it. `withdrawn`: not any more.
+	// Devices refuse it where it is `revoked`, where the CA that certified it
+	// is `suspended`, or where it is `blocked` by a floor.
 	State ReleaseState `json:"state"`
 
 	// Version Semantic version 2.0.0, without leading `v` and without `+build`.
@@ -838,6 +978,8 @@ type ReleaseList struct {
 }
 
 // ReleaseState `published`: devices may be offered it. `withdrawn`: not any more.
+// Devices refuse it where it is `revoked`, where the CA that certified it
+// is `suspended`, or where it is `blocked` by a floor.
 type ReleaseState string
 
 // Role defines model for Role.
@@ -851,8 +993,14 @@ type Root struct {
 	// SHA256 64 lower-case hex digits.
 	//
 	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
-	SHA256  SHA256 `json:"sha256"`
-	Version int64  `json:"version"`
+	SHA256 SHA256 `json:"sha256"`
+
+	// Targets The version of the targets.json that stands under it.
+	Targets int64 `json:"targets,omitempty"`
+
+	// TargetsExpire Example: 2026-01-02T03:04:05Z
+	TargetsExpire Time  `json:"targetsExpire,omitempty"`
+	Version       int64 `json:"version"`
 }
 
 // RuntimeRange `*`, or up to eight comparators (`=`, `<`, `<=`, `>`, `>=` and a
@@ -1071,6 +1219,9 @@ type CreateChannelJSONRequestBody = NewChannel
 // ReserveDraftJSONRequestBody defines body for ReserveDraft for application/json ContentType.
 type ReserveDraftJSONRequestBody = NewDraft
 
+// CosignDraftJSONRequestBody defines body for CosignDraft for application/json ContentType.
+type CosignDraftJSONRequestBody = Cosignature
+
 // SubmitDraftJSONRequestBody defines body for SubmitDraft for application/json ContentType.
 type SubmitDraftJSONRequestBody = Submission
 
@@ -1268,21 +1419,61 @@ type ClientInterface interface {
 	// Corresponds with POST /apps/{app}/channels/{channel}/drafts (the `ReserveDraft` operationId).
 	ReserveDraft(ctx context.Context, app InApp, channel InChannel, body ReserveDraftJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListDrafts The drafts that were submitted and wait, the oldest first
+	//
+	// Roles: all.
+	//
+	// Corresponds with GET /apps/{app}/drafts (the `ListDrafts` operationId).
+	ListDrafts(ctx context.Context, app InApp, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AbandonDraft Give a draft up
 	//
 	// Roles: owner, release_manager, developer. Its counter is never used
-	// again; its version may be reserved anew.
+	// again; its version may be reserved anew. So may one that was submitted
+	// and waits.
 	//
 	// Corresponds with DELETE /apps/{app}/drafts/{draft} (the `AbandonDraft` operationId).
 	AbandonDraft(ctx context.Context, app InApp, draft OfDraft, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDraft One draft, and what it waits for
+	//
+	// Roles: all.
+	//
+	// Corresponds with GET /apps/{app}/drafts/{draft} (the `GetDraft` operationId).
+	GetDraft(ctx context.Context, app InApp, draft OfDraft, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CosignDraftWithBody Bring a co-signature for a draft that waits
+	//
+	// Roles: owner, security_officer, release_manager, developer. The
+	// signature counts by its key, which trust.json must name for the app; by
+	// whom it is brought does not matter. When nothing is missing any more the
+	// draft is certified and published in the same call.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apps/{app}/drafts/{draft}/cosignatures (the `CosignDraft` operationId).
+	CosignDraftWithBody(ctx context.Context, app InApp, draft OfDraft, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CosignDraft Bring a co-signature for a draft that waits
+	//
+	// Roles: owner, security_officer, release_manager, developer. The
+	// signature counts by its key, which trust.json must name for the app; by
+	// whom it is brought does not matter. When nothing is missing any more the
+	// draft is certified and published in the same call.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apps/{app}/drafts/{draft}/cosignatures (the `CosignDraft` operationId).
+	CosignDraft(ctx context.Context, app InApp, draft OfDraft, body CosignDraftJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SubmitDraftWithBody Certify and publish a draft
 	//
 	// Roles: owner, release_manager, developer. The vault runs the device's
 	// own checks over the candidate before it signs; a refusal is 422 with the
-	// kind and the reason that a device would give. Submitting again what was
-	// published from this draft answers the same release, so that a client
-	// whose connection broke may simply repeat the call.
+	// kind and the reason that a device would give. Where something is missing
+	// yet, such as co-signatures, the draft waits (202) and is certified when
+	// the last of it comes. Submitting the same again answers the same, so
+	// that a client whose connection broke may simply repeat the call.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1293,9 +1484,10 @@ type ClientInterface interface {
 	//
 	// Roles: owner, release_manager, developer. The vault runs the device's
 	// own checks over the candidate before it signs; a refusal is 422 with the
-	// kind and the reason that a device would give. Submitting again what was
-	// published from this draft answers the same release, so that a client
-	// whose connection broke may simply repeat the call.
+	// kind and the reason that a device would give. Where something is missing
+	// yet, such as co-signatures, the draft waits (202) and is certified when
+	// the last of it comes. Submitting the same again answers the same, so
+	// that a client whose connection broke may simply repeat the call.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1419,8 +1611,8 @@ type ClientInterface interface {
 	// AcceptRootWithBody Bring the outcome of an offline ceremony
 	//
 	// Roles: owner, security_officer. `targets` and `trust` come together or
-	// not at all. What does not verify, or does not follow on from what is
-	// published, is 422 with kind `metadata`.
+	// not at all, and with or without a new root. What does not verify, or does
+	// not follow on from what is published, is 422 with kind `metadata`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1430,8 +1622,8 @@ type ClientInterface interface {
 	// AcceptRoot Bring the outcome of an offline ceremony
 	//
 	// Roles: owner, security_officer. `targets` and `trust` come together or
-	// not at all. What does not verify, or does not follow on from what is
-	// published, is 422 with kind `metadata`.
+	// not at all, and with or without a new root. What does not verify, or does
+	// not follow on from what is published, is 422 with kind `metadata`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1699,10 +1891,28 @@ func (c *Client) ReserveDraft(ctx context.Context, app InApp, channel InChannel,
 	return c.Client.Do(req)
 }
 
+// ListDrafts The drafts that were submitted and wait, the oldest first
+//
+// Roles: all.
+//
+// Corresponds with GET /apps/{app}/drafts (the `ListDrafts` operationId).
+func (c *Client) ListDrafts(ctx context.Context, app InApp, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDraftsRequest(c.Server, app)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // AbandonDraft Give a draft up
 //
 // Roles: owner, release_manager, developer. Its counter is never used
-// again; its version may be reserved anew.
+// again; its version may be reserved anew. So may one that was submitted
+// and waits.
 //
 // Corresponds with DELETE /apps/{app}/drafts/{draft} (the `AbandonDraft` operationId).
 func (c *Client) AbandonDraft(ctx context.Context, app InApp, draft OfDraft, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1717,13 +1927,75 @@ func (c *Client) AbandonDraft(ctx context.Context, app InApp, draft OfDraft, req
 	return c.Client.Do(req)
 }
 
+// GetDraft One draft, and what it waits for
+//
+// Roles: all.
+//
+// Corresponds with GET /apps/{app}/drafts/{draft} (the `GetDraft` operationId).
+func (c *Client) GetDraft(ctx context.Context, app InApp, draft OfDraft, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDraftRequest(c.Server, app, draft)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CosignDraftWithBody Bring a co-signature for a draft that waits
+//
+// Roles: owner, security_officer, release_manager, developer. The
+// signature counts by its key, which trust.json must name for the app; by
+// whom it is brought does not matter. When nothing is missing any more the
+// draft is certified and published in the same call.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apps/{app}/drafts/{draft}/cosignatures (the `CosignDraft` operationId).
+func (c *Client) CosignDraftWithBody(ctx context.Context, app InApp, draft OfDraft, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCosignDraftRequestWithBody(c.Server, app, draft, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CosignDraft Bring a co-signature for a draft that waits
+//
+// Roles: owner, security_officer, release_manager, developer. The
+// signature counts by its key, which trust.json must name for the app; by
+// whom it is brought does not matter. When nothing is missing any more the
+// draft is certified and published in the same call.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apps/{app}/drafts/{draft}/cosignatures (the `CosignDraft` operationId).
+func (c *Client) CosignDraft(ctx context.Context, app InApp, draft OfDraft, body CosignDraftJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCosignDraftRequest(c.Server, app, draft, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // SubmitDraftWithBody Certify and publish a draft
 //
 // Roles: owner, release_manager, developer. The vault runs the device's
 // own checks over the candidate before it signs; a refusal is 422 with the
-// kind and the reason that a device would give. Submitting again what was
-// published from this draft answers the same release, so that a client
-// whose connection broke may simply repeat the call.
+// kind and the reason that a device would give. Where something is missing
+// yet, such as co-signatures, the draft waits (202) and is certified when
+// the last of it comes. Submitting the same again answers the same, so
+// that a client whose connection broke may simply repeat the call.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1744,9 +2016,10 @@ func (c *Client) SubmitDraftWithBody(ctx context.Context, app InApp, draft OfDra
 //
 // Roles: owner, release_manager, developer. The vault runs the device's
 // own checks over the candidate before it signs; a refusal is 422 with the
-// kind and the reason that a device would give. Submitting again what was
-// published from this draft answers the same release, so that a client
-// whose connection broke may simply repeat the call.
+// kind and the reason that a device would give. Where something is missing
+// yet, such as co-signatures, the draft waits (202) and is certified when
+// the last of it comes. Submitting the same again answers the same, so
+// that a client whose connection broke may simply repeat the call.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2010,8 +2283,8 @@ func (c *Client) GetRoot(ctx context.Context, reqEditors ...RequestEditorFn) (*h
 // AcceptRootWithBody Bring the outcome of an offline ceremony
 //
 // Roles: owner, security_officer. `targets` and `trust` come together or
-// not at all. What does not verify, or does not follow on from what is
-// published, is 422 with kind `metadata`.
+// not at all, and with or without a new root. What does not verify, or does
+// not follow on from what is published, is 422 with kind `metadata`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2031,8 +2304,8 @@ func (c *Client) AcceptRootWithBody(ctx context.Context, contentType string, bod
 // AcceptRoot Bring the outcome of an offline ceremony
 //
 // Roles: owner, security_officer. `targets` and `trust` come together or
-// not at all. What does not verify, or does not follow on from what is
-// published, is 422 with kind `metadata`.
+// not at all, and with or without a new root. What does not verify, or does
+// not follow on from what is published, is 422 with kind `metadata`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2447,6 +2720,40 @@ func NewReserveDraftRequestWithBody(server string, app InApp, channel InChannel,
 	return req, nil
 }
 
+// NewListDraftsRequest constructs an http.Request for the ListDrafts method
+func NewListDraftsRequest(server string, app InApp) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/drafts", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewAbandonDraftRequest constructs an http.Request for the AbandonDraft method
 func NewAbandonDraftRequest(server string, app InApp, draft OfDraft) (*http.Request, error) {
 	var err error
@@ -2484,6 +2791,101 @@ func NewAbandonDraftRequest(server string, app InApp, draft OfDraft) (*http.Requ
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewGetDraftRequest constructs an http.Request for the GetDraft method
+func NewGetDraftRequest(server string, app InApp, draft OfDraft) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "draft", draft, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/drafts/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCosignDraftRequest calls the generic CosignDraft builder with application/json body
+func NewCosignDraftRequest(server string, app InApp, draft OfDraft, body CosignDraftJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCosignDraftRequestWithBody(server, app, draft, "application/json", bodyReader)
+}
+
+// NewCosignDraftRequestWithBody constructs an http.Request for the CosignDraft method, with any body, and a specified content type
+func NewCosignDraftRequestWithBody(server string, app InApp, draft OfDraft, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "draft", draft, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/drafts/%s/cosignatures", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -3360,9 +3762,18 @@ type ServerInterface interface {
 	// ReserveDraft Reserve a counter for one release
 	// (POST /apps/{app}/channels/{channel}/drafts)
 	ReserveDraft(w http.ResponseWriter, r *http.Request, app InApp, channel InChannel)
+	// ListDrafts The drafts that were submitted and wait, the oldest first
+	// (GET /apps/{app}/drafts)
+	ListDrafts(w http.ResponseWriter, r *http.Request, app InApp)
 	// AbandonDraft Give a draft up
 	// (DELETE /apps/{app}/drafts/{draft})
 	AbandonDraft(w http.ResponseWriter, r *http.Request, app InApp, draft OfDraft)
+	// GetDraft One draft, and what it waits for
+	// (GET /apps/{app}/drafts/{draft})
+	GetDraft(w http.ResponseWriter, r *http.Request, app InApp, draft OfDraft)
+	// CosignDraft Bring a co-signature for a draft that waits
+	// (POST /apps/{app}/drafts/{draft}/cosignatures)
+	CosignDraft(w http.ResponseWriter, r *http.Request, app InApp, draft OfDraft)
 	// SubmitDraft Certify and publish a draft
 	// (POST /apps/{app}/drafts/{draft}/submit)
 	SubmitDraft(w http.ResponseWriter, r *http.Request, app InApp, draft OfDraft)
@@ -3615,6 +4026,32 @@ func (siw *ServerInterfaceWrapper) ReserveDraft(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// ListDrafts operation middleware
+func (siw *ServerInterfaceWrapper) ListDrafts(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListDrafts(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // AbandonDraft operation middleware
 func (siw *ServerInterfaceWrapper) AbandonDraft(w http.ResponseWriter, r *http.Request) {
 
@@ -3641,6 +4078,76 @@ func (siw *ServerInterfaceWrapper) AbandonDraft(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.AbandonDraft(w, r, app, draft)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetDraft operation middleware
+func (siw *ServerInterfaceWrapper) GetDraft(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "draft" -------------
+	var draft OfDraft
+
+	err = runtime.BindStyledParameterWithOptions("simple", "draft", r.PathValue("draft"), &draft, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "draft", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetDraft(w, r, app, draft)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CosignDraft operation middleware
+func (siw *ServerInterfaceWrapper) CosignDraft(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "draft" -------------
+	var draft OfDraft
+
+	err = runtime.BindStyledParameterWithOptions("simple", "draft", r.PathValue("draft"), &draft, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "draft", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CosignDraft(w, r, app, draft)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4397,8 +4904,11 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/enrolment-tokens", wrapper.CreateEnrolmentToken)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/channels/{channel}/drafts", wrapper.ReserveDraft)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/apps/{app}/blobs/{sha256}", wrapper.UploadBlob)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/drafts", wrapper.ListDrafts)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/apps/{app}/drafts/{draft}", wrapper.AbandonDraft)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/drafts/{draft}", wrapper.GetDraft)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/drafts/{draft}/submit", wrapper.SubmitDraft)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/drafts/{draft}/cosignatures", wrapper.CosignDraft)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases", wrapper.ListReleases)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases/{release}", wrapper.GetRelease)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/root", wrapper.GetRoot)

@@ -111,14 +111,6 @@ func (c *Client) Reserve(ctx context.Context, app sealift.AppID, channel sealift
 	})
 }
 
-// Submit certifies and publishes a draft. It may be called again with the same
-// arguments when it is not known whether it went through.
-func (c *Client) Submit(ctx context.Context, app sealift.AppID, draft string, submission api.Submission) (api.Release, error) {
-	return decoded[api.Release](ctx, func(ctx context.Context) (*http.Response, error) {
-		return c.api.SubmitDraft(ctx, string(app), draft, submission)
-	})
-}
-
 // Abandon gives a draft up.
 func (c *Client) Abandon(ctx context.Context, app sealift.AppID, draft string) error {
 	_, err := body(ctx, func(ctx context.Context) (*http.Response, error) {

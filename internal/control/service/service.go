@@ -48,13 +48,27 @@ type Publishing interface {
 	// given digest and length, else KindIntegrity. Storing one that is there
 	// already is no error. r is bounded by length and need not be drained.
 	UploadBlob(ctx context.Context, by access.Caller, app sealift.AppID, digest sealift.Digest, length int64, r io.Reader) error
-	// Submit certifies and publishes a draft of app, or refuses it with the
-	// error that a device would refuse it with. Submitting again what was
-	// published from this draft returns the same release.
-	Submit(ctx context.Context, by access.Caller, app sealift.AppID, draft string, what Submission) (Release, error)
+	// Submit takes a draft of app, or refuses it with the error that a device
+	// would refuse it with. It is certified and published at once if nothing is
+	// missing, else it waits. Submitting the same again answers the same.
+	Submit(ctx context.Context, by access.Caller, app sealift.AppID, draft string, what Submission) (DraftDetail, error)
 	// Abandon gives a draft up; its counter is never used again. KindNotFound
 	// if there is none, KindConflict if it is published.
 	Abandon(ctx context.Context, by access.Caller, app sealift.AppID, draft string) error
+}
+
+// Drafts shows the drafts that wait, and takes what they wait for.
+type Drafts interface {
+	// Drafts returns the submitted drafts of app that wait, the oldest first,
+	// or KindNotFound if there is no such app.
+	Drafts(ctx context.Context, app sealift.AppID) ([]DraftDetail, error)
+	// Draft returns one draft of app, or KindNotFound.
+	Draft(ctx context.Context, app sealift.AppID, draft string) (DraftDetail, error)
+	// Cosign takes the co-signatures of an envelope over the draft's payload,
+	// and certifies and publishes the draft if nothing else is missing.
+	// KindSignature if it is over something else or by no co-signer of the app,
+	// KindConflict if the draft does not wait.
+	Cosign(ctx context.Context, by access.Caller, app sealift.AppID, draft string, envelope []byte) (DraftDetail, error)
 }
 
 // Releases shows what is published.
@@ -73,7 +87,7 @@ type Roots interface {
 	// Root returns the bytes of the newest root.json.
 	Root(ctx context.Context) ([]byte, error)
 	// AcceptRoot publishes the outcome of an offline ceremony: the next
-	// root.json and, where present, targets.json and trust.json. KindMetadata
+	// root.json, targets.json with its trust.json, or all three. KindMetadata
 	// if they do not verify or do not follow on from the present ones.
 	AcceptRoot(ctx context.Context, by access.Caller, outcome Ceremony) (Root, error)
 	// Anchors returns the public keys of the vault that people should vouch for

@@ -76,6 +76,48 @@ type Submission struct {
 	CSR      []byte // PKCS #10 request of the leaf key, DER
 }
 
+// MissingCosignatures is what a draft waits for where trust.json demands
+// co-signers for its app.
+const MissingCosignatures = "co-signatures"
+
+// Missing is one thing that a submitted draft waits for.
+type Missing struct {
+	What string
+	Have int
+	Need int
+	By   []string // whose are there
+	From []string // whose would count and are not there
+}
+
+// DraftState is how far a draft has come.
+type DraftState string
+
+// The states of a draft.
+const (
+	DraftReserved  DraftState = "reserved"
+	DraftSubmitted DraftState = "submitted" // it waits for what is missing
+	DraftPublished DraftState = "published"
+	DraftAbandoned DraftState = "abandoned"
+)
+
+// DraftDetail is all there is to say of a draft.
+type DraftDetail struct {
+	Reservation
+	ID        string
+	State     DraftState
+	Counter   sealift.Counter
+	Requester string
+	Created   time.Time
+	Expires   time.Time
+	Submitted time.Time // zero until then, as are those below
+	Payload   sealift.Digest
+	Archive   Content
+	Missing   []Missing // only in DraftSubmitted
+	Problem   string    // why it would be refused though nothing were missing
+	Envelope  []byte    // DSSE, with the signatures so far; not in lists
+	Release   *Release  // only in DraftPublished
+}
+
 // ReleaseState is how far a release has come.
 type ReleaseState string
 
@@ -83,6 +125,9 @@ type ReleaseState string
 const (
 	ReleasePublished ReleaseState = "published" // devices may be offered it
 	ReleaseWithdrawn ReleaseState = "withdrawn" // devices are not offered it any more
+	ReleaseRevoked   ReleaseState = "revoked"   // its certificate is: devices refuse it
+	ReleaseSuspended ReleaseState = "suspended" // the CA that certified it is: devices refuse it
+	ReleaseBlocked   ReleaseState = "blocked"   // it is under the floor: devices neither install nor run it
 )
 
 // Release is the summary of a release.
@@ -126,11 +171,11 @@ type Which struct {
 	Platform sealift.Platform
 }
 
-// Ceremony is what people bring from an offline ceremony. Targets and Trust are
-// both there or both nil.
+// Ceremony is what people bring from an offline ceremony: a root, or Targets and
+// Trust, or all three.
 type Ceremony struct {
-	Root    []byte // the next root.json
-	Targets []byte // targets.json
+	Root    []byte // the next root.json; nil to keep the present one
+	Targets []byte // targets.json; nil to keep it, and trust.json
 	Trust   []byte // trust.json
 }
 
@@ -139,6 +184,9 @@ type Root struct {
 	Version int64
 	Digest  sealift.Digest
 	Expires time.Time
+	// Targets is the version of the targets.json that stands under it.
+	Targets       int64
+	TargetsExpire time.Time
 }
 
 // Anchors are what the next ceremony should list: of every online key the

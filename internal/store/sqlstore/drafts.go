@@ -31,7 +31,8 @@ func (t *tx) UpdateDraft(ctx context.Context, d store.Draft, from store.DraftSta
 		return t.q.UpdateDraft(ctx, sqlcgen.UpdateDraftParams{
 			App: r.App, Channel: r.Channel, Platform: r.Platform, Runtime: r.Runtime, Version: r.Version,
 			Counter: r.Counter, Act: r.Act, State: r.State, Requester: r.Requester,
-			Created: r.Created, Expires: r.Expires, Release: r.Release,
+			Created: r.Created, Expires: r.Expires, Submitted: r.Submitted, Release: r.Release,
+			Mac: r.Mac, Csr: r.Csr, Envelope: r.Envelope,
 			ID: r.ID, OldState: string(from),
 		})
 	})
@@ -54,12 +55,18 @@ func (t *tx) OpenDrafts(ctx context.Context, of store.Coordinates) ([]store.Draf
 	return collect(rows, t.fail(ctx, "listing open drafts of "+string(of.App), err), draftOf)
 }
 
+// SubmittedDrafts implements store.ReleaseTx.
+func (t *tx) SubmittedDrafts(ctx context.Context, app sealift.AppID) ([]store.Draft, error) {
+	rows, err := t.q.SubmittedDrafts(ctx, string(app))
+	return collect(rows, t.fail(ctx, "listing submitted drafts", err), draftOf)
+}
+
 func draftRow(d store.Draft) sqlcgen.Draft {
 	return sqlcgen.Draft{
 		ID: d.ID, App: string(d.App), Channel: string(d.Channel), Platform: string(d.Platform),
 		Runtime: string(d.Runtime), Version: string(d.Version), Counter: number(d.Counter), Act: string(d.Act),
 		State: string(d.State), Requester: d.Requester, Created: micros(d.Created), Expires: micros(d.Expires),
-		Release: d.Release[:],
+		Submitted: micros(d.Submitted), Release: d.Release[:], Mac: some(d.MAC), Csr: some(d.CSR), Envelope: some(d.Envelope),
 	}
 }
 
@@ -67,7 +74,8 @@ func draftOf(r sqlcgen.Draft) store.Draft {
 	return store.Draft{
 		ID: r.ID, Coordinates: coordinates(r.App, r.Channel, r.Platform, r.Runtime, r.Version),
 		Counter: sealift.Counter(r.Counter), Act: sealift.Act(r.Act), State: store.DraftState(r.State),
-		Requester: r.Requester, Created: moment(r.Created), Expires: moment(r.Expires), Release: digest(r.Release),
+		Requester: r.Requester, Created: moment(r.Created), Expires: moment(r.Expires),
+		Submitted: moment(r.Submitted), Release: digest(r.Release), MAC: bare(r.Mac), CSR: bare(r.Csr), Envelope: bare(r.Envelope),
 	}
 }
 

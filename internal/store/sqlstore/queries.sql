@@ -115,8 +115,8 @@ SELECT * FROM epochs WHERE app = @app AND channel = @channel AND number = @numbe
 SELECT * FROM epochs WHERE app = @app AND channel = @channel ORDER BY number DESC LIMIT 1;
 
 -- name: InsertDraft :execrows
-INSERT INTO drafts (id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release)
-VALUES (@id, @app, @channel, @platform, @runtime, @version, @counter, @act, @state, @requester, @created, @expires, @release)
+INSERT INTO drafts (id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope)
+VALUES (@id, @app, @channel, @platform, @runtime, @version, @counter, @act, @state, @requester, @created, @expires, @release, @submitted, @mac, @csr, @envelope)
 ON CONFLICT DO NOTHING;
 
 -- name: Draft :one
@@ -126,14 +126,19 @@ SELECT * FROM drafts WHERE id = @id;
 UPDATE drafts SET
   app = @app, channel = @channel, platform = @platform, runtime = @runtime, version = @version,
   counter = @counter, act = @act, state = @state, requester = @requester, created = @created,
-  expires = @expires, release = @release
+  expires = @expires, submitted = @submitted, release = @release, mac = @mac, csr = @csr, envelope = @envelope
 WHERE id = @id AND state = @old_state;
 
 -- name: OpenDrafts :many
 SELECT * FROM drafts
 WHERE app = @app AND channel = @channel AND platform = @platform AND runtime = @runtime
-  AND version = @version AND state = 'reserved'
+  AND version = @version AND state IN ('reserved', 'submitted')
 ORDER BY counter;
+
+-- name: SubmittedDrafts :many
+SELECT * FROM drafts
+WHERE state = 'submitted' AND (app = @app OR @app = '')
+ORDER BY submitted, id;
 
 -- name: InsertBlob :exec
 INSERT INTO blobs (app, digest, length, created) VALUES (@app, @digest, @length, @created)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -55,6 +56,7 @@ func testOpenDrafts(t *testing.T, s store.Store) {
 		}
 		add("ten", 10, func(*store.Draft) {})
 		add("nine", 9, func(*store.Draft) {})
+		add("submitted", 11, func(d *store.Draft) { d.State = store.DraftSubmitted })
 		add("abandoned", 8, func(d *store.Draft) { d.State = store.DraftAbandoned })
 		add("published", 7, func(d *store.Draft) { d.State = store.DraftPublished })
 		add("channel", 6, func(d *store.Draft) { d.Channel = "beta" })
@@ -63,11 +65,40 @@ func testOpenDrafts(t *testing.T, s store.Store) {
 		add("version", 3, func(d *store.Draft) { d.Version = "1.0.1" })
 	})
 	view(t, s, func(tx store.Tx) {
-		gives(t, []store.Draft{drafts["nine"], drafts["ten"]})(tx.OpenDrafts(ctx, of))
+		gives(t, []store.Draft{drafts["nine"], drafts["ten"], drafts["submitted"]})(tx.OpenDrafts(ctx, of))
 		of.Runtime = ">=1.0.0"
 		gives(t, []store.Draft{drafts["runtime"]})(tx.OpenDrafts(ctx, of))
 		of.Runtime = "" // an empty field is no wildcard here
 		gives(t, []store.Draft{})(tx.OpenDrafts(ctx, of))
+	})
+}
+
+func testSubmittedDrafts(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	drafts := map[string]store.Draft{}
+	update(t, s, func(tx store.Tx) {
+		addApp(t, tx)
+		do(t, tx.InsertApp(ctx, anApp("com.acme.till")))
+		do(t, tx.InsertChannel(ctx, aChannel("com.acme.till", channel)))
+		gives(t, []store.Draft{})(tx.SubmittedDrafts(ctx, ""))
+		add := func(id string, state store.DraftState, of sealift.AppID, after time.Duration) {
+			d := aDraft(id)
+			d.State, d.App, d.Submitted = state, of, someTime.Add(after)
+			drafts[id] = d
+			do(t, tx.InsertDraft(ctx, d))
+		}
+		add("late", store.DraftSubmitted, app, time.Hour)
+		add("b", store.DraftSubmitted, app, 0)
+		add("a", store.DraftSubmitted, app, 0)
+		add("till", store.DraftSubmitted, "com.acme.till", time.Minute)
+		add("reserved", store.DraftReserved, app, 0)
+		add("published", store.DraftPublished, app, 0)
+		add("abandoned", store.DraftAbandoned, app, 0)
+	})
+	view(t, s, func(tx store.Tx) {
+		gives(t, []store.Draft{drafts["a"], drafts["b"], drafts["till"], drafts["late"]})(tx.SubmittedDrafts(ctx, ""))
+		gives(t, []store.Draft{drafts["a"], drafts["b"], drafts["late"]})(tx.SubmittedDrafts(ctx, app))
+		gives(t, []store.Draft{})(tx.SubmittedDrafts(ctx, absent))
 	})
 }
 

@@ -48,6 +48,7 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"Counters", testCounters},
 		{"Drafts", testDrafts},
 		{"OpenDrafts", testOpenDrafts},
+		{"SubmittedDrafts", testSubmittedDrafts},
 		{"Blobs", testBlobs},
 		{"Releases", testReleases},
 		{"ReleaseConflicts", testReleaseConflicts},

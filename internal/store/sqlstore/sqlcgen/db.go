@@ -180,6 +180,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.setWithdrawnStmt, err = db.PrepareContext(ctx, setWithdrawn); err != nil {
 		return nil, fmt.Errorf("error preparing query SetWithdrawn: %w", err)
 	}
+	if q.submittedDraftsStmt, err = db.PrepareContext(ctx, submittedDrafts); err != nil {
+		return nil, fmt.Errorf("error preparing query SubmittedDrafts: %w", err)
+	}
 	if q.tokenStmt, err = db.PrepareContext(ctx, token); err != nil {
 		return nil, fmt.Errorf("error preparing query Token: %w", err)
 	}
@@ -475,6 +478,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing setWithdrawnStmt: %w", cerr)
 		}
 	}
+	if q.submittedDraftsStmt != nil {
+		if cerr := q.submittedDraftsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing submittedDraftsStmt: %w", cerr)
+		}
+	}
 	if q.tokenStmt != nil {
 		if cerr := q.tokenStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing tokenStmt: %w", cerr)
@@ -616,6 +624,7 @@ type Queries struct {
 	setDocumentStmt          *sql.Stmt
 	setVaultSealStmt         *sql.Stmt
 	setWithdrawnStmt         *sql.Stmt
+	submittedDraftsStmt      *sql.Stmt
 	tokenStmt                *sql.Stmt
 	tokensStmt               *sql.Stmt
 	trimMetadataStmt         *sql.Stmt
@@ -684,6 +693,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		setDocumentStmt:          q.setDocumentStmt,
 		setVaultSealStmt:         q.setVaultSealStmt,
 		setWithdrawnStmt:         q.setWithdrawnStmt,
+		submittedDraftsStmt:      q.submittedDraftsStmt,
 		tokenStmt:                q.tokenStmt,
 		tokensStmt:               q.tokensStmt,
 		trimMetadataStmt:         q.trimMetadataStmt,

@@ -76,6 +76,10 @@ type Draft struct {
 	Created   int64
 	Expires   int64
 	Release   []byte
+	Submitted int64
+	Mac       []byte
+	Csr       []byte
+	Envelope  []byte
 }
 
 type EnrolmentToken struct {

@@ -328,7 +328,7 @@ func (q *Queries) Document(ctx context.Context, path string) ([]byte, error) {
 }
 
 const draft = `-- name: Draft :one
-SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release FROM drafts WHERE id = $1
+SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope FROM drafts WHERE id = $1
 `
 
 func (q *Queries) Draft(ctx context.Context, id string) (Draft, error) {
@@ -348,6 +348,10 @@ func (q *Queries) Draft(ctx context.Context, id string) (Draft, error) {
 		&i.Created,
 		&i.Expires,
 		&i.Release,
+		&i.Submitted,
+		&i.Mac,
+		&i.Csr,
+		&i.Envelope,
 	)
 	return i, err
 }
@@ -512,8 +516,8 @@ func (q *Queries) InsertCheckpoint(ctx context.Context, arg InsertCheckpointPara
 }
 
 const insertDraft = `-- name: InsertDraft :execrows
-INSERT INTO drafts (id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+INSERT INTO drafts (id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT DO NOTHING
 `
 
@@ -531,6 +535,10 @@ type InsertDraftParams struct {
 	Created   int64
 	Expires   int64
 	Release   []byte
+	Submitted int64
+	Mac       []byte
+	Csr       []byte
+	Envelope  []byte
 }
 
 func (q *Queries) InsertDraft(ctx context.Context, arg InsertDraftParams) (int64, error) {
@@ -548,6 +556,10 @@ func (q *Queries) InsertDraft(ctx context.Context, arg InsertDraftParams) (int64
 		arg.Created,
 		arg.Expires,
 		arg.Release,
+		arg.Submitted,
+		arg.Mac,
+		arg.Csr,
+		arg.Envelope,
 	)
 	if err != nil {
 		return 0, err
@@ -1025,9 +1037,9 @@ func (q *Queries) NextCounter(ctx context.Context, arg NextCounterParams) (int64
 }
 
 const openDrafts = `-- name: OpenDrafts :many
-SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release FROM drafts
+SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope FROM drafts
 WHERE app = $1 AND channel = $2 AND platform = $3 AND runtime = $4
-  AND version = $5 AND state = 'reserved'
+  AND version = $5 AND state IN ('reserved', 'submitted')
 ORDER BY counter
 `
 
@@ -1068,6 +1080,10 @@ func (q *Queries) OpenDrafts(ctx context.Context, arg OpenDraftsParams) ([]Draft
 			&i.Created,
 			&i.Expires,
 			&i.Release,
+			&i.Submitted,
+			&i.Mac,
+			&i.Csr,
+			&i.Envelope,
 		); err != nil {
 			return nil, err
 		}
@@ -1352,6 +1368,53 @@ func (q *Queries) SetWithdrawn(ctx context.Context, arg SetWithdrawnParams) (int
 	return result.RowsAffected()
 }
 
+const submittedDrafts = `-- name: SubmittedDrafts :many
+SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope FROM drafts
+WHERE state = 'submitted' AND (app = $1 OR $1 = '')
+ORDER BY submitted, id
+`
+
+func (q *Queries) SubmittedDrafts(ctx context.Context, app string) ([]Draft, error) {
+	rows, err := q.query(ctx, q.submittedDraftsStmt, submittedDrafts, app)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Draft
+	for rows.Next() {
+		var i Draft
+		if err := rows.Scan(
+			&i.ID,
+			&i.App,
+			&i.Channel,
+			&i.Platform,
+			&i.Runtime,
+			&i.Version,
+			&i.Counter,
+			&i.Act,
+			&i.State,
+			&i.Requester,
+			&i.Created,
+			&i.Expires,
+			&i.Release,
+			&i.Submitted,
+			&i.Mac,
+			&i.Csr,
+			&i.Envelope,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const token = `-- name: Token :one
 SELECT id, kind, role, hash, created, expires, revoked, app, label, creator, mac FROM tokens WHERE id = $1
 `
@@ -1441,8 +1504,8 @@ const updateDraft = `-- name: UpdateDraft :execrows
 UPDATE drafts SET
   app = $1, channel = $2, platform = $3, runtime = $4, version = $5,
   counter = $6, act = $7, state = $8, requester = $9, created = $10,
-  expires = $11, release = $12
-WHERE id = $13 AND state = $14
+  expires = $11, submitted = $12, release = $13, mac = $14, csr = $15, envelope = $16
+WHERE id = $17 AND state = $18
 `
 
 type UpdateDraftParams struct {
@@ -1457,7 +1520,11 @@ type UpdateDraftParams struct {
 	Requester string
 	Created   int64
 	Expires   int64
+	Submitted int64
 	Release   []byte
+	Mac       []byte
+	Csr       []byte
+	Envelope  []byte
 	ID        string
 	OldState  string
 }
@@ -1475,7 +1542,11 @@ func (q *Queries) UpdateDraft(ctx context.Context, arg UpdateDraftParams) (int64
 		arg.Requester,
 		arg.Created,
 		arg.Expires,
+		arg.Submitted,
 		arg.Release,
+		arg.Mac,
+		arg.Csr,
+		arg.Envelope,
 		arg.ID,
 		arg.OldState,
 	)
