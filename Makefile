@@ -15,7 +15,7 @@ STATIC := CGO_ENABLED=0 GOFLAGS="$$(go env GOFLAGS) -trimpath"
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## Build the static program bin/sealift.
+build: ## Build the static program bin/sealift, and bin/sealift-pkcs11 for keys in tokens.
 	@scripts/setup.sh build
 	@scripts/build.sh bin/sealift
 
@@ -37,10 +37,12 @@ fmt:
 vet:
 	@echo "== go vet"
 	@$(STATIC) go vet ./...
+	@CGO_ENABLED=1 go vet ./cmd/sealift-pkcs11
 
 staticcheck:
 	@echo "== staticcheck"
 	@$(STATIC) go tool staticcheck ./...
+	@CGO_ENABLED=1 $$($(STATIC) go tool -n staticcheck) ./cmd/sealift-pkcs11
 
 modules:
 	@echo "== modules: go.mod is tidy, and what was fetched is what go.sum names"

@@ -152,6 +152,15 @@ const (
 	// MaxCertificate bounds the DER certificate that is kept with a key.
 	MaxCertificate = 64 << 10
 
+	// MaxTokenMessage bounds a message between a program and its PKCS#11 helper:
+	// the longest asks for an Ed25519 signature over MaxTargets bytes, in base64.
+	MaxTokenMessage = 6 << 20
+	// MaxTokenRequests is how many requests a helper has under way at a time; the
+	// others wait. Tokens sign 10 to 2,000 times a second, and no faster for more.
+	MaxTokenRequests = 32
+	// MaxTokenKeys bounds the keys listed of one token; the largest hold some hundred.
+	MaxTokenKeys = 1000
+
 	// MaxBlob bounds a sealed blob, and so an upload.
 	MaxBlob = MaxArchive + MaxSealedOverhead
 	// MaxHeader bounds the header of an HTTP request. The largest of ours has a
@@ -193,6 +202,18 @@ const (
 	// MaxTokenLife bounds how long an access or enrolment token is good for: what
 	// nobody renews within a year, nobody remembers.
 	MaxTokenLife = 366 * 24 * time.Hour
+)
+
+// A token that hangs must not hold up the vault for longer than people wait.
+const (
+	// TokenTimeout bounds one request to a PKCS#11 token: a smart card takes a
+	// second to sign with RSA-4096. It may pass inside a transaction.
+	TokenTimeout = 5 * time.Second
+	// TokenGenerateTimeout bounds the generation of a key: a smart card may look
+	// for RSA-4096 primes for a minute and more.
+	TokenGenerateTimeout = 3 * time.Minute
+	// TokenStartTimeout bounds the start of the helper, with the vendor's module.
+	TokenStartTimeout = 15 * time.Second
 )
 
 const (

@@ -17,7 +17,7 @@ const layers = `
 	NONE < sealift;
 
 	# Pure: documents, bundles, decisions. No files, no sockets, no clock.
-	sealift < internal/strictjson < trust, bundle, rollout;
+	sealift < internal/strictjson < trust, bundle, rollout, internal/pkcs11;
 	trust < trust/tufrepo;
 
 	# The device library, which other people's programs link.
@@ -27,6 +27,7 @@ const layers = `
 	# What the server stands on: rows, blobs, the log.
 	sealift < internal/config, internal/term, internal/blob, internal/store;
 	internal/blob < internal/blob/blobtest;
+	internal/pkcs11 < internal/pkcs11/pkcs11test;
 	internal/store < internal/store/storetest, internal/store/sqlstore;
 	internal/store/sqlstore < internal/store/sqlite, internal/store/postgres;
 	trust, internal/store < internal/audit;
@@ -47,8 +48,8 @@ const layers = `
 	# Where everything is put together: a server, and the command line.
 	internal/store/sqlite, internal/store/postgres, internal/edge, internal/web < internal/installation;
 	client, internal/control/apiclient < internal/publisher;
-	client, sealifttest, internal/publisher, internal/term, internal/installation < internal/cli < cmd/sealift;
-	sealift < cmd/sealift-pkcs11;
+	client, sealifttest, internal/publisher, internal/term, internal/installation, internal/pkcs11 < internal/cli < cmd/sealift;
+	internal/pkcs11 < cmd/sealift-pkcs11;
 	NONE < internal/arch;
 
 	# Said twice, since these are what the design rests on.
@@ -84,7 +85,7 @@ const modules = `
 	internal/term    golang.org/x/term
 	internal/installation golang.org/x/mod
 	internal/cli     github.com/alecthomas/kong golang.org/x/mod golang.org/x/sync
-	cmd/sealift-pkcs11 github.com/miekg/pkcs11
+	cmd/sealift-pkcs11 github.com/miekg/pkcs11 golang.org/x/sys
 `
 
 // testModules may be imported by every test and by exported test suites.
