@@ -249,6 +249,22 @@ const (
 	MaxRequestAge = 8 * 24 * time.Hour
 )
 
+// A database is another machine's, and may hang.
+const (
+	// DatabaseTimeout bounds one statement of a transaction, and its commit: the
+	// longest reads some 20,000 rows, which takes a tenth of a second.
+	DatabaseTimeout = 30 * time.Second
+	// StoreBusyTimeout is how long a transaction that writes waits for one of
+	// another process, such as a command run beside the server.
+	StoreBusyTimeout = 10 * time.Second
+	// MaxIdleTransaction is how long a transaction may rest between two of its
+	// statements before the database ends it: then its process hangs, and holds
+	// up all others. The longest rest is an Argon2id of some seconds.
+	MaxIdleTransaction = 2 * time.Minute
+	// MaxDSN bounds a connection string; those with every setting have 500 bytes.
+	MaxDSN = 4 << 10
+)
+
 // Lives of TUF metadata, from its signing to its expiry. Timestamp may be set
 // between MinTimestampLife and MaxTimestampLife.
 const (

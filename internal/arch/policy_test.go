@@ -30,6 +30,7 @@ const layers = `
 	internal/pkcs11 < internal/pkcs11/pkcs11test;
 	internal/store < internal/store/storetest, internal/store/sqlstore;
 	internal/store/sqlstore < internal/store/sqlite, internal/store/postgres;
+	NONE < internal/store/postgrestest;
 	trust, internal/store < internal/audit;
 
 	# Keys and people, and what people do with their own keys, away from the
@@ -79,6 +80,7 @@ const modules = `
 	internal/blob    github.com/minio/minio-go/v7 golang.org/x/sys
 	internal/store/sqlite    modernc.org/sqlite github.com/pressly/goose/v3
 	internal/store/postgres  github.com/jackc/pgx/v5 github.com/pressly/goose/v3
+	internal/store/postgrestest github.com/jackc/pgx/v5
 	internal/edge    github.com/prometheus/client_golang
 	internal/ceremony filippo.io/age github.com/theupdateframework/go-tuf/v2 golang.org/x/crypto
 	internal/control github.com/oapi-codegen/runtime github.com/prometheus/client_golang

@@ -1,6 +1,10 @@
 package cli
 
-import "io"
+import (
+	"io"
+
+	"github.com/sealift/sealift/internal/store/postgres"
+)
 
 type helpCmd struct {
 	Topic []string `arg:"" optional:"" help:"A command, such as \"app create\", or a topic: ${topics}."`
@@ -32,7 +36,13 @@ func topics() []topic {
 	return []topic{
 		{"exit-codes", map[string][]exitCode{"exitCodes": exitCodes()}, exitCodeTable},
 		{"environment", map[string][]variable{"environment": environment()}, environmentTable},
+		{"postgres", map[string]string{"sql": postgres.Roles}, text(postgres.Roles)},
 	}
+}
+
+// text prints what is to be read as it is.
+func text(s string) func(io.Writer) error {
+	return func(w io.Writer) error { _, err := io.WriteString(w, s); return err }
 }
 
 func topicNames() []string {

@@ -8,7 +8,8 @@
 //   - A row that is not there is KindNotFound, and so is one to be written that
 //     belongs to an app or a channel that is not there; one that is there
 //     already, or that is not as the caller said it was, is KindConflict; a full
-//     disk is KindExhausted. Everything else is KindInternal.
+//     disk is KindExhausted; a database that cannot be reached is KindNetwork
+//     with ReasonAway. Everything else is KindInternal.
 //   - After KindNotFound, KindConflict and KindDenied the transaction goes on as
 //     if the call had not been made. Any other error, the end of a method's ctx
 //     included, ends it: what follows is an error, and so is Update.
@@ -17,6 +18,7 @@
 //     the store's before it returns. An empty one is the same as nil, and comes
 //     back as nil.
 //   - Versions, epochs and counters go up to 2^63-2.
+//   - Text is UTF-8 without NUL.
 //   - Lists come in a stated order, text byte by byte, and never end in an error
 //     for being empty.
 package store
@@ -27,6 +29,9 @@ import (
 
 	"github.com/sealift/sealift"
 )
+
+// ReasonAway is the reason of errors that say that the database is away.
+const ReasonAway = "database-away"
 
 // Store keeps rows durably.
 type Store interface {

@@ -52,7 +52,7 @@ func refusal(op string, code int, err error) error {
 		return full(op, err)
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		return internal.WithReason("busy").
-			WithHint("another process has been writing to the store for %v; end it, and run one server on a data folder", busyTimeout)
+			WithHint("another process has been writing to the store for %v; end it, and run one server on a data folder", sealift.StoreBusyTimeout)
 	case lib.SQLITE_READONLY, lib.SQLITE_PERM, lib.SQLITE_CANTOPEN:
 		return forbidden(op, err)
 	case lib.SQLITE_NOTADB, lib.SQLITE_CORRUPT:

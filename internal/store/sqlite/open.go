@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -22,9 +21,6 @@ import (
 const (
 	op = "opening the store"
 
-	// busyTimeout is how long a write waits for one of another process, such as
-	// a command run beside the server.
-	busyTimeout = 10 * time.Second
 	// readers is how many Views run at a time; each has its own page cache.
 	readers = 4
 	// walLimit is the size in bytes to which the write-ahead log is cut once it
@@ -161,7 +157,7 @@ func readerDSN(path string) string {
 }
 
 func dsn(path string, values url.Values) string {
-	values.Set("_busy_timeout", strconv.FormatInt(busyTimeout.Milliseconds(), 10))
+	values.Set("_busy_timeout", strconv.FormatInt(sealift.StoreBusyTimeout.Milliseconds(), 10))
 	values.Set("_foreign_keys", "1")
 	values.Set("_defensive", "1") // SQL cannot damage the file,
 	values.Set("_dqs", "0")       // a misspelt "column" is an error,

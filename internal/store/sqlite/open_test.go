@@ -14,6 +14,7 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/store/sqlite"
+	"github.com/sealift/sealift/internal/store/storetest"
 )
 
 func setDocument(t *testing.T, db *sqlite.DB, content string) {
@@ -100,7 +101,7 @@ func TestOpenTogether(t *testing.T) {
 				return
 			}
 			for range 5 {
-				if _, err := appendCounted(db); err != nil {
+				if _, err := storetest.AppendCounted(db); err != nil {
 					t.Error(err)
 				}
 			}
@@ -110,7 +111,7 @@ func TestOpenTogether(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := checkKilled(t, open(t, path), 20); got != 20 {
+	if got := storetest.CheckWritten(t, open(t, path), 20); got != 20 {
 		t.Errorf("%d entries, want 20", got)
 	}
 }

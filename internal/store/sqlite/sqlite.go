@@ -12,7 +12,7 @@
 // One connection writes; Updates wait for it in turn. Views read on a few
 // others, each on the state it first looked at, and neither wait for Updates
 // nor hold them up. Another process may have the file open as well: its writes
-// are waited for, up to busyTimeout.
+// are waited for, up to sealift.StoreBusyTimeout.
 //
 // The schema is in migrations, and Open brings a file up to date. What is done
 // with it is in package sqlstore.

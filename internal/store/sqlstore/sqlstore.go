@@ -57,9 +57,17 @@ type Dialect struct {
 	Prepare bool
 	// Update and View are the options of the transactions; nil for the default.
 	Update, View *sql.TxOptions
-	// Lock is the statement with which an Update begins, so that it waits for
-	// those of other processes; none where beginning does that.
+	// Lock is the query with which an Update begins, so that it waits for those
+	// of other processes; none where beginning does that. It returns one text,
+	// the transaction's name.
 	Lock string
+	// Lost reports whether an error says that the connection is lost, and with
+	// it the outcome of a commit. Beginning is tried again on another one. Nil
+	// where no connection is ever lost.
+	Lost func(err error) bool
+	// Outcome is the query that returns what became of an Update with a name:
+	// "committed", "aborted" or "in progress".
+	Outcome string
 }
 
 // DB is a store over two pools of connections. It is safe for concurrent use.
@@ -79,7 +87,7 @@ var _ store.Store = (*DB)(nil)
 // returns an error.
 func New(ctx context.Context, writer, reader *sql.DB, dialect Dialect) (*DB, error) {
 	d := &DB{
-		writer:  pool{db: writer, queries: sqlcgen.New(writer), options: dialect.Update, first: dialect.Lock},
+		writer:  pool{db: writer, queries: sqlcgen.New(writer), options: dialect.Update, lock: dialect.Lock},
 		reader:  pool{db: reader, queries: sqlcgen.New(reader), options: dialect.View},
 		dialect: dialect,
 	}
@@ -145,29 +153,6 @@ func (d *DB) Close() error {
 	return nil
 }
 
-// run runs fn in one transaction.
-func (d *DB) run(ctx context.Context, p pool, op string, fn func(store.Tx) error) error {
-	inner, err := p.begin(ctx)
-	if err != nil {
-		return d.dialect.Failure(op, because(ctx, err))
-	}
-	defer func() { _ = inner.Rollback() }() // does nothing after Commit
-	t := &tx{q: p.queries.WithTx(inner), inner: inner, dialect: d.dialect}
-	if err := fn(t); err != nil {
-		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
-			return d.dialect.Failure(op, ctx.Err()) // which ended the transaction
-		}
-		return err
-	}
-	if t.broken != nil {
-		return t.broken
-	}
-	if err := inner.Commit(); err != nil {
-		return d.dialect.Failure(op, because(ctx, err))
-	}
-	return nil
-}
-
 // because returns the error of ctx instead of the one that its end led to.
 func because(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -192,25 +177,4 @@ func (d Dialect) Failure(op string, err error) error {
 		return sealift.Errorf(sealift.KindInternal, op, "its transaction has ended: %w", err).WithReason("tx-ended")
 	}
 	return sealift.Errorf(sealift.KindInternal, op, "%w", err)
-}
-
-// pool is connections of one sort.
-type pool struct {
-	db      *sql.DB
-	queries *sqlcgen.Queries
-	options *sql.TxOptions
-	first   string // a statement at the start of every transaction; or none
-}
-
-func (p pool) close() error { return errors.Join(p.queries.Close(), p.db.Close()) }
-
-func (p pool) begin(ctx context.Context) (*sql.Tx, error) {
-	inner, err := p.db.BeginTx(ctx, p.options)
-	if err != nil || p.first == "" {
-		return inner, err
-	}
-	if _, err := inner.ExecContext(ctx, p.first); err != nil {
-		return nil, errors.Join(err, inner.Rollback())
-	}
-	return inner, nil
 }

@@ -1,0 +1,205 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/store/postgres"
+	"github.com/sealift/sealift/internal/store/postgrestest"
+	"github.com/sealift/sealift/internal/store/storetest"
+)
+
+// ask returns the one text that a query gives.
+func ask(t *testing.T, dsn, query string, args ...any) (text string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if err := conn.QueryRow(t.Context(), query, args...).Scan(&text); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return text
+}
+
+// TestOpenTogether has a new store opened by several at once, as by a server and
+// by a command beside it.
+func TestOpenTogether(t *testing.T) {
+	dsn := postgrestest.Start(t).Schema(t)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			db, err := postgres.Open(t.Context(), dsn, postgres.Options{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for range 5 {
+				if _, err := storetest.AppendCounted(db); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := storetest.CheckWritten(t, open(t, dsn), 20); got != 20 {
+		t.Errorf("%d entries, want 20", got)
+	}
+}
+
+func TestNewerSchema(t *testing.T) {
+	cluster := postgrestest.Start(t)
+	dsn := cluster.Schema(t)
+	if err := open(t, dsn).Close(); err != nil {
+		t.Fatal(err)
+	}
+	cluster.Exec(t, dsn, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)")
+	_, err := postgres.Open(t.Context(), dsn, postgres.Options{})
+	wantKind(t, err, sealift.KindConflict, "newer-schema")
+	cluster.Exec(t, dsn, "DELETE FROM goose_db_version WHERE version_id = 99999")
+	open(t, dsn)
+}
+
+func TestCreate(t *testing.T) {
+	cluster := postgrestest.Start(t)
+	dsn := cluster.Schema(t)
+	db, undo, err := postgres.Create(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := storetest.AppendCounted(db); err != nil {
+		t.Error(err)
+	}
+	if err := undo(t.Context()); err != nil {
+		t.Error(err)
+	}
+	db, _, err = postgres.Create(t.Context(), dsn)
+	if err != nil {
+		t.Fatalf("after the first was taken back: %v", err)
+	}
+	if got, err := storetest.AppendCounted(db); got != 1 || err != nil {
+		t.Errorf("it begins with counter %d, %v", got, err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+	_, _, err = postgres.Create(t.Context(), dsn)
+	wantKind(t, err, sealift.KindConflict, "exists")
+	if got, err := storetest.AppendCounted(open(t, dsn)); got != 2 || err != nil {
+		t.Errorf("after the refusal: counter %d, %v", got, err)
+	}
+}
+
+// TestUnfit opens servers on which an acknowledged Update could be lost, and
+// what is no place for a store.
+func TestUnfit(t *testing.T) {
+	cluster := postgrestest.Start(t)
+	dsn := cluster.Schema(t)
+	refused := func(dsn string, kind sealift.Kind, reason string) {
+		t.Helper()
+		_, err := postgres.Open(t.Context(), dsn, postgres.Options{})
+		wantKind(t, err, kind, reason)
+	}
+	set := func(fsync string) {
+		cluster.Exec(t, dsn, "ALTER SYSTEM SET fsync = "+fsync)
+		cluster.Exec(t, dsn, "SELECT pg_reload_conf()")
+		for ask(t, dsn, "SELECT current_setting('fsync')") != fsync {
+		}
+	}
+	set("off")
+	refused(dsn, sealift.KindInvalid, "fsync")
+	set("on")
+	refused(dsn+"x", sealift.KindInvalid, "schema")
+	refused(strings.Replace(dsn, "dbname=postgres", "dbname=none", 1), sealift.KindInternal, "")
+	refused(postgrestest.As(dsn, "nobody"), sealift.KindInternal, "sign-in")
+	cluster.Exec(t, dsn, "CREATE DATABASE latin TEMPLATE template0 ENCODING LATIN1 LOCALE 'C' LOCALE_PROVIDER libc")
+	refused(cluster.DSN("latin"), sealift.KindInvalid, "encoding")
+	refused(cluster.DSN("postgres")+" default_transaction_read_only=on search_path="+schemaOf(dsn), sealift.KindInternal, "")
+}
+
+func schemaOf(dsn string) string {
+	_, schema, _ := strings.Cut(dsn, "search_path=")
+	return schema
+}
+
+func TestOpenCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := postgres.Open(ctx, postgrestest.Start(t).Schema(t), postgres.Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled Open: %v", err)
+	}
+}
+
+// TestTextIsBytes wants every text column to sort byte by byte.
+func TestTextIsBytes(t *testing.T) {
+	dsn := postgrestest.Start(t).Schema(t)
+	open(t, dsn)
+	wrong := ask(t, dsn, `SELECT COALESCE(string_agg(table_name || '.' || column_name, ', '), '') FROM information_schema.columns
+		WHERE table_schema = current_schema() AND data_type IN ('text', 'character varying') AND collation_name IS DISTINCT FROM 'C'`)
+	if wrong != "" {
+		t.Errorf(`not TEXT COLLATE "C": %s`, wrong)
+	}
+}
+
+// published are the tables that an edge may read.
+var published = []string{"apps", "audit_hashes", "blobs", "channels", "checkpoints", "documents", "metadata", "releases"}
+
+// TestRoles makes a database as Roles says, and looks what each role may do.
+func TestRoles(t *testing.T) {
+	cluster := postgrestest.Start(t)
+	cluster.Exec(t, cluster.DSN("postgres"), "CREATE DATABASE roles TEMPLATE template0 ENCODING 'UTF8'")
+	admin := cluster.DSN("roles")
+	cluster.Exec(t, admin, postgres.Roles)
+	vault, edge := postgrestest.As(admin, "sealift_vault"), postgrestest.As(admin, "sealift_edge")
+	db := open(t, vault)
+	if _, err := storetest.AppendCounted(db); err != nil {
+		t.Error(err)
+	}
+	tables := strings.Fields(ask(t, admin, "SELECT string_agg(tablename, ' ' ORDER BY tablename COLLATE \"C\") FROM pg_tables WHERE schemaname = 'sealift'"))
+	if len(tables) < 15 {
+		t.Errorf("the tables are %v", tables)
+	}
+	for _, table := range tables {
+		reads := ask(t, edge, "SELECT has_table_privilege('sealift.'||$1, 'SELECT')::text", table)
+		writes := ask(t, edge, "SELECT has_table_privilege('sealift.'||$1, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')::text", table)
+		if want := slices.Contains(published, table); (reads == "true") != want || writes != "false" {
+			t.Errorf("an edge reads %s: %s, want %t; writes it: %s", table, reads, want, writes)
+		}
+	}
+	conn, err := pgx.Connect(t.Context(), edge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for statement, allowed := range map[string]bool{
+		"SELECT count(*) FROM releases":      true,
+		"SELECT count(*) FROM vault_keys":    false,
+		"SELECT count(*) FROM tokens":        false,
+		"DELETE FROM releases":               false,
+		"CREATE TABLE mine (x int)":          false,
+		"CREATE TABLE public.mine (x int)":   false,
+		"SELECT pg_read_file('/etc/passwd')": false,
+	} {
+		if _, err := conn.Exec(t.Context(), statement); (err == nil) != allowed {
+			t.Errorf("an edge runs %q: %v", statement, err)
+		}
+	}
+	// An edge's connection string given to a server by mistake.
+	_, err = postgres.Open(t.Context(), edge, postgres.Options{})
+	wantKind(t, err, sealift.KindInternal, "")
+	if err := db.View(t.Context(), func(store.Tx) error { return nil }); err != nil {
+		t.Error(err)
+	}
+}
