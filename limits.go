@@ -85,6 +85,9 @@ const (
 	// is how many people an app may have in a room, and more.
 	MaxSignatures = 1 + MaxCosigners
 	MaxCosigners  = 31
+	// MaxDenials bounds the denials that wait to be confirmed by people: 2,000
+	// revoked serials are a fifth of MaxTarget, and long before, a ceremony is due.
+	MaxDenials = 2000
 	// MaxCandidates bounds an offer; a canary, a hotfix and a few runtimes.
 	MaxCandidates = 16
 	// MaxCounterStep is the most by which a release's counter may exceed the

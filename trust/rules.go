@@ -136,18 +136,39 @@ func checkSerials(list []Revocation) error {
 
 // addFloor raises the floor to f where f is higher.
 func (r *Rules) addFloor(f Floor) error {
-	r.floor.Counter = max(r.floor.Counter, f.Counter)
-	if f.Version == "" {
-		return nil
+	if f.Version != "" {
+		if _, err := sealift.ParseVersion(string(f.Version)); err != nil {
+			return fmt.Errorf("floor: %w", err)
+		}
 	}
-	version, err := sealift.ParseVersion(string(f.Version))
-	if err != nil {
-		return fmt.Errorf("floor: %w", err)
-	}
-	if r.floor.Version == "" || r.floor.Version.Compare(version) < 0 {
-		r.floor.Version = version
-	}
+	r.floor = r.floor.Or(f)
 	return nil
+}
+
+// Or returns the higher of two floors, of the counter and of the version by
+// themselves. Versions that are there must be of their form.
+func (f Floor) Or(other Floor) Floor {
+	f.Counter = max(f.Counter, other.Counter)
+	if f.Version == "" || other.Version != "" && f.Version.Compare(other.Version) < 0 {
+		f.Version = other.Version
+	}
+	return f
+}
+
+// LeafOf returns the name by which the certificate of a release would be revoked.
+// KindChain where no release CA of trust.json issued it: nobody takes it anyhow.
+func (r *Rules) LeafOf(f *ReleaseFile) (Revocation, error) {
+	const op = "reading the release's certificate"
+	leaf, err := x509.ParseCertificate(f.leaf)
+	if err != nil {
+		return Revocation{}, malformed(sealift.KindChain, op, err)
+	}
+	ca := issuerAmong(r.cas, leaf)
+	if ca == nil {
+		return Revocation{}, sealift.Errorf(sealift.KindChain, op, "no release CA of trust.json issued it").WithReason("unknown-ca").
+			WithHint("no device takes it anyhow; there is nothing to revoke")
+	}
+	return Revocation{IssuerOf(ca), SerialOf(leaf)}, nil
 }
 
 // Refuses says why devices refuse a release by its certificate or its place,

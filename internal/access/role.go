@@ -29,6 +29,8 @@ const (
 	Publish        Action = "release.publish" // reserve, upload, submit and abandon
 	Cosign         Action = "release.cosign"  // bring a co-signature, which counts by its key
 	ListReleases   Action = "release.list"    // also shows one, and drafts that wait
+	ListDenials    Action = "deny.list"       //
+	ChangeDenials  Action = "deny.change"     // let devices refuse something at once, or take that back
 	ReadRoot       Action = "root.read"       //
 	AcceptRoot     Action = "root.accept"     // bring the outcome of a ceremony
 	ReadLog        Action = "log.read"        // list, export and prove entries of the log
@@ -44,23 +46,23 @@ type grants map[Action]bool
 var table = map[Role]grants{
 	RoleOwner: {
 		ListApps: true, CreateApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
-		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
 	},
 	RoleSecurityOfficer: {
 		ListApps: true, OpenEnrolment: true, ListChannels: true,
-		IssueEnrolment: true, Cosign: true, ListReleases: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		IssueEnrolment: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
 	},
 	RoleReleaseManager: {
 		ListApps: true, CreateApp: true, ListChannels: true, CreateChannel: true,
-		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ReadRoot: true,
+		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDenials: true, ReadRoot: true,
 	},
 	RoleDeveloper: {
 		ListApps: true, ListChannels: true, Publish: true, Cosign: true, ListReleases: true, ReadRoot: true,
 	},
 	RoleAuditor: {
-		ListApps: true, ListChannels: true, ListReleases: true, ReadRoot: true, ReadLog: true, ListTokens: true, ListKeys: true,
+		ListApps: true, ListChannels: true, ListReleases: true, ListDenials: true, ReadRoot: true, ReadLog: true, ListTokens: true, ListKeys: true,
 	},
 	RoleOperator: {
 		ListApps: true, ListChannels: true, IssueEnrolment: true, ListReleases: true, ReadRoot: true,

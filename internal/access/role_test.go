@@ -21,6 +21,8 @@ enrolment.issue   yes    yes               yes              no         no       
 release.publish   yes    no                yes              yes        no       no
 release.cosign    yes    yes               yes              yes        no       no
 release.list      yes    yes               yes              yes        yes      yes
+deny.list         yes    yes               yes              no         yes      no
+deny.change       yes    yes               no               no         no       no
 root.read         yes    yes               yes              yes        yes      yes
 root.accept       yes    yes               no               no         no       no
 log.read          yes    yes               no               no         yes      no

@@ -67,7 +67,8 @@ type root struct {
 	Enrol   enrolCmd   `cmd:"" help:"Let devices enrol."`
 	Publish publishCmd `cmd:"" help:"Publish a folder as a release."`
 	Agent   agentCmd   `cmd:"" help:"Keep a device up to date."`
-	Release releaseCmd `cmd:"" help:"List and show releases."`
+	Release releaseCmd `cmd:"" help:"List, show, cancel and revoke releases."`
+	Deny    denyCmd    `cmd:"" help:"Let devices refuse at once: floors and release CAs. For one release: release revoke."`
 	Verify  verifyCmd  `cmd:"" help:"Take a release through the four steps, offline."`
 	Root    rootCmd    `cmd:"" help:"Change the keys above everything."`
 	Token   tokenCmd   `cmd:"" help:"Say which services may do what."`

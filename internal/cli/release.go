@@ -16,6 +16,7 @@ import (
 type releaseCmd struct {
 	List    releaseListCmd    `cmd:"" help:"List the releases of an app, the newest first."`
 	Show    releaseShowCmd    `cmd:"" help:"Show one release."`
+	Revoke  releaseRevokeCmd  `cmd:"" help:"Let devices refuse a release from their next check on."`
 	Pending releasePendingCmd `cmd:"" help:"List what was submitted and waits for people."`
 	Cancel  releaseCancelCmd  `cmd:"" help:"Give up what was submitted and waits."`
 }

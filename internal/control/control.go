@@ -49,6 +49,7 @@ type Services struct {
 	Enrolment  service.Enrolment
 	Publishing service.Publishing
 	Drafts     service.Drafts
+	Denials    service.Denials
 	Releases   service.Releases
 	Roots      service.Roots
 	Log        service.Log

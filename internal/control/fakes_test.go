@@ -90,6 +90,10 @@ var (
 		Archive: service.Content{Digest: sealift.Digest{6}, Length: 6}, Problem: "overtaken", Envelope: []byte("{}"),
 		Missing: []service.Missing{{What: service.MissingCosignatures, Have: 1, Need: 2, By: []string{"a"}, From: []string{"b", "c"}}},
 	}
+	denial1 = service.Denial{
+		ID: "909432b7adc8a37f", Kind: service.DenyRelease, App: "com.acme.shop", Counter: 17, Version: "1.4.0", Issuer: sealift.Digest{7}, Serial: "7f",
+		Reason: "it leaks", Creator: "alice", Created: time.Unix(11, 0), State: service.DenialActive, Changed: time.Unix(12, 0), Forged: true,
+	}
 	rootFile = []byte("{\"signed\": 1 }\n")
 )
 
@@ -150,6 +154,18 @@ func (s *services) Submit(_ context.Context, by access.Caller, app sealift.AppID
 	return d, s.note(by, app, draft, what)
 }
 
+func (s *services) Deny(_ context.Context, by access.Caller, want service.NewDenial) (service.Denial, error) {
+	return denial1, s.note(by, want)
+}
+
+func (s *services) Denials(context.Context) ([]service.Denial, error) {
+	return []service.Denial{denial1}, s.note("denials")
+}
+
+func (s *services) LiftDenial(_ context.Context, by access.Caller, id, reason string) (service.Denial, error) {
+	return denial1, s.note(by, id, reason)
+}
+
 func (s *services) Drafts(_ context.Context, app sealift.AppID) ([]service.DraftDetail, error) {
 	return []service.DraftDetail{detail1}, s.note(app, "drafts")
 }
@@ -200,7 +216,7 @@ type fixture struct {
 }
 
 func (s *services) all(signIn control.SignIn) control.Services {
-	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Drafts: s, Releases: s, Roots: s, Log: s, Tokens: s, Keys: s}
+	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Drafts: s, Denials: s, Releases: s, Roots: s, Log: s, Tokens: s, Keys: s}
 }
 
 func newFixture(t *testing.T, signIn control.SignIn) *fixture {

@@ -118,6 +118,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Enrolment:  i.Desk,
 		Publishing: i.Releases,
 		Drafts:     i.Releases,
+		Denials:    i.Releases,
 		Releases:   i.Releases,
 		Roots:      i.Releases,
 		Log:        release.NewJournal(i.Releases),

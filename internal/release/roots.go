@@ -113,15 +113,11 @@ func (s *Service) takeCeremony(ctx context.Context, tx *vault.Tx, actor audit.Ac
 			return err
 		}
 	}
-	var first []tufrepo.Target
-	if current == nil {
-		deny, err := (&trust.Deny{Revoked: []trust.Revocation{}, SuspendedCAs: []sealift.Digest{}, Floors: map[sealift.AppID]trust.Floor{}}).Encode()
-		if err != nil {
-			return err
-		}
-		first = append(first, tufrepo.Target{Path: trust.DenyPath, Content: deny})
+	deny, err := s.confirmDenials(ctx, tx, actor)
+	if err != nil {
+		return err
 	}
-	if err := s.directBefore(ctx, tx, actor, first, s.now().AddDate(100, 0, 0)); err != nil {
+	if err := s.directBefore(ctx, tx, actor, []tufrepo.Target{deny}, s.now().AddDate(100, 0, 0)); err != nil {
 		return err
 	}
 	if err := s.checkWhole(ctx, tx, root); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"maps"
 	"slices"
 	"testing"
 
@@ -32,13 +33,17 @@ func TestAcceptRoot(t *testing.T) {
 		return tufrepo.Role{Keys: []crypto.PublicKey{key.Public()}, Threshold: 1}
 	}
 	stranger := sealifttest.NewKey()
-	floors := b.anchors.Trust
-	floors.Apps = map[sealift.AppID]trust.AppTrust{b.app: {Floor: trust.Floor{Counter: 5}}}
-	lower := b.anchors.Trust
-	lower.Apps = map[sealift.AppID]trust.AppTrust{b.app: {Floor: trust.Floor{Counter: 4}}}
+	present, before := b.trusted()
+	at := func(counter sealift.Counter) trust.Trust {
+		t := *present
+		t.Apps = map[sealift.AppID]trust.AppTrust{}
+		maps.Copy(t.Apps, present.Apps)
+		t.Apps[b.app] = trust.AppTrust{Floor: trust.Floor{Counter: counter}}
+		return t
+	}
+	floors, lower := at(5), at(4)
 	foreign := b.anchors.Trust
 	foreign.Vault = "ffffffffffffffffffffffffffffffff"
-	_, before := b.trusted()
 	with := func(root []byte, version int64, t trust.Trust) service.Ceremony { // version 1 is the present one
 		targets, trustJSON, err := b.targets(before+version-1, t)
 		b.check(err)

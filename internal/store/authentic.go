@@ -48,6 +48,17 @@ func (d Device) Columns() (kind string, columns []string) {
 func (d Device) Tag() []byte { return d.MAC }
 
 // Columns implements Authentic.
+func (d Denial) Columns() (kind string, columns []string) {
+	return "denial", []string{
+		d.ID, string(d.Kind), string(d.App), strconv.FormatUint(uint64(d.Counter), 10), string(d.Version), d.Issuer.String(), d.Serial,
+		d.Reason, d.Creator, column(d.Created), string(d.State), column(d.Changed),
+	}
+}
+
+// Tag implements Authentic.
+func (d Denial) Tag() []byte { return d.MAC }
+
+// Columns implements Authentic.
 func (d Draft) Columns() (kind string, columns []string) {
 	return "draft", []string{
 		d.ID, string(d.App), string(d.Channel), string(d.Platform), string(d.Runtime), string(d.Version),

@@ -171,6 +171,43 @@ type Outgoing struct {
 	Content []byte
 }
 
+// DenialKind is what a denial refuses.
+type DenialKind string
+
+// The kinds of denial.
+const (
+	DenyRelease DenialKind = "release" // one certificate: issuer and serial
+	DenyCA      DenialKind = "ca"      // all that a release CA certified: issuer
+	DenyFloor   DenialKind = "floor"   // all of an app under counter or version
+)
+
+// DenialState is whether a denial stands in deny.json.
+type DenialState string
+
+// The states of a denial.
+const (
+	DenialActive    DenialState = "active"    // it is in deny.json
+	DenialConfirmed DenialState = "confirmed" // trust.json holds it, so deny.json need not
+	DenialLifted    DenialState = "lifted"    // somebody took it back
+)
+
+// Denial is one thing that the director refuses.
+type Denial struct {
+	ID      string
+	Kind    DenialKind
+	App     sealift.AppID   // empty for a CA
+	Counter sealift.Counter // of the release, or the floor; 0 for none
+	Version sealift.Version // of the release, or the floor; empty for none
+	Issuer  sealift.Digest  // of the certificate, or the CA; zero for a floor
+	Serial  string
+	Reason  string // in a person's words
+	Creator string // id of the actor who made it
+	Created time.Time
+	State   DenialState
+	Changed time.Time // when State was last set
+	MAC     []byte    // see Authentic
+}
+
 // Token is an access token of a person or a service.
 type Token struct {
 	ID      string

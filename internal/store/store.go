@@ -55,6 +55,7 @@ type Tx interface {
 	AppTx
 	ReleaseTx
 	DocumentTx
+	DenialTx
 	TokenTx
 	DeviceTx
 }
@@ -188,6 +189,16 @@ type DocumentTx interface {
 	Outbox(ctx context.Context, limit int) ([]Outgoing, error)
 	// TrimOutbox removes the files up to and with seq.
 	TrimOutbox(ctx context.Context, seq int64) error
+}
+
+// DenialTx keeps what is refused at once, until people confirm it offline.
+type DenialTx interface {
+	InsertDenial(ctx context.Context, d Denial) error
+	Denial(ctx context.Context, id string) (Denial, error)
+	Denials(ctx context.Context) ([]Denial, error) // by creation, then by id
+	// UpdateDenial replaces a row whose MAC still is oldMAC; KindConflict
+	// otherwise, KindNotFound if there is none.
+	UpdateDenial(ctx context.Context, d Denial, oldMAC []byte) error
 }
 
 // TokenTx keeps access tokens and enrolment tokens.

@@ -92,6 +92,48 @@ func (e AppKind) Valid() bool {
 	}
 }
 
+// Defines values for DenialState.
+const (
+	DenialStateActive    DenialState = "active"
+	DenialStateConfirmed DenialState = "confirmed"
+	DenialStateLifted    DenialState = "lifted"
+)
+
+// Valid indicates whether the value is a known member of the DenialState enum.
+func (e DenialState) Valid() bool {
+	switch e {
+	case DenialStateActive:
+		return true
+	case DenialStateConfirmed:
+		return true
+	case DenialStateLifted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DenialKind.
+const (
+	DenialKindCa      DenialKind = "ca"
+	DenialKindFloor   DenialKind = "floor"
+	DenialKindRelease DenialKind = "release"
+)
+
+// Valid indicates whether the value is a known member of the DenialKind enum.
+func (e DenialKind) Valid() bool {
+	switch e {
+	case DenialKindCa:
+		return true
+	case DenialKindFloor:
+		return true
+	case DenialKindRelease:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DraftState.
 const (
 	DraftStateAbandoned DraftState = "abandoned"
@@ -516,6 +558,67 @@ type Cosignature struct {
 // Example: 17
 type Counter = uint64
 
+// Denial defines model for Denial.
+type Denial struct {
+	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
+	//
+	// Example: com.acme.shop
+	App AppID `json:"app,omitempty"`
+
+	// Changed When its state was set.
+	Changed Time `json:"changed"`
+
+	// Counter Of the release, or the floor.
+	Counter Counter `json:"counter,omitempty"`
+
+	// Created Example: 2026-01-02T03:04:05Z
+	Created Time `json:"created"`
+
+	// Creator Who made it.
+	Creator string `json:"creator"`
+
+	// Forged Something other than the vault wrote its row.
+	Forged bool `json:"forged,omitempty"`
+
+	// ID Example: 909432b7adc8a37f
+	ID string `json:"id"`
+
+	// Issuer The SHA-256 of the SubjectPublicKeyInfo of the CA.
+	Issuer SHA256 `json:"issuer,omitempty"`
+
+	// Kind `release`: one release, by its certificate. `ca`: all that a release CA
+	// certified. `floor`: all of an app under a counter or a version.
+	Kind   DenialKind `json:"kind"`
+	Reason string     `json:"reason"`
+
+	// Serial Of the release's certificate, in lower-case hex.
+	Serial string `json:"serial,omitempty"`
+
+	// State `active`: it is in deny.json. `confirmed`: people wrote it into trust.json. `lifted`: somebody took it back.
+	State DenialState `json:"state"`
+
+	// Version Of the release, or the floor.
+	Version Version `json:"version,omitempty"`
+}
+
+// DenialState `active`: it is in deny.json. `confirmed`: people wrote it into trust.json. `lifted`: somebody took it back.
+type DenialState string
+
+// DenialKind `release`: one release, by its certificate. `ca`: all that a release CA
+// certified. `floor`: all of an app under a counter or a version.
+type DenialKind string
+
+// DenialLift defines model for DenialLift.
+type DenialLift struct {
+	// Reason Why, in your words, for the log.
+	Reason string `json:"reason"`
+}
+
+// DenialList defines model for DenialList.
+type DenialList struct {
+	Denials []Denial `json:"denials"`
+}
+
 // Draft defines model for Draft.
 type Draft struct {
 	// Counter Orders the releases of an app; allocated by the vault.
@@ -822,6 +925,33 @@ type NewApp struct {
 type NewChannel struct {
 	// Name Example: production
 	Name ChannelName `json:"name"`
+}
+
+// NewDenial defines model for NewDenial.
+type NewDenial struct {
+	// App Of the release or the floor.
+	App AppID `json:"app,omitempty"`
+
+	// Counter The floor of the counter.
+	Counter Counter `json:"counter,omitempty"`
+
+	// Issuer The CA, by the SHA-256 of its SubjectPublicKeyInfo.
+	Issuer SHA256 `json:"issuer,omitempty"`
+
+	// Kind `release`: one release, by its certificate. `ca`: all that a release CA
+	// certified. `floor`: all of an app under a counter or a version.
+	Kind DenialKind `json:"kind"`
+
+	// Reason Why, in your words, for the log.
+	Reason string `json:"reason"`
+
+	// Release The release, by the SHA-256 of its release.json or by its counter.
+	//
+	// Example: 17
+	Release string `json:"release,omitempty"`
+
+	// Version The floor of the version.
+	Version Version `json:"version,omitempty"`
 }
 
 // NewDraft defines model for NewDraft.
@@ -1228,6 +1358,12 @@ type SubmitDraftJSONRequestBody = Submission
 // CreateEnrolmentTokenJSONRequestBody defines body for CreateEnrolmentToken for application/json ContentType.
 type CreateEnrolmentTokenJSONRequestBody = NewEnrolmentToken
 
+// AddDenialJSONRequestBody defines body for AddDenial for application/json ContentType.
+type AddDenialJSONRequestBody = NewDenial
+
+// LiftDenialJSONRequestBody defines body for LiftDenial for application/json ContentType.
+type LiftDenialJSONRequestBody = DenialLift
+
 // SetKeyStateJSONRequestBody defines body for SetKeyState for application/json ContentType.
 type SetKeyStateJSONRequestBody = KeyChange
 
@@ -1570,6 +1706,55 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /audit/proofs/{index} (the `ProveEntry` operationId).
 	ProveEntry(ctx context.Context, index EntryIndex, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDenials What devices refuse at once, and what they refused once
+	//
+	// Roles: owner, security_officer, release_manager, auditor. By creation.
+	//
+	// Corresponds with GET /denials (the `ListDenials` operationId).
+	ListDenials(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddDenialWithBody Let devices refuse a release, a CA or all under a floor, at once
+	//
+	// Roles: owner, security_officer. It goes into deny.json, which the
+	// director signs in the same call; people confirm it in the next
+	// trust.json. What is refused already is a conflict with reason `denied`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /denials (the `AddDenial` operationId).
+	AddDenialWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddDenial Let devices refuse a release, a CA or all under a floor, at once
+	//
+	// Roles: owner, security_officer. It goes into deny.json, which the
+	// director signs in the same call; people confirm it in the next
+	// trust.json. What is refused already is a conflict with reason `denied`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /denials (the `AddDenial` operationId).
+	AddDenial(ctx context.Context, body AddDenialJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LiftDenialWithBody Take a denial back that people have not confirmed
+	//
+	// Roles: owner, security_officer. One that does not stand any more is a
+	// conflict.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /denials/{denial}/lift (the `LiftDenial` operationId).
+	LiftDenialWithBody(ctx context.Context, denial string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LiftDenial Take a denial back that people have not confirmed
+	//
+	// Roles: owner, security_officer. One that does not stand any more is a
+	// conflict.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /denials/{denial}/lift (the `LiftDenial` operationId).
+	LiftDenial(ctx context.Context, denial string, body LiftDenialJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListKeys The versions of the vault's keys, by id and version
 	//
@@ -2193,6 +2378,105 @@ func (c *Client) ListLeaves(ctx context.Context, params *ListLeavesParams, reqEd
 // Corresponds with GET /audit/proofs/{index} (the `ProveEntry` operationId).
 func (c *Client) ProveEntry(ctx context.Context, index EntryIndex, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewProveEntryRequest(c.Server, index)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDenials What devices refuse at once, and what they refused once
+//
+// Roles: owner, security_officer, release_manager, auditor. By creation.
+//
+// Corresponds with GET /denials (the `ListDenials` operationId).
+func (c *Client) ListDenials(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDenialsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddDenialWithBody Let devices refuse a release, a CA or all under a floor, at once
+//
+// Roles: owner, security_officer. It goes into deny.json, which the
+// director signs in the same call; people confirm it in the next
+// trust.json. What is refused already is a conflict with reason `denied`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /denials (the `AddDenial` operationId).
+func (c *Client) AddDenialWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDenialRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddDenial Let devices refuse a release, a CA or all under a floor, at once
+//
+// Roles: owner, security_officer. It goes into deny.json, which the
+// director signs in the same call; people confirm it in the next
+// trust.json. What is refused already is a conflict with reason `denied`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /denials (the `AddDenial` operationId).
+func (c *Client) AddDenial(ctx context.Context, body AddDenialJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDenialRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LiftDenialWithBody Take a denial back that people have not confirmed
+//
+// Roles: owner, security_officer. One that does not stand any more is a
+// conflict.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /denials/{denial}/lift (the `LiftDenial` operationId).
+func (c *Client) LiftDenialWithBody(ctx context.Context, denial string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLiftDenialRequestWithBody(c.Server, denial, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LiftDenial Take a denial back that people have not confirmed
+//
+// Roles: owner, security_officer. One that does not stand any more is a
+// conflict.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /denials/{denial}/lift (the `LiftDenial` operationId).
+func (c *Client) LiftDenial(ctx context.Context, denial string, body LiftDenialJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLiftDenialRequest(c.Server, denial, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3419,6 +3703,120 @@ func NewProveEntryRequest(server string, index EntryIndex) (*http.Request, error
 	return req, nil
 }
 
+// NewListDenialsRequest constructs an http.Request for the ListDenials method
+func NewListDenialsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/denials")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddDenialRequest calls the generic AddDenial builder with application/json body
+func NewAddDenialRequest(server string, body AddDenialJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddDenialRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAddDenialRequestWithBody constructs an http.Request for the AddDenial method, with any body, and a specified content type
+func NewAddDenialRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/denials")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewLiftDenialRequest calls the generic LiftDenial builder with application/json body
+func NewLiftDenialRequest(server string, denial string, body LiftDenialJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewLiftDenialRequestWithBody(server, denial, "application/json", bodyReader)
+}
+
+// NewLiftDenialRequestWithBody constructs an http.Request for the LiftDenial method, with any body, and a specified content type
+func NewLiftDenialRequestWithBody(server string, denial string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "denial", denial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/denials/%s/lift", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListKeysRequest constructs an http.Request for the ListKeys method
 func NewListKeysRequest(server string, params *ListKeysParams) (*http.Request, error) {
 	var err error
@@ -3801,6 +4199,15 @@ type ServerInterface interface {
 	// ProveEntry A proof that one entry stands in the log
 	// (GET /audit/proofs/{index})
 	ProveEntry(w http.ResponseWriter, r *http.Request, index EntryIndex)
+	// ListDenials What devices refuse at once, and what they refused once
+	// (GET /denials)
+	ListDenials(w http.ResponseWriter, r *http.Request)
+	// AddDenial Let devices refuse a release, a CA or all under a floor, at once
+	// (POST /denials)
+	AddDenial(w http.ResponseWriter, r *http.Request)
+	// LiftDenial Take a denial back that people have not confirmed
+	// (POST /denials/{denial}/lift)
+	LiftDenial(w http.ResponseWriter, r *http.Request, denial string)
 	// ListKeys The versions of the vault's keys, by id and version
 	// (GET /keys)
 	ListKeys(w http.ResponseWriter, r *http.Request, params ListKeysParams)
@@ -4606,6 +5013,60 @@ func (siw *ServerInterfaceWrapper) ProveEntry(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// ListDenials operation middleware
+func (siw *ServerInterfaceWrapper) ListDenials(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListDenials(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddDenial operation middleware
+func (siw *ServerInterfaceWrapper) AddDenial(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddDenial(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// LiftDenial operation middleware
+func (siw *ServerInterfaceWrapper) LiftDenial(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "denial" -------------
+	var denial string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "denial", r.PathValue("denial"), &denial, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "denial", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.LiftDenial(w, r, denial)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListKeys operation middleware
 func (siw *ServerInterfaceWrapper) ListKeys(w http.ResponseWriter, r *http.Request) {
 
@@ -4911,6 +5372,9 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/drafts/{draft}/cosignatures", wrapper.CosignDraft)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases", wrapper.ListReleases)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases/{release}", wrapper.GetRelease)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/denials", wrapper.ListDenials)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/denials", wrapper.AddDenial)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/denials/{denial}/lift", wrapper.LiftDenial)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/root", wrapper.GetRoot)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/root", wrapper.AcceptRoot)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/anchors", wrapper.GetAnchors)

@@ -71,6 +71,20 @@ type Drafts interface {
 	Cosign(ctx context.Context, by access.Caller, app sealift.AppID, draft string, envelope []byte) (DraftDetail, error)
 }
 
+// Denials refuses at once what devices should not take: in deny.json, which the
+// director signs, until people confirm it in the next trust.json.
+type Denials interface {
+	// Deny refuses a release, all that a release CA certified, or all of an app
+	// under a floor. KindNotFound if there is no such release, CA or app;
+	// KindConflict with reason "denied" if it is refused already.
+	Deny(ctx context.Context, by access.Caller, want NewDenial) (Denial, error)
+	// Denials returns every denial there ever was, by creation.
+	Denials(ctx context.Context) ([]Denial, error)
+	// LiftDenial takes one back that people have not confirmed. KindNotFound if
+	// there is none, KindConflict if it does not stand any more.
+	LiftDenial(ctx context.Context, by access.Caller, id, reason string) (Denial, error)
+}
+
 // Releases shows what is published.
 type Releases interface {
 	// Releases returns at most page.Limit releases of app, newest counter

@@ -118,6 +118,54 @@ type DraftDetail struct {
 	Release   *Release  // only in DraftPublished
 }
 
+// DenialKind is what a denial refuses.
+type DenialKind string
+
+// The kinds of denial.
+const (
+	DenyRelease DenialKind = "release" // one release, by its certificate
+	DenyCA      DenialKind = "ca"      // all that a release CA certified
+	DenyFloor   DenialKind = "floor"   // all of an app under a counter or a version
+)
+
+// NewDenial is a denial to be made.
+type NewDenial struct {
+	Kind    DenialKind
+	App     sealift.AppID   // of the release or the floor
+	Release Which           // the release
+	Issuer  sealift.Digest  // the CA: SHA-256 of its SubjectPublicKeyInfo
+	Counter sealift.Counter // the floor: 0 for none
+	Version sealift.Version // the floor: "" for none
+	Reason  string          // in a person's words, for the log; never empty
+}
+
+// DenialState is whether a denial stands.
+type DenialState string
+
+// The states of a denial.
+const (
+	DenialActive    DenialState = "active"    // it is in deny.json
+	DenialConfirmed DenialState = "confirmed" // people wrote it into trust.json
+	DenialLifted    DenialState = "lifted"    // somebody took it back
+)
+
+// Denial is one thing that is or was refused at once.
+type Denial struct {
+	ID      string
+	Kind    DenialKind
+	App     sealift.AppID   // "" for a CA
+	Counter sealift.Counter // of the release, or the floor
+	Version sealift.Version // of the release, or the floor
+	Issuer  sealift.Digest  // of the certificate, or the CA; zero for a floor
+	Serial  string
+	Reason  string
+	Creator string
+	Created time.Time
+	State   DenialState
+	Changed time.Time
+	Forged  bool // not written by the vault
+}
+
 // ReleaseState is how far a release has come.
 type ReleaseState string
 

@@ -224,6 +224,22 @@ UPDATE tokens SET kind = @kind, role = @role, app = @app, label = @label, creato
   created = @created, expires = @expires, revoked = @revoked, mac = @mac
 WHERE id = @id AND mac = @old_mac;
 
+-- name: InsertDenial :execrows
+INSERT INTO denials (id, kind, app, counter, version, issuer, serial, reason, creator, created, state, changed, mac)
+VALUES (@id, @kind, @app, @counter, @version, @issuer, @serial, @reason, @creator, @created, @state, @changed, @mac)
+ON CONFLICT DO NOTHING;
+
+-- name: Denial :one
+SELECT * FROM denials WHERE id = @id;
+
+-- name: Denials :many
+SELECT * FROM denials ORDER BY created, id;
+
+-- name: UpdateDenial :execrows
+UPDATE denials SET kind = @kind, app = @app, counter = @counter, version = @version, issuer = @issuer, serial = @serial,
+  reason = @reason, creator = @creator, created = @created, state = @state, changed = @changed, mac = @mac
+WHERE id = @id AND mac = @old_mac;
+
 -- name: InsertEnrolmentToken :execrows
 INSERT INTO enrolment_tokens (id, app, label, created, expires, max_uses, uses)
 VALUES (@id, @app, @label, @created, @expires, @max_uses, @uses)

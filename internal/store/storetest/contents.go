@@ -73,6 +73,12 @@ func aToken(id string) store.Token {
 	return token
 }
 
+func aDenial(id string) store.Denial {
+	d := filled[store.Denial](0)
+	d.ID, d.State = id, store.DenialActive
+	return d
+}
+
 func anEnrolmentToken(id string, most int64) store.EnrolmentToken {
 	return store.EnrolmentToken{ID: id, App: app, Label: "line 1", Created: someTime, Expires: someTime, MaxUses: most}
 }
@@ -108,6 +114,7 @@ var populate = []write{
 	{"SetMetadata", func(ctx context.Context, tx store.Tx) error { return tx.SetMetadata(ctx, metadataOf("root", 1)) }},
 	{"SetDocument", func(ctx context.Context, tx store.Tx) error { return tx.SetDocument(ctx, "trust.json", []byte("{}")) }},
 	{"AppendOutbox", func(ctx context.Context, tx store.Tx) error { return tx.AppendOutbox(ctx, "blobs/1", []byte("file")) }},
+	{"InsertDenial", func(ctx context.Context, tx store.Tx) error { return tx.InsertDenial(ctx, aDenial("n1")) }},
 	{"InsertToken", func(ctx context.Context, tx store.Tx) error { return tx.InsertToken(ctx, aToken("t1")) }},
 	{"InsertEnrolmentToken", func(ctx context.Context, tx store.Tx) error {
 		return tx.InsertEnrolmentToken(ctx, anEnrolmentToken("e1", 2))
@@ -154,6 +161,10 @@ var change = []write{
 	{"SetDocument", func(ctx context.Context, tx store.Tx) error { return tx.SetDocument(ctx, "trust.json", nil) }},
 	{"AppendOutbox", func(ctx context.Context, tx store.Tx) error { return tx.AppendOutbox(ctx, "blobs/2", []byte("file")) }},
 	{"TrimOutbox", func(ctx context.Context, tx store.Tx) error { return tx.TrimOutbox(ctx, 1<<40) }},
+	{"InsertDenial", func(ctx context.Context, tx store.Tx) error { return tx.InsertDenial(ctx, aDenial("n2")) }},
+	{"UpdateDenial", func(ctx context.Context, tx store.Tx) error {
+		return tx.UpdateDenial(ctx, aDenial("n1"), aDenial("n1").MAC)
+	}},
 	{"InsertToken", func(ctx context.Context, tx store.Tx) error { return tx.InsertToken(ctx, aToken("t2")) }},
 	{"UpdateToken", func(ctx context.Context, tx store.Tx) error {
 		return tx.UpdateToken(ctx, aToken("t1"), aToken("t1").MAC)
@@ -235,6 +246,7 @@ func readContents(t *testing.T, tx store.Tx) contents {
 	keep("Root")(first(tx.Root(ctx, 1)))
 	keep("Document")(first(tx.Document(ctx, "trust.json")))
 	keep("Outbox")(first(tx.Outbox(ctx, 10)))
+	keep("Denials")(first(tx.Denials(ctx)))
 	keep("Tokens")(first(tx.Tokens(ctx)))
 	keep("Device")(first(tx.Device(ctx, app, "d1")))
 	keep("CountDevices")(first(tx.CountDevices(ctx, app)))

@@ -56,6 +56,7 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"Metadata", testMetadata},
 		{"Documents", testDocuments},
 		{"Outbox", testOutbox},
+		{"Denials", testDenials},
 		{"Tokens", testTokens},
 		{"EnrolmentTokens", testEnrolmentTokens},
 		{"Devices", testDevices},

@@ -66,6 +66,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteSecretStmt, err = db.PrepareContext(ctx, deleteSecret); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteSecret: %w", err)
 	}
+	if q.denialStmt, err = db.PrepareContext(ctx, denial); err != nil {
+		return nil, fmt.Errorf("error preparing query Denial: %w", err)
+	}
+	if q.denialsStmt, err = db.PrepareContext(ctx, denials); err != nil {
+		return nil, fmt.Errorf("error preparing query Denials: %w", err)
+	}
 	if q.deviceStmt, err = db.PrepareContext(ctx, device); err != nil {
 		return nil, fmt.Errorf("error preparing query Device: %w", err)
 	}
@@ -98,6 +104,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertCheckpointStmt, err = db.PrepareContext(ctx, insertCheckpoint); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertCheckpoint: %w", err)
+	}
+	if q.insertDenialStmt, err = db.PrepareContext(ctx, insertDenial); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertDenial: %w", err)
 	}
 	if q.insertDraftStmt, err = db.PrepareContext(ctx, insertDraft); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertDraft: %w", err)
@@ -195,6 +204,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.trimOutboxStmt, err = db.PrepareContext(ctx, trimOutbox); err != nil {
 		return nil, fmt.Errorf("error preparing query TrimOutbox: %w", err)
 	}
+	if q.updateDenialStmt, err = db.PrepareContext(ctx, updateDenial); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateDenial: %w", err)
+	}
 	if q.updateDraftStmt, err = db.PrepareContext(ctx, updateDraft); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateDraft: %w", err)
 	}
@@ -288,6 +300,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteSecretStmt: %w", cerr)
 		}
 	}
+	if q.denialStmt != nil {
+		if cerr := q.denialStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing denialStmt: %w", cerr)
+		}
+	}
+	if q.denialsStmt != nil {
+		if cerr := q.denialsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing denialsStmt: %w", cerr)
+		}
+	}
 	if q.deviceStmt != nil {
 		if cerr := q.deviceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deviceStmt: %w", cerr)
@@ -341,6 +363,11 @@ func (q *Queries) Close() error {
 	if q.insertCheckpointStmt != nil {
 		if cerr := q.insertCheckpointStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertCheckpointStmt: %w", cerr)
+		}
+	}
+	if q.insertDenialStmt != nil {
+		if cerr := q.insertDenialStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertDenialStmt: %w", cerr)
 		}
 	}
 	if q.insertDraftStmt != nil {
@@ -503,6 +530,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing trimOutboxStmt: %w", cerr)
 		}
 	}
+	if q.updateDenialStmt != nil {
+		if cerr := q.updateDenialStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateDenialStmt: %w", cerr)
+		}
+	}
 	if q.updateDraftStmt != nil {
 		if cerr := q.updateDraftStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateDraftStmt: %w", cerr)
@@ -586,6 +618,8 @@ type Queries struct {
 	countDevicesStmt         *sql.Stmt
 	deleteDocumentStmt       *sql.Stmt
 	deleteSecretStmt         *sql.Stmt
+	denialStmt               *sql.Stmt
+	denialsStmt              *sql.Stmt
 	deviceStmt               *sql.Stmt
 	documentStmt             *sql.Stmt
 	draftStmt                *sql.Stmt
@@ -597,6 +631,7 @@ type Queries struct {
 	insertBlobStmt           *sql.Stmt
 	insertChannelStmt        *sql.Stmt
 	insertCheckpointStmt     *sql.Stmt
+	insertDenialStmt         *sql.Stmt
 	insertDraftStmt          *sql.Stmt
 	insertEnrolmentTokenStmt *sql.Stmt
 	insertEpochStmt          *sql.Stmt
@@ -629,6 +664,7 @@ type Queries struct {
 	tokensStmt               *sql.Stmt
 	trimMetadataStmt         *sql.Stmt
 	trimOutboxStmt           *sql.Stmt
+	updateDenialStmt         *sql.Stmt
 	updateDraftStmt          *sql.Stmt
 	updateKeyStmt            *sql.Stmt
 	updateTokenStmt          *sql.Stmt
@@ -655,6 +691,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countDevicesStmt:         q.countDevicesStmt,
 		deleteDocumentStmt:       q.deleteDocumentStmt,
 		deleteSecretStmt:         q.deleteSecretStmt,
+		denialStmt:               q.denialStmt,
+		denialsStmt:              q.denialsStmt,
 		deviceStmt:               q.deviceStmt,
 		documentStmt:             q.documentStmt,
 		draftStmt:                q.draftStmt,
@@ -666,6 +704,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertBlobStmt:           q.insertBlobStmt,
 		insertChannelStmt:        q.insertChannelStmt,
 		insertCheckpointStmt:     q.insertCheckpointStmt,
+		insertDenialStmt:         q.insertDenialStmt,
 		insertDraftStmt:          q.insertDraftStmt,
 		insertEnrolmentTokenStmt: q.insertEnrolmentTokenStmt,
 		insertEpochStmt:          q.insertEpochStmt,
@@ -698,6 +737,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		tokensStmt:               q.tokensStmt,
 		trimMetadataStmt:         q.trimMetadataStmt,
 		trimOutboxStmt:           q.trimOutboxStmt,
+		updateDenialStmt:         q.updateDenialStmt,
 		updateDraftStmt:          q.updateDraftStmt,
 		updateKeyStmt:            q.updateKeyStmt,
 		updateTokenStmt:          q.updateTokenStmt,

@@ -41,6 +41,22 @@ type Checkpoint struct {
 	Note []byte
 }
 
+type Denial struct {
+	ID      string
+	Kind    string
+	App     string
+	Counter int64
+	Version string
+	Issuer  []byte
+	Serial  string
+	Reason  string
+	Creator string
+	Created int64
+	State   string
+	Changed int64
+	Mac     []byte
+}
+
 type Device struct {
 	App       string
 	ID        string

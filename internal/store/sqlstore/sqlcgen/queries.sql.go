@@ -286,6 +286,72 @@ func (q *Queries) DeleteSecret(ctx context.Context, name string) error {
 	return err
 }
 
+const denial = `-- name: Denial :one
+SELECT id, kind, app, counter, version, issuer, serial, reason, creator, created, state, changed, mac FROM denials WHERE id = $1
+`
+
+func (q *Queries) Denial(ctx context.Context, id string) (Denial, error) {
+	row := q.queryRow(ctx, q.denialStmt, denial, id)
+	var i Denial
+	err := row.Scan(
+		&i.ID,
+		&i.Kind,
+		&i.App,
+		&i.Counter,
+		&i.Version,
+		&i.Issuer,
+		&i.Serial,
+		&i.Reason,
+		&i.Creator,
+		&i.Created,
+		&i.State,
+		&i.Changed,
+		&i.Mac,
+	)
+	return i, err
+}
+
+const denials = `-- name: Denials :many
+SELECT id, kind, app, counter, version, issuer, serial, reason, creator, created, state, changed, mac FROM denials ORDER BY created, id
+`
+
+func (q *Queries) Denials(ctx context.Context) ([]Denial, error) {
+	rows, err := q.query(ctx, q.denialsStmt, denials)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Denial
+	for rows.Next() {
+		var i Denial
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.App,
+			&i.Counter,
+			&i.Version,
+			&i.Issuer,
+			&i.Serial,
+			&i.Reason,
+			&i.Creator,
+			&i.Created,
+			&i.State,
+			&i.Changed,
+			&i.Mac,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const device = `-- name: Device :one
 SELECT app, id, identity, kem, kdf, aead, platform, runtime, token, state, enrolled, public_key, mac FROM devices WHERE app = $1 AND id = $2
 `
@@ -513,6 +579,50 @@ type InsertCheckpointParams struct {
 func (q *Queries) InsertCheckpoint(ctx context.Context, arg InsertCheckpointParams) error {
 	_, err := q.exec(ctx, q.insertCheckpointStmt, insertCheckpoint, arg.Size, arg.Note)
 	return err
+}
+
+const insertDenial = `-- name: InsertDenial :execrows
+INSERT INTO denials (id, kind, app, counter, version, issuer, serial, reason, creator, created, state, changed, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+ON CONFLICT DO NOTHING
+`
+
+type InsertDenialParams struct {
+	ID      string
+	Kind    string
+	App     string
+	Counter int64
+	Version string
+	Issuer  []byte
+	Serial  string
+	Reason  string
+	Creator string
+	Created int64
+	State   string
+	Changed int64
+	Mac     []byte
+}
+
+func (q *Queries) InsertDenial(ctx context.Context, arg InsertDenialParams) (int64, error) {
+	result, err := q.exec(ctx, q.insertDenialStmt, insertDenial,
+		arg.ID,
+		arg.Kind,
+		arg.App,
+		arg.Counter,
+		arg.Version,
+		arg.Issuer,
+		arg.Serial,
+		arg.Reason,
+		arg.Creator,
+		arg.Created,
+		arg.State,
+		arg.Changed,
+		arg.Mac,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const insertDraft = `-- name: InsertDraft :execrows
@@ -1498,6 +1608,52 @@ DELETE FROM outbox WHERE seq <= $1
 func (q *Queries) TrimOutbox(ctx context.Context, seq int64) error {
 	_, err := q.exec(ctx, q.trimOutboxStmt, trimOutbox, seq)
 	return err
+}
+
+const updateDenial = `-- name: UpdateDenial :execrows
+UPDATE denials SET kind = $1, app = $2, counter = $3, version = $4, issuer = $5, serial = $6,
+  reason = $7, creator = $8, created = $9, state = $10, changed = $11, mac = $12
+WHERE id = $13 AND mac = $14
+`
+
+type UpdateDenialParams struct {
+	Kind    string
+	App     string
+	Counter int64
+	Version string
+	Issuer  []byte
+	Serial  string
+	Reason  string
+	Creator string
+	Created int64
+	State   string
+	Changed int64
+	Mac     []byte
+	ID      string
+	OldMac  []byte
+}
+
+func (q *Queries) UpdateDenial(ctx context.Context, arg UpdateDenialParams) (int64, error) {
+	result, err := q.exec(ctx, q.updateDenialStmt, updateDenial,
+		arg.Kind,
+		arg.App,
+		arg.Counter,
+		arg.Version,
+		arg.Issuer,
+		arg.Serial,
+		arg.Reason,
+		arg.Creator,
+		arg.Created,
+		arg.State,
+		arg.Changed,
+		arg.Mac,
+		arg.ID,
+		arg.OldMac,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const updateDraft = `-- name: UpdateDraft :execrows

@@ -1,0 +1,55 @@
+package installation_test
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/sealift/sealift/client"
+	"github.com/sealift/sealift/internal/control/api"
+)
+
+// device is an enrolled device of the app's production channel.
+type device struct {
+	*bench
+	agent *client.Device
+}
+
+// device enrols one that begins with the first root.
+func (b *bench) device() device {
+	b.Helper()
+	token, _, err := b.api.CreateEnrolmentToken(b.Context(), app, api.NewEnrolmentToken{ExpiresIn: 3600})
+	b.check(err)
+	root, err := os.ReadFile(filepath.Join(b.dir, "data", "public", "metadata", "1.root.json"))
+	b.check(err)
+	d, err := client.Open(client.Config{
+		Server: b.server.URL, App: app, Channel: "production", Platform: "web", Runtime: "1.0.0",
+		Dir: b.TempDir(), Root: root, Host: hostAt{client.NewSystem(), b.now},
+	})
+	b.check(err)
+	b.Cleanup(func() { b.check(d.Close()) })
+	b.check(d.Enrol(b.Context(), token))
+	return device{b, d}
+}
+
+// try updates it.
+func (d device) try() error {
+	_, err := d.agent.Update(d.Context())
+	return err
+}
+
+func (d device) update() {
+	d.Helper()
+	d.check(d.try())
+}
+
+// wantInstalled wants it to run a release; "" for none.
+func (d device) wantInstalled(release string) {
+	d.Helper()
+	got := ""
+	if result, _ := d.agent.Check(d.Context()); result.Installed != nil {
+		got = result.Installed.Release.String()
+	}
+	if got != release {
+		d.Errorf("it runs %q, want %q", got, release)
+	}
+}

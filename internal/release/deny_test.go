@@ -1,0 +1,208 @@
+package release_test
+
+import (
+	"testing"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/trust"
+)
+
+var officer = access.Caller{Kind: access.CallerPerson, ID: "officer", Address: "192.0.2.3", Role: access.RoleSecurityOfficer}
+
+// deny.json is one for all tests of the world, as trust.json is: these do not
+// run beside others.
+
+func (b *bench) denied() *trust.Deny {
+	b.Helper()
+	var d *trust.Deny
+	b.view(func(tx store.Tx) error {
+		data, err := tx.Document(b.Context(), trust.DenyPath)
+		if err != nil {
+			return err
+		}
+		d, err = trust.ParseDeny(data)
+		return err
+	})
+	return d
+}
+
+func (b *bench) stateOf(r service.Release) service.ReleaseState {
+	b.Helper()
+	got, _, err := b.Release(b.Context(), b.app, service.Which{Digest: r.Digest})
+	b.check(err)
+	return got.State
+}
+
+func (b *bench) deny(want service.NewDenial) service.Denial {
+	b.Helper()
+	want.Reason = "it leaks"
+	d, err := b.Deny(b.Context(), officer, want)
+	b.check(err)
+	if d.State != service.DenialActive || d.Creator != officer.ID || d.Forged {
+		b.Errorf("%+v", d)
+	}
+	return d
+}
+
+func (b *bench) lift(d service.Denial) {
+	b.Helper()
+	lifted, err := b.LiftDenial(b.Context(), officer, d.ID, "it does not")
+	b.check(err)
+	if lifted.State != service.DenialLifted {
+		b.Errorf("%+v", lifted)
+	}
+}
+
+func TestDenyRelease(t *testing.T) {
+	b := newBench(t)
+	bad := b.publish("1.1.0")
+	d := b.deny(service.NewDenial{Kind: service.DenyRelease, App: b.app, Release: service.Which{Counter: bad.Counter}})
+	if got := b.denied().Revoked; len(got) != 1 || got[0] != (trust.Revocation{Issuer: d.Issuer, Serial: d.Serial}) {
+		t.Errorf("deny.json revokes %v, want %s", got, d.Serial)
+	}
+	if got := b.stateOf(bad); got != service.ReleaseRevoked {
+		t.Errorf("it is %s", got)
+	}
+	if got := b.releases(); len(got) != 1 || got[0].State != service.ReleaseRevoked {
+		t.Errorf("listed as %+v", got)
+	}
+	_, err := b.Deny(b.Context(), officer, service.NewDenial{Kind: service.DenyRelease, App: b.app, Release: service.Which{Digest: bad.Digest}, Reason: "again"})
+	wantRefusal(t, "again", err, sealift.KindConflict, "denied")
+	// A device that ran it takes anything above the floor: so may be offered an
+	// older version of the app under a new counter.
+	good := b.publish("1.0.1")
+	if got := b.offered(); len(got) != 1 || got[0] != good.Digest {
+		t.Errorf("offered %v", got)
+	}
+	b.lift(d)
+	if got := b.stateOf(bad); got != service.ReleasePublished {
+		t.Errorf("lifted, it is %s", got)
+	}
+	if got := b.denied().Revoked; len(got) != 0 {
+		t.Errorf("deny.json still revokes %v", got)
+	}
+	_, err = b.LiftDenial(b.Context(), officer, d.ID, "again")
+	wantRefusal(t, "lifted again", err, sealift.KindConflict, "denial")
+}
+
+func TestDenyFloor(t *testing.T) {
+	b := newBench(t)
+	old := b.publish("1.0.0")
+	floor := b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Version: "1.2.0"})
+	if got := b.stateOf(old); got != service.ReleaseBlocked {
+		t.Errorf("it is %s", got)
+	}
+	w := b.reserve("1.1.0")
+	b.upload(w)
+	b.sign(w)
+	_, err := b.submit(w)
+	wantRefusal(t, "a release under the floor", err, sealift.KindVersion, "floor")
+	_, err = b.Deny(b.Context(), officer, service.NewDenial{Kind: service.DenyFloor, App: b.app, Version: "1.1.0", Reason: "lower"})
+	wantRefusal(t, "a floor under the floor", err, sealift.KindConflict, "denied")
+	// By itself each of two parts only rises.
+	counter := b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Counter: 2})
+	if got := b.denied().Floors[b.app]; got != (trust.Floor{Counter: 2, Version: "1.2.0"}) {
+		t.Errorf("the floor is %v", got)
+	}
+	b.publish("1.2.0")
+
+	// People confirm one of them: deny.json need not hold it any more.
+	b.trusting(func(t *trust.Trust) { t.Apps[b.app] = trust.AppTrust{Floor: trust.Floor{Version: "1.2.0"}} })
+	if got := b.denied().Floors[b.app]; got != (trust.Floor{Counter: 2}) {
+		t.Errorf("the floor of deny.json is %v", got)
+	}
+	states := map[string]service.DenialState{}
+	list, err := b.Denials(b.Context())
+	b.check(err)
+	for _, d := range list {
+		states[d.ID] = d.State
+	}
+	if states[floor.ID] != service.DenialConfirmed || states[counter.ID] != service.DenialActive {
+		t.Errorf("states %v", states)
+	}
+	_, err = b.LiftDenial(b.Context(), officer, floor.ID, "too late")
+	wantRefusal(t, "lifting what people confirmed", err, sealift.KindConflict, "denial")
+	b.lift(counter)
+}
+
+func TestDenyCA(t *testing.T) {
+	b := newBench(t)
+	r := b.publish("1.0.0")
+	ca, err := trust.ParseCA(b.anchors.Trust.ReleaseCAs[0].Certificate)
+	b.check(err)
+	d := b.deny(service.NewDenial{Kind: service.DenyCA, Issuer: trust.IssuerOf(ca)})
+	if got := b.stateOf(r); got != service.ReleaseSuspended {
+		t.Errorf("it is %s", got)
+	}
+	w := b.reserve("1.1.0")
+	b.upload(w)
+	b.sign(w)
+	_, err = b.submit(w)
+	wantRefusal(t, "a release of the suspended CA", err, sealift.KindChain, "ca-suspended")
+	b.lift(d)
+	_, err = b.submit(w)
+	b.check(err)
+}
+
+func TestDenyRefusals(t *testing.T) {
+	b := newBench(t)
+	for name, c := range map[string]struct {
+		want   service.NewDenial
+		reason string
+	}{
+		"no such app":     {service.NewDenial{Kind: service.DenyFloor, App: "com.acme.none", Counter: 1}, "app"},
+		"no such release": {service.NewDenial{Kind: service.DenyRelease, App: b.app, Release: service.Which{Counter: 99}}, "release"},
+		"no such CA":      {service.NewDenial{Kind: service.DenyCA, Issuer: sealift.Digest{1}}, "ca"},
+	} {
+		before := b.timestamp()
+		_, err := b.Deny(b.Context(), officer, c.want)
+		wantRefusal(t, name, err, sealift.KindNotFound, c.reason)
+		if string(before) != string(b.timestamp()) {
+			t.Errorf("%s: something was signed", name)
+		}
+	}
+	_, err := b.LiftDenial(b.Context(), officer, "0000000000000000", "x")
+	wantRefusal(t, "no such denial", err, sealift.KindNotFound, "denial")
+}
+
+// TestDenialsBySQL: nobody takes a denial out of deny.json by changing rows.
+func TestDenialsBySQL(t *testing.T) {
+	b := newBench(t)
+	r := b.publish("1.0.0")
+	d := b.deny(service.NewDenial{Kind: service.DenyRelease, App: b.app, Release: service.Which{Counter: r.Counter}})
+	row := func(tx store.Tx) store.Denial {
+		got, err := tx.Denial(b.Context(), d.ID)
+		b.check(err)
+		return got
+	}
+	var good store.Denial
+	b.view(func(tx store.Tx) error { good = row(tx); return nil })
+	set := func(change func(*store.Denial)) {
+		b.check(b.store.Update(b.Context(), func(tx store.Tx) error {
+			now := row(tx)
+			next := good
+			change(&next)
+			return tx.UpdateDenial(b.Context(), next, now.MAC)
+		}))
+	}
+	floor := service.NewDenial{Kind: service.DenyFloor, App: b.app, Counter: 7, Reason: "x"}
+	set(func(d *store.Denial) { d.State = store.DenialLifted })
+	_, err := b.Deny(b.Context(), officer, floor)
+	wantRefusal(t, "lifted by SQL", err, sealift.KindDenied, vault.ReasonForged)
+	set(func(*store.Denial) {})
+	var document []byte
+	b.check(b.store.Update(b.Context(), func(tx store.Tx) (err error) {
+		if document, err = tx.Document(b.Context(), trust.DenyPath); err != nil {
+			return err
+		}
+		return tx.SetDocument(b.Context(), trust.DenyPath, []byte(`{"revoked":[],"suspendedCAs":[],"floors":{}}`))
+	}))
+	_, err = b.Deny(b.Context(), officer, floor)
+	wantRefusal(t, "deny.json emptied by SQL", err, sealift.KindDenied, vault.ReasonForged)
+	b.check(b.store.Update(b.Context(), func(tx store.Tx) error { return tx.SetDocument(b.Context(), trust.DenyPath, document) }))
+	b.lift(d)
+}
