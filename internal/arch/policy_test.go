@@ -35,7 +35,8 @@ const layers = `
 
 	# Keys and people, and what people do with their own keys, away from the
 	# server. The API's services are an interface that knows no HTTP.
-	trust/tufrepo, bundle, internal/audit, internal/blob < internal/vault, internal/access;
+	trust/tufrepo, bundle, internal/audit, internal/blob < internal/access;
+	trust/tufrepo, bundle, internal/audit, internal/blob, internal/pkcs11 < internal/vault;
 	trust/tufrepo < internal/ceremony;
 	internal/access < internal/control/service;
 	rollout, internal/vault, internal/control/service, internal/ceremony < internal/release, internal/fleet, internal/people, internal/custody < internal/watch;

@@ -51,6 +51,7 @@ func ParseAlgorithm(s string) (Algorithm, error) {
 // Create because an RSA-4096 key takes a second to find, which is too long
 // inside a transaction. It can be used once, and prints as "[key material]".
 type Material struct {
+	provider  string
 	algorithm Algorithm
 	public    []byte
 	private   func() []byte // behind a function: fmt follows a pointer where the verb is wrong
@@ -69,7 +70,7 @@ func Generate(ctx context.Context, a Algorithm) (*Material, error) {
 	if err != nil {
 		return nil, sealift.Errorf(sealift.KindInternal, "generating a key", "%s: %w", a, err)
 	}
-	return &Material{algorithm: a, public: public, private: func() []byte { return secret }}, nil
+	return &Material{provider: ProviderSoftware, algorithm: a, public: public, private: func() []byte { return secret }}, nil
 }
 
 // take returns the private key for the one use that a Material has.

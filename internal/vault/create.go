@@ -14,9 +14,6 @@ import (
 	"github.com/sealift/sealift/internal/store"
 )
 
-// providerSoftware keeps private keys in rows, sealed.
-const providerSoftware = "software"
-
 // CreateRequest says what key to make. Zero fields take what the purpose says.
 type CreateRequest struct {
 	ID           string        // 1 to 256 bytes of letters, digits and ._:/@-; random where empty
@@ -47,21 +44,23 @@ func (v *Vault) Create(ctx context.Context, tx *Tx, req CreateRequest, by audit.
 	now = stored(now)
 	row := store.Key{
 		ID: req.ID, Version: 1,
-		Purpose: string(req.Purpose), Algorithm: string(req.Algorithm), Provider: providerSoftware,
+		Purpose: string(req.Purpose), Algorithm: string(req.Algorithm), Provider: ProviderSoftware,
 		Owner: req.Owner, Label: req.Label, State: string(Active),
 		Created: now, Changed: now, NotBefore: now, NotAfter: now.Add(req.Cryptoperiod),
 	}
 	if req.Standby {
 		row.State = string(PreActive)
 	}
-	return v.insert(ctx, tx, row, req.Material, e)
+	return v.insert(ctx, tx, row, KeyInfo{Purpose: req.Purpose, Algorithm: req.Algorithm}, req.Material, e)
 }
 
 // Rotate makes the next version of a key in state pre-active, with purpose,
 // algorithm, owner, label and cryptoperiod of the newest version, and records
 // it. Activating it, and deactivating the one before, are Transitions: between
 // them lies whatever makes others trust the new version. material is as in
-// CreateRequest.
+// CreateRequest: where it is nil, the new key is made where the newest one is. A
+// key may go from software into a token by it, and does not come back:
+// KindInvalid with ReasonToken.
 func (v *Vault) Rotate(ctx context.Context, tx *Tx, id string, material *Material, by audit.Actor, reason string, now time.Time) (KeyInfo, error) {
 	e := event{at: now, actor: by, action: actionRotate, key: Ref{ID: clip(id)}}
 	e, err := e.because(reason)
@@ -85,13 +84,14 @@ func (v *Vault) Rotate(ctx context.Context, tx *Tx, id string, material *Materia
 		Created: now, Changed: now, NotBefore: now, NotAfter: now.Add(info.NotAfter.Sub(info.NotBefore)),
 	}
 	e.key.Version = row.Version
-	return v.insert(ctx, tx, row, material, e)
+	return v.insert(ctx, tx, row, info, material, e)
 }
 
 // insert seals the material into the row, authenticates, writes and records it.
-func (v *Vault) insert(ctx context.Context, tx *Tx, row store.Key, m *Material, e event) (KeyInfo, error) {
+// before is the version before it, if there is one.
+func (v *Vault) insert(ctx context.Context, tx *Tx, row store.Key, before KeyInfo, m *Material, e event) (KeyInfo, error) {
 	e = e.detail("purpose", row.Purpose).detail("algorithm", row.Algorithm).detail("owner", row.Owner).detail("state", row.State)
-	info, err := insertMaterial(ctx, tx, row, m, &e)
+	info, err := v.insertMaterial(ctx, tx, row, before, m, &e)
 	if sealift.KindOf(err) == sealift.KindConflict {
 		err = sealift.Errorf(sealift.KindConflict, "making a key", "there is a key %s already", Ref{row.ID, row.Version}).
 			WithHint("choose another id, or rotate that key")
@@ -105,15 +105,18 @@ func (v *Vault) insert(ctx context.Context, tx *Tx, row store.Key, m *Material, 
 	return info, tx.append(ctx, e.with(audit.OK))
 }
 
-func insertMaterial(ctx context.Context, tx *Tx, row store.Key, m *Material, e *event) (KeyInfo, error) {
+func (v *Vault) insertMaterial(ctx context.Context, tx *Tx, row store.Key, before KeyInfo, m *Material, e *event) (KeyInfo, error) {
 	if err := tx.ring.present(); err != nil {
 		return KeyInfo{}, err
 	}
 	if m == nil {
 		var err error
-		if m, err = Generate(ctx, Algorithm(row.Algorithm)); err != nil {
+		if m, err = v.generateLike(ctx, before); err != nil {
 			return KeyInfo{}, err
 		}
+	}
+	if row.Provider = m.provider; row.Provider != ProviderPKCS11 && before.Provider == ProviderPKCS11 {
+		return KeyInfo{}, sealift.Errorf(sealift.KindInvalid, "making a key", "the next version of a key in a token is made in a token").WithReason(ReasonToken)
 	}
 	private, err := m.take(Algorithm(row.Algorithm))
 	if err != nil {
@@ -125,6 +128,9 @@ func insertMaterial(ctx context.Context, tx *Tx, row store.Key, m *Material, e *
 		return KeyInfo{}, err
 	}
 	row.KEK, row.DataKey, row.Private, row.Public = s.kek, s.dataKey, s.body, m.public
+	if row.Provider == ProviderPKCS11 {
+		*e = e.detail("token", string(private))
+	}
 	return insertRow(ctx, tx, row, e)
 }
 

@@ -114,6 +114,21 @@
 // director, snapshot, timestamp, log and device-ca are never suspended: that
 // would stop the fleet.
 //
+// # Where a key is
+//
+// The provider "software" keeps the private half in its row, sealed as above. The
+// provider "pkcs11" keeps it in a token that never gives it out, and in its row,
+// sealed in the same place, the URI that names it there (RFC 7512), without how
+// to reach the token: that is told to the process that runs. Purpose, state,
+// cryptoperiod, MAC and log are the same for both: the entry is appended, and
+// then the token is asked. Its signature is checked with the public key of the
+// row before anyone gets it.
+//
+// Tokens hold the keys that sign and those that wrap. They hold no epoch, since
+// its private half is handed out and tokens have no hybrid KEM, and no enrolment
+// secret, which is part of a text that people are given. The next version of a
+// key is made where the newest one is, unless it is moved into a token.
+//
 // # Use
 //
 // Use is the one way to a private key, and Signer is Use for code that wants a

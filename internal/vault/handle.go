@@ -98,13 +98,17 @@ func (h *handle) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, h.String
 // MarshalJSON hides the key.
 func (h *handle) MarshalJSON() ([]byte, error) { return []byte(`"[key]"`), nil }
 
-// key returns the interface that goes with the key's purpose. For a signing
-// key, record appends the entry of a signature before it is made. A row whose
+// key returns the interface that goes with the key's purpose; inToken is nil for
+// a key in software. For a signing key, record appends the entry of a signature
+// before it is made. A row whose
 // private material is not of its algorithm, or not that of its public key, is
 // refused as tampered with.
-func (h *handle) key(now time.Time, record func(subject string) error) (Key, error) {
+func (h *handle) key(now time.Time, inToken *tokenKey, record func(subject string) error) (Key, error) {
 	switch h.info.Purpose.Operation() {
 	case OpSign:
+		if inToken != nil {
+			return &signingKey{h, func() crypto.Signer { return inToken }, record}, nil
+		}
 		signer, err := parseSigner(h.info.Algorithm, h.private(), h.info.Public)
 		if err != nil {
 			return nil, errTampered(h.info.Ref, "%w", err)
@@ -118,7 +122,7 @@ func (h *handle) key(now time.Time, record func(subject string) error) (Key, err
 	case OpMAC:
 		return macKey{h}, nil
 	case OpWrap:
-		return wrappingKey{h, h.info.State == Active && h.info.within(now)}, nil
+		return wrappingKey{h, inToken, h.info.State == Active && h.info.within(now)}, nil
 	}
 	return nil, errTampered(h.info.Ref, "its purpose %.40q is unknown", h.info.Purpose)
 }
@@ -221,7 +225,8 @@ func (k macKey) Verify(message, mac []byte) (bool, error) {
 
 type wrappingKey struct {
 	*handle
-	mayWrap bool // active and within its cryptoperiod
+	inToken *tokenKey // nil for a key in software
+	mayWrap bool      // active and within its cryptoperiod
 }
 
 func (k wrappingKey) Wrap(plaintext, associated []byte) (ciphertext []byte, err error) {
@@ -232,7 +237,11 @@ func (k wrappingKey) Wrap(plaintext, associated []byte) (ciphertext []byte, err 
 		return nil, sealift.Errorf(sealift.KindInvalid, "wrapping with key "+k.Ref().String(), "%d bytes; at most %d are allowed", len(plaintext), sealift.MaxSecret)
 	}
 	err = k.with(func(private []byte) error {
-		ciphertext, err = sealWith(private, plaintext, associated)
+		if k.inToken != nil {
+			ciphertext, err = k.inToken.seal(plaintext, associated)
+		} else {
+			ciphertext, err = sealWith(private, plaintext, associated)
+		}
 		return err
 	})
 	return ciphertext, err
@@ -240,7 +249,11 @@ func (k wrappingKey) Wrap(plaintext, associated []byte) (ciphertext []byte, err 
 
 func (k wrappingKey) Unwrap(ciphertext, associated []byte) (plaintext []byte, err error) {
 	err = k.with(func(private []byte) error {
-		plaintext, err = openWith(private, ciphertext, associated)
+		if k.inToken != nil {
+			plaintext, err = k.inToken.open(ciphertext, associated)
+		} else {
+			plaintext, err = openWith(private, ciphertext, associated)
+		}
 		return err
 	})
 	return plaintext, err

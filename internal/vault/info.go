@@ -13,7 +13,8 @@ type KeyInfo struct {
 	Ref
 	Purpose     Purpose
 	Algorithm   Algorithm
-	Provider    string // "software"
+	Provider    string // ProviderSoftware or ProviderPKCS11
+	Token       string // the URI of its private half in a token (RFC 7512); empty for a key in software, or once destroyed
 	Owner       string // who answers for the key
 	Label       string // for people
 	State       State

@@ -50,7 +50,12 @@ func checkRow(ring *keyring, r store.Key) (KeyInfo, error) {
 	if !hmac.Equal(mac, r.MAC) {
 		return KeyInfo{}, errTampered(info.Ref, "its columns do not match its MAC")
 	}
-	return info, nil
+	if info.Provider != ProviderPKCS11 || len(r.Private) == 0 {
+		return info, nil
+	}
+	name, err := material(ring, r)
+	info.Token = string(name)
+	return info, err
 }
 
 // readRow reads one version and checks it.
@@ -92,7 +97,10 @@ func insertRow(ctx context.Context, tx *Tx, r store.Key, e *event) (KeyInfo, err
 	if err := authenticateRow(tx.ring, &r, e); err != nil {
 		return KeyInfo{}, err
 	}
-	return infoOf(r), tx.InsertKey(ctx, r)
+	if err := tx.InsertKey(ctx, r); err != nil {
+		return KeyInfo{}, err
+	}
+	return checkRow(tx.ring, r)
 }
 
 // updateRow does the same for a changed row, written over the one that was
@@ -102,7 +110,10 @@ func updateRow(ctx context.Context, tx *Tx, r store.Key, e *event) (KeyInfo, err
 	if err := authenticateRow(tx.ring, &r, e); err != nil {
 		return KeyInfo{}, err
 	}
-	return infoOf(r), tx.UpdateKey(ctx, r, old)
+	if err := tx.UpdateKey(ctx, r, old); err != nil {
+		return KeyInfo{}, err
+	}
+	return checkRow(tx.ring, r)
 }
 
 func authenticateRow(ring *keyring, r *store.Key, e *event) (err error) {

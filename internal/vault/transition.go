@@ -15,7 +15,8 @@ import (
 //
 // To Destroyed erases the private material from the row; the rest stays, as
 // evidence. Copies of the row in backups hold it still, under key-encryption
-// and root key.
+// and root key. A key in a token is destroyed there, for which the token must be
+// there; one that is lost with its token can be declared compromised.
 //
 // Errors are KindConflict if the version is not in state from any more,
 // KindDenied with reason "key-state" if the change is not allowed for states
@@ -34,6 +35,7 @@ func (v *Vault) Transition(ctx context.Context, tx *Tx, key Ref, from, to State,
 	if err != nil {
 		return KeyInfo{}, tx.refuse(ctx, e, err)
 	}
+	was := info
 	e = e.detail("purpose", row.Purpose)
 	if err := enter(tx.ring, &row, to, stored(now)); err != nil {
 		return KeyInfo{}, tx.refuse(ctx, e, err)
@@ -41,7 +43,13 @@ func (v *Vault) Transition(ctx context.Context, tx *Tx, key Ref, from, to State,
 	if info, err = updateRow(ctx, tx, row, &e); err != nil {
 		return KeyInfo{}, tx.refuse(ctx, e, err)
 	}
-	return info, tx.append(ctx, e.with(audit.OK))
+	if err := tx.append(ctx, e.with(audit.OK)); err != nil || to != Destroyed {
+		return info, err
+	}
+	if err := v.destroyInToken(ctx, was); err != nil { // last: it cannot be taken back
+		return KeyInfo{}, tx.refuse(ctx, e, err)
+	}
+	return info, nil
 }
 
 // enter changes the row as entering the state does.

@@ -61,7 +61,11 @@ func (v *Vault) Use(ctx context.Context, tx *Tx, u Use, fn func(Key) error) erro
 	}
 	h := newHandle(info, private)
 	defer h.close()
-	key, err := h.key(u.Now, recorder(ctx, tx, e))
+	inToken, err := v.tokenKey(ctx, info)
+	if err != nil {
+		return tx.refuse(ctx, e, err)
+	}
+	key, err := h.key(u.Now, inToken, recorder(ctx, tx, e))
 	if err != nil {
 		return tx.refuse(ctx, e, err)
 	}

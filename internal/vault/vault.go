@@ -17,14 +17,19 @@ import (
 // for concurrent use; a Tx is not.
 type Vault struct {
 	store   store.Store
+	tokens  Tokens                  // nil: it keeps no key in a token
 	ring    atomic.Pointer[keyring] // nil while sealed
 	stretch chan struct{}           // one Argon2id at a time: each takes 64 MiB and two cores
 	turn    sync.Mutex              // held while the seal record or ring changes, never while Argon2id runs
 }
 
 // New returns the vault whose rows are in s, sealed. It reads nothing yet.
-func New(s store.Store) *Vault {
-	return &Vault{store: s, stretch: make(chan struct{}, 1)}
+func New(s store.Store, options ...Option) *Vault {
+	v := &Vault{store: s, stretch: make(chan struct{}, 1)}
+	for _, set := range options {
+		set(v)
+	}
+	return v
 }
 
 // Close forgets the keys without an entry in the log, as the end of the

@@ -111,6 +111,25 @@ func Helper(tb testing.TB) string {
 	return built.path
 }
 
+// Helpers returns the ids of the helpers that a process has started.
+func Helpers(tb testing.TB, parent int) (ids []int) {
+	tb.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/stat")
+	check(tb, err)
+	for _, path := range all {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		var id, of int
+		var name, state string
+		if _, err := fmt.Sscan(string(stat), &id, &name, &state, &of); err == nil && of == parent && name == "(sealift-pkcs11)" && state != "Z" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // build leaves the program in the module's .cache, where the next test binary
 // puts its own in its place: whatever runs it keeps the one that it has.
 func build() {
