@@ -27,6 +27,12 @@ const (
 	MaxRelease = 256 << 10
 	// MaxProof bounds a log proof: 64 hashes and a checkpoint are 8 KiB.
 	MaxProof = 32 << 10
+	// MaxWitnesses bounds the witnesses that cosign the log: with the log's own
+	// they are 16 signatures, which every reader of a C2SP signed note must take.
+	MaxWitnesses = 15
+	// MaxWitnessAnswer bounds what a witness answers with: signature lines of
+	// several keys, or a size; ML-DSA-44 lines have 3 KiB each.
+	MaxWitnessAnswer = 16 << 10
 	// MaxLogTile is the size of a full C2SP hash tile: 256 SHA-256 hashes.
 	MaxLogTile = 256 * 32
 	// MaxMessage bounds a device request and the vault's answer to it; the
@@ -224,6 +230,12 @@ const (
 	MetadataTimeout = 30 * time.Second
 	// ConnectTimeout bounds dialling and the TLS handshake.
 	ConnectTimeout = 10 * time.Second
+	// WitnessTimeout bounds one question to a witness, all told: it verifies 64
+	// hashes and a signature and writes one row.
+	WitnessTimeout = 20 * time.Second
+	// MaxWitnessClock is how far the time of a cosignature may be from our own: a
+	// later look at it must be able to believe what it says of its age.
+	MaxWitnessClock = 10 * time.Minute
 	// IdleTimeout is how long a download may deliver nothing.
 	IdleTimeout = 30 * time.Second
 	// MinRate, in bytes a second over MinRateWindow, is the slowest download
