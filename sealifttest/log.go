@@ -92,6 +92,6 @@ func (w *World) checkpoint() ([]byte, error) {
 		}
 		w.files[trust.TilePath(tile)] = data
 	}
-	w.files["log/checkpoint"] = signed
+	w.files[trust.CheckpointPath] = signed
 	return signed, nil
 }

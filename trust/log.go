@@ -32,6 +32,10 @@ func ParseLogEntry(record []byte) (payload sealift.Digest, ok bool) {
 	return payload, err == nil && bytes.Equal(LogEntry(payload), record)
 }
 
+// CheckpointPath is where the log's newest checkpoint is published: below the
+// same folder as the tiles (C2SP tlog-tiles).
+const CheckpointPath = "log/checkpoint"
+
 // TileHeight is the height of the log's hash tiles (C2SP tlog-tiles).
 const TileHeight = 8
 

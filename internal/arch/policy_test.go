@@ -39,6 +39,7 @@ const layers = `
 	trust/tufrepo, bundle, internal/audit, internal/blob, internal/pkcs11 < internal/vault;
 	trust/tufrepo < internal/ceremony;
 	internal/access < internal/control/service;
+	internal/audit, internal/control/service < internal/witness;
 	rollout, internal/vault, internal/control/service, internal/ceremony < internal/release, internal/fleet, internal/people, internal/custody < internal/watch;
 
 	# The two doors. The edge holds no key and sees no package that does.
@@ -48,7 +49,7 @@ const layers = `
 	api, internal/control/api, internal/control/problem, internal/config, internal/watch < internal/control < internal/web;
 
 	# Where everything is put together: a server, and the command line.
-	internal/store/sqlite, internal/store/postgres, internal/edge, internal/web < internal/installation;
+	internal/store/sqlite, internal/store/postgres, internal/edge, internal/web, internal/witness < internal/installation;
 	client, internal/control/apiclient < internal/publisher;
 	client, sealifttest, internal/publisher, internal/term, internal/installation, internal/pkcs11 < internal/cli < cmd/sealift;
 	internal/pkcs11 < cmd/sealift-pkcs11;
@@ -75,6 +76,7 @@ const modules = `
 	client           github.com/theupdateframework/go-tuf/v2 golang.org/x/mod golang.org/x/sys
 	sealifttest      github.com/theupdateframework/go-tuf/v2 github.com/tink-crypto/tink-go/v2 github.com/klauspost/compress golang.org/x/mod
 	internal/audit   golang.org/x/mod
+	internal/witness golang.org/x/mod
 	internal/vault   golang.org/x/crypto golang.org/x/sys github.com/cloudflare/circl golang.org/x/mod
 	internal/access  github.com/go-webauthn/webauthn github.com/pquerna/otp github.com/coreos/go-oidc/v3
 	internal/release github.com/theupdateframework/go-tuf/v2 golang.org/x/mod golang.org/x/sync

@@ -160,12 +160,17 @@ func Records(ctx context.Context, tx store.AuditTx, first int64, limit int) ([]R
 	}
 	out := make([]Record, len(rows))
 	for i, row := range rows {
-		out[i] = Record{Index: row.Index, Leaf: row.Leaf}
-		if e, ok := ParseEntry(row.Leaf); ok {
-			out[i].Entry = &e
-		}
+		out[i] = recordOf(row.Index, row.Leaf)
 	}
 	return out, nil
+}
+
+func recordOf(index int64, leaf []byte) Record {
+	r := Record{Index: index, Leaf: leaf}
+	if e, ok := ParseEntry(leaf); ok {
+		r.Entry = &e
+	}
+	return r
 }
 
 // Leaves lists the log from index first on with the hashes that were stored

@@ -11,12 +11,10 @@ import (
 	"io"
 	"slices"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/strictjson"
-	"github.com/sealift/sealift/trust"
 )
 
 // exportFormat names the format of an export; a reader refuses any other.
@@ -81,38 +79,29 @@ func (e *Exporter) Checkpoint(signed []byte) error {
 // Flush writes what is still held back.
 func (e *Exporter) Flush() error { return e.out.Flush() }
 
-// Exported says what VerifyExport verified.
-type Exported struct {
-	Tree        tlog.Tree
-	Checkpoints int // how many signed states of the log the entries were compared with
-}
-
 // VerifyExport reads an export and verifies it: every hash is computed from the
 // first entry on, and compared with the one exported beside it, with every
-// checkpoint in it, and with those that were kept elsewhere, all signed by one
-// of keys. Its memory does not grow with the export. see is told of each entry,
-// in order, before the verdict; it may be nil.
+// checkpoint in it, and with those that were kept elsewhere. Its memory does
+// not grow with the export.
 //
-// Its error is of KindInvalid for a file of another format, and else of
-// KindIntegrity: with reason "log" it names the first bad entry, or the first
-// of a few entries among which it is; with reason "checkpoint" it is a
-// checkpoint that does not verify.
-func VerifyExport(r io.Reader, origin string, keys note.Verifiers, kept [][]byte, see func(Record)) (Exported, error) {
-	x := &exportReader{lines: bufio.NewReaderSize(r, 64<<10), origin: origin, keys: keys, see: see}
+// Its error is of KindInvalid for a file of another format, and else as that of
+// Verify.
+func VerifyExport(r io.Reader, d Demands) (Verified, error) {
+	x := &exportReader{Demands: d, lines: bufio.NewReaderSize(r, 64<<10), cosigners: cosigners{quorum: d.Witnesses}}
 	header, err := x.header()
 	if err != nil {
-		return Exported{}, err
+		return Verified{}, err
 	}
-	for _, signed := range kept {
-		c, err := trust.ParseCheckpoint(signed, origin, keys)
+	for _, signed := range d.Kept {
+		c, _, err := d.parse(signed)
 		if err != nil {
-			return Exported{}, badCheckpoint(fmt.Errorf("one that was kept elsewhere: %w", err))
+			return Verified{}, badCheckpoint(fmt.Errorf("one that was kept elsewhere: %w", err))
 		}
 		x.kept = append(x.kept, c.Tree)
 	}
 	slices.SortFunc(x.kept, func(a, b tlog.Tree) int { return cmp.Compare(a.N, b.N) })
 	if err := x.compareKept(); err != nil {
-		return Exported{}, err
+		return Verified{}, err
 	}
 	for {
 		line, err := x.next()
@@ -120,25 +109,25 @@ func VerifyExport(r io.Reader, origin string, keys note.Verifiers, kept [][]byte
 			return x.end(header)
 		}
 		if err != nil {
-			return Exported{}, err
+			return Verified{}, err
 		}
 		if err := x.take(line, header.Size); err != nil {
-			return Exported{}, err
+			return Verified{}, err
 		}
 	}
 }
 
 type exportReader struct {
+	Demands
 	lines  *bufio.Reader
 	number int // of the line read last, from 1
-	origin string
-	keys   note.Verifiers
-	see    func(Record)
 
-	tree    spine
-	covered int64       // size of the last checkpoint that the entries agreed with
-	seen    int         // checkpoints compared
-	kept    []tlog.Tree // those kept elsewhere that are yet to be compared, by size
+	tree      spine
+	clock     clock
+	cosigners cosigners
+	covered   int64       // size of the last checkpoint that the entries agreed with
+	seen      int         // checkpoints compared
+	kept      []tlog.Tree // those kept elsewhere that are yet to be compared, by size
 }
 
 func (x *exportReader) read(v any) error {
@@ -185,8 +174,8 @@ func (x *exportReader) header() (h exportHeader, err error) {
 		return h, err
 	case h.Format != exportFormat:
 		return h, x.malformed(fmt.Errorf("it is in %.60q", h.Format))
-	case h.Origin != x.origin:
-		return h, sealift.Errorf(sealift.KindIntegrity, verifyOp, "it is the log %.80q, not %q", h.Origin, x.origin).WithReason("log").
+	case h.Origin != x.Origin:
+		return h, sealift.Errorf(sealift.KindIntegrity, verifyOp, "it is the log %.80q, not %q", h.Origin, x.Origin).WithReason("log").
 			WithHint("use the log key of the vault that the export is of")
 	case h.Size < 0:
 		return h, x.malformed(fmt.Errorf("it says that it has %d entries", h.Size))
@@ -219,12 +208,9 @@ func (x *exportReader) entry(line exportLine) error {
 	if line.Hash != base64.StdEncoding.EncodeToString(hashes[0][:]) {
 		return bad(*line.Index, "was changed or moved: its hash is not the one that was exported with it%s", about(leaf))
 	}
-	if x.see != nil {
-		record := Record{Index: *line.Index, Leaf: leaf}
-		if e, ok := ParseEntry(leaf); ok {
-			record.Entry = &e
-		}
-		x.see(record)
+	x.clock.see(*line.Index, leaf)
+	if x.See != nil {
+		x.See(recordOf(*line.Index, leaf))
 	}
 	return x.compareKept()
 }
@@ -253,7 +239,7 @@ func about(leaf []byte) string {
 // checkpoint compares the entries so far with a signed state of the log. Many
 // of them narrow down where a change is that no hash beside it shows.
 func (x *exportReader) checkpoint(signed []byte) error {
-	c, err := trust.ParseCheckpoint(signed, x.origin, x.keys)
+	c, by, err := x.parse(signed)
 	switch {
 	case err != nil:
 		return badCheckpoint(fmt.Errorf("line %d of the export: %w", x.number, err))
@@ -262,6 +248,7 @@ func (x *exportReader) checkpoint(signed []byte) error {
 	case c.Tree.N < x.tree.size:
 		return badCheckpoint(fmt.Errorf("line %d of the export: one of %d entries stands behind %d", x.number, c.Tree.N, x.tree.size))
 	}
+	x.cosigners.see(c, by)
 	return x.agree(c.Tree, "in the export")
 }
 
@@ -275,14 +262,14 @@ func (x *exportReader) agree(signed tlog.Tree, where string) error {
 	return nil
 }
 
-func (x *exportReader) end(h exportHeader) (Exported, error) {
+func (x *exportReader) end(h exportHeader) (Verified, error) {
 	switch {
 	case x.tree.size < h.Size:
-		return Exported{}, bad(x.tree.size, "is missing: the export ends before it and says that it has %d entries", h.Size)
+		return Verified{}, bad(x.tree.size, "is missing: the export ends before it and says that it has %d entries", h.Size)
 	case x.covered != x.tree.size || x.seen == 0:
-		return Exported{}, bad(x.covered, "and those after it are covered by no checkpoint: the export's last line is missing")
+		return Verified{}, bad(x.covered, "and those after it are covered by no checkpoint: the export's last line is missing")
 	case len(x.kept) > 0:
-		return Exported{}, bad(x.tree.size, "is missing: the export ends before it, and a checkpoint that was kept elsewhere covers %d entries", x.kept[len(x.kept)-1].N)
+		return Verified{}, bad(x.tree.size, "is missing: the export ends before it, and a checkpoint that was kept elsewhere covers %d entries", x.kept[len(x.kept)-1].N)
 	}
-	return Exported{Tree: x.tree.tree(), Checkpoints: x.seen}, nil
+	return Verified{Tree: x.tree.tree(), Checkpoints: x.seen, Cosigned: x.cosigners.by, Back: x.clock.back}, x.cosigners.check()
 }

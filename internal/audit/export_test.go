@@ -51,8 +51,8 @@ func (w *world) export() []byte {
 	return out.Bytes()
 }
 
-func (w *world) verifyExport(file []byte, kept ...[]byte) (audit.Exported, error) {
-	return audit.VerifyExport(bytes.NewReader(file), origin, w.keys, kept, nil)
+func (w *world) verifyExport(file []byte, kept ...[]byte) (audit.Verified, error) {
+	return audit.VerifyExport(bytes.NewReader(file), audit.Demands{Origin: origin, Keys: w.keys, Kept: kept})
 }
 
 func TestExportIsWhatTheLogIs(t *testing.T) {
@@ -64,12 +64,12 @@ func TestExportIsWhatTheLogIs(t *testing.T) {
 	w.grow(12) // after the latest checkpoint: not exported
 	file := w.export()
 	var seen []int64
-	got, err := audit.VerifyExport(bytes.NewReader(file), origin, w.keys, [][]byte{early}, func(r audit.Record) {
+	got, err := audit.VerifyExport(bytes.NewReader(file), audit.Demands{Origin: origin, Keys: w.keys, Kept: [][]byte{early}, See: func(r audit.Record) {
 		seen = append(seen, r.Index)
 		if want := r.Index%3 != 2; (r.Entry != nil) != want {
 			t.Errorf("entry %d: %v", r.Index, r.Entry)
 		}
-	})
+	}})
 	if err != nil || got.Tree.N != 11 || got.Checkpoints != 3 {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -178,7 +178,7 @@ func TestVerifyExportAgainstKept(t *testing.T) {
 	if _, err := w.verifyExport(short, other.checkpoint()); sealift.ReasonOf(err) != "checkpoint" {
 		t.Errorf("a checkpoint by another key: %v", err)
 	}
-	if _, err := audit.VerifyExport(bytes.NewReader(short), origin, other.keys, nil, nil); sealift.ReasonOf(err) != "checkpoint" {
+	if _, err := audit.VerifyExport(bytes.NewReader(short), audit.Demands{Origin: origin, Keys: other.keys}); sealift.ReasonOf(err) != "checkpoint" {
 		t.Errorf("another log key: %v", err)
 	}
 	// The same key signed another history.
@@ -232,13 +232,13 @@ func TestVerifyProof(t *testing.T) {
 		}
 		return err
 	})
-	index, tree, err := audit.VerifyProof(releaseLeaf(5), proof, origin, w.keys)
-	if err != nil || index != 5 || tree.N != 9 {
-		t.Fatalf("%d of %v, %v", index, tree, err)
+	index, verified, err := audit.VerifyProof(releaseLeaf(5), proof, audit.Demands{Origin: origin, Keys: w.keys})
+	if err != nil || index != 5 || verified.Tree.N != 9 {
+		t.Fatalf("%d of %v, %v", index, verified.Tree, err)
 	}
 	refused := func(what string, leaf, proof []byte, origin string, by *world) {
 		t.Helper()
-		if _, _, err := audit.VerifyProof(leaf, proof, origin, by.keys); sealift.KindOf(err) != sealift.KindIntegrity || sealift.ReasonOf(err) != "log" {
+		if _, _, err := audit.VerifyProof(leaf, proof, audit.Demands{Origin: origin, Keys: by.keys}); sealift.KindOf(err) != sealift.KindIntegrity || sealift.ReasonOf(err) != "log" {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -11,6 +11,28 @@ import (
 	"github.com/sealift/sealift/trust"
 )
 
+// Keys returns the log's name and the keys that may sign its checkpoints, as the
+// trust.json in tx names them.
+func Keys(ctx context.Context, tx store.DocumentTx) (origin string, keys note.Verifiers, err error) {
+	data, err := tx.Document(ctx, trust.TrustPath)
+	if err != nil {
+		return "", nil, err
+	}
+	anchors, err := trust.ParseTrust(data)
+	if err != nil {
+		return "", nil, err
+	}
+	var list []note.Verifier
+	for _, text := range anchors.Log.Keys {
+		key, err := note.NewVerifier(text)
+		if err != nil {
+			return "", nil, sealift.Errorf(sealift.KindInternal, "reading the log's keys", "%w", err)
+		}
+		list = append(list, key)
+	}
+	return trust.LogOrigin(anchors.Vault), note.VerifierList(list...), nil
+}
+
 // AppendLeaf adds a leaf as it is and returns its index.
 func AppendLeaf(ctx context.Context, tx store.AuditTx, leaf []byte) (int64, error) {
 	const op = "appending to the log"

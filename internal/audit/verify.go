@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sealift/sealift"
@@ -19,22 +18,28 @@ const verifyBatch = 256
 
 // Verify recomputes the log from its first leaf, compares every stored hash
 // with it, and the tree with every checkpoint of the store and with those that
-// were kept elsewhere, all signed by one of keys. It holds 40 bytes for each of
-// those, and a few leaves. It returns the tree that it computed.
+// were kept elsewhere. It holds 40 bytes for each of those, and a few leaves.
 //
 // Its error is of KindIntegrity: with reason "log" it names the first bad
 // entry, or the first entries among which there is one; with reason
-// "checkpoint" it is a checkpoint that does not verify.
-func Verify(ctx context.Context, tx store.AuditTx, origin string, keys note.Verifiers, kept ...[]byte) (tlog.Tree, error) {
-	v := verifier{ctx: ctx, tx: tx}
-	unread, err := v.readCheckpoints(origin, keys, kept)
+// "checkpoint" it is a checkpoint that does not verify; with reason "witness"
+// the newest checkpoint lacks cosignatures. What was verified comes with it, as
+// far as that goes.
+func Verify(ctx context.Context, tx store.AuditTx, d Demands) (Verified, error) {
+	v := verifier{ctx: ctx, tx: tx, Demands: d, cosigners: cosigners{quorum: d.Witnesses}}
+	unread, err := v.readCheckpoints()
 	if err != nil {
-		return tlog.Tree{}, err
+		return Verified{}, err
 	}
+	signed := len(v.signed)
 	if err := v.entries(); err != nil {
-		return tlog.Tree{}, err
+		return Verified{}, err
 	}
-	return v.tree.tree(), unread // a bad entry says more than a bad checkpoint
+	out := Verified{Tree: v.tree.tree(), Checkpoints: signed, Cosigned: v.cosigners.by, Back: v.clock.back}
+	if unread != nil { // a bad entry says more than a bad checkpoint
+		return out, unread
+	}
+	return out, v.cosigners.check()
 }
 
 const verifyOp = "verifying the log"
@@ -47,15 +52,18 @@ func bad(index int64, format string, args ...any) error {
 
 // verifier is one run of Verify.
 type verifier struct {
-	ctx    context.Context
-	tx     store.AuditTx
-	tree   spine
-	signed []tlog.Tree // what the checkpoints say of larger trees, by size
+	Demands
+	ctx       context.Context
+	tx        store.AuditTx
+	tree      spine
+	clock     clock
+	cosigners cosigners
+	signed    []tlog.Tree // what the checkpoints say of larger trees, by size
 }
 
 // readCheckpoints collects what checkpoints say. unread is about the first one
 // that does not verify; the others were read all the same.
-func (v *verifier) readCheckpoints(origin string, keys note.Verifiers, kept [][]byte) (unread, err error) {
+func (v *verifier) readCheckpoints() (unread, err error) {
 	for least := int64(0); ; {
 		stored, err := v.tx.Checkpoints(v.ctx, least, verifyBatch)
 		if err != nil {
@@ -65,27 +73,29 @@ func (v *verifier) readCheckpoints(origin string, keys note.Verifiers, kept [][]
 			break
 		}
 		for _, c := range stored {
-			if n := v.readCheckpoint(c.Note, origin, keys, &unread); n != c.Size && unread == nil {
-				unread = badCheckpoint(fmt.Errorf("the one kept for %d entries is of %d", c.Size, n))
+			read, by := v.readCheckpoint(c.Note, &unread)
+			if read.Tree.N != c.Size && unread == nil {
+				unread = badCheckpoint(fmt.Errorf("the one kept for %d entries is of %d", c.Size, read.Tree.N))
 			}
+			v.cosigners.see(read, by)
 			least = c.Size + 1
 		}
 	}
-	for _, signed := range kept {
-		v.readCheckpoint(signed, origin, keys, &unread)
+	for _, signed := range v.Kept {
+		v.readCheckpoint(signed, &unread)
 	}
 	slices.SortFunc(v.signed, func(a, b tlog.Tree) int { return cmp.Compare(a.N, b.N) })
 	return unread, nil
 }
 
-func (v *verifier) readCheckpoint(signed []byte, origin string, keys note.Verifiers, unread *error) (size int64) {
-	c, err := trust.ParseCheckpoint(signed, origin, keys)
+func (v *verifier) readCheckpoint(signed []byte, unread *error) (trust.Checkpoint, []trust.Cosignature) {
+	c, by, err := v.parse(signed)
 	if err != nil {
 		*unread = cmp.Or(*unread, badCheckpoint(err))
-		return 0
+		return trust.Checkpoint{}, nil
 	}
 	v.signed = append(v.signed, c.Tree)
-	return c.Tree.N
+	return c, by
 }
 
 func badCheckpoint(err error) error {
@@ -137,6 +147,10 @@ func (v *verifier) entry(row store.AuditEntry) error {
 		if first := row.Index + 1 - 1<<level; stored[level] != hashes[level] {
 			return bad(first, "or one up to %d was changed together with its hash: the hash over them is another", row.Index)
 		}
+	}
+	v.clock.see(row.Index, row.Leaf)
+	if v.See != nil {
+		v.See(recordOf(row.Index, row.Leaf))
 	}
 	return v.compare()
 }
@@ -203,22 +217,24 @@ func (s *spine) tree() tlog.Tree {
 	return tlog.Tree{N: s.size, Hash: root}
 }
 
-// VerifyProof checks that leaf stands in the log by a C2SP tlog-proof whose
-// checkpoint is signed by one of keys, and returns where. The error is
-// KindIntegrity with reason "log".
-func VerifyProof(leaf, proof []byte, origin string, keys note.Verifiers) (index int64, tree tlog.Tree, err error) {
+// VerifyProof checks that leaf stands in the log by a C2SP tlog-proof, and
+// returns where, and what its checkpoint is. The error is KindIntegrity with
+// reason "log", or "witness" where the checkpoint lacks cosignatures.
+func VerifyProof(leaf, proof []byte, d Demands) (index int64, v Verified, err error) {
 	p, err := trust.ParseProof(proof)
 	if err != nil {
-		return 0, tree, notProven(err)
+		return 0, v, notProven(err)
 	}
-	c, err := trust.ParseCheckpoint(p.Checkpoint, origin, keys)
+	c, by, err := d.parse(p.Checkpoint)
 	if err != nil {
-		return 0, tree, notProven(fmt.Errorf("its checkpoint: %w", err))
+		return 0, v, notProven(fmt.Errorf("its checkpoint: %w", err))
 	}
 	if err := tlog.CheckRecord(p.Hashes, c.Tree.N, c.Tree.Hash, p.Index, tlog.RecordHash(leaf)); err != nil {
-		return 0, tree, notProven(fmt.Errorf("the entry is not the one at %d: %w", p.Index, err))
+		return 0, v, notProven(fmt.Errorf("the entry is not the one at %d: %w", p.Index, err))
 	}
-	return p.Index, c.Tree, nil
+	cosigners := cosigners{quorum: d.Witnesses}
+	cosigners.see(c, by)
+	return p.Index, Verified{Tree: c.Tree, Checkpoints: 1, Cosigned: by}, cosigners.check()
 }
 
 func notProven(err error) error {

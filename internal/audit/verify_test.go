@@ -257,9 +257,9 @@ func TestVerifyAgrees(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			got, err := audit.Verify(ctx, tx, origin, w.keys)
-			if err == nil && (got != want || got.N != size) {
-				t.Errorf("got %v, want %v of %d entries", got, want, size)
+			got, err := audit.Verify(ctx, tx, audit.Demands{Origin: origin, Keys: w.keys})
+			if err == nil && (got.Tree != want || got.Tree.N != size) {
+				t.Errorf("got %v, want %v of %d entries", got.Tree, want, size)
 			}
 			return err
 		})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -121,7 +123,7 @@ func (w *world) verify(kept ...[]byte) error {
 	w.t.Helper()
 	ctx := w.t.Context()
 	return w.store.View(ctx, func(tx store.Tx) error {
-		_, err := audit.Verify(ctx, tx, origin, w.keys, kept...)
+		_, err := audit.Verify(ctx, tx, audit.Demands{Origin: origin, Keys: w.keys, Kept: kept})
 		return err
 	})
 }
@@ -157,4 +159,9 @@ func wantError(t *testing.T, err error, kind sealift.Kind, reason string) {
 	if sealift.KindOf(err) != kind || sealift.ReasonOf(err) != reason {
 		t.Errorf("got %v (%s, %q), want %s, %q", err, sealift.KindOf(err), sealift.ReasonOf(err), kind, reason)
 	}
+}
+
+// signatureLine is the line of a note with the signature.
+func signatureLine(by note.Signer, sig []byte) string {
+	return "— " + by.Name() + " " + base64.StdEncoding.EncodeToString(append(binary.BigEndian.AppendUint32(nil, by.KeyHash()), sig...)) + "\n"
 }

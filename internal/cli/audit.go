@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -13,15 +11,15 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/control/api"
-	"github.com/sealift/sealift/internal/installation"
 )
 
 type auditCmd struct {
-	List   auditListCmd   `cmd:"" help:"List entries of the log, the newest first."`
-	Export auditExportCmd `cmd:"" help:"Write the whole log into a file that can be verified without the server."`
-	Verify auditVerifyCmd `cmd:"" help:"Verify an export, a server's own rows, or one entry, offline."`
-	Prove  auditProveCmd  `cmd:"" help:"Write one entry, and the proof that it stands in the log."`
-	Key    auditKeyCmd    `cmd:"" help:"Print the log's keys, from metadata that is verified first. Keep them apart from the server."`
+	List      auditListCmd      `cmd:"" help:"List entries of the log, the newest first."`
+	Export    auditExportCmd    `cmd:"" help:"Write the whole log into a file that can be verified without the server."`
+	Verify    auditVerifyCmd    `cmd:"" help:"Verify an export, a server's own rows, or one entry, offline."`
+	Prove     auditProveCmd     `cmd:"" help:"Write one entry, and the proof that it stands in the log."`
+	Witnesses auditWitnessesCmd `cmd:"" help:"List who cosigns the log, and what each cosigned last."`
+	Key       auditKeyCmd       `cmd:"" help:"Print the log's keys, from metadata that is verified first. Keep them apart from the server."`
 }
 
 type auditListCmd struct {
@@ -202,74 +200,6 @@ func (c *auditKeyCmd) Run(ctx context.Context, std *IO) error {
 	return std.Print(map[string]any{"origin": origin, "keys": keys}, Println("%s", strings.Join(keys, "\n")))
 }
 
-type auditVerifyCmd struct {
-	File       string   `arg:"" optional:"" help:"What sealift audit export wrote."`
-	Data       string   `xor:"what" placeholder:"DIR" help:"In place of a file: a server's data folder, also while the server runs."`
-	Proof      string   `xor:"what" placeholder:"FILE" help:"In place of a file: a proof that sealift audit prove wrote; with --entry."`
-	Entry      string   `placeholder:"FILE" help:"The entry that --proof is of."`
-	Checkpoint []string `placeholder:"FILE" help:"A checkpoint that was kept elsewhere: what is verified must be, or begin with, what it was signed for. May be repeated."`
-	Keys       LogKeys  `embed:""`
-}
-
-// Run implements the command.
-func (c *auditVerifyCmd) Run(ctx context.Context, std *IO) error { return runAuditVerify(ctx, std, *c) }
-
-// auditVerdict is what was verified.
-type auditVerdict struct {
-	OK          bool   `json:"ok"`
-	Log         string `json:"log"`
-	Entries     int64  `json:"entries"`
-	Hash        string `json:"hash"`
-	Checkpoints int    `json:"checkpoints,omitempty"`
-	Index       *int64 `json:"index,omitempty"` // of the entry that was proven
-}
-
-func runAuditVerify(ctx context.Context, std *IO, opts auditVerifyCmd) error {
-	if what := cmp.Or(opts.Data, opts.Proof); (opts.File == "") == (what == "") {
-		return usage("name one of: a file, --data, --proof").WithHint("an export is made with: sealift audit export --out FILE")
-	}
-	if (opts.Proof == "") != (opts.Entry == "") {
-		return usage("--proof and --entry go together")
-	}
-	origin, keys, _, err := opts.Keys.open(ctx, std)
-	if err != nil {
-		return err
-	}
-	var kept [][]byte
-	for _, path := range opts.Checkpoint {
-		data, err := readBounded(path, "checkpoint", sealift.MaxProof, "name a file such as public/log/checkpoint in a server's data folder")
-		if err != nil {
-			return err
-		}
-		kept = append(kept, data)
-	}
-	verdict := auditVerdict{OK: true, Log: origin}
-	switch {
-	case opts.Data != "":
-		tree, err := installation.VerifyLog(ctx, opts.Data, origin, keys, kept...)
-		if err != nil {
-			return err
-		}
-		verdict.Entries, verdict.Hash = tree.N, tree.Hash.String()
-	case opts.Proof != "":
-		if err := verifyLogProof(opts, origin, keys, &verdict); err != nil {
-			return err
-		}
-	default:
-		if err := verifyExportFile(std, opts.File, origin, keys, kept, &verdict); err != nil {
-			return err
-		}
-	}
-	return std.Print(verdict, func(w io.Writer) error {
-		if verdict.Index != nil {
-			_, err := fmt.Fprintf(w, "verified: entry %d of %s, in a log of %d entries\n", *verdict.Index, origin, verdict.Entries)
-			return err
-		}
-		_, err := fmt.Fprintf(w, "verified: all %d entries of %s\n  hash %s\n", verdict.Entries, origin, verdict.Hash)
-		return err
-	})
-}
-
 type auditProveCmd struct {
 	Index int64      `arg:"" help:"The entry's index, as sealift audit list shows it."`
 	Out   string     `required:"" placeholder:"FILE" help:"Write the proof there, and the entry to FILE.entry."`
@@ -288,8 +218,12 @@ func runAuditProve(ctx context.Context, std *IO, opts auditProveCmd) error {
 	if err != nil {
 		return err
 	}
+	proof, err := cosignedProof(ctx, std, c, []byte(proven.Proof))
+	if err != nil {
+		return err
+	}
 	entry := opts.Out + ".entry"
-	for path, content := range map[string][]byte{opts.Out: []byte(proven.Proof), entry: proven.Leaf.Leaf} {
+	for path, content := range map[string][]byte{opts.Out: proof, entry: proven.Leaf.Leaf} {
 		if err := os.WriteFile(path, content, 0o600); err != nil { // entries are nobody's business
 			return sealift.Errorf(sealift.KindInvalid, "writing the proof", "%w", err).WithHint("choose an --out in a folder that you may write to")
 		}

@@ -8,8 +8,6 @@ import (
 	"io/fs"
 	"os"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/control/api"
@@ -77,7 +75,7 @@ func writeExport(ctx context.Context, std *IO, c *apiclient.Client, out io.Write
 	if err != nil {
 		return begun, err
 	}
-	signed := &checkpoints{client: c, last: begun.Checkpoint}
+	signed := &checkpoints{client: c, std: std, last: begun.Checkpoint}
 	for first := int64(0); first < size; {
 		leaves, err := c.Leaves(ctx, first)
 		if err != nil {
@@ -106,6 +104,7 @@ func writeExport(ctx context.Context, std *IO, c *apiclient.Client, out io.Write
 // checkpoints hands out the log's checkpoints as an export comes by them.
 type checkpoints struct {
 	client *apiclient.Client
+	std    *IO
 	last   api.Checkpoint // the one that the export ends with
 	ahead  []api.Checkpoint
 	asked  int64 // up to here all have been asked for
@@ -114,7 +113,11 @@ type checkpoints struct {
 // write writes the checkpoint of so many entries, if there is one.
 func (s *checkpoints) write(ctx context.Context, e *audit.Exporter, size int64) error {
 	if size == s.last.Size {
-		return e.Checkpoint([]byte(s.last.Note))
+		last, err := awaitCosigned(ctx, s.std, s.client, s.last)
+		if err != nil {
+			return err
+		}
+		return e.Checkpoint([]byte(last.Note))
 	}
 	if len(s.ahead) == 0 && s.asked < s.last.Size {
 		page, err := s.client.Checkpoints(ctx, max(size, s.asked))
@@ -136,10 +139,10 @@ func (s *checkpoints) write(ctx context.Context, e *audit.Exporter, size int64) 
 	return e.Checkpoint([]byte(note))
 }
 
-func verifyExportFile(std *IO, path, origin string, keys note.Verifiers, kept [][]byte, verdict *auditVerdict) error {
+func verifyExportFile(std *IO, path string, d audit.Demands) (audit.Verified, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return sealift.Errorf(sealift.KindNotFound, "reading an export", "%w", err).WithHint("make one with: sealift audit export --out FILE")
+		return audit.Verified{}, sealift.Errorf(sealift.KindNotFound, "reading an export", "%w", err).WithHint("make one with: sealift audit export --out FILE")
 	}
 	defer f.Close()
 	total := int64(0)
@@ -148,12 +151,7 @@ func verifyExportFile(std *IO, path, origin string, keys note.Verifiers, kept []
 	}
 	bar := std.Progress("verifying", total, term.InBytes)
 	defer bar.Finish()
-	got, err := audit.VerifyExport(&countingReader{f, bar}, origin, keys, kept, nil)
-	if err != nil {
-		return err
-	}
-	verdict.Entries, verdict.Hash, verdict.Checkpoints = got.Tree.N, got.Tree.Hash.String(), got.Checkpoints
-	return nil
+	return audit.VerifyExport(&countingReader{f, bar}, d)
 }
 
 // countingReader draws what is read.
@@ -169,19 +167,14 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func verifyLogProof(opts auditVerifyCmd, origin string, keys note.Verifiers, verdict *auditVerdict) error {
+func verifyLogProof(opts auditVerifyCmd, d audit.Demands) (index int64, v audit.Verified, err error) {
 	proof, err := readBounded(opts.Proof, "proof", sealift.MaxProof, "write it with: sealift audit prove INDEX --out FILE")
 	if err != nil {
-		return err
+		return 0, v, err
 	}
 	leaf, err := readBounded(opts.Entry, "entry", sealift.MaxTarget, fmt.Sprintf("sealift audit prove wrote it beside the proof: %s.entry", opts.Proof))
 	if err != nil {
-		return err
+		return 0, v, err
 	}
-	index, tree, err := audit.VerifyProof(leaf, proof, origin, keys)
-	if err != nil {
-		return err
-	}
-	verdict.Index, verdict.Entries, verdict.Hash = &index, tree.N, tree.Hash.String()
-	return nil
+	return audit.VerifyProof(leaf, proof, d)
 }

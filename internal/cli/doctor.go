@@ -61,6 +61,7 @@ func runDoctor(ctx context.Context, std *IO, opts doctorCmd) error {
 		d.root(ctx)
 		d.keys(ctx)
 		d.tokens(ctx)
+		d.witnesses(ctx)
 	}
 	failed := 0
 	var rows [][]string

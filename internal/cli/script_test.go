@@ -39,6 +39,8 @@ import (
 //	lossy NAME N METHOD SUFFIX   set $NAME to a way to the server on which N answers
 //	                             to METHOD …SUFFIX get lost; or, with a last word
 //	                             unasked, N requests
+//	witness NAME LOGKEYS FILE    start a witness of the log whose keys are in LOGKEYS,
+//	                             and add a line for it to FILE
 //	world, attack                see world_test.go
 func TestScripts(t *testing.T) {
 	fixtures := newFixtures(t)
@@ -65,6 +67,7 @@ func TestScripts(t *testing.T) {
 			"reachable":  cmdReachable,
 			"selfsigned": cmdSelfSigned,
 			"settoken":   cmdSetToken,
+			"witness":    cmdWitness,
 			"world":      cmdWorld,
 		},
 		RequireExplicitExec: true,

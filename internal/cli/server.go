@@ -14,6 +14,7 @@ import (
 	"github.com/sealift/sealift/internal/config"
 	"github.com/sealift/sealift/internal/installation"
 	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/internal/witness"
 )
 
 type serverCmd struct {
@@ -23,6 +24,7 @@ type serverCmd struct {
 	TLSKey      string            `name:"tls-key" placeholder:"FILE" help:"Its private key, PEM."`
 	BehindProxy bool              `help:"A proxy on the way terminates TLS: allow a non-loopback address without it."`
 	Timestamp   time.Duration     `name:"timestamp-life" default:"72h" placeholder:"DURATION" help:"How long devices take the newest metadata for current, 24h to 168h: what a stopped server may cost, and what an attacker who withholds updates may gain."`
+	Witnesses   string            `placeholder:"FILE" help:"Who is asked to cosign the log: a line each with a witness's verifier key and the URL before its /add-checkpoint (C2SP tlog-witness)."`
 	Passphrases PassphraseOptions `embed:""`
 }
 
@@ -40,12 +42,16 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 	if err != nil {
 		return err
 	}
+	peers, err := readWitnesses(opts.Witnesses)
+	if err != nil {
+		return err
+	}
 	// A crash must leave no keys on disk. Before they are in memory.
 	if err := vault.HardenProcess(); err != nil {
 		return err
 	}
 	log := newLog(std)
-	i, err := installation.Open(ctx, opts.Data, installation.Options{Now: std.Now, Log: log, TimestampLife: opts.Timestamp})
+	i, err := installation.Open(ctx, opts.Data, installation.Options{Now: std.Now, Log: log, TimestampLife: opts.Timestamp, Witnesses: peers})
 	if err != nil {
 		return err
 	}
@@ -65,6 +71,18 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 	std.Note("serving on %s://%s", scheme, listener.Addr())
 	log.Info("serving", "address", listener.Addr().String(), "tls", settings.TLS != nil)
 	return i.Serve(ctx, listener, settings, std.Build.Version)
+}
+
+// readWitnesses reads the file that names them; no name is none.
+func readWitnesses(path string) ([]witness.Peer, error) {
+	if path == "" {
+		return nil, nil
+	}
+	data, err := readBounded(path, "witnesses", sealift.MaxTarget, "name a file that says who cosigns the log, or leave --witnesses away")
+	if err != nil {
+		return nil, err
+	}
+	return witness.ParsePeers(data)
 }
 
 // newLog writes what happens to stderr: as JSON where --json was given.

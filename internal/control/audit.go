@@ -116,6 +116,25 @@ func (h *handler) ListCheckpoints(w http.ResponseWriter, r *http.Request, params
 	})
 }
 
+// ListWitnesses implements GET /audit/witnesses.
+func (h *handler) ListWitnesses(w http.ResponseWriter, r *http.Request) {
+	h.do(w, r, access.ReadLog, noApp, http.StatusOK, func(by access.Caller) (any, error) {
+		list, err := h.Witnesses.Witnesses(r.Context(), by)
+		return api.WitnessList{Witnesses: each(list, witnessOut)}, err
+	})
+}
+
+func witnessOut(w service.Witness) api.Witness {
+	out := api.Witness{Name: w.Name, Key: w.Key, URL: w.URL, Size: w.Size, Reason: w.Reason, Problem: w.Problem}
+	if !w.Cosigned.IsZero() {
+		out.Cosigned = &w.Cosigned
+	}
+	if !w.Since.IsZero() {
+		out.Since = &w.Since
+	}
+	return out
+}
+
 // ProveEntry implements GET /audit/proofs/{index}.
 func (h *handler) ProveEntry(w http.ResponseWriter, r *http.Request, index api.EntryIndex) {
 	h.do(w, r, access.ReadLog, noApp, http.StatusOK, func(by access.Caller) (any, error) {

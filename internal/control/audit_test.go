@@ -40,6 +40,12 @@ func (s *services) Checkpoints(_ context.Context, by access.Caller, least int64)
 	return []service.Checkpoint{check1}, s.note(by, least)
 }
 
+var witness1 = service.Witness{Name: "w", Key: "w+1+k", URL: "https://w", Size: 5, Cosigned: time.Unix(5, 0).UTC(), Reason: "away", Problem: "gone", Since: time.Unix(6, 0).UTC()}
+
+func (s *services) Witnesses(_ context.Context, by access.Caller) ([]service.Witness, error) {
+	return []service.Witness{witness1, {Name: "x"}}, s.note(by)
+}
+
 func (s *services) Prove(_ context.Context, by access.Caller, index int64) (audit.Stored, []byte, error) {
 	return leaf1, []byte("proof\n"), s.note(by, index)
 }
@@ -87,6 +93,11 @@ func TestLogParts(t *testing.T) {
 	checkpoints, err := c.Checkpoints(t.Context(), 3)
 	check(t, "checkpoints", err, checkpoints, []api.Checkpoint{{Size: 5, Note: "note\n"}})
 	check(t, "asked", nil, f.services.last()[1:], []any{int64(3)})
+	witnesses, err := c.Witnesses(t.Context())
+	check(t, "witnesses", err, witnesses, []api.Witness{
+		{Name: "w", Key: "w+1+k", URL: "https://w", Size: 5, Cosigned: &witness1.Cosigned, Reason: "away", Problem: "gone", Since: &witness1.Since}, {Name: "x"},
+	})
+	check(t, "asked", nil, f.services.last(), []any{caller(access.RoleAuditor)})
 	proven, err := c.ProveEntry(t.Context(), 4)
 	check(t, "proof", err, proven, api.ProvenEntry{Leaf: leaf, Proof: "proof\n"})
 	check(t, "asked", nil, f.services.last()[1:], []any{int64(4)})

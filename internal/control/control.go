@@ -53,6 +53,7 @@ type Services struct {
 	Releases   service.Releases
 	Roots      service.Roots
 	Log        service.Log
+	Witnesses  service.Witnesses
 	Tokens     service.Tokens
 	Keys       service.Keys
 }

@@ -4,12 +4,9 @@ import (
 	"context"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/store"
-	"github.com/sealift/sealift/trust"
 )
 
 // checkPeriod is how often a running server verifies its whole log: a million
@@ -21,29 +18,16 @@ const checkPeriod = 24 * time.Hour
 // vault's back; whoever changes trust.json and signs the log anew is found only
 // with what was kept elsewhere. The error is that of audit.Verify, which names
 // the first bad entry.
-func (i *Installation) CheckLog(ctx context.Context) (entries int64, err error) {
+func (i *Installation) CheckLog(ctx context.Context) (verified audit.Verified, err error) {
 	err = i.store.View(ctx, func(tx store.Tx) error {
-		data, err := tx.Document(ctx, trust.TrustPath)
+		origin, keys, err := audit.Keys(ctx, tx)
 		if err != nil {
 			return err
 		}
-		anchors, err := trust.ParseTrust(data)
-		if err != nil {
-			return err
-		}
-		var keys []note.Verifier
-		for _, text := range anchors.Log.Keys {
-			key, err := note.NewVerifier(text)
-			if err != nil {
-				return sealift.Errorf(sealift.KindInternal, "reading the log's keys", "%w", err)
-			}
-			keys = append(keys, key)
-		}
-		tree, err := audit.Verify(ctx, tx, trust.LogOrigin(anchors.Vault), note.VerifierList(keys...))
-		entries = tree.N
+		verified, err = audit.Verify(ctx, tx, audit.Demands{Origin: origin, Keys: keys})
 		return err
 	})
-	return entries, err
+	return verified, err
 }
 
 // watchLog checks the log now and every checkPeriod until ctx ends. The server
@@ -54,13 +38,16 @@ func (i *Installation) watchLog(ctx context.Context) {
 	tick := time.NewTicker(checkPeriod)
 	defer tick.Stop()
 	for {
-		switch entries, err := i.CheckLog(ctx); {
+		switch verified, err := i.CheckLog(ctx); {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
 			i.log.Error("the log does not hold: somebody changed the database", "error", err, "hint", sealift.HintOf(err))
 		default:
-			i.log.Info("the log holds", "entries", entries)
+			i.log.Info("the log holds", "entries", verified.Tree.N)
+			if back := verified.Back; back != nil {
+				i.log.Warn("the clock went back", "entry", back.Index, "time", back.Time, "after", back.Before)
+			}
 		}
 		select {
 		case <-ctx.Done():

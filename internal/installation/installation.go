@@ -28,6 +28,7 @@ import (
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/store/sqlite"
 	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/internal/witness"
 )
 
 // Installation is an opened data folder. Its vault starts sealed.
@@ -36,6 +37,7 @@ type Installation struct {
 	Releases *release.Service
 	Desk     *fleet.Desk
 
+	witnesses *witness.Keeper
 	data      *config.Data
 	store     store.Store
 	published *blob.Folder
@@ -50,6 +52,8 @@ type Options struct {
 	// TimestampLife is how long a signed timestamp is good for; 0 for
 	// sealift.TimestampLife.
 	TimestampLife time.Duration
+	// Witnesses are asked to cosign the log while the installation serves.
+	Witnesses []witness.Peer
 }
 
 // Open opens a data folder that Found made, and keeps every other process out
@@ -92,10 +96,12 @@ func open(ctx context.Context, data *config.Data, o Options) (*Installation, err
 		return nil, errors.Join(err, db.Close())
 	}
 	v := vault.New(db)
+	releases := release.New(release.Config{Store: db, Vault: v, Published: published, Now: o.Now, TimestampLife: o.TimestampLife})
 	return &Installation{
 		Vault: v, data: data, store: db, published: published, now: o.Now, log: o.Log,
-		Releases: release.New(release.Config{Store: db, Vault: v, Published: published, Now: o.Now, TimestampLife: o.TimestampLife}),
-		Desk:     fleet.New(db, v, o.Now),
+		Releases:  releases,
+		Desk:      fleet.New(db, v, o.Now),
+		witnesses: witness.New(witness.Config{Store: db, Peers: o.Witnesses, Publish: releases.Flush, Now: o.Now, Log: o.Log}),
 	}, nil
 }
 
@@ -122,6 +128,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Releases:   i.Releases,
 		Roots:      i.Releases,
 		Log:        release.NewJournal(i.Releases),
+		Witnesses:  i.witnesses,
 		Tokens:     people.New(i.store, i.Vault, i.now),
 		Keys:       custody.New(i.store, i.Vault, i.now),
 	}, control.Options{Version: version, Log: i.log, Address: address}))

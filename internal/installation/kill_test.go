@@ -170,7 +170,7 @@ func (b *bench) verifyWhole() int {
 	checkpoint, err := os.ReadFile(filepath.Join(b.dir, "data", "public", "log", "checkpoint"))
 	b.check(err)
 	b.check(db.View(b.Context(), func(tx store.Tx) error {
-		if _, err := audit.Verify(b.Context(), tx, trust.LogOrigin(anchors.Vault), note.VerifierList(keys...), checkpoint); err != nil {
+		if _, err := audit.Verify(b.Context(), tx, audit.Demands{Origin: trust.LogOrigin(anchors.Vault), Keys: note.VerifierList(keys...), Kept: [][]byte{checkpoint}}); err != nil {
 			return err
 		}
 		waiting, err := tx.Outbox(b.Context(), 1)

@@ -8,9 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
-
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/audit"
@@ -22,17 +19,17 @@ import (
 )
 
 // VerifyLog verifies the log in a data folder, against its own checkpoints and
-// those that were kept elsewhere, all signed by one of keys. A server may run
-// on the folder meanwhile: what is verified is one state of it. Errors are
-// those of audit.Verify, and KindNotFound where there is no vault.
-func VerifyLog(ctx context.Context, dir, origin string, keys note.Verifiers, kept ...[]byte) (tree tlog.Tree, err error) {
+// what else is demanded. A server may run on the folder meanwhile: what is
+// verified is one state of it. Errors are those of audit.Verify, and
+// KindNotFound where there is no vault.
+func VerifyLog(ctx context.Context, dir string, d audit.Demands) (verified audit.Verified, err error) {
 	err = openBeside(ctx, dir, func(db store.Store) error {
 		return db.View(ctx, func(tx store.Tx) error {
-			tree, err = audit.Verify(ctx, tx, origin, keys, kept...)
+			verified, err = audit.Verify(ctx, tx, d)
 			return err
 		})
 	})
-	return tree, err
+	return verified, err
 }
 
 // WithVault runs fn with the vault of a data folder, sealed. A server may run on

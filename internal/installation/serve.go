@@ -18,8 +18,8 @@ import (
 // drain is how long a stopping server lets requests in progress go on.
 const drain = 10 * time.Second
 
-// Serve answers on listener, keeps what is signed fresh and checks the log, until
-// ctx ends. To keep it fresh the vault must be unsealed; what cannot be done is
+// Serve answers on listener, keeps what is signed fresh, has the log cosigned and
+// checks it, until ctx ends. To keep it fresh the vault must be unsealed; what cannot be done is
 // logged and tried again.
 func (i *Installation) Serve(ctx context.Context, listener net.Listener, settings config.Server, version string) error {
 	server := edge.NewServer(i.Handler(version, settings.ClientAddress), i.log)
@@ -31,6 +31,7 @@ func (i *Installation) Serve(ctx context.Context, listener net.Listener, setting
 	defer func() { cancel(); background.Wait() }()
 	background.Go(func() { i.keep(ctx) })
 	background.Go(func() { i.watchLog(ctx) })
+	background.Go(func() { i.witnesses.Run(ctx) })
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()

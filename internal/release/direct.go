@@ -129,7 +129,7 @@ func outLog(ctx context.Context, tx store.DocumentTx, checkpoint []byte, tiles [
 			return err
 		}
 	}
-	return tx.AppendOutbox(ctx, checkpointKey, checkpoint)
+	return tx.AppendOutbox(ctx, trust.CheckpointPath, checkpoint)
 }
 
 // trustOf reads the trust.json that devices have now.

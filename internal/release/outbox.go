@@ -9,6 +9,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/trust"
 	"github.com/sealift/sealift/trust/tufrepo"
 )
 
@@ -76,8 +77,5 @@ func (s *Service) put(ctx context.Context, file store.Outgoing) error {
 
 // isPointer reports whether a file leads devices to others.
 func isPointer(key string) bool {
-	return key == tufrepo.MetadataPath("timestamp", 0) || key == checkpointKey
+	return key == tufrepo.MetadataPath("timestamp", 0) || key == trust.CheckpointPath
 }
-
-// checkpointKey is where the log's newest checkpoint is published.
-const checkpointKey = "log/checkpoint"

@@ -1217,6 +1217,40 @@ type TokenList struct {
 // Example: 1.4.0
 type Version = string
 
+// Witness defines model for Witness.
+type Witness struct {
+	// Cosigned When that was, by its own clock.
+	Cosigned *time.Time `json:"cosigned,omitempty"`
+
+	// Key Its verifier key, as C2SP signed-note has it.
+	Key string `json:"key"`
+
+	// Name Example: witness.example/w1
+	Name string `json:"name"`
+
+	// Problem The same for people.
+	Problem string `json:"problem,omitempty"`
+
+	// Reason Why it did not cosign when it was asked last; absent if it did.
+	//
+	// Example: fork
+	Reason string `json:"reason,omitempty"`
+
+	// Since Since when.
+	Since *time.Time `json:"since,omitempty"`
+
+	// Size How many entries the checkpoint has that it cosigned last; 0 for none.
+	Size EntryIndex `json:"size"`
+
+	// URL Where it is asked, as C2SP tlog-witness says.
+	URL string `json:"url"`
+}
+
+// WitnessList defines model for WitnessList.
+type WitnessList struct {
+	Witnesses []Witness `json:"witnesses"`
+}
+
 // InApp Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
 //
 // Example: com.acme.shop
@@ -1706,6 +1740,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /audit/proofs/{index} (the `ProveEntry` operationId).
 	ProveEntry(ctx context.Context, index EntryIndex, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListWitnesses Who cosigns the log, and what each cosigned last
+	//
+	// Roles: owner, security_officer, auditor. In the order in which the server
+	// was told of them; none where it was told of none.
+	//
+	// Corresponds with GET /audit/witnesses (the `ListWitnesses` operationId).
+	ListWitnesses(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDenials What devices refuse at once, and what they refused once
 	//
@@ -2378,6 +2420,24 @@ func (c *Client) ListLeaves(ctx context.Context, params *ListLeavesParams, reqEd
 // Corresponds with GET /audit/proofs/{index} (the `ProveEntry` operationId).
 func (c *Client) ProveEntry(ctx context.Context, index EntryIndex, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewProveEntryRequest(c.Server, index)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListWitnesses Who cosigns the log, and what each cosigned last
+//
+// Roles: owner, security_officer, auditor. In the order in which the server
+// was told of them; none where it was told of none.
+//
+// Corresponds with GET /audit/witnesses (the `ListWitnesses` operationId).
+func (c *Client) ListWitnesses(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListWitnessesRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -3703,6 +3763,33 @@ func NewProveEntryRequest(server string, index EntryIndex) (*http.Request, error
 	return req, nil
 }
 
+// NewListWitnessesRequest constructs an http.Request for the ListWitnesses method
+func NewListWitnessesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/audit/witnesses")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListDenialsRequest constructs an http.Request for the ListDenials method
 func NewListDenialsRequest(server string) (*http.Request, error) {
 	var err error
@@ -4199,6 +4286,9 @@ type ServerInterface interface {
 	// ProveEntry A proof that one entry stands in the log
 	// (GET /audit/proofs/{index})
 	ProveEntry(w http.ResponseWriter, r *http.Request, index EntryIndex)
+	// ListWitnesses Who cosigns the log, and what each cosigned last
+	// (GET /audit/witnesses)
+	ListWitnesses(w http.ResponseWriter, r *http.Request)
 	// ListDenials What devices refuse at once, and what they refused once
 	// (GET /denials)
 	ListDenials(w http.ResponseWriter, r *http.Request)
@@ -5013,6 +5103,20 @@ func (siw *ServerInterfaceWrapper) ProveEntry(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// ListWitnesses operation middleware
+func (siw *ServerInterfaceWrapper) ListWitnesses(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListWitnesses(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListDenials operation middleware
 func (siw *ServerInterfaceWrapper) ListDenials(w http.ResponseWriter, r *http.Request) {
 
@@ -5387,6 +5491,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/audit/exports", wrapper.BeginExport)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/leaves", wrapper.ListLeaves)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/checkpoints", wrapper.ListCheckpoints)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/witnesses", wrapper.ListWitnesses)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/proofs/{index}", wrapper.ProveEntry)
 
 	return m

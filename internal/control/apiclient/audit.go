@@ -35,6 +35,12 @@ func (c *Client) Checkpoints(ctx context.Context, least int64) ([]api.Checkpoint
 	return list.Checkpoints, err
 }
 
+// Witnesses returns who cosigns the log.
+func (c *Client) Witnesses(ctx context.Context) ([]api.Witness, error) {
+	list, err := decoded[api.WitnessList](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.ListWitnesses(ctx) })
+	return list.Witnesses, err
+}
+
 // ProveEntry returns one entry with the proof that it stands in the log.
 func (c *Client) ProveEntry(ctx context.Context, index int64) (api.ProvenEntry, error) {
 	return decoded[api.ProvenEntry](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.ProveEntry(ctx, index) })

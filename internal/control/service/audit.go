@@ -50,3 +50,22 @@ type LogExport struct {
 	Keys       []string // verifier keys of the log, as trust.json has them
 	Checkpoint Checkpoint
 }
+
+// Witnesses are who cosigns the log.
+type Witnesses interface {
+	// Witnesses returns what is known of each, in the order in which the server
+	// was told of them.
+	Witnesses(ctx context.Context, by access.Caller) ([]Witness, error)
+}
+
+// Witness is a witness of the log and how it stands with it.
+type Witness struct {
+	Name     string
+	Key      string    // its verifier key (C2SP signed-note, type 4)
+	URL      string    // where it is asked
+	Size     int64     // entries that it cosigned last; 0 for none
+	Cosigned time.Time // when, by its own clock; zero for never
+	Reason   string    // why it did not cosign when it was asked last; "" if it did
+	Problem  string    // the same for people
+	Since    time.Time // since when; zero where there is no problem
+}
