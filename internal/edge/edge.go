@@ -38,6 +38,7 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/blob"
 	"github.com/sealift/sealift/internal/control/problem"
+	"github.com/sealift/sealift/internal/throttle"
 )
 
 // Desk answers the messages of devices.
@@ -67,12 +68,12 @@ type handler struct {
 	log     *slog.Logger
 	address func(*http.Request) string
 
-	throttle throttle
+	throttle *throttle.Throttle
 }
 
 // New returns the handler of everything in the package comment.
 func New(store blob.Store, desk Desk, options Options) http.Handler {
-	h := &handler{store: store, desk: desk, log: options.Log, address: options.Address}
+	h := &handler{store: store, desk: desk, log: options.Log, address: options.Address, throttle: throttle.New(sealift.MessagesPerMinute)}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -113,7 +114,7 @@ func (h *handler) devices(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	address := h.address(r)
-	if wait, ok := h.throttle.admit(address, time.Now()); !ok {
+	if wait, ok := h.throttle.Admit(address, time.Now()); !ok {
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
 		h.fail(w, r, sealift.Errorf(sealift.KindExhausted, "taking a device's message", "more than %d a minute come from this network", sealift.MessagesPerMinute).
 			WithReason(problem.ReasonRate).WithHint("wait a minute"))

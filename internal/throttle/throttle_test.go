@@ -1,4 +1,4 @@
-package edge
+package throttle
 
 import (
 	"fmt"
@@ -9,15 +9,15 @@ import (
 )
 
 func TestThrottle(t *testing.T) {
-	var th throttle
+	th := New(sealift.MessagesPerMinute)
 	now := time.Unix(1_800_000_000, 0)
-	send := func(address string) bool { _, ok := th.admit(address, now); return ok }
+	send := func(address string) bool { _, ok := th.Admit(address, now); return ok }
 	for i := range sealift.MessagesPerMinute {
 		if !send("192.0.2.1") {
 			t.Fatalf("message %d was refused", i)
 		}
 	}
-	if wait, ok := th.admit("192.0.2.1", now.Add(20*time.Second)); ok || wait != 40*time.Second {
+	if wait, ok := th.Admit("192.0.2.1", now.Add(20*time.Second)); ok || wait != 40*time.Second {
 		t.Errorf("one too many: %v, wait %v", ok, wait)
 	}
 	if send("::ffff:192.0.2.1") {
@@ -46,11 +46,11 @@ func TestThrottle(t *testing.T) {
 // TestThrottleIsBounded: addresses without end share one count, so that they
 // cost neither memory nor a way around.
 func TestThrottleIsBounded(t *testing.T) {
-	var th throttle
+	th := New(sealift.MessagesPerMinute)
 	now := time.Unix(1_800_000_000, 0)
 	admitted := 0
 	for i := range sealift.MaxThrottled + 10*sealift.MessagesPerMinute {
-		if _, ok := th.admit(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), now); ok {
+		if _, ok := th.Admit(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), now); ok {
 			admitted++
 		}
 	}
