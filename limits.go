@@ -150,6 +150,20 @@ const (
 	// of the seal record.
 	MinShareThreshold = 2
 	MaxShares         = 20
+	// UnsealsPerMinute is how often one network may try to open a vault over the
+	// API, where nobody is signed in: people who read 20 shares to one another at
+	// one desk get there in two minutes. PassphrasesPerMinute bounds what is tried
+	// from everywhere together of passphrases and recovery keys, each of which costs
+	// an Argon2id: a quarter of the time of two cores. Whoever is on the server's own
+	// machine is not counted with the others, and so never locked out by them.
+	UnsealsPerMinute     = 12
+	PassphrasesPerMinute = 60
+	// MaxUnsealEntries is how many failures of an hour have an entry in the log
+	// each; the others share one.
+	MaxUnsealEntries = 20
+	// MaxUnsealBody bounds the body of such a request: a passphrase of
+	// MaxPassphrase bytes in JSON.
+	MaxUnsealBody = 8 << 10
 	// MaxTokenURI bounds the PKCS#11 URI of a key in a token; those that name
 	// every attribute have 300 bytes.
 	MaxTokenURI = 1 << 10
@@ -208,6 +222,9 @@ const (
 	// no transfer that a device goes on with, at MinRate, is cut off.
 	TransferTimeout = MinRateWindow
 	TransferPiece   = 32 << 10
+	// ShareLife is how long a share that somebody gave waits in memory for the
+	// next one: time to ring up whoever holds it.
+	ShareLife = 15 * time.Minute
 	// MaxTokenLife bounds how long an access or enrolment token is good for: what
 	// nobody renews within a year, nobody remembers.
 	MaxTokenLife = 366 * 24 * time.Hour

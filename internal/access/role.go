@@ -38,6 +38,7 @@ const (
 	ListKeys       Action = "key.list"        // never their private halves
 	ChangeKeys     Action = "key.change"      // suspend and restore keys
 	ManageTokens   Action = "token.manage"    // make and revoke access tokens
+	SealVault      Action = "vault.seal"      // stop everything
 )
 
 type grants map[Action]bool
@@ -48,11 +49,13 @@ var table = map[Role]grants{
 		ListApps: true, CreateApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
 		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
+		SealVault: true,
 	},
 	RoleSecurityOfficer: {
 		ListApps: true, OpenEnrolment: true, ListChannels: true,
 		IssueEnrolment: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
+		SealVault: true,
 	},
 	RoleReleaseManager: {
 		ListApps: true, CreateApp: true, ListChannels: true, CreateChannel: true,

@@ -30,6 +30,7 @@ token.list        yes    yes               no               no         yes      
 token.manage      yes    yes               no               no         no       no
 key.list          yes    yes               no               no         yes      no
 key.change        yes    yes               no               no         no       no
+vault.seal        yes    yes               no               no         no       no
 `
 
 func TestEveryCell(t *testing.T) {

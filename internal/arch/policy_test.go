@@ -25,7 +25,7 @@ const layers = `
 	trust/tufrepo, client < sealifttest;
 
 	# What the server stands on: rows, blobs, the log.
-	sealift < internal/config, internal/term, internal/blob, internal/store;
+	sealift < internal/config, internal/term, internal/throttle, internal/blob, internal/store;
 	internal/blob < internal/blob/blobtest;
 	internal/pkcs11 < internal/pkcs11/pkcs11test;
 	internal/store < internal/store/storetest, internal/store/sqlstore;
@@ -40,11 +40,11 @@ const layers = `
 	trust/tufrepo < internal/ceremony;
 	internal/access < internal/control/service;
 	internal/audit, internal/control/service < internal/witness;
-	rollout, internal/vault, internal/control/service, internal/ceremony < internal/release, internal/fleet, internal/people, internal/custody < internal/watch;
+	rollout, internal/throttle, internal/vault, internal/control/service, internal/ceremony < internal/release, internal/fleet, internal/people, internal/custody, internal/sealing < internal/watch;
 
 	# The two doors. The edge holds no key and sees no package that does.
 	sealift < api, internal/control/problem, internal/control/api;
-	internal/control/problem, rollout, bundle, internal/audit, internal/blob, internal/config < internal/edge;
+	internal/control/problem, rollout, bundle, internal/audit, internal/blob, internal/config, internal/throttle < internal/edge;
 	internal/control/api, internal/control/problem < internal/control/apiclient;
 	api, internal/control/api, internal/control/problem, internal/config, internal/watch < internal/control < internal/web;
 

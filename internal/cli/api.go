@@ -47,6 +47,16 @@ func (o APIOptions) Open(std *IO) (*API, error) {
 	return &API{Base: base, client: newHTTPClient(dialStarting(waiting)), token: token, agent: "sealift/" + std.Build.Version}, nil
 }
 
+// OpenUnsigned is Open for what needs no token, and sends none.
+func (o APIOptions) OpenUnsigned(std *IO) (*API, error) {
+	base, err := o.base(std)
+	if err != nil {
+		return nil, err
+	}
+	waiting := func(address string) { std.Note("waiting for a server at %s", address) }
+	return &API{Base: base, client: newHTTPClient(dialStarting(waiting)), agent: "sealift/" + std.Build.Version}, nil
+}
+
 func (o APIOptions) base(std *IO) (*url.URL, error) {
 	const op = "finding the server"
 	text := o.Server
@@ -138,7 +148,9 @@ func newHTTPClient(d dial) *http.Client {
 // error is KindNetwork and says what to look at; where the caller gave up, it
 // is as it is; what a server answers is for apiclient to read.
 func (a *API) Do(req *http.Request) (*http.Response, error) {
-	req.Header.Set("Authorization", "Bearer "+string(a.token.Bytes()))
+	if token := a.token.Bytes(); len(token) > 0 {
+		req.Header.Set("Authorization", "Bearer "+string(token))
+	}
 	req.Header.Set("User-Agent", a.agent)
 	resp, err := a.client.Do(req)
 	if err != nil && req.Context().Err() == nil {

@@ -61,7 +61,7 @@ type root struct {
 	Demo    demoCmd    `cmd:"" help:"Show it all on this machine: publish, update, attack, refuse."`
 	Init    initCmd    `cmd:"" help:"Found an installation: the server's data, and people's keys above it."`
 	Server  serverCmd  `cmd:"" help:"Serve devices and people."`
-	Vault   vaultCmd   `cmd:"" help:"Exchange what opens the vault, and prove that it can be recovered."`
+	Vault   vaultCmd   `cmd:"" help:"Open and seal the vault, exchange what opens it, and prove that it can be recovered."`
 	App     appCmd     `cmd:"" help:"Make and list apps."`
 	Channel channelCmd `cmd:"" help:"Make and list the channels of an app."`
 	Enrol   enrolCmd   `cmd:"" help:"Let devices enrol."`

@@ -11,6 +11,7 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/control/api"
 	"github.com/sealift/sealift/internal/control/apiclient"
+	"github.com/sealift/sealift/internal/vault"
 )
 
 type doctorCmd struct {
@@ -55,7 +56,7 @@ func runDoctor(ctx context.Context, std *IO, opts doctorCmd) error {
 	d.found("server", stateOK, "version %s, vault %s", status.Version, status.Vault)
 	d.metadata(ctx)
 	if status.Sealed {
-		d.found("vault", stateFailed, "it is sealed: nothing is signed, nobody is answered").Hint = "start the server with the vault's passphrase"
+		d.sealed(status)
 	} else {
 		d.found("vault", stateOK, "unsealed")
 		d.root(ctx)
@@ -97,6 +98,8 @@ type doctor struct {
 	server   *API
 	now      time.Time
 	findings []*finding
+
+	timestamp signedPart // as metadata found it
 }
 
 func (d *doctor) found(check, state, format string, args ...any) *finding {
@@ -112,6 +115,21 @@ func (d *doctor) unseen(check string, err error) {
 		return
 	}
 	d.found(check, stateFailed, "%s", err).Hint = sealift.HintOf(err)
+}
+
+// sealed says how long the fleet can do without the vault.
+func (d *doctor) sealed(status api.Status) {
+	detail := "it is sealed: nothing is signed, nobody is answered"
+	switch issued, expires := d.timestamp.Signed.Issued, d.timestamp.Signed.Expires; {
+	case expires.IsZero(): // the metadata said what is wrong
+	case !d.now.Before(expires):
+		detail += "; devices install nothing any more"
+	case d.now.Sub(issued) > expires.Sub(issued)/2:
+		detail += fmt.Sprintf("; more than half of the timestamp's life is over, and devices stop in %s", expires.Sub(d.now).Round(time.Minute))
+	default:
+		detail += fmt.Sprintf("; devices go on for %s", expires.Sub(d.now).Round(time.Minute))
+	}
+	d.found("vault", stateFailed, "%s", detail).Hint = "unseal it with " + describeWay(status.Unseal, vault.PathUnseal) + ": sealift vault unseal"
 }
 
 // ends says how long something is good for.
@@ -163,6 +181,7 @@ func (d *doctor) metadata(ctx context.Context) {
 		d.unseen(check, err)
 		return
 	}
+	d.timestamp = timestamp
 	const hint = "see the server's log, and its machine's disk and clock"
 	signed, expires := timestamp.Signed.Issued.UTC().Format("2006-01-02 15:04Z"), timestamp.Signed.Expires.UTC().Format("2006-01-02 15:04Z")
 	switch age := d.now.Sub(timestamp.Signed.Issued); {

@@ -17,6 +17,7 @@ type initCmd struct {
 	Keys        string            `required:"" placeholder:"DIR" help:"Folder for people's keys; it must not exist. Use another disk, and take it offline afterwards."`
 	RootKeys    int               `default:"1" placeholder:"N" help:"How many root keys, and as many targets keys, to make: one for each person."`
 	Threshold   int               `placeholder:"M" help:"How many of them must sign. Without it: more than half."`
+	Sharing     sharingOptions    `embed:""`
 	Passphrases PassphraseOptions `embed:""`
 }
 
@@ -29,6 +30,7 @@ type initResult struct {
 	Token     string          `json:"tokenFile"`
 	RootFile  string          `json:"rootFile"`
 	Recovery  string          `json:"recoveryKey"` // path
+	Shares    string          `json:"shares,omitempty"`
 	RootKeys  int             `json:"rootKeys"`
 	Threshold int             `json:"threshold"`
 }
@@ -37,9 +39,16 @@ func runInit(ctx context.Context, std *IO, opts initCmd) error {
 	if opts.Threshold == 0 {
 		opts.Threshold = opts.RootKeys/2 + 1
 	}
+	shares, recovery, err := opts.Sharing.parse()
+	if err != nil {
+		return err
+	}
 	phrases := newPhrases(ctx, std, opts.Passphrases, opts.RootKeys == 1)
 	defer phrases.clear()
-	names := []string{installation.VaultKey}
+	var names []string
+	if shares == (installation.Sharing{}) {
+		names = append(names, installation.VaultKey)
+	}
 	for n := 1; n <= opts.RootKeys; n++ {
 		names = append(names, fmt.Sprintf("root-%d", n), fmt.Sprintf("targets-%d", n))
 	}
@@ -50,6 +59,8 @@ func runInit(ctx context.Context, std *IO, opts initCmd) error {
 		Data: opts.Data, Keys: opts.Keys,
 		Quorum:      ceremony.Quorum{Keys: opts.RootKeys, Threshold: opts.Threshold},
 		Passphrases: phrases.get,
+		Shares:      shares,
+		Recovery:    recovery,
 		Options:     installation.Options{Now: std.Now},
 	})
 	if err != nil {
@@ -63,21 +74,38 @@ func runInit(ctx context.Context, std *IO, opts initCmd) error {
 		return err
 	}
 	defer token.Clear()
-	result := initResult{founded.Vault, founded.Root, founded.Token, founded.RootFile, founded.Recovery, opts.RootKeys, opts.Threshold}
+	result := initResult{founded.Vault, founded.Root, founded.Token, founded.RootFile, founded.Recovery, shares.Dir, opts.RootKeys, opts.Threshold}
 	return std.Print(result, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, `vault        %s
 root         %s  (%d of %d keys sign; SHA-256 %s)
 owner token  %s  (readable by you only)
-recovery key %s  (opens the vault if its passphrase is lost: print it, lock it away, remove the file)
-
+%s
 The owner's token, shown this once:
 %s
 
 Next:
   sealift server --data %s
-`, result.Vault, result.RootFile, result.Threshold, result.RootKeys, result.Root, result.Token, result.Recovery, token.Bytes(), opts.Data)
+`, result.Vault, result.RootFile, result.Threshold, result.RootKeys, result.Root, result.Token, opens(shares, recovery, founded.Recovery), token.Bytes(), opts.Data)
 		return err
 	})
+}
+
+// opens says what opens the new vault, and where that belongs.
+func opens(shares, recovery installation.Sharing, key string) (text string) {
+	if shares.Dir != "" {
+		text = fmt.Sprintf("shares       %s  (%s)\n", shares.Dir, dealt(shares))
+	}
+	if recovery.Dir != "" {
+		return text + fmt.Sprintf("recovery     %s  (if what opens it is lost: %s)\n", recovery.Dir, dealt(recovery))
+	}
+	return text + fmt.Sprintf("recovery key %s  (opens the vault if %s lost: print it, lock it away, remove the file)\n", key, lost(shares))
+}
+
+func lost(shares installation.Sharing) string {
+	if shares.Dir != "" {
+		return "too many shares are"
+	}
+	return "its passphrase is"
 }
 
 // phrases reads each passphrase once and keeps it until clear.

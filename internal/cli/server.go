@@ -25,6 +25,7 @@ type serverCmd struct {
 	BehindProxy bool              `help:"A proxy on the way terminates TLS: allow a non-loopback address without it."`
 	Timestamp   time.Duration     `name:"timestamp-life" default:"72h" placeholder:"DURATION" help:"How long devices take the newest metadata for current, 24h to 168h: what a stopped server may cost, and what an attacker who withholds updates may gain."`
 	Witnesses   string            `placeholder:"FILE" help:"Who is asked to cosign the log: a line each with a witness's verifier key and the URL before its /add-checkpoint (C2SP tlog-witness)."`
+	Sealed      bool              `help:"Start with the vault sealed, whatever opens it: it serves devices what is published, and is opened with sealift vault unseal."`
 	Passphrases PassphraseOptions `embed:""`
 }
 
@@ -93,20 +94,30 @@ func newLog(std *IO) *slog.Logger {
 	return slog.New(slog.NewTextHandler(std.Err, nil))
 }
 
+// unseal opens the vault with a passphrase, or leaves it to those who hold its
+// shares.
 func (c serverCmd) unseal(ctx context.Context, std *IO, i *installation.Installation) error {
+	status, err := i.Vault.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if !status.Recoverable {
+		std.Warn("whoever loses what opens the vault loses the vault: there is no recovery path\nmake one with: sealift vault rekey --data %s --recovery-out FILE", c.Data)
+	}
+	_, named := c.Passphrases.PassphraseFile[installation.VaultKey]
+	switch shares := status.Unseal.Threshold > 0; {
+	case c.Sealed && named:
+		return usage("a server that starts sealed takes no passphrase").WithHint("leave out --sealed or --passphrase-file")
+	case c.Sealed || shares && !named:
+		std.Note("the vault is sealed and opens with %s: sealift vault unseal --server URL", status.Unseal.Describe(vault.PathUnseal))
+		return nil
+	}
 	passphrase, err := c.Passphrases.Read(ctx, std, PassphraseUse{Key: installation.VaultKey, Shared: true})
 	if err != nil {
 		return err
 	}
 	defer passphrase.Clear()
-	if err := i.Vault.Unseal(ctx, vault.SecretOf(passphrase.Bytes()), audit.Actor{Kind: audit.System, ID: "server"}, std.Now()); err != nil {
-		return err
-	}
-	status, err := i.Vault.Status(ctx)
-	if err == nil && !status.Recoverable {
-		std.Warn("whoever loses the vault's passphrase loses the vault: there is no recovery key\nmake one with: sealift vault rekey --data %s --recovery-out FILE", c.Data)
-	}
-	return err
+	return i.Vault.Unseal(ctx, vault.SecretOf(passphrase.Bytes()), audit.Actor{Kind: audit.System, ID: "server"}, std.Now())
 }
 
 func listen(ctx context.Context, address string) (net.Listener, error) {

@@ -16,7 +16,7 @@ type tokenCmd struct {
 	Create tokenCreateCmd `cmd:"" help:"Make an access token for a service, such as a CI job."`
 	List   tokenListCmd   `cmd:"" help:"List access tokens, without their secrets."`
 	Revoke tokenRevokeCmd `cmd:"" help:"End an access token at once."`
-	Owner  tokenOwnerCmd  `cmd:"" help:"Make an owner's token with the vault's own passphrase or recovery key, on the server's machine."`
+	Owner  tokenOwnerCmd  `cmd:"" help:"Make an owner's token with what opens the vault, on the server's machine."`
 }
 
 type tokenCreateCmd struct {
@@ -141,26 +141,25 @@ func runTokenRevoke(ctx context.Context, std *IO, opts tokenRevokeCmd) error {
 }
 
 type tokenOwnerCmd struct {
-	Data        string            `required:"" placeholder:"DIR" help:"Folder that sealift init made; a server may run on it."`
-	Out         string            `required:"" placeholder:"FILE" help:"Write the token there. The file must not exist."`
-	Passphrases PassphraseOptions `embed:""`
+	Out     string         `required:"" placeholder:"FILE" help:"Write the token there. The file must not exist."`
+	Opening openingOptions `embed:""`
 }
 
 // Run implements the command.
 func (c *tokenOwnerCmd) Run(ctx context.Context, std *IO) error { return runTokenOwner(ctx, std, *c) }
 
 func runTokenOwner(ctx context.Context, std *IO, opts tokenOwnerCmd) (err error) {
-	if err := opts.Passphrases.Check(installation.VaultKey); err != nil {
+	if err := opts.Opening.Passphrases.Check(installation.VaultKey); err != nil {
 		return err
 	}
 	if err := vault.HardenProcess(); err != nil {
 		return err
 	}
-	secret, err := opts.Passphrases.Read(ctx, std, PassphraseUse{Key: installation.VaultKey, Shared: true})
+	with, done, err := opts.Opening.open(ctx, std)
 	if err != nil {
 		return err
 	}
-	defer secret.Clear()
+	defer done()
 	out, err := newSecretFile(opts.Out)
 	if err != nil {
 		return err
@@ -170,7 +169,7 @@ func runTokenOwner(ctx context.Context, std *IO, opts tokenOwnerCmd) (err error)
 			err = errors.Join(err, os.Remove(opts.Out))
 		}
 	}()
-	token, err := installation.RecoverOwner(ctx, opts.Data, secret.Bytes(), localActor(), std.Now)
+	token, err := installation.RecoverOwner(ctx, opts.Opening.Data, with, localActor(), std.Now)
 	if err != nil {
 		return err
 	}

@@ -2,146 +2,115 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"os"
+	"fmt"
 	"os/user"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/apiclient"
 	"github.com/sealift/sealift/internal/installation"
 	"github.com/sealift/sealift/internal/term"
 	"github.com/sealift/sealift/internal/vault"
 )
 
 type vaultCmd struct {
-	Status vaultStatusCmd `cmd:"" help:"Say what opens the vault of a data folder."`
-	Rekey  vaultRekeyCmd  `cmd:"" help:"Exchange the vault's passphrase or its recovery key. No key is made anew."`
-	Drill  vaultDrillCmd  `cmd:"" help:"Prove that the recovery key opens the vault. Nothing changes but the log."`
+	Init   initCmd        `cmd:"" help:"Make a vault with all that belongs to it: the same as sealift init."`
+	Status vaultStatusCmd `cmd:"" help:"Say whether the vault is sealed, what opens it, and how far people have come with it."`
+	Unseal vaultUnsealCmd `cmd:"" help:"Give a passphrase, a recovery key or a share to a server whose vault is sealed."`
+	Seal   vaultSealCmd   `cmd:"" help:"Seal a server's vault at once: nothing is signed until it is unsealed."`
+	Rekey  vaultRekeyCmd  `cmd:"" help:"Exchange what opens the vault, for another of its kind or of another. No key is made anew."`
+	Drill  vaultDrillCmd  `cmd:"" help:"Prove that the recovery key, or shares, open the vault. Nothing changes but the log."`
 }
 
 // newVaultKey is the name of the next passphrase for --passphrase-file.
 const newVaultKey = "new"
 
 type vaultStatusCmd struct {
-	Data string `required:"" placeholder:"DIR" help:"Folder that sealift init made; a server may run on it."`
+	Data string     `placeholder:"DIR" help:"Folder that sealift init made; a server may run on it. Without it: ask the server."`
+	API  APIOptions `embed:""`
 }
 
-// vaultStatus is what anyone who may read the folder may know.
+// vaultStatus is what anyone may know.
 type vaultStatus struct {
 	Vault       sealift.VaultID `json:"vault"`
+	Sealed      *bool           `json:"sealed,omitempty"` // of a server
 	Recoverable bool            `json:"recoverable"`
+	Unseal      api.SealWay     `json:"unseal"`
+	Recovery    api.SealWay     `json:"recovery"`
 }
 
 // Run implements the command.
-func (c *vaultStatusCmd) Run(ctx context.Context, std *IO) error {
-	return installation.WithVault(ctx, c.Data, func(v *vault.Vault) error {
-		s, err := v.Status(ctx)
-		if err != nil {
-			return err
-		}
-		if !s.Recoverable {
-			std.Warn("there is no recovery key\nmake one with: sealift vault rekey --data %s --recovery-out FILE", c.Data)
-		}
-		recovery := "none"
-		if s.Recoverable {
-			recovery = "recovery key; prove it with: sealift vault drill"
-		}
-		return std.Print(vaultStatus{s.Vault, s.Recoverable}, Table([]string{"FIELD", "VALUE"}, [][]string{
-			{"vault", string(s.Vault)}, {"unseal", "passphrase"}, {"recovery", recovery},
-		}))
-	})
-}
+func (c *vaultStatusCmd) Run(ctx context.Context, std *IO) error { return runVaultStatus(ctx, std, *c) }
 
-type vaultRekeyCmd struct {
-	Data          string            `required:"" placeholder:"DIR" help:"Folder that sealift init made; a server may run on it, and goes on."`
-	NewPassphrase bool              `help:"Exchange the passphrase: the new one comes from --passphrase-file new=FILE, or a prompt."`
-	RecoveryOut   string            `placeholder:"FILE" help:"Exchange the recovery key, or make the first one: write the new one there. The file must not exist."`
-	Passphrases   PassphraseOptions `embed:""`
-}
-
-// Run implements the command.
-func (c *vaultRekeyCmd) Run(ctx context.Context, std *IO) error { return runVaultRekey(ctx, std, *c) }
-
-func runVaultRekey(ctx context.Context, std *IO, opts vaultRekeyCmd) (err error) {
-	if !opts.NewPassphrase && opts.RecoveryOut == "" {
-		return usage("nothing is to be exchanged").WithHint("use --new-passphrase, --recovery-out FILE, or both")
-	}
-	if err := opts.Passphrases.Check(installation.VaultKey, newVaultKey); err != nil {
-		return err
-	}
-	if err := vault.HardenProcess(); err != nil {
-		return err
-	}
-	current, err := opts.Passphrases.Read(ctx, std, PassphraseUse{Key: installation.VaultKey, Shared: true})
-	if err != nil {
-		return err
-	}
-	defer current.Clear()
-	var next vault.Secrets
-	if opts.NewPassphrase {
-		secret, err := opts.Passphrases.Read(ctx, std, PassphraseUse{Key: newVaultKey, New: true})
-		if err != nil {
-			return err
-		}
-		defer secret.Clear()
-		next.Unseal = vault.Passphrase(secret.Bytes())
-	}
-	if opts.RecoveryOut != "" {
-		key := vault.NewRecoveryKey()
-		defer clear(key)
-		next.Recovery = key
-		var undo func()
-		if undo, err = keepRecovery(opts.RecoveryOut, key); err != nil {
-			return err
-		}
-		defer func() {
-			if refusedForSure(err) {
-				undo()
+func runVaultStatus(ctx context.Context, std *IO, opts vaultStatusCmd) error {
+	if opts.Data != "" {
+		return installation.WithVault(ctx, opts.Data, func(v *vault.Vault) error {
+			s, err := v.Status(ctx)
+			if err != nil {
+				return err
 			}
-		}()
+			if !s.Recoverable {
+				std.Warn("there is no recovery path\nmake one with: sealift vault rekey --data %s --recovery-out FILE", opts.Data)
+			}
+			return vaultStatus{Vault: s.Vault, Recoverable: s.Recoverable, Unseal: wayOf(s.Unseal), Recovery: wayOf(s.Recovery)}.print(std)
+		})
 	}
-	by, now := localActor(), std.Now()
-	err = installation.WithVault(ctx, opts.Data, func(v *vault.Vault) error { return v.Rekey(ctx, vault.SecretOf(current.Bytes()), next, by, now) })
+	client, err := opts.API.unsigned(std)
 	if err != nil {
 		return err
 	}
-	return std.Print(map[string]any{"newPassphrase": opts.NewPassphrase, "recoveryKey": opts.RecoveryOut}, Println("%s", rekeyed(opts)))
+	s, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	status := vaultStatus{Vault: sealift.VaultID(s.Vault), Sealed: &s.Sealed, Recoverable: s.Recovery != nil, Unseal: s.Unseal}
+	if s.Recovery != nil {
+		status.Recovery = *s.Recovery
+	}
+	return status.print(std)
 }
 
-// refusedForSure reports whether the vault said no. After any other error it may
-// have taken the new key, which must then not be thrown away.
-func refusedForSure(err error) bool {
-	switch sealift.KindOf(err) {
-	case sealift.KindSealed, sealift.KindInvalid, sealift.KindConflict, sealift.KindNotFound, sealift.KindDenied:
-		return err != nil
+// unsigned returns a client for what needs no token.
+func (o APIOptions) unsigned(std *IO) (*apiclient.Client, error) {
+	server, err := o.OpenUnsigned(std)
+	if err != nil {
+		return nil, err
 	}
-	return false
+	return apiclient.New(server.Base.String(), server)
 }
 
-func rekeyed(opts vaultRekeyCmd) string {
-	text := "exchanged"
-	if opts.NewPassphrase {
-		text += "\n  the passphrase of before opens the vault no more; a running server goes on, and wants the new one at its next start"
+func (s vaultStatus) print(std *IO) error {
+	rows := [][]string{{"vault", string(s.Vault)}}
+	if s.Sealed != nil {
+		state := "unsealed"
+		if *s.Sealed {
+			state = "sealed"
+		}
+		rows = append(rows, []string{"state", state})
 	}
-	if opts.RecoveryOut != "" {
-		text += "\n  the new recovery key is in " + opts.RecoveryOut + ": print it, lock it away, remove the file"
+	recovery := describeWay(s.Recovery, vault.PathRecovery)
+	if s.Recoverable {
+		recovery += "; prove it with: sealift vault drill"
+	}
+	rows = append(rows, []string{"unseal", describeWay(s.Unseal, vault.PathUnseal)}, []string{"recovery", recovery})
+	return std.Print(s, Table([]string{"FIELD", "VALUE"}, rows))
+}
+
+// describeWay says what opens a vault on a path, and how far people have come.
+func describeWay(w api.SealWay, p vault.Path) string {
+	text := vault.Way{Sealer: w.Sealer, Threshold: w.Threshold, Shares: w.Shares}.Describe(p)
+	if w.Set != "" {
+		text += " of set " + w.Set
+	}
+	if w.Given > 0 {
+		text += fmt.Sprintf("; given so far: %d", w.Given)
 	}
 	return text
 }
 
-// keepRecovery writes a recovery key to disk before the vault knows it: one that
-// nobody has must not be the only way back. undo removes it again.
-func keepRecovery(path string, key []byte) (undo func(), err error) {
-	f, err := newSecretFile(path)
-	if err != nil {
-		return nil, err
-	}
-	_, err = f.Write(append(key[:len(key):len(key)], '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		err = errors.Join(err, os.Remove(path))
-		return nil, sealift.Errorf(sealift.KindExhausted, "writing the recovery key", "%w", err)
-	}
-	return func() { _ = os.Remove(path) }, nil
+func wayOf(w vault.Way) api.SealWay {
+	return api.SealWay{Sealer: w.Sealer, Threshold: w.Threshold, Shares: w.Shares, Set: w.Set, Given: w.Given}
 }
 
 // localActor is whoever runs a command on the server's own machine.
@@ -154,8 +123,9 @@ func localActor() audit.Actor {
 }
 
 type vaultDrillCmd struct {
-	Data         string `required:"" placeholder:"DIR" help:"Folder that sealift init made, or a restored copy; a server may run on it."`
-	RecoveryFile string `placeholder:"FILE" help:"File with the recovery key, readable by you only. Without it: a prompt."`
+	Data         string   `required:"" placeholder:"DIR" help:"Folder that sealift init made, or a restored copy; a server may run on it."`
+	RecoveryFile string   `placeholder:"FILE" help:"File with the recovery key, readable by you only. Without it: a prompt."`
+	ShareFile    []string `name:"share-file" placeholder:"FILE" help:"File with one share, in place of a recovery key. Repeat it for as many as are needed."`
 }
 
 // Run implements the command.
@@ -165,20 +135,39 @@ func runVaultDrill(ctx context.Context, std *IO, opts vaultDrillCmd) error {
 	if err := vault.HardenProcess(); err != nil {
 		return err
 	}
-	secret, err := readRecovery(ctx, std, opts.RecoveryFile)
+	with, done, err := opts.open(ctx, std)
 	if err != nil {
 		return err
 	}
-	defer secret.Clear()
+	defer done()
 	by, now := localActor(), std.Now()
-	err = installation.WithVault(ctx, opts.Data, func(v *vault.Vault) error {
-		_, err := v.Drill(ctx, vault.SecretOf(secret.Bytes()), by, now)
+	var path vault.Path
+	err = installation.WithVault(ctx, opts.Data, func(v *vault.Vault) (err error) {
+		path, err = v.Drill(ctx, with, by, now)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return std.Print(map[string]any{"ok": true, "at": now.UTC()}, Println("the recovery key opens the vault; the log says so"))
+	proven := "the recovery key opens"
+	if len(opts.ShareFile) > 0 {
+		proven = fmt.Sprintf("these %s shares open", path)
+	}
+	return std.Print(map[string]any{"ok": true, "path": path.String(), "at": now.UTC()}, Println("%s the vault; the log says so", proven))
+}
+
+func (c vaultDrillCmd) open(ctx context.Context, std *IO) (vault.Opener, func(), error) {
+	switch {
+	case len(c.ShareFile) > 0 && c.RecoveryFile != "":
+		return nil, nil, usage("one thing at a time is proven").WithHint("use --recovery-file FILE or --share-file FILE")
+	case len(c.ShareFile) > 0:
+		return readShares(c.ShareFile)
+	}
+	secret, err := readRecovery(ctx, std, c.RecoveryFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	return vault.SecretOf(secret.Bytes()), secret.Clear, nil
 }
 
 func readRecovery(ctx context.Context, std *IO, path string) (term.Secret, error) {
@@ -187,7 +176,7 @@ func readRecovery(ctx context.Context, std *IO, path string) (term.Secret, error
 	}
 	if !term.IsTerminal(std.In) {
 		return term.Secret{}, sealift.Errorf(sealift.KindInvalid, "reading the recovery key", "none was given, and there is no terminal to ask on").
-			WithHint("name its file: --recovery-file FILE")
+			WithHint("name its file: --recovery-file FILE; or those of shares: --share-file FILE --share-file FILE …")
 	}
 	return term.Prompt(ctx, std.In, std.Err, "recovery key: ")
 }

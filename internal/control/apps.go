@@ -21,7 +21,12 @@ func (h *handler) GetStatus(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	h.answer(w, r, http.StatusOK, api.Status{Vault: string(status.Vault), Sealed: status.Sealed, Version: h.version, API: []string{"v1"}})
+	out := api.Status{Vault: string(status.Vault), Sealed: status.Sealed, Unseal: sealWayOut(status.Unseal), Version: h.version, API: []string{"v1"}}
+	if status.Recovery.Sealer != "" {
+		recovery := sealWayOut(status.Recovery)
+		out.Recovery = &recovery
+	}
+	h.answer(w, r, http.StatusOK, out)
 }
 
 // ListApps implements GET /apps.

@@ -287,7 +287,10 @@ func TestAnchors(t *testing.T) {
 func TestStatus(t *testing.T) {
 	f := newFixture(t, roles{})
 	status, err := f.client("").Status(t.Context())
-	check(t, "status", err, status, api.Status{Vault: string(draft1.Vault), Version: "0.1.0", API: []string{"v1"}})
+	check(t, "status", err, status, api.Status{
+		Vault: string(draft1.Vault), Version: "0.1.0", API: []string{"v1"},
+		Unseal: api.SealWay{Sealer: "shamir", Threshold: 2, Shares: 3, Set: "5f0e1d2c", Given: 1}, Recovery: &api.SealWay{Sealer: "argon2id"},
+	})
 }
 
 func TestBadNamesInPaths(t *testing.T) {

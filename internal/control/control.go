@@ -8,7 +8,7 @@
 //	cross-origin a browser on another site may read, not change  (net/http)
 //	sign in      bearer token → access.Principal                 (package access)
 //	authorise    role × action × app
-//	sealed?      a sealed vault answers its status only
+//	sealed?      a sealed vault answers its status, and lets itself be unsealed
 //	form         path, query and body; unknown fields are refused
 //	service      package service says what each one does
 //
@@ -56,6 +56,7 @@ type Services struct {
 	Witnesses  service.Witnesses
 	Tokens     service.Tokens
 	Keys       service.Keys
+	Seal       service.Seal
 }
 
 // Options are what a handler does not need to work.
@@ -186,7 +187,7 @@ func (h *handler) allow(r *http.Request, action access.Action, app string) (acce
 	}
 	if status.Sealed {
 		return access.Caller{}, sealift.Errorf(sealift.KindSealed, "asking the vault", "it is sealed").
-			WithHint("start the server with the vault's passphrase")
+			WithHint("unseal it: sealift vault unseal")
 	}
 	return principal.CallerFrom(h.address(r)), nil
 }

@@ -107,7 +107,10 @@ func releaseNo(counter sealift.Counter) service.Release {
 }
 
 func (s *services) Status(context.Context) (service.Status, error) {
-	return service.Status{Vault: draft1.Vault, Sealed: s.sealed}, nil
+	return service.Status{
+		Vault: draft1.Vault, Sealed: s.sealed,
+		Unseal: service.SealWay{Sealer: "shamir", Threshold: 2, Shares: 3, Set: "5f0e1d2c", Given: 1}, Recovery: service.SealWay{Sealer: "argon2id"},
+	}, nil
 }
 
 func (s *services) CreateApp(_ context.Context, by access.Caller, app service.NewApp) (service.App, error) {
@@ -216,7 +219,7 @@ type fixture struct {
 }
 
 func (s *services) all(signIn control.SignIn) control.Services {
-	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Drafts: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Tokens: s, Keys: s}
+	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Drafts: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Tokens: s, Keys: s, Seal: s}
 }
 
 func newFixture(t *testing.T, signIn control.SignIn) *fixture {

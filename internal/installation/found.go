@@ -21,7 +21,9 @@ import (
 type Founding struct {
 	Data, Keys  string // folders that do not exist yet
 	Quorum      ceremony.Quorum
-	Passphrases ceremony.Passphrases // also asked for VaultKey
+	Passphrases ceremony.Passphrases // also asked for VaultKey, unless Shares are wanted
+	Shares      Sharing              // seal the vault under shares in place of a passphrase
+	Recovery    Sharing              // keep the recovery path as shares in place of a recovery key
 	Options     Options
 }
 
@@ -34,7 +36,7 @@ type Founded struct {
 	Vault    sealift.VaultID
 	Root     sealift.Digest // of the first root.json
 	Token    string         // path of the owner's token, readable by its owner only
-	Recovery string         // path of the vault's recovery key, readable by its owner only
+	Recovery string         // path of the vault's recovery key, readable by its owner only; or of the folder of recovery shares
 	RootFile string         // path of root.json, for devices
 	SameDisk bool           // keys and data share a file system
 }
@@ -49,15 +51,8 @@ const (
 // that an interruption leaves no server without its keys.
 func Found(ctx context.Context, f Founding) (Founded, error) {
 	const op = "founding the installation"
-	for _, dir := range []string{f.Data, f.Keys} {
-		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
-			return Founded{}, sealift.Errorf(sealift.KindConflict, op, "%s exists already", dir).
-				WithReason("exists").WithHint("choose folders that do not exist yet; an installation is never overwritten")
-		}
-	}
-	if within(f.Data, f.Keys) || within(f.Keys, f.Data) {
-		return Founded{}, sealift.Errorf(sealift.KindInvalid, op, "%s and %s are one folder, or one is in the other", f.Data, f.Keys).
-			WithHint("keep the keys in a folder of their own, on another disk")
+	if err := f.checkFolders(op); err != nil {
+		return Founded{}, err
 	}
 	data, err := beside(f.Data)
 	if err != nil {
@@ -69,7 +64,18 @@ func Found(ctx context.Context, f Founding) (Founded, error) {
 		return Founded{}, folderError(op, err)
 	}
 	defer os.RemoveAll(keys)
-	out, err := f.found(ctx, data, filepath.Join(keys, "keys"))
+	sealing, undo, err := f.seal(newVaultID())
+	if err != nil {
+		return Founded{}, err
+	}
+	defer sealing.clear()
+	founded := false
+	defer func() {
+		if !founded {
+			undo()
+		}
+	}()
+	out, err := f.found(ctx, sealing, data, filepath.Join(keys, "keys"))
 	if err != nil {
 		return Founded{}, err
 	}
@@ -83,15 +89,87 @@ func Found(ctx context.Context, f Founding) (Founded, error) {
 		}
 	}
 	out.Token, out.RootFile = filepath.Join(f.Keys, tokenName), filepath.Join(f.Keys, "root.json")
-	out.Recovery = filepath.Join(f.Keys, recoveryName)
+	if out.Recovery = filepath.Join(f.Keys, recoveryName); f.Recovery.wanted() {
+		out.Recovery = f.Recovery.Dir
+	}
+	founded = true
 	return out, nil
 }
 
-func (f Founding) found(ctx context.Context, data, keys string) (out Founded, err error) {
-	passphrase, err := f.Passphrases(VaultKey, true)
-	if err != nil {
-		return out, err
+// checkFolders refuses folders that are there, or that are in each other.
+func (f Founding) checkFolders(op string) error {
+	folders := []string{f.Data, f.Keys}
+	for _, s := range []Sharing{f.Shares, f.Recovery} {
+		if s.wanted() {
+			folders = append(folders, s.Dir)
+		}
 	}
+	for i, dir := range folders {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			return errExists(op, dir)
+		}
+		for _, other := range folders[:i] {
+			if within(dir, other) || within(other, dir) {
+				return sealift.Errorf(sealift.KindInvalid, op, "%s and %s are one folder, or one is in the other", other, dir).
+					WithHint("keep the keys, and shares of the vault, in folders of their own, on other disks")
+			}
+		}
+	}
+	return nil
+}
+
+// newSeal is what a new vault is sealed under.
+type newSeal struct {
+	vault    sealift.VaultID
+	secrets  vault.Secrets
+	recovery vault.RecoveryKey // nil where shares are in its place
+	clear    func()
+}
+
+// seal makes what the vault is to be sealed under. Shares are on disk when it
+// returns; undo removes them.
+func (f Founding) seal(id sealift.VaultID) (s newSeal, undo func(), err error) {
+	var undos, clears []func()
+	undo = func() {
+		for _, fn := range undos {
+			fn()
+		}
+	}
+	s = newSeal{vault: id, clear: func() {
+		for _, fn := range clears {
+			fn()
+		}
+	}}
+	deal := func(of Sharing) (vault.Sealer, error) {
+		d, undo, err := of.Deal(id)
+		if err != nil {
+			return nil, err
+		}
+		undos, clears = append(undos, undo), append(clears, d.Clear)
+		return d, nil
+	}
+	if f.Shares.wanted() {
+		s.secrets.Unseal, err = deal(f.Shares)
+	} else {
+		var passphrase []byte
+		passphrase, err = f.Passphrases(VaultKey, true)
+		s.secrets.Unseal = vault.Passphrase(passphrase)
+	}
+	if err == nil && f.Recovery.wanted() {
+		s.secrets.Recovery, err = deal(f.Recovery)
+	} else if err == nil {
+		s.recovery = vault.NewRecoveryKey()
+		s.secrets.Recovery = s.recovery
+		clears = append(clears, func() { clear(s.recovery) })
+	}
+	if err != nil {
+		undo()
+		s.clear()
+	}
+	return s, undo, err
+}
+
+func (f Founding) found(ctx context.Context, with newSeal, data, keys string) (out Founded, err error) {
 	folder, err := config.OpenData(data)
 	if err != nil {
 		return out, err
@@ -101,10 +179,8 @@ func (f Founding) found(ctx context.Context, data, keys string) (out Founded, er
 		return out, errors.Join(err, folder.Close())
 	}
 	defer func() { err = errors.Join(err, i.Close()) }()
-	out.Vault = newVaultID()
-	recovery := vault.NewRecoveryKey()
-	defer clear(recovery)
-	anchors, err := i.Releases.Found(ctx, out.Vault, vault.Secrets{Unseal: vault.Passphrase(passphrase), Recovery: recovery})
+	out.Vault = with.vault
+	anchors, err := i.Releases.Found(ctx, out.Vault, with.secrets)
 	if err != nil {
 		return out, err
 	}
@@ -117,8 +193,10 @@ func (f Founding) found(ctx context.Context, data, keys string) (out Founded, er
 	if err := writeSecret(filepath.Join(keys, tokenName), []byte(token.Reveal()+"\n")); err != nil {
 		return out, folderError("writing the owner's token", err)
 	}
-	if err := writeSecret(filepath.Join(keys, recoveryName), append(recovery, '\n')); err != nil {
-		return out, folderError("writing the recovery key", err)
+	if with.recovery != nil {
+		if err := writeSecret(filepath.Join(keys, recoveryName), append(with.recovery, '\n')); err != nil {
+			return out, folderError("writing the recovery key", err)
+		}
 	}
 	return out, i.Releases.Open(ctx, outcome, token)
 }

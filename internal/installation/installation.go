@@ -25,6 +25,7 @@ import (
 	"github.com/sealift/sealift/internal/fleet"
 	"github.com/sealift/sealift/internal/people"
 	"github.com/sealift/sealift/internal/release"
+	"github.com/sealift/sealift/internal/sealing"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/store/sqlite"
 	"github.com/sealift/sealift/internal/vault"
@@ -131,6 +132,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Witnesses:  i.witnesses,
 		Tokens:     people.New(i.store, i.Vault, i.now),
 		Keys:       custody.New(i.store, i.Vault, i.now),
+		Seal:       sealing.New(i.Vault, i.now),
 	}, control.Options{Version: version, Log: i.log, Address: address}))
 	return mux
 }
@@ -141,5 +143,10 @@ type status struct{ vault *vault.Vault }
 // Status implements service.Vault.
 func (s status) Status(ctx context.Context) (service.Status, error) {
 	st, err := s.vault.Status(ctx)
-	return service.Status{Vault: st.Vault, Sealed: st.Sealed}, err
+	return service.Status{Vault: st.Vault, Sealed: st.Sealed, Unseal: wayOf(st.Unseal), Recovery: wayOf(st.Recovery)}, err
+}
+
+// wayOf leaves a token's URI out: it is for those who may read the folder.
+func wayOf(w vault.Way) service.SealWay {
+	return service.SealWay{Sealer: w.Sealer, Threshold: w.Threshold, Shares: w.Shares, Set: w.Set, Given: w.Given}
 }

@@ -43,14 +43,13 @@ func WithVault(ctx context.Context, dir string, fn func(v *vault.Vault) error) e
 	})
 }
 
-// RecoverOwner opens the vault of a data folder with its passphrase or recovery
-// key and makes a token of an owner. A server may run on the folder meanwhile.
+// RecoverOwner opens the vault of a data folder and makes a token of an owner. A server may run on the folder meanwhile.
 // Errors are those of WithVault and vault.Unseal.
-func RecoverOwner(ctx context.Context, dir string, secret []byte, by audit.Actor, now func() time.Time) (token access.Token, err error) {
+func RecoverOwner(ctx context.Context, dir string, with vault.Opener, by audit.Actor, now func() time.Time) (token access.Token, err error) {
 	err = openBeside(ctx, dir, func(db store.Store) error {
 		v := vault.New(db)
 		defer v.Close()
-		if err := v.Unseal(ctx, vault.SecretOf(secret), by, now()); err != nil {
+		if err := v.Unseal(ctx, with, by, now()); err != nil {
 			return err
 		}
 		token, err = people.New(db, v, now).RecoverOwner(ctx, by)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -57,10 +58,23 @@ const keepPeriod = 15 * time.Second
 func (i *Installation) keep(ctx context.Context) {
 	tick := time.NewTicker(keepPeriod)
 	defer tick.Stop()
-	var pruned time.Time
+	defer func() { // what nobody was told yet
+		if err := i.Vault.Settle(context.WithoutCancel(ctx), i.now(), true); err != nil {
+			i.log.Error("recording attempts to unseal the vault", "error", err)
+		}
+	}()
+	var pruned, told time.Time
 	for {
-		if err := i.Fresh(ctx); err != nil && ctx.Err() == nil {
+		switch err := i.Fresh(ctx); {
+		case err == nil, ctx.Err() != nil:
+		case sealift.KindOf(err) != sealift.KindSealed:
 			i.log.Error("keeping the metadata fresh", "error", err, "hint", sealift.HintOf(err))
+		case i.now().Sub(told) >= sealedPeriod: // it stays so until people come
+			told = i.now()
+			i.log.Log(ctx, i.sealedLevel(ctx), "the vault is sealed", "error", err, "hint", sealift.HintOf(err))
+		}
+		if err := i.Vault.Settle(ctx, i.now(), false); err != nil && ctx.Err() == nil {
+			i.log.Error("recording attempts to unseal the vault", "error", err)
 		}
 		if now := i.now(); now.Sub(pruned) >= time.Hour {
 			pruned = now
@@ -74,6 +88,18 @@ func (i *Installation) keep(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// sealedPeriod is how often the log says that the vault is sealed.
+const sealedPeriod = 10 * time.Minute
+
+// sealedLevel is how loud it says so: past half of the timestamp's life the fleet
+// is about to go stale, and that is an error.
+func (i *Installation) sealedLevel(ctx context.Context) slog.Level {
+	if issued, expires, err := i.Releases.Timestamp(ctx); err == nil && i.now().Sub(issued) < expires.Sub(issued)/2 {
+		return slog.LevelWarn
+	}
+	return slog.LevelError
 }
 
 // Fresh writes what waits in the outbox, and renews the timestamp if that is

@@ -92,15 +92,23 @@ func (s *Service) Renew(ctx context.Context) error {
 // NextRenewal returns when Renew is due: a period after the newest timestamp
 // was signed.
 func (s *Service) NextRenewal(ctx context.Context) (time.Time, error) {
-	m, err := view(ctx, s.store, func(tx store.Tx) (store.Metadata, error) { return tx.Metadata(ctx, "timestamp") })
+	issued, _, err := s.Timestamp(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
-	issued, err := tufrepo.IssuedAt(m.Content)
-	if err != nil {
-		return time.Time{}, sealift.Errorf(sealift.KindInternal, "reading the newest timestamp", "%w", err)
-	}
 	return issued.Add(sealift.TimestampPeriod), nil
+}
+
+// Timestamp returns when the newest timestamp was signed, and when it ends.
+func (s *Service) Timestamp(ctx context.Context) (issued, expires time.Time, err error) {
+	m, err := view(ctx, s.store, func(tx store.Tx) (store.Metadata, error) { return tx.Metadata(ctx, "timestamp") })
+	if err != nil {
+		return issued, expires, err
+	}
+	if issued, err = tufrepo.IssuedAt(m.Content); err != nil {
+		return issued, expires, sealift.Errorf(sealift.KindInternal, "reading the newest timestamp", "%w", err)
+	}
+	return issued, m.Expires, nil
 }
 
 // checkpoint signs the log as it stands; the entry of that very signature comes

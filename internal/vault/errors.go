@@ -19,6 +19,8 @@ const (
 	ReasonToken    = "token"    // KindInvalid: it names no key in a token
 	ReasonShares   = "shares"   // KindInvalid: no such number of shares can be made
 
+	ReasonUnsealed = "unsealed" // KindConflict: it is open already
+
 	ReasonShareForm     = "share-form"     // KindInvalid: a text is no share, or was mistyped
 	ReasonShareForeign  = "share-foreign"  // KindSealed: it is of another vault
 	ReasonShareOld      = "share-old"      // KindSealed: it is of a set that opens this vault no more
@@ -31,7 +33,7 @@ const reasonUninitialised = "uninitialised"
 
 func errSealed() *sealift.Error {
 	return sealift.Errorf(sealift.KindSealed, "using the vault", "it is sealed").WithReason(ReasonSealed).
-		WithHint("start the server with the vault's passphrase in SEALIFT_PASSPHRASE, or give it at the prompt")
+		WithHint("unseal it: sealift vault unseal; or start the server with the passphrase in SEALIFT_PASSPHRASE")
 }
 
 func errUninitialised() *sealift.Error {
@@ -47,6 +49,13 @@ func errInitialised() *sealift.Error {
 func errWrongPassphrase() *sealift.Error {
 	return sealift.Errorf(sealift.KindSealed, "unsealing vault", "%w", errPassphrase).WithReason(ReasonPassphrase).
 		WithHint("check the passphrase: case, spaces and a line break at its end count; if it is surely right, the seal record was changed: restore a backup")
+}
+
+// ErrUnsealed says that there is nothing to open: KindConflict with
+// ReasonUnsealed.
+func ErrUnsealed() *sealift.Error {
+	return sealift.Errorf(sealift.KindConflict, "unsealing vault", "it is open already").WithReason(ReasonUnsealed).
+		WithHint("nothing is to be done; keep what you have, and give it to nobody")
 }
 
 func errNotThat(ways string) *sealift.Error {

@@ -117,13 +117,13 @@ func (v *Vault) drill(ctx context.Context, r *record, with Opener) (Path, error)
 		if err := with.check(r.Vault, PathRecovery); err != nil {
 			return "", err
 		}
+		if !slices.ContainsFunc(r.Wraps, with.fits) {
+			return "", sealift.Errorf(sealift.KindNotFound, doing, "this vault has no recovery key: it opens with %s", r.ways()).WithReason(ReasonRecovery).
+				WithHint("make one with: sealift vault rekey --data DIR --recovery-out FILE")
+		}
 	case Shares:
 	default:
 		return "", sealift.Errorf(sealift.KindInvalid, doing, "neither a recovery key nor shares were given").WithReason(ReasonRecovery)
-	}
-	if !slices.ContainsFunc(r.Wraps, with.fits) {
-		return "", sealift.Errorf(sealift.KindNotFound, doing, "this vault has none of that kind: it opens with %s", r.ways()).WithReason(ReasonRecovery).
-			WithHint("make one with: sealift vault rekey --data DIR --recovery-out FILE")
 	}
 	ring, path, err := v.openRecord(ctx, r, with)
 	if err != nil {

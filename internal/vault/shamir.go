@@ -126,9 +126,7 @@ func (d *Deal) Texts() (texts [][]byte) {
 // Clear zeroes the shares and the key. What was sealed under them stays so.
 func (d *Deal) Clear() {
 	clear(d.key())
-	for _, s := range d.shares {
-		s.Clear()
-	}
+	Shares(d.shares).clear()
 }
 
 func (d *Deal) check(vault sealift.VaultID, _ Path) error {
@@ -151,6 +149,12 @@ func (d *Deal) seal(_ context.Context, root []byte, on sealing) (w wrap, err err
 // error names the one that is wrong: KindSealed with one of the share reasons;
 // KindConflict with ReasonShareTwice; ReasonSharesMissing if they are too few.
 type Shares []Share
+
+func (s Shares) clear() {
+	for _, share := range s {
+		share.Clear()
+	}
+}
 
 func (s Shares) costly() bool { return false }
 

@@ -113,6 +113,6 @@ func (s Share) of(vault sealift.VaultID, sets ...string) error {
 			return nil
 		}
 	}
-	return sealift.Errorf(sealift.KindSealed, doing, "it is of set %s, which does not open this vault any more", s.set).WithReason(ReasonShareOld).
-		WithHint("shares were made anew since: look for the newer one, and destroy this")
+	return sealift.Errorf(sealift.KindSealed, doing, "it is of set %s, and those that open this vault together are of another", s.set).WithReason(ReasonShareOld).
+		WithHint("see the set with: sealift vault status; where shares were made anew since, look for the newer one and destroy this")
 }

@@ -16,11 +16,14 @@ import (
 // Vault is one vault over one store. It starts sealed. All methods are safe
 // for concurrent use; a Tx is not.
 type Vault struct {
-	store   store.Store
-	tokens  Tokens                  // nil: it keeps no key in a token
-	ring    atomic.Pointer[keyring] // nil while sealed
-	stretch chan struct{}           // one Argon2id at a time: each takes 64 MiB and two cores
-	turn    sync.Mutex              // held while the seal record or ring changes, never while Argon2id runs
+	store    store.Store
+	tokens   Tokens                  // nil: it keeps no key in a token
+	ring     atomic.Pointer[keyring] // nil while sealed
+	stretch  chan struct{}           // one Argon2id at a time: each takes 64 MiB and two cores
+	gathered gatherings              // shares that people gave so far
+	failures attempts                // of opening it
+
+	turn sync.Mutex // held while the seal record or ring changes, never while Argon2id runs
 }
 
 // New returns the vault whose rows are in s, sealed. It reads nothing yet.
@@ -35,6 +38,7 @@ func New(s store.Store, options ...Option) *Vault {
 // Close forgets the keys without an entry in the log, as the end of the
 // process would. The vault is sealed afterwards; the store stays open.
 func (v *Vault) Close() {
+	v.gathered.forgetAll()
 	v.turn.Lock()
 	defer v.turn.Unlock()
 	v.install(nil)
@@ -77,8 +81,19 @@ func (v *Vault) Status(ctx context.Context) (Status, error) {
 		return s, err
 	}
 	s.Initialised, s.Vault, s.Recoverable = true, r.Vault, r.has(PathRecovery)
-	s.Unseal, s.Recovery = r.way(PathUnseal), r.way(PathRecovery)
+	s.Unseal, s.Recovery = v.way(r, PathUnseal), v.way(r, PathRecovery)
 	return s, nil
+}
+
+// way says what opens a path, and how far people have come with it.
+func (v *Vault) way(r *record, p Path) Way {
+	way := r.way(p)
+	for _, w := range r.Wraps {
+		if w.Path == p && w.Sealer == sealerShamir {
+			way.Given = v.gathered.count(w.ID)
+		}
+	}
+	return way
 }
 
 // Init makes the keys of a new vault, seals them under each of the secrets,
@@ -160,18 +175,19 @@ func (v *Vault) prepare(ctx context.Context, id sealift.VaultID, s Secrets, para
 // "seal-record" or, where the change made the passphrase useless, "passphrase"
 // too; the errors of shares are those of Shares, and those of a token its own.
 // Either way the attempt is in the log before Unseal returns, and if it
-// cannot be logged it fails. Unsealing an open vault checks what was given and
+// cannot be logged it fails. Of many failures in an hour, the log has the first and
+// the number of the others (see Settle). Unsealing an open vault checks what was given and
 // changes nothing. It takes as long as one Argon2id for each passphrase wrap.
 func (v *Vault) Unseal(ctx context.Context, with Opener, by audit.Actor, now time.Time) error {
 	e := event{action: actionUnseal, actor: by, at: now}
 	r, data, err := v.readRecord(ctx)
 	if err != nil {
-		return v.recordBeside(ctx, err, []event{e.failed(err)})
+		return v.refuseAttempt(ctx, e, err)
 	}
 	e.subject = "vault:" + string(r.Vault)
 	ring, path, err := v.openRecord(ctx, r, with)
 	if err != nil {
-		return v.recordBeside(ctx, err, []event{e.failed(err)})
+		return v.refuseAttempt(ctx, e, err)
 	}
 	e = e.detail("path", path.String())
 	v.turn.Lock()

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/sealift/sealift"
 )
@@ -51,6 +52,7 @@ type Way struct {
 	Shares    int    // of shares: how many there are
 	Token     string // of a token: the key's URI
 	Set       string // of shares: what their texts call their set
+	Given     int    // of shares: how many were given so far, in this process
 }
 
 // Describe says what opens a path, for people: "a passphrase", "3 of 5 unseal
@@ -62,7 +64,7 @@ func (w Way) Describe(p Path) string {
 	case w.Sealer == sealerShamir:
 		return fmt.Sprintf("%d of %d %s shares", w.Threshold, w.Shares, p)
 	case w.Sealer == sealerPKCS11:
-		return "the token " + w.Token
+		return strings.TrimSpace("a token " + w.Token)
 	case w.Sealer == sealerArgon2id && p == PathRecovery:
 		return "the recovery key"
 	case w.Sealer == sealerArgon2id:

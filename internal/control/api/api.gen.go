@@ -383,6 +383,24 @@ func (e TokenKind) Valid() bool {
 	}
 }
 
+// Defines values for UnsealProgressPath.
+const (
+	UnsealProgressPathRecovery UnsealProgressPath = "recovery"
+	UnsealProgressPathUnseal   UnsealProgressPath = "unseal"
+)
+
+// Valid indicates whether the value is a known member of the UnsealProgressPath enum.
+func (e UnsealProgressPath) Valid() bool {
+	switch e {
+	case UnsealProgressPathRecovery:
+		return true
+	case UnsealProgressPathUnseal:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListEntriesParamsResult.
 const (
 	ListEntriesParamsResultAbandoned ListEntriesParamsResult = "abandoned"
@@ -1144,6 +1162,26 @@ type RuntimeRange = string
 // Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type SHA256 = string
 
+// SealWay What opens a vault on one of its two paths.
+type SealWay struct {
+	// Given Of shares, how many were given so far.
+	Given int `json:"given,omitempty"`
+
+	// Sealer `argon2id`: a passphrase or recovery key. `shamir`: shares. `pkcs11`: a token.
+	//
+	// Example: shamir
+	Sealer string `json:"sealer"`
+
+	// Set Of shares, what their texts call their set.
+	Set string `json:"set,omitempty"`
+
+	// Shares Of shares, how many there are.
+	Shares int `json:"shares,omitempty"`
+
+	// Threshold Of shares, how many are needed.
+	Threshold int `json:"threshold,omitempty"`
+}
+
 // Status defines model for Status.
 type Status struct {
 	// API The versions of this API that the server speaks.
@@ -1151,8 +1189,14 @@ type Status struct {
 	// Example: ["v1"]
 	API []string `json:"api"`
 
-	// Sealed A sealed vault answers its status only.
+	// Recovery What opens it when that is lost; absent where nothing does.
+	Recovery *SealWay `json:"recovery,omitempty"`
+
+	// Sealed A sealed vault answers its status, and lets itself be unsealed.
 	Sealed bool `json:"sealed"`
+
+	// Unseal What opens the vault every day.
+	Unseal SealWay `json:"unseal"`
 
 	// Vault The vault's id, for ever.
 	//
@@ -1210,6 +1254,28 @@ type TokenKind string
 // TokenList defines model for TokenList.
 type TokenList struct {
 	Tokens []Token `json:"tokens"`
+}
+
+// UnsealProgress defines model for UnsealProgress.
+type UnsealProgress struct {
+	// Given Of shares, how many were given so far.
+	Given int `json:"given,omitempty"`
+
+	// Path Of shares, which path they open.
+	Path   UnsealProgressPath `json:"path,omitempty"`
+	Sealed bool               `json:"sealed"`
+
+	// Threshold Of shares, how many are needed.
+	Threshold int `json:"threshold,omitempty"`
+}
+
+// UnsealProgressPath Of shares, which path they open.
+type UnsealProgressPath string
+
+// UnsealSecret defines model for UnsealSecret.
+type UnsealSecret struct {
+	// Secret A passphrase, a recovery key or a share; what it is, its text says.
+	Secret string `json:"secret"`
 }
 
 // Version Semantic version 2.0.0, without leading `v` and without `+build`.
@@ -1406,6 +1472,12 @@ type AcceptRootJSONRequestBody = Ceremony
 
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = NewToken
+
+// UnsealVaultJSONRequestBody defines body for UnsealVault for application/json ContentType.
+type UnsealVaultJSONRequestBody = UnsealSecret
+
+// ResetUnsealJSONRequestBody defines body for ResetUnseal for application/json ContentType.
+type ResetUnsealJSONRequestBody = UnsealSecret
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -1859,7 +1931,8 @@ type ClientInterface interface {
 
 	// GetStatus The vault's id and state
 	//
-	// The one operation that needs no token, and that a sealed vault answers.
+	// Needs no token, and a sealed vault answers it: what opens it, and how many
+	// shares were given so far.
 	//
 	// Corresponds with GET /status (the `GetStatus` operationId).
 	GetStatus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1898,6 +1971,72 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /tokens/{token} (the `RevokeToken` operationId).
 	RevokeToken(ctx context.Context, token string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SealVault Seal the vault at once
+	//
+	// Roles: owner, security_officer. The keys are wiped from memory: from then
+	// on nothing is signed and nobody is signed in until it is unsealed. What is
+	// being done fails at its next step and is undone. Devices go on installing
+	// what is published, until the timestamp ends.
+	//
+	// Corresponds with POST /vault/seal (the `SealVault` operationId).
+	SealVault(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnsealVaultWithBody Give what opens the vault
+	//
+	// Needs no token: nobody can be signed in while the vault is sealed. A
+	// passphrase or a recovery key opens it at once. Of shares each holder gives
+	// their own, and the one that completes the number opens it; what was given
+	// is kept in the server's memory for 15 minutes after the last one.
+	//
+	// Tries are counted, by network and of passphrases together: 429 with reason
+	// `rate`. A vault that is open is a conflict with reason `unsealed`, and so
+	// is a share that was given already, with reason `share-twice`. What does
+	// not open it is 403 with reason `passphrase`, `share-foreign`, `share-old`
+	// or `share-wrong`; a mistyped share is 400 with reason `share-form`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /vault/unseal (the `UnsealVault` operationId).
+	UnsealVaultWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnsealVault Give what opens the vault
+	//
+	// Needs no token: nobody can be signed in while the vault is sealed. A
+	// passphrase or a recovery key opens it at once. Of shares each holder gives
+	// their own, and the one that completes the number opens it; what was given
+	// is kept in the server's memory for 15 minutes after the last one.
+	//
+	// Tries are counted, by network and of passphrases together: 429 with reason
+	// `rate`. A vault that is open is a conflict with reason `unsealed`, and so
+	// is a share that was given already, with reason `share-twice`. What does
+	// not open it is 403 with reason `passphrase`, `share-foreign`, `share-old`
+	// or `share-wrong`; a mistyped share is 400 with reason `share-form`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /vault/unseal (the `UnsealVault` operationId).
+	UnsealVault(ctx context.Context, body UnsealVaultJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResetUnsealWithBody Forget the shares that were given
+	//
+	// Needs no token, but a share of the vault: a stranger could otherwise keep
+	// its holders from ever coming together.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /vault/unseal/reset (the `ResetUnseal` operationId).
+	ResetUnsealWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResetUnseal Forget the shares that were given
+	//
+	// Needs no token, but a share of the vault: a stranger could otherwise keep
+	// its holders from ever coming together.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /vault/unseal/reset (the `ResetUnseal` operationId).
+	ResetUnseal(ctx context.Context, body ResetUnsealJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // GetAnchors The public keys that people should vouch for in the next ceremony
@@ -2668,7 +2807,8 @@ func (c *Client) AcceptRoot(ctx context.Context, body AcceptRootJSONRequestBody,
 
 // GetStatus The vault's id and state
 //
-// The one operation that needs no token, and that a sealed vault answers.
+// Needs no token, and a sealed vault answers it: what opens it, and how many
+// shares were given so far.
 //
 // Corresponds with GET /status (the `GetStatus` operationId).
 func (c *Client) GetStatus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2748,6 +2888,122 @@ func (c *Client) CreateToken(ctx context.Context, body CreateTokenJSONRequestBod
 // Corresponds with DELETE /tokens/{token} (the `RevokeToken` operationId).
 func (c *Client) RevokeToken(ctx context.Context, token string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeTokenRequest(c.Server, token)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SealVault Seal the vault at once
+//
+// Roles: owner, security_officer. The keys are wiped from memory: from then
+// on nothing is signed and nobody is signed in until it is unsealed. What is
+// being done fails at its next step and is undone. Devices go on installing
+// what is published, until the timestamp ends.
+//
+// Corresponds with POST /vault/seal (the `SealVault` operationId).
+func (c *Client) SealVault(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSealVaultRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnsealVaultWithBody Give what opens the vault
+//
+// Needs no token: nobody can be signed in while the vault is sealed. A
+// passphrase or a recovery key opens it at once. Of shares each holder gives
+// their own, and the one that completes the number opens it; what was given
+// is kept in the server's memory for 15 minutes after the last one.
+//
+// Tries are counted, by network and of passphrases together: 429 with reason
+// `rate`. A vault that is open is a conflict with reason `unsealed`, and so
+// is a share that was given already, with reason `share-twice`. What does
+// not open it is 403 with reason `passphrase`, `share-foreign`, `share-old`
+// or `share-wrong`; a mistyped share is 400 with reason `share-form`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /vault/unseal (the `UnsealVault` operationId).
+func (c *Client) UnsealVaultWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnsealVaultRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnsealVault Give what opens the vault
+//
+// Needs no token: nobody can be signed in while the vault is sealed. A
+// passphrase or a recovery key opens it at once. Of shares each holder gives
+// their own, and the one that completes the number opens it; what was given
+// is kept in the server's memory for 15 minutes after the last one.
+//
+// Tries are counted, by network and of passphrases together: 429 with reason
+// `rate`. A vault that is open is a conflict with reason `unsealed`, and so
+// is a share that was given already, with reason `share-twice`. What does
+// not open it is 403 with reason `passphrase`, `share-foreign`, `share-old`
+// or `share-wrong`; a mistyped share is 400 with reason `share-form`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /vault/unseal (the `UnsealVault` operationId).
+func (c *Client) UnsealVault(ctx context.Context, body UnsealVaultJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnsealVaultRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResetUnsealWithBody Forget the shares that were given
+//
+// Needs no token, but a share of the vault: a stranger could otherwise keep
+// its holders from ever coming together.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /vault/unseal/reset (the `ResetUnseal` operationId).
+func (c *Client) ResetUnsealWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResetUnsealRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResetUnseal Forget the shares that were given
+//
+// Needs no token, but a share of the vault: a stranger could otherwise keep
+// its holders from ever coming together.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /vault/unseal/reset (the `ResetUnseal` operationId).
+func (c *Client) ResetUnseal(ctx context.Context, body ResetUnsealJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResetUnsealRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4205,6 +4461,113 @@ func NewRevokeTokenRequest(server string, token string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewSealVaultRequest constructs an http.Request for the SealVault method
+func NewSealVaultRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/vault/seal")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUnsealVaultRequest calls the generic UnsealVault builder with application/json body
+func NewUnsealVaultRequest(server string, body UnsealVaultJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUnsealVaultRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewUnsealVaultRequestWithBody constructs an http.Request for the UnsealVault method, with any body, and a specified content type
+func NewUnsealVaultRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/vault/unseal")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewResetUnsealRequest calls the generic ResetUnseal builder with application/json body
+func NewResetUnsealRequest(server string, body ResetUnsealJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewResetUnsealRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewResetUnsealRequestWithBody constructs an http.Request for the ResetUnseal method, with any body, and a specified content type
+func NewResetUnsealRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/vault/unseal/reset")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -4322,6 +4685,15 @@ type ServerInterface interface {
 	// RevokeToken End an access token at once
 	// (DELETE /tokens/{token})
 	RevokeToken(w http.ResponseWriter, r *http.Request, token string)
+	// SealVault Seal the vault at once
+	// (POST /vault/seal)
+	SealVault(w http.ResponseWriter, r *http.Request)
+	// UnsealVault Give what opens the vault
+	// (POST /vault/unseal)
+	UnsealVault(w http.ResponseWriter, r *http.Request)
+	// ResetUnseal Forget the shares that were given
+	// (POST /vault/unseal/reset)
+	ResetUnseal(w http.ResponseWriter, r *http.Request)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -5340,6 +5712,48 @@ func (siw *ServerInterfaceWrapper) RevokeToken(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// SealVault operation middleware
+func (siw *ServerInterfaceWrapper) SealVault(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SealVault(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UnsealVault operation middleware
+func (siw *ServerInterfaceWrapper) UnsealVault(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UnsealVault(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ResetUnseal operation middleware
+func (siw *ServerInterfaceWrapper) ResetUnseal(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ResetUnseal(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -5461,6 +5875,9 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	}
 
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/status", wrapper.GetStatus)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/vault/unseal", wrapper.UnsealVault)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/vault/unseal/reset", wrapper.ResetUnseal)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/vault/seal", wrapper.SealVault)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps", wrapper.ListApps)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps", wrapper.CreateApp)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}", wrapper.GetApp)

@@ -114,3 +114,20 @@ type Vault interface {
 	// Status works in a sealed vault too.
 	Status(ctx context.Context) (Status, error)
 }
+
+// Seal opens and seals the vault. Nobody is signed in while it is sealed: from is
+// the IP address of whoever asks.
+type Seal interface {
+	// Unseal takes a passphrase or a recovery key, which opens the vault at once, or
+	// a share, which is kept until there are enough. KindConflict with reason
+	// "unsealed" if it is open; KindExhausted with reason "rate" for whom that comes
+	// too often; KindSealed or KindInvalid with one of package vault's reasons for
+	// what does not open it.
+	Unseal(ctx context.Context, from string, secret []byte) (Progress, error)
+	// ResetUnseal forgets the shares that were given. Whoever asks shows one of the
+	// vault's. The errors are those of Unseal.
+	ResetUnseal(ctx context.Context, from string, share []byte) error
+	// Seal forgets the keys at once: from then on nothing is signed and nobody is
+	// answered until it is unsealed again.
+	Seal(ctx context.Context, by access.Caller) error
+}

@@ -260,4 +260,24 @@ type AnchorKey struct {
 type Status struct {
 	Vault  sealift.VaultID
 	Sealed bool
+	Unseal SealWay // what opens it every day
+	// Recovery is what opens it when that is lost; without a sealer, nothing does.
+	Recovery SealWay
+}
+
+// SealWay is what opens a vault on one of its two paths.
+type SealWay struct {
+	Sealer    string // "argon2id", "shamir" or "pkcs11"
+	Threshold int    // of shares: how many are needed
+	Shares    int    // of shares: how many there are
+	Set       string // of shares: what their texts call their set
+	Given     int    // of shares: how many were given so far
+}
+
+// Progress is what came of an attempt to unseal.
+type Progress struct {
+	Open      bool
+	Path      string // of shares: "unseal" or "recovery"
+	Given     int    // of shares: so far; 0 once it is open
+	Threshold int    // of shares
 }
