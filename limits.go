@@ -307,6 +307,13 @@ const (
 	TimestampLife    = 3 * 24 * time.Hour
 	MinTimestampLife = 24 * time.Hour
 	MaxTimestampLife = 7 * 24 * time.Hour
+	// MaxRetirement is how far ahead a key's end may be set: as long as the
+	// longest cryptoperiod, after which nothing that it signed is in use.
+	MaxRetirement = 3 * 365 * 24 * time.Hour
+	// RotateShare is the part of a cryptoperiod before its end in which the vault
+	// rotates a key by itself: a fifth of a year are 73 days, enough for people to
+	// hold a ceremony where devices do not know the standby yet.
+	RotateShare = 5
 	// TimestampPeriod is how often the vault signs the timestamp anew.
 	TimestampPeriod = time.Hour
 )

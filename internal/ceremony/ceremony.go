@@ -112,14 +112,24 @@ type Rotation struct {
 	Version  int64
 	Replaced []string // names of the keys that the new root no longer trusts
 	Added    []string
+	Online   []OnlineChange // how the keys differ that the vault signs with
 	folder   *Folder
 }
 
+// OnlineChange is one public key of the vault that the new root lists and the
+// one before does not, or the other way round.
+type OnlineChange struct {
+	Role   string         // "snapshot" or "timestamp"
+	SHA256 sealift.Digest // of the SubjectPublicKeyInfo, DER
+	Listed bool           // from now on; else no longer
+}
+
 // RotateRoot signs the next root.json: the named root keys are replaced by new
-// ones (all of them if none is named; none if renew is set, which only sets a
-// new expiry). current is the root that the server publishes now: a folder
-// that is behind it refuses.
-func (f *Folder) RotateRoot(current []byte, replace []string, renew bool, passphrases Passphrases, now time.Time) (*Rotation, error) {
+// ones (all of them if none is named; none if renew is set, which sets a new
+// expiry). In any case it lists the snapshot and timestamp keys of anchors, which
+// are those that the vault signs with now and their standbys. current is the root
+// that the server publishes now: a folder that is behind it refuses.
+func (f *Folder) RotateRoot(current []byte, anchors Anchors, replace []string, renew bool, passphrases Passphrases, now time.Time) (*Rotation, error) {
 	const op = "rotating the root"
 	have, err := f.Root()
 	if err != nil {
@@ -132,6 +142,10 @@ func (f *Folder) RotateRoot(current []byte, replace []string, renew bool, passph
 	root, err := metadata.Root().FromBytes(have)
 	if err != nil {
 		return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err)
+	}
+	if anchors.Vault != f.Inventory.Vault {
+		return nil, sealift.Errorf(sealift.KindConflict, op, "the keys to vouch for are of vault %s, the folder is of %s", anchors.Vault, f.Inventory.Vault).
+			WithHint("name the server of this folder's vault")
 	}
 	retire, err := f.toReplace(replace, renew)
 	if err != nil {
@@ -155,7 +169,10 @@ func (f *Folder) RotateRoot(current []byte, replace []string, renew bool, passph
 		signers = append(signers, key)
 		r.Added = append(r.Added, next.Inventory.Keys[len(next.Inventory.Keys)-1].Name)
 	}
-	if r.Outcome.Root, err = next.signNext(root, signers, r.Version, now); err != nil {
+	if r.Online, err = onlineChanges(have, anchors); err != nil {
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err)
+	}
+	if r.Outcome.Root, err = next.signNext(root, anchors, signers, r.Version, now); err != nil {
 		return nil, sealift.Errorf(sealift.KindInternal, op, "%w", err)
 	}
 	if _, err := tufrepo.CheckRoot(have, r.Outcome.Root); err != nil {
@@ -322,10 +339,58 @@ func (f *Folder) retire(name string) {
 	}
 }
 
-// signNext signs the root after root with the live keys of the folder; the
-// other roles stay as they are.
-func (f *Folder) signNext(root *metadata.Metadata[metadata.RootType], signers []crypto.Signer, version int64, now time.Time) ([]byte, error) {
-	next := tufrepo.Root{Version: version, Expires: now.Add(sealift.RootLife), Root: tufrepo.Role{Threshold: f.Inventory.Threshold}}
+// onlineChanges compares the online keys that a root lists with anchors.
+func onlineChanges(root []byte, anchors Anchors) (changes []OnlineChange, err error) {
+	for _, role := range []struct {
+		name string
+		next []crypto.PublicKey
+	}{{metadata.SNAPSHOT, anchors.Snapshot}, {metadata.TIMESTAMP, anchors.Timestamp}} {
+		present, err := tufrepo.RoleKeys(root, role.name)
+		if err != nil {
+			return nil, err
+		}
+		before, err := fingerprints(present)
+		if err != nil {
+			return nil, err
+		}
+		after, err := fingerprints(role.next)
+		if err != nil {
+			return nil, err
+		}
+		for _, digest := range after {
+			if !slices.Contains(before, digest) {
+				changes = append(changes, OnlineChange{role.name, digest, true})
+			}
+		}
+		for _, digest := range before {
+			if !slices.Contains(after, digest) {
+				changes = append(changes, OnlineChange{role.name, digest, false})
+			}
+		}
+	}
+	return changes, nil
+}
+
+func fingerprints(keys []crypto.PublicKey) (digests []sealift.Digest, err error) {
+	for _, key := range keys {
+		spki, err := x509.MarshalPKIXPublicKey(key)
+		if err != nil {
+			return nil, err
+		}
+		digests = append(digests, sealift.DigestOf(spki))
+	}
+	return digests, nil
+}
+
+// signNext signs the root after root with the live keys of the folder and the
+// online keys of anchors; the targets role stays as it is.
+func (f *Folder) signNext(root *metadata.Metadata[metadata.RootType], anchors Anchors, signers []crypto.Signer, version int64, now time.Time) ([]byte, error) {
+	next := tufrepo.Root{
+		Version: version, Expires: now.Add(sealift.RootLife), Root: tufrepo.Role{Threshold: f.Inventory.Threshold},
+		Snapshot:  tufrepo.Role{Keys: anchors.Snapshot, Threshold: 1},
+		Timestamp: tufrepo.Role{Keys: anchors.Timestamp, Threshold: 1},
+		Targets:   tufrepo.Role{Threshold: root.Signed.Roles[metadata.TARGETS].Threshold},
+	}
 	for _, entry := range f.Inventory.live(RoleRoot) {
 		pub, err := x509.ParsePKIXPublicKey(entry.Public)
 		if err != nil {
@@ -333,17 +398,12 @@ func (f *Folder) signNext(root *metadata.Metadata[metadata.RootType], signers []
 		}
 		next.Root.Keys = append(next.Root.Keys, pub)
 	}
-	for name, role := range map[string]*tufrepo.Role{
-		metadata.TARGETS: &next.Targets, metadata.SNAPSHOT: &next.Snapshot, metadata.TIMESTAMP: &next.Timestamp,
-	} {
-		role.Threshold = root.Signed.Roles[name].Threshold
-		for _, id := range root.Signed.Roles[name].KeyIDs {
-			pub, err := root.Signed.Keys[id].ToPublicKey()
-			if err != nil {
-				return nil, fmt.Errorf("role %s: %w", name, err)
-			}
-			role.Keys = append(role.Keys, pub)
+	for _, id := range root.Signed.Roles[metadata.TARGETS].KeyIDs {
+		pub, err := root.Signed.Keys[id].ToPublicKey()
+		if err != nil {
+			return nil, fmt.Errorf("role %s: %w", metadata.TARGETS, err)
 		}
+		next.Targets.Keys = append(next.Targets.Keys, pub)
 	}
 	return tufrepo.SignRoot(next, signers)
 }

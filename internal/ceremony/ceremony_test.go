@@ -46,6 +46,16 @@ func anchors() (ceremony.Anchors, error) {
 
 func keys(key crypto.Signer) []crypto.PublicKey { return []crypto.PublicKey{key.Public()} }
 
+// foundedAnchors are those of the two folders.
+var foundedAnchors = sync.OnceValues(anchors)
+
+func theAnchors(t *testing.T) ceremony.Anchors {
+	t.Helper()
+	a, err := foundedAnchors()
+	check(t, err)
+	return a
+}
+
 // founded are two folders for all tests, which copy them: scrypt is slow on
 // purpose. "alone" has one key a role, "quorum" needs two of three.
 var founded = sync.OnceValues(func() (string, error) {
@@ -53,7 +63,7 @@ var founded = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	a, err := anchors()
+	a, err := foundedAnchors()
 	if err != nil {
 		return dir, err
 	}
@@ -175,7 +185,7 @@ func rotate(t *testing.T, f *ceremony.Folder, p ceremony.Passphrases, replace ..
 	t.Helper()
 	current, err := f.Root()
 	check(t, err)
-	r, err := f.RotateRoot(current, replace, false, p, foundedAt)
+	r, err := f.RotateRoot(current, theAnchors(t), replace, false, p, foundedAt)
 	check(t, err)
 	if _, err := tufrepo.CheckRoot(current, r.Outcome.Root); err != nil {
 		t.Errorf("the next root does not follow: %v", err)
@@ -363,7 +373,7 @@ func TestQuorum(t *testing.T) {
 	check(t, os.Remove(filepath.Join(f.Dir, "root-4.key")))
 	current, err := f.Root()
 	check(t, err)
-	_, err = f.RotateRoot(current, []string{"root-5"}, false, words, foundedAt)
+	_, err = f.RotateRoot(current, theAnchors(t), []string{"root-5"}, false, words, foundedAt)
 	wantRefusal(t, "one of two", err, sealift.KindNotFound, "quorum")
 }
 
@@ -376,13 +386,13 @@ func TestRotateRefuses(t *testing.T) {
 	if !f.Inventory.Alone() {
 		t.Error("one key a role is not alone")
 	}
-	_, err = f.RotateRoot([]byte("{}"), nil, false, words, foundedAt)
+	_, err = f.RotateRoot([]byte("{}"), theAnchors(t), nil, false, words, foundedAt)
 	wantRefusal(t, "a folder that is behind", err, sealift.KindConflict, "")
 	for _, name := range []string{"root-2", "targets-1", "", "../root-1"} {
-		_, err = f.RotateRoot(current, []string{name}, false, words, foundedAt)
+		_, err = f.RotateRoot(current, theAnchors(t), []string{name}, false, words, foundedAt)
 		wantRefusal(t, "replacing "+name, err, sealift.KindNotFound, "")
 	}
-	_, err = f.RotateRoot(current, nil, false, func(string, bool) ([]byte, error) { return []byte("others"), nil }, foundedAt)
+	_, err = f.RotateRoot(current, theAnchors(t), nil, false, func(string, bool) ([]byte, error) { return []byte("others"), nil }, foundedAt)
 	wantRefusal(t, "wrong passphrase", err, sealift.KindSealed, "passphrase")
 	if err != nil && (!strings.Contains(err.Error(), "root-1") || strings.Contains(err.Error(), "others") || sealift.HintOf(err) == "") {
 		t.Errorf("says %v, hint %q", err, sealift.HintOf(err))
@@ -396,13 +406,13 @@ func TestRotateRefuses(t *testing.T) {
 	swapped, err := os.ReadFile(filepath.Join(dir, "targets-1.key"))
 	check(t, err)
 	check(t, os.WriteFile(key, swapped, 0o600))
-	_, err = f.RotateRoot(current, nil, false, func(string, bool) ([]byte, error) { return words("targets-1", false) }, foundedAt)
+	_, err = f.RotateRoot(current, theAnchors(t), nil, false, func(string, bool) ([]byte, error) { return words("targets-1", false) }, foundedAt)
 	wantRefusal(t, "swapped files", err, sealift.KindIntegrity, "")
 	for what, data := range map[string][]byte{
 		"cut": honest[:len(honest)/2], "empty": nil, "too long": append(slices.Clone(honest), bytes.Repeat([]byte("\n"), 64<<10)...),
 	} {
 		check(t, os.WriteFile(key, data, 0o600))
-		if _, err = f.RotateRoot(current, nil, false, words, foundedAt); err == nil {
+		if _, err = f.RotateRoot(current, theAnchors(t), nil, false, words, foundedAt); err == nil {
 			t.Errorf("a key file that is %s opens", what)
 		}
 	}
@@ -478,7 +488,7 @@ func TestRenew(t *testing.T) {
 	current, err := f.Root()
 	check(t, err)
 	later := foundedAt.AddDate(0, 6, 0)
-	r, err := f.RotateRoot(current, nil, true, words, later)
+	r, err := f.RotateRoot(current, theAnchors(t), nil, true, words, later)
 	check(t, err)
 	if len(r.Added)+len(r.Replaced) > 0 {
 		t.Errorf("added %q, replaced %q", r.Added, r.Replaced)
@@ -488,6 +498,44 @@ func TestRenew(t *testing.T) {
 		t.Errorf("%+v", after)
 	}
 	check(t, r.Commit())
+}
+
+// TestRootListsTheVaultsKeys: the next root lists what the vault signs with now,
+// and says how that differs from before.
+func TestRootListsTheVaultsKeys(t *testing.T) {
+	t.Parallel()
+	f := open(t, copied(t, "alone"))
+	current, err := f.Root()
+	check(t, err)
+	a := theAnchors(t)
+	timestamp, standby := a.Timestamp[0], sealifttest.NewKey().Public()
+	a.Timestamp = []crypto.PublicKey{standby}
+	a.Snapshot = append(slices.Clone(a.Snapshot), sealifttest.NewKey().Public())
+	r, err := f.RotateRoot(current, a, nil, true, words, foundedAt)
+	check(t, err)
+	digest := func(pub crypto.PublicKey) sealift.Digest {
+		spki, err := x509.MarshalPKIXPublicKey(pub)
+		check(t, err)
+		return sealift.DigestOf(spki)
+	}
+	want := []ceremony.OnlineChange{{"snapshot", digest(a.Snapshot[1]), true}, {"timestamp", digest(standby), true}, {"timestamp", digest(timestamp), false}}
+	if diff := cmp.Diff(want, r.Online); diff != "" {
+		t.Error(diff)
+	}
+	for role, want := range map[string][]crypto.PublicKey{metadata.SNAPSHOT: a.Snapshot, metadata.TIMESTAMP: a.Timestamp} {
+		got, err := tufrepo.RoleKeys(r.Outcome.Root, role)
+		check(t, err)
+		if len(got) != len(want) || digest(got[0]) != digest(want[0]) || root(t, r.Outcome.Root).Signed.Roles[role].Threshold != 1 {
+			t.Errorf("%s: %v", role, got)
+		}
+	}
+	a.Vault = "00000000000000000000000000000000"
+	_, err = f.RotateRoot(current, a, nil, true, words, foundedAt)
+	wantRefusal(t, "of another vault", err, sealift.KindConflict, "")
+	a.Vault, a.Snapshot = theAnchors(t).Vault, nil
+	if _, err = f.RotateRoot(current, a, nil, true, words, foundedAt); err == nil {
+		t.Error("a root without a snapshot key")
+	}
 }
 
 func TestRotationKeys(t *testing.T) {

@@ -209,27 +209,6 @@ func (d *doctor) root(ctx context.Context) {
 	d.ends("root", "root.json", root.Signed.Expires, "renew it with: sealift root rotate --keys DIR --renew")
 }
 
-func (d *doctor) keys(ctx context.Context) {
-	const check = "keys"
-	keys, err := d.client.Keys(ctx, api.ListKeysParams{})
-	if err != nil {
-		d.unseen(check, err)
-		return
-	}
-	var first *api.Key
-	for i, k := range keys {
-		if k.State == api.KeyState("suspended") {
-			d.found(check, stateWarning, "%s/%d is suspended", k.ID, k.Version).Hint = fmt.Sprintf("restore it with: sealift key restore %s --version %d --reason TEXT", k.ID, k.Version)
-		}
-		if k.State == api.KeyState("active") && (first == nil || k.NotAfter.Before(first.NotAfter)) {
-			first = &keys[i]
-		}
-	}
-	if first != nil {
-		d.ends(check, fmt.Sprintf("the first cryptoperiod to end, of %s/%d,", first.ID, first.Version), first.NotAfter, "see sealift key list; found a new installation before it ends, as the operations guide says")
-	}
-}
-
 func (d *doctor) tokens(ctx context.Context) {
 	const check = "tokens"
 	tokens, err := d.client.Tokens(ctx)

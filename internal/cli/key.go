@@ -9,9 +9,14 @@ import (
 )
 
 type keyCmd struct {
-	List    keyListCmd    `cmd:"" help:"List the vault's keys, a line each version."`
-	Suspend keySuspendCmd `cmd:"" help:"Let a key do nothing until it is restored."`
-	Restore keyRestoreCmd `cmd:"" help:"Let a suspended key do its work again."`
+	List       keyListCmd       `cmd:"" help:"List the vault's keys, a line each version."`
+	Rotate     keyRotateCmd     `cmd:"" help:"Put the next version of a key in the place of the one in use."`
+	Suspend    keySuspendCmd    `cmd:"" help:"Let a key do nothing until it is restored."`
+	Restore    keyRestoreCmd    `cmd:"" help:"Let a suspended key do its work again."`
+	Deactivate keyDeactivateCmd `cmd:"" help:"Let a key that a service uses sign no more, for good."`
+	Compromise keyCompromiseCmd `cmd:"" help:"Declare a key compromised. One that the vault works with is replaced in the same act."`
+	Retire     keyRetireCmd     `cmd:"" help:"Destroy a version that is deactivated or compromised, later."`
+	Destroy    keyDestroyCmd    `cmd:"" help:"Erase the private half of a version that nothing uses any more."`
 }
 
 type keyListCmd struct {
@@ -36,11 +41,11 @@ func runKeyList(ctx context.Context, std *IO, opts keyListCmd) error {
 	var rows [][]string
 	for _, k := range keys {
 		rows = append(rows, []string{
-			fmt.Sprintf("%s/%d", k.ID, k.Version), k.Purpose, k.Algorithm, k.Provider, k.Owner, string(k.State),
-			k.NotBefore.UTC().Format(time.DateOnly), untilOf(k, std.Now()), k.Public[:min(len(k.Public), 12)],
+			fmt.Sprintf("%s/%d", k.ID, k.Version), k.Purpose, k.Algorithm, k.Provider, k.Owner, stateText(k),
+			k.NotBefore.UTC().Format(time.DateOnly), untilOf(k, std.Now()), vouchedText(k), k.Public[:min(len(k.Public), 12)],
 		})
 	}
-	return std.Print(map[string]any{"keys": keys}, Table([]string{"KEY", "PURPOSE", "ALGORITHM", "PROVIDER", "OWNER", "STATE", "FROM", "UNTIL", "PUBLIC"}, rows))
+	return std.Print(map[string]any{"keys": keys}, Table([]string{"KEY", "PURPOSE", "ALGORITHM", "PROVIDER", "OWNER", "STATE", "FROM", "UNTIL", "LISTED BY", "PUBLIC"}, rows))
 }
 
 // untilOf is the end of a key's cryptoperiod, and whether it is near.
@@ -56,40 +61,21 @@ func untilOf(k api.Key, now time.Time) string {
 	return until
 }
 
-// keyChange are the flags of a command that changes a key's state.
-type keyChange struct {
-	Key     string     `arg:"" help:"The key's id, as sealift key list shows it in front of the slash."`
-	Version uint64     `default:"1" placeholder:"N" help:"Which version of it."`
-	Reason  string     `required:"" placeholder:"TEXT" help:"Why, in your words, for the log."`
-	API     APIOptions `embed:""`
-}
-
-type keySuspendCmd struct {
-	Change keyChange `embed:""`
-}
-
-// Run implements the command.
-func (c *keySuspendCmd) Run(ctx context.Context, std *IO) error {
-	return runKeyChange(ctx, std, c.Change, api.KeyChangeToSuspended)
-}
-
-type keyRestoreCmd struct {
-	Change keyChange `embed:""`
-}
-
-// Run implements the command.
-func (c *keyRestoreCmd) Run(ctx context.Context, std *IO) error {
-	return runKeyChange(ctx, std, c.Change, api.KeyChangeToActive)
-}
-
-func runKeyChange(ctx context.Context, std *IO, opts keyChange, to api.KeyChangeTo) error {
-	c, err := opts.API.client(std)
-	if err != nil {
-		return err
+// stateText is a key's state, and when it is to be destroyed.
+func stateText(k api.Key) string {
+	if k.RetireAt == nil {
+		return string(k.State)
 	}
-	k, err := c.SetKeyState(ctx, api.KeyChange{ID: opts.Key, Version: opts.Version, To: to, Reason: opts.Reason})
-	if err != nil {
-		return err
+	return fmt.Sprintf("%s until %s", k.State, k.RetireAt.UTC().Format(time.DateOnly))
+}
+
+// vouchedText says by which signed document devices know a key.
+func vouchedText(k api.Key) string {
+	switch {
+	case k.Vouched != "":
+		return k.Vouched
+	case k.Standby && (k.State == "active" || k.State == "pre-active"):
+		return "none yet"
 	}
-	return std.Print(k, Println("%s/%d is %s", k.ID, k.Version, k.State))
+	return "-"
 }

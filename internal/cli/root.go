@@ -76,9 +76,13 @@ func runRootRotate(ctx context.Context, std *IO, opts rootRotateCmd) error {
 		std.Note("finished the rotation that was interrupted before; run it again for another one")
 		return std.Print(map[string]any{"resumed": true}, func(io.Writer) error { return nil })
 	}
+	anchors, vaultKeys, err := anchorsOf(ctx, c)
+	if err != nil {
+		return err
+	}
 	phrases := newPhrases(ctx, std, opts.Passphrases, folder.Inventory.Alone())
 	defer phrases.clear()
-	rotation, err := folder.RotateRoot(current, opts.Replace, opts.Renew, phrases.get, std.Now())
+	rotation, err := folder.RotateRoot(current, anchors, opts.Replace, opts.Renew, phrases.get, std.Now())
 	if err != nil {
 		return err
 	}
@@ -89,12 +93,36 @@ func runRootRotate(ctx context.Context, std *IO, opts rootRotateCmd) error {
 	if err := rotation.Commit(); err != nil {
 		return err
 	}
-	return std.Print(map[string]any{"version": accepted.Version, "sha256": accepted.SHA256, "expires": accepted.Expires, "replaced": rotation.Replaced, "added": rotation.Added},
+	return std.Print(map[string]any{"version": accepted.Version, "sha256": accepted.SHA256, "expires": accepted.Expires, "replaced": rotation.Replaced, "added": rotation.Added, "online": onlineOf(rotation, vaultKeys)},
 		func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "root version %d is published, good until %s\n", accepted.Version, accepted.Expires.Format("2006-01-02"))
 			if err == nil && len(rotation.Added) > 0 {
 				_, err = fmt.Fprintf(w, "  new keys      %s\n  retired keys  %s\n", strings.Join(rotation.Added, ", "), strings.Join(rotation.Replaced, ", "))
 			}
+			for _, change := range onlineOf(rotation, vaultKeys) {
+				if err == nil {
+					_, err = fmt.Fprintf(w, "  %-13s %s  sha256:%s\n", map[bool]string{true: "now listed", false: "not any more"}[change.Listed], change.Key, change.SHA256)
+				}
+			}
 			return err
 		})
+}
+
+// onlineKey is a key of the vault that a root lists newly, or no longer.
+type onlineKey struct {
+	Key    string `json:"key"` // "timestamp/3"
+	SHA256 string `json:"sha256"`
+	Listed bool   `json:"listed"`
+}
+
+func onlineOf(r *ceremony.Rotation, names map[sealift.Digest]string) []onlineKey {
+	keys := []onlineKey{}
+	for _, change := range r.Online {
+		name := names[change.SHA256]
+		if name == "" {
+			name = "an older " + change.Role + " key"
+		}
+		keys = append(keys, onlineKey{name, change.SHA256.String(), change.Listed})
+	}
+	return keys
 }

@@ -2,6 +2,8 @@ package control
 
 import (
 	"net/http"
+	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/sealift/sealift"
@@ -21,6 +23,12 @@ func (h *handler) ListKeys(w http.ResponseWriter, r *http.Request, params api.Li
 	})
 }
 
+// keyStates are those that a caller may ask for: a version is pre-active but
+// once.
+var keyStates = []api.KeyChangeTo{
+	api.KeyChangeToActive, api.KeyChangeToSuspended, api.KeyChangeToDeactivated, api.KeyChangeToCompromised, api.KeyChangeToDestroyed,
+}
+
 // SetKeyState implements POST /keys/state.
 func (h *handler) SetKeyState(w http.ResponseWriter, r *http.Request) {
 	h.do(w, r, access.ChangeKeys, noApp, http.StatusOK, func(by access.Caller) (any, error) {
@@ -28,24 +36,78 @@ func (h *handler) SetKeyState(w http.ResponseWriter, r *http.Request) {
 		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
 			return nil, err
 		}
-		if body.ID == "" || body.Version == 0 || body.To != api.KeyChangeToActive && body.To != api.KeyChangeToSuspended {
-			return nil, sealift.Errorf(sealift.KindInvalid, "reading request", "it names no version of a key, or a state that is not active or suspended").
-				WithHint("see the keys there are with: sealift key list")
+		if err := namesKey(body.ID, body.Version); err != nil {
+			return nil, err
 		}
-		key, err := h.Keys.SetKeyState(r.Context(), by, service.KeyChange{
-			ID: body.ID, Version: body.Version, Suspend: body.To == api.KeyChangeToSuspended, Reason: body.Reason,
-		})
+		if !slices.Contains(keyStates, body.To) {
+			return nil, sealift.Errorf(sealift.KindInvalid, "reading request", "a version is not put into state %q", cut(string(body.To))).
+				WithHint("the states are %v", keyStates)
+		}
+		key, err := h.Keys.SetKeyState(r.Context(), by, service.KeyChange{ID: body.ID, Version: body.Version, To: string(body.To), Reason: body.Reason})
 		return keyOut(key), err
 	})
+}
+
+// RotateKey implements POST /keys/rotate.
+func (h *handler) RotateKey(w http.ResponseWriter, r *http.Request) {
+	h.do(w, r, access.ChangeKeys, noApp, http.StatusOK, func(by access.Caller) (any, error) {
+		var body api.KeyRotation
+		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
+			return nil, err
+		}
+		if err := namesKey(body.ID, 1); err != nil {
+			return nil, err
+		}
+		rotated, err := h.Keys.RotateKey(r.Context(), by, service.KeyRotation{ID: body.ID, Reason: body.Reason})
+		out := api.RotatedKey{Active: keyOut(rotated.Active), Before: keyOut(rotated.Before)}
+		if rotated.Standby != nil {
+			standby := keyOut(*rotated.Standby)
+			out.Standby = &standby
+		}
+		return out, err
+	})
+}
+
+// RetireKey implements POST /keys/retire.
+func (h *handler) RetireKey(w http.ResponseWriter, r *http.Request) {
+	h.do(w, r, access.ChangeKeys, noApp, http.StatusOK, func(by access.Caller) (any, error) {
+		var body api.KeyRetirement
+		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
+			return nil, err
+		}
+		if err := namesKey(body.ID, body.Version); err != nil {
+			return nil, err
+		}
+		after := time.Duration(body.After) * time.Second
+		if body.After < 0 || body.After > int64(sealift.MaxRetirement/time.Second) {
+			return nil, sealift.Errorf(sealift.KindInvalid, "reading request", "a key is retired within 0 to %d seconds", int64(sealift.MaxRetirement/time.Second))
+		}
+		key, err := h.Keys.RetireKey(r.Context(), by, service.KeyRetirement{ID: body.ID, Version: body.Version, After: after, Reason: body.Reason})
+		return keyOut(key), err
+	})
+}
+
+// namesKey refuses what can be the name of no version.
+func namesKey(id string, version uint64) error {
+	if id == "" || version == 0 || len(id) > sealift.MaxKeyLabel || !utf8.ValidString(id) {
+		return sealift.Errorf(sealift.KindInvalid, "reading request", "it names no version of a key").
+			WithHint("see the keys there are with: sealift key list")
+	}
+	return nil
 }
 
 func keyOut(k service.Key) api.Key {
 	out := api.Key{
 		ID: k.ID, Version: k.Version, Purpose: k.Purpose, Algorithm: k.Algorithm, Provider: k.Provider, Owner: k.Owner, Label: k.Label,
 		State: api.KeyState(k.State), Created: k.Created.UTC(), Changed: k.Changed.UTC(), NotBefore: k.NotBefore.UTC(), NotAfter: k.NotAfter.UTC(),
+		Standby: k.Standby, Vouched: k.Vouched,
 	}
 	if !k.Public.IsZero() {
 		out.Public = k.Public.String()
+	}
+	if !k.RetireAt.IsZero() {
+		at := k.RetireAt.UTC()
+		out.RetireAt = &at
 	}
 	return out
 }

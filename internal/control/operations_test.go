@@ -52,6 +52,8 @@ var operations = []operation{
 	{"getAnchors", "GET", control.Prefix + "/anchors", "", 200, access.ListKeys},
 	{"listKeys", "GET", control.Prefix + "/keys", "", 200, access.ListKeys},
 	{"setKeyState", "POST", control.Prefix + "/keys/state", `{"id":"release-ca","version":1,"to":"suspended","reason":"lost"}`, 200, access.ChangeKeys},
+	{"rotateKey", "POST", control.Prefix + "/keys/rotate", `{"id":"timestamp","reason":"yearly"}`, 200, access.ChangeKeys},
+	{"retireKey", "POST", control.Prefix + "/keys/retire", `{"id":"timestamp","version":1,"reason":"yearly"}`, 200, access.ChangeKeys},
 	{"listTokens", "GET", control.Prefix + "/tokens", "", 200, access.ListTokens},
 	{"createToken", "POST", control.Prefix + "/tokens", `{"role":"developer"}`, 201, access.ManageTokens},
 	{"revokeToken", "DELETE", control.Prefix + "/tokens/0123456789abcdef", "", 204, access.ManageTokens},

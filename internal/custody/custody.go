@@ -1,11 +1,16 @@
 // Package custody shows people the vault's keys, and lets those who own them
-// suspend one and restore it.
+// rotate, suspend, restore, deactivate, retire and destroy them, and declare them
+// compromised.
 //
-// A suspended key does nothing until it is restored: a release CA certifies no
-// release, a device CA no answer key. What would stop the fleet is never
-// suspended (package vault says which purposes). No other change of state is
-// offered here: a key that is deactivated or declared compromised needs another
-// one in its place that devices trust, and so a ceremony.
+// The states and their changes are those of package vault. What a change means
+// for devices is for whoever delivers to say (Online): one of the vault's own keys
+// that is in use is only ever replaced, so that something always signs what
+// devices read; and a version that devices or releases depend on is not
+// destroyed. A suspended key does nothing until it is restored.
+//
+// A version is retired by destroying it: at once if nothing depends on it any
+// more, or at a date, when Keep does it. Keep also rotates what nears the end of
+// its cryptoperiod.
 package custody
 
 import (
@@ -14,29 +19,55 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 )
 
+// Online is who delivers with the vault's own keys.
+type Online interface {
+	// Vouched says which public keys devices know by the newest signed
+	// documents: by SHA-256 of the SubjectPublicKeyInfo, the document.
+	Vouched(ctx context.Context, tx store.DocumentTx) (map[sealift.Digest]string, error)
+	// Replace puts the next version of a key in the place of the one in use,
+	// which becomes to. KindConflict with reason "standby" where devices know no
+	// next version.
+	Replace(ctx context.Context, tx *vault.Tx, id string, to vault.State, by audit.Actor, reason string) (vault.Replaced, error)
+	// Follow does what another change of state asks for.
+	Follow(ctx context.Context, tx *vault.Tx, info vault.KeyInfo, by audit.Actor, reason string) error
+	// Idle returns nil if a version may be destroyed, and else what depends on
+	// it still.
+	Idle(ctx context.Context, tx *vault.Tx, info vault.KeyInfo) error
+	// Flush publishes what was signed.
+	Flush(ctx context.Context) error
+}
+
 // Cabinet is a service.Keys over one vault.
 type Cabinet struct {
-	store store.Store
-	vault *vault.Vault
-	now   func() time.Time
+	store  store.Store
+	vault  *vault.Vault
+	online Online
+	now    func() time.Time
 }
 
 // New returns the cabinet of a vault and its store.
-func New(s store.Store, v *vault.Vault, now func() time.Time) *Cabinet {
-	return &Cabinet{s, v, now}
+func New(s store.Store, v *vault.Vault, online Online, now func() time.Time) *Cabinet {
+	return &Cabinet{s, v, online, now}
 }
 
 // Keys implements service.Keys.
 func (c *Cabinet) Keys(ctx context.Context, want service.KeyFilter) (keys []service.Key, err error) {
 	err = c.store.View(ctx, func(tx store.Tx) error {
 		infos, err := c.vault.List(ctx, tx, vault.Filter{ID: want.ID, Purpose: vault.Purpose(want.Purpose), State: vault.State(want.State)})
+		if err != nil {
+			return err
+		}
+		known, err := c.online.Vouched(ctx, tx)
 		for _, info := range infos {
-			keys = append(keys, keyOf(info))
+			k := keyOf(info)
+			k.Vouched = known[k.Public]
+			keys = append(keys, k)
 		}
 		return err
 	})
@@ -47,6 +78,7 @@ func keyOf(k vault.KeyInfo) service.Key {
 	out := service.Key{
 		ID: k.ID, Version: k.Version, Purpose: string(k.Purpose), Algorithm: string(k.Algorithm), Provider: k.Provider,
 		Owner: k.Owner, Label: k.Label, State: string(k.State), Created: k.Created, Changed: k.Changed, NotBefore: k.NotBefore, NotAfter: k.NotAfter,
+		Standby: k.Purpose.HasStandby(), RetireAt: k.RetireAt,
 	}
 	if len(k.Public) > 0 {
 		out.Public = sealift.DigestOf(k.Public)
@@ -56,12 +88,63 @@ func keyOf(k vault.KeyInfo) service.Key {
 
 // SetKeyState implements service.Keys.
 func (c *Cabinet) SetKeyState(ctx context.Context, by access.Caller, want service.KeyChange) (service.Key, error) {
-	from, to := vault.Active, vault.Suspended
-	if !want.Suspend {
-		from, to = to, from
-	}
-	return vault.Do(ctx, c.vault, func(tx *vault.Tx) (service.Key, error) {
-		info, err := c.vault.Transition(ctx, tx, vault.Ref{ID: want.ID, Version: want.Version}, from, to, by.Actor(), want.Reason, c.now().UTC())
-		return keyOf(info), err
+	return c.changed(ctx, func(tx *vault.Tx, now time.Time) (vault.KeyInfo, error) {
+		info, err := c.vault.Lookup(ctx, tx, vault.Ref{ID: want.ID, Version: want.Version})
+		if err == nil {
+			err = c.mayChange(ctx, tx, info, vault.State(want.To))
+		}
+		if err != nil {
+			return info, tx.Refuse(ctx, vault.Refusal{Actor: by.Actor(), Action: "key.transition", Key: vault.Ref{ID: want.ID, Version: want.Version}, Now: now}, err)
+		}
+		if want.To == string(vault.Compromised) && c.serves(ctx, tx, info) {
+			replaced, err := c.online.Replace(ctx, tx, info.ID, vault.Compromised, by.Actor(), want.Reason)
+			return replaced.Was, err
+		}
+		info, err = c.vault.Transition(ctx, tx, info.Ref, info.State, vault.State(want.To), by.Actor(), want.Reason, now)
+		if err == nil && !info.Purpose.ForServices() {
+			err = c.online.Follow(ctx, tx, info, by.Actor(), want.Reason)
+		}
+		return info, err
 	})
+}
+
+// changed runs fn in a transaction and publishes what it signed.
+func (c *Cabinet) changed(ctx context.Context, fn func(tx *vault.Tx, now time.Time) (vault.KeyInfo, error)) (service.Key, error) {
+	info, err := vault.Do(ctx, c.vault, func(tx *vault.Tx) (vault.KeyInfo, error) { return fn(tx, c.now().UTC()) })
+	if err != nil {
+		return service.Key{}, err
+	}
+	return keyOf(info), c.online.Flush(ctx)
+}
+
+// mayChange refuses what the table of states allows and the key's work does not.
+func (c *Cabinet) mayChange(ctx context.Context, tx *vault.Tx, info vault.KeyInfo, to vault.State) error {
+	doing := "changing the state of key " + info.Ref.String()
+	own := !info.Purpose.ForServices()
+	switch {
+	case info.State == to:
+		return sealift.Errorf(sealift.KindConflict, doing, "it is %s already", to).WithHint("see the keys there are with: sealift key list --id %s", info.ID)
+	case own && info.State == vault.PreActive && to == vault.Active,
+		own && to == vault.Deactivated && c.serves(ctx, tx, info):
+		return sealift.Errorf(sealift.KindDenied, doing, "the vault works with this key: its versions take each other's place").WithReason(vault.ReasonState).
+			WithHint("replace the version in use by its standby: sealift key rotate %s --reason TEXT", info.ID)
+	case to == vault.Destroyed && vault.CanTransition(info.State, to):
+		return c.online.Idle(ctx, tx, info)
+	}
+	return nil
+}
+
+// serves reports whether info is the version of one of the vault's own keys that
+// does its work now.
+func (c *Cabinet) serves(ctx context.Context, tx *vault.Tx, info vault.KeyInfo) bool {
+	if info.Purpose.ForServices() || info.State != vault.Active && info.State != vault.Suspended {
+		return false
+	}
+	versions, err := c.vault.List(ctx, tx, vault.Filter{ID: info.ID})
+	for _, other := range versions {
+		if other.Version > info.Version && (other.State == vault.Active || other.State == vault.Suspended) {
+			return false
+		}
+	}
+	return err == nil
 }

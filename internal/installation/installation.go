@@ -37,6 +37,7 @@ type Installation struct {
 	Vault    *vault.Vault
 	Releases *release.Service
 	Desk     *fleet.Desk
+	Keys     *custody.Cabinet
 
 	witnesses *witness.Keeper
 	data      *config.Data
@@ -103,6 +104,7 @@ func open(ctx context.Context, data *config.Data, o Options) (*Installation, err
 		Releases:  releases,
 		Desk:      fleet.New(db, v, o.Now),
 		witnesses: witness.New(witness.Config{Store: db, Peers: o.Witnesses, Publish: releases.Flush, Now: o.Now, Log: o.Log}),
+		Keys:      custody.New(db, v, releases, o.Now),
 	}, nil
 }
 
@@ -131,7 +133,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Log:        release.NewJournal(i.Releases),
 		Witnesses:  i.witnesses,
 		Tokens:     people.New(i.store, i.Vault, i.now),
-		Keys:       custody.New(i.store, i.Vault, i.now),
+		Keys:       i.Keys,
 		Seal:       sealing.New(i.Vault, i.now),
 	}, control.Options{Version: version, Log: i.log, Address: address}))
 	return mux

@@ -462,7 +462,7 @@ func TestRotateRoot(t *testing.T) {
 		b.check(err)
 		current, err := b.api.Root(b.Context())
 		b.check(err)
-		rotation, err := folder.RotateRoot(current, nil, false, known, b.now())
+		rotation, err := folder.RotateRoot(current, b.anchors(), nil, false, known, b.now())
 		b.check(err)
 		accepted, err := b.api.AcceptRoot(b.Context(), api.Ceremony{Root: rotation.Outcome.Root})
 		b.check(err)

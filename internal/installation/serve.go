@@ -54,7 +54,8 @@ func (i *Installation) Serve(ctx context.Context, listener net.Listener, setting
 const keepPeriod = 15 * time.Second
 
 // keep signs the timestamp anew every sealift.TimestampPeriod, writes what an
-// earlier attempt left unwritten, and forgets old nonces.
+// earlier attempt left unwritten, and every hour sees to the keys and forgets old
+// nonces.
 func (i *Installation) keep(ctx context.Context) {
 	tick := time.NewTicker(keepPeriod)
 	defer tick.Stop()
@@ -78,6 +79,7 @@ func (i *Installation) keep(ctx context.Context) {
 		}
 		if now := i.now(); now.Sub(pruned) >= time.Hour {
 			pruned = now
+			i.keepKeys(ctx)
 			if err := i.prune(ctx, now); err != nil && ctx.Err() == nil {
 				i.log.Error("forgetting old nonces", "error", err)
 			}
@@ -124,6 +126,22 @@ func (i *Installation) Fresh(ctx context.Context) error {
 		return err
 	}
 	return i.Releases.Settle(ctx)
+}
+
+// keepKeys rotates and retires what is due, if the vault is unsealed.
+func (i *Installation) keepKeys(ctx context.Context) {
+	if status, err := i.Vault.Status(ctx); err != nil || status.Sealed {
+		return // Fresh says so
+	}
+	done, failed := i.Keys.Keep(ctx)
+	for _, what := range done {
+		i.log.Info("keeping the keys", "done", what)
+	}
+	for _, err := range failed {
+		if ctx.Err() == nil {
+			i.log.Error("keeping the keys", "error", err, "hint", sealift.HintOf(err))
+		}
+	}
 }
 
 func (i *Installation) prune(ctx context.Context, now time.Time) error {

@@ -6,6 +6,7 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/bundle"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
@@ -24,7 +25,7 @@ func (s *Service) CreateChannel(ctx context.Context, by access.Caller, app seali
 		if err := tx.InsertChannel(ctx, store.Channel{App: app, Name: name, Created: now}); err != nil {
 			return service.Channel{}, hinted(err, "creating channel "+string(name), "see the channels there are with: sealift channel list --app "+string(app))
 		}
-		epoch, err := s.turnEpoch(ctx, tx, by, app, name, 1)
+		epoch, err := s.turnEpoch(ctx, tx, by.Actor(), app, name, 1)
 		if err != nil {
 			return service.Channel{}, err
 		}
@@ -46,8 +47,8 @@ type turned struct {
 }
 
 // turnEpoch makes the next generation of a channel's key.
-func (s *Service) turnEpoch(ctx context.Context, tx *vault.Tx, by access.Caller, app sealift.AppID, channel sealift.Channel, number uint64) (turned, error) {
-	info, err := s.createEpochKey(ctx, tx, by.Actor(), app, channel, number)
+func (s *Service) turnEpoch(ctx context.Context, tx *vault.Tx, by audit.Actor, app sealift.AppID, channel sealift.Channel, number uint64) (turned, error) {
+	info, err := s.createEpochKey(ctx, tx, by, app, channel, number)
 	if err != nil {
 		return turned{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -23,8 +24,10 @@ const owner = "vault"
 // Each online key has its purpose for an id; its versions are its rotations.
 func keyOf(purpose vault.Purpose) vault.Ref { return vault.Ref{ID: string(purpose)} }
 
+const epochPrefix = "epoch:"
+
 func epochKeyID(app sealift.AppID, channel sealift.Channel) string {
-	return fmt.Sprintf("epoch:%s/%s", app, channel)
+	return fmt.Sprintf("%s%s/%s", epochPrefix, app, channel)
 }
 
 // create makes the first version of an online key, in use from now on.
@@ -123,24 +126,64 @@ func (s *Service) certifyAnswers(ctx context.Context, tx *vault.Tx, actor audit.
 }
 
 // renewAnswers certifies the answer key anew when half of its certificate's
-// life has passed: while devices believe the old one for long yet.
+// life has passed, while devices believe the old one for long yet, and when
+// another device CA has taken the place of its issuer. An answer key that is
+// suspended is left as it is: without answers nobody enrols, but everybody
+// updates.
 func (s *Service) renewAnswers(ctx context.Context, tx *vault.Tx, actor audit.Actor) error {
-	answer, err := s.vault.Lookup(ctx, tx, keyOf(vault.PurposeAnswer))
+	answer, err := s.inUse(ctx, tx, keyOf(vault.PurposeAnswer).ID)
+	if err != nil || answer.State != vault.Active {
+		return err
+	}
+	ca, err := s.inUse(ctx, tx, keyOf(vault.PurposeDeviceCA).ID)
 	if err != nil {
 		return err
 	}
-	certificate, err := x509.ParseCertificate(answer.Certificate)
-	if err != nil {
-		return sealift.Errorf(sealift.KindInternal, "reading the certificate of "+answer.Ref.String(), "%w", err)
-	}
-	if certificate.NotAfter.Sub(s.now()) > answerLife/2 {
-		return nil
+	if fresh, err := s.certified(answer, ca); err != nil || fresh {
+		return err
 	}
 	status, err := s.vault.Status(ctx)
 	if err != nil {
 		return err
 	}
 	return s.certifyAnswers(ctx, tx, actor, status.Vault)
+}
+
+// certified reports whether the answer key has a certificate of ca with at least
+// half of its life before it.
+func (s *Service) certified(answer, ca vault.KeyInfo) (bool, error) {
+	if len(answer.Certificate) == 0 {
+		return false, nil
+	}
+	certificate, err := x509.ParseCertificate(answer.Certificate)
+	if err != nil {
+		return false, sealift.Errorf(sealift.KindInternal, "reading the certificate of "+answer.Ref.String(), "%w", err)
+	}
+	issuer, err := trust.ParseCA(ca.Certificate)
+	if err != nil {
+		return false, sealift.Errorf(sealift.KindInternal, "reading the certificate of "+ca.Ref.String(), "%w", err)
+	}
+	return certificate.NotAfter.Sub(s.now()) > answerLife/2 && certificate.CheckSignatureFrom(issuer) == nil, nil
+}
+
+// inUse returns the version of a key that does its work, or would if it were not
+// suspended: the newest that is active or suspended.
+func (s *Service) inUse(ctx context.Context, tx vault.Rows, id string) (vault.KeyInfo, error) {
+	versions, err := s.vault.List(ctx, tx, vault.Filter{ID: id})
+	if err != nil {
+		return vault.KeyInfo{}, err
+	}
+	for _, info := range slices.Backward(versions) {
+		if info.State == vault.Active || info.State == vault.Suspended {
+			return info, nil
+		}
+	}
+	kind, reason := sealift.KindConflict, vault.ReasonState
+	if len(versions) == 0 {
+		kind, reason = sealift.KindNotFound, vault.ReasonUnknownKey
+	}
+	return vault.KeyInfo{}, sealift.Errorf(kind, "looking up key "+id, "no version of it is in use").WithReason(reason).
+		WithHint("see the keys there are with: sealift key list")
 }
 
 // ca returns a CA's certificate and its key for the use.

@@ -22,10 +22,14 @@ type Key struct {
 	NotAfter    time.Time
 	Changed     time.Time // when State was last set
 	Public      []byte
-	Certificate []byte // DER; may be empty
-	DataKey     []byte // wrapped; empty once destroyed
-	Private     []byte // sealed under the data key; empty once destroyed
-	KEK         string // id of the key-encryption key that wraps DataKey
+	Certificate []byte        // DER; may be empty
+	DataKey     []byte        // wrapped; empty once destroyed
+	Private     []byte        // sealed under the data key; empty once destroyed
+	KEK         string        // id of the key-encryption key that wraps DataKey
+	App         sealift.AppID // that it is for; "" for none in particular
+	Imported    bool          // it was made elsewhere
+	Exportable  bool          // its private half may be given out
+	RetireAt    time.Time     // when it is to be destroyed; zero for no such time
 	MAC         []byte
 }
 

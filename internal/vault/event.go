@@ -19,6 +19,7 @@ const (
 	actionRotate      = "key.rotate"
 	actionUse         = "key.use"
 	actionTransition  = "key.transition"
+	actionRetire      = "key.retire"
 	actionCertificate = "key.certificate"
 	actionWrap        = "secret.wrap"
 	actionUnwrap      = "secret.unwrap"

@@ -24,6 +24,10 @@ type KeyInfo struct {
 	NotAfter    time.Time // nor at this time and later
 	Public      []byte    // SPKI DER, or the KEM's own form for an HPKE key; empty for a secret key
 	Certificate []byte    // DER, of the certificate that others know the key by; may be empty
+	App         sealift.AppID
+	Imported    bool      // it was made elsewhere
+	Exportable  bool      // its private half may be given out; set when it was made, and never after
+	RetireAt    time.Time // when it is to be destroyed; zero for no such time
 }
 
 // PublicKey returns the public key of a signing key. It fails with KindInvalid

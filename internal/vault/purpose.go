@@ -47,6 +47,7 @@ type policy struct {
 	noSuspend  bool          // suspending it would stop the fleet: it is replaced instead
 	standby    bool          // devices must know it beforehand: it has a version to come from its first day on
 	certifies  bool          // it is a CA's, and proves that it is held before it is active
+	services   bool          // people make keys of it for their own services; else the vault makes them for itself
 }
 
 // policies is the closed list of purposes. The timestamp is signed with a
@@ -101,3 +102,7 @@ func (p Purpose) Cryptoperiod() (usual, longest time.Duration) {
 // is used, so that its next version is made, and vouched for by people, while
 // the present one is in use.
 func (p Purpose) HasStandby() bool { return policies[p].standby }
+
+// ForServices reports whether people make keys of this purpose, for services of
+// their own. All others the vault makes for itself, and replaces by itself.
+func (p Purpose) ForServices() bool { return policies[p].services }

@@ -26,12 +26,27 @@ func (v *Vault) ringFor(rows Rows) *keyring {
 }
 
 // rowMessage is what the MAC of a key's row is over: every column but the MAC.
+// Rows of before the second form's columns were there have the first form, and so
+// has every row in which they are empty.
 func rowMessage(r store.Key) []byte {
-	return join("sealift/vault/key-row/v1",
+	fields := [][]byte{
 		[]byte(r.ID), number(r.Version), []byte(r.Purpose), []byte(r.Algorithm), []byte(r.Provider),
 		[]byte(r.Owner), []byte(r.Label), []byte(r.State),
 		moment(r.Created), moment(r.NotBefore), moment(r.NotAfter), moment(r.Changed),
-		r.Public, r.Certificate, r.DataKey, r.Private, []byte(r.KEK))
+		r.Public, r.Certificate, r.DataKey, r.Private, []byte(r.KEK),
+	}
+	if r.App == "" && !r.Imported && !r.Exportable && r.RetireAt.IsZero() {
+		return join("sealift/vault/key-row/v1", fields...)
+	}
+	return join("sealift/vault/key-row/v2", append(fields, []byte(r.App), truth(r.Imported), truth(r.Exportable), moment(r.RetireAt))...)
+}
+
+// truth encodes a bool as the number 0 or 1.
+func truth(b bool) []byte {
+	if b {
+		return number(1)
+	}
+	return number(0)
 }
 
 // moment encodes a time as the store keeps it: microseconds since 1970.
@@ -130,6 +145,7 @@ func infoOf(r store.Key) KeyInfo {
 		Owner: r.Owner, Label: r.Label, State: State(r.State), Changed: r.Changed,
 		Created: r.Created, NotBefore: r.NotBefore, NotAfter: r.NotAfter,
 		Public: r.Public, Certificate: r.Certificate,
+		App: r.App, Imported: r.Imported, Exportable: r.Exportable, RetireAt: r.RetireAt,
 	}
 }
 

@@ -52,6 +52,53 @@ func (v *Vault) Transition(ctx context.Context, tx *Tx, key Ref, from, to State,
 	return info, nil
 }
 
+// Replaced is what came of putting one version of a key in the place of another.
+type Replaced struct {
+	Was, Is KeyInfo
+	Standby KeyInfo // the version to come after Is; the zero KeyInfo where there is none
+}
+
+// Replace activates the version next of a key and puts the one before, which is
+// active or suspended, into state to, Deactivated or Compromised, in one
+// transaction. Each change is recorded as by Transition.
+func (v *Vault) Replace(ctx context.Context, tx *Tx, was, next KeyInfo, to State, by audit.Actor, reason string, now time.Time) (r Replaced, err error) {
+	if r.Is, err = v.Transition(ctx, tx, next.Ref, PreActive, Active, by, reason, now); err != nil {
+		return r, err
+	}
+	r.Was, err = v.Transition(ctx, tx, was.Ref, was.State, to, by, reason, now)
+	return r, err
+}
+
+// Retire sets when a version that is deactivated or compromised is to be
+// destroyed, over the time before; the zero time takes it back. It destroys
+// nothing by itself: RetireAt says that it is time.
+//
+// Errors are KindDenied with reason "key-state" for a version in another state,
+// KindInvalid for the reason, and those of reading the row.
+func (v *Vault) Retire(ctx context.Context, tx *Tx, key Ref, at time.Time, by audit.Actor, reason string, now time.Time) (KeyInfo, error) {
+	e := event{at: now, actor: by, action: actionRetire, key: Ref{clip(key.ID), key.Version}}
+	e, err := e.because(reason)
+	if err != nil {
+		return KeyInfo{}, tx.refuse(ctx, e, err)
+	}
+	row, info, err := readRow(ctx, tx.ring, tx, key)
+	if err == nil && info.State != Deactivated && info.State != Compromised {
+		err = sealift.Errorf(sealift.KindDenied, "retiring key "+info.Ref.String(), "it is %s", info.State).WithReason(ReasonState).
+			WithHint("a version is retired once another has taken its place: sealift key rotate %s --reason TEXT", info.ID)
+	}
+	if err != nil {
+		return KeyInfo{}, tx.refuse(ctx, e, err)
+	}
+	row.RetireAt = stored(at)
+	if !at.IsZero() {
+		e = e.detail("at", row.RetireAt.Format(time.RFC3339))
+	}
+	if info, err = updateRow(ctx, tx, row, &e); err != nil {
+		return KeyInfo{}, tx.refuse(ctx, e, err)
+	}
+	return info, tx.append(ctx, e.with(audit.OK))
+}
+
 // enter changes the row as entering the state does.
 func enter(ring *keyring, row *store.Key, to State, now time.Time) error {
 	if State(row.State) == PreActive && to == Active {
@@ -66,7 +113,7 @@ func enter(ring *keyring, row *store.Key, to State, now time.Time) error {
 		row.KEK, row.DataKey = s.kek, s.dataKey
 	}
 	if to == Destroyed {
-		row.DataKey, row.Private, row.KEK = nil, nil, ""
+		row.DataKey, row.Private, row.KEK, row.RetireAt = nil, nil, "", time.Time{}
 	}
 	row.State, row.Changed = string(to), now
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
@@ -108,4 +109,65 @@ func TestDestroyErases(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, w.tryUse(use(key)), sealift.KindDenied, ReasonState)
+}
+
+// TestRetire sets a date and takes it back, for a version whose work is done.
+func TestRetire(t *testing.T) {
+	w := newWorld(t)
+	info := w.create(PurposeLog, "log")
+	retire := func(at time.Time, reason string) (got KeyInfo, err error) {
+		err = w.try(func(ctx context.Context, tx *Tx) (err error) {
+			got, err = w.vault.Retire(ctx, tx, info.Ref, at, alice, reason, start)
+			return err
+		})
+		return got, err
+	}
+	later := start.Add(24 * time.Hour)
+	_, err := retire(later, "old")
+	wantError(t, err, sealift.KindDenied, ReasonState)
+	w.enter(info.Ref, Deactivated)
+	_, err = retire(later, "")
+	wantError(t, err, sealift.KindInvalid, "")
+	before := w.logSize()
+	got, err := retire(later, "old")
+	if err != nil || !got.RetireAt.Equal(later) || got.State != Deactivated {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if e := w.wantEntries(before, "key.retire ok")[0]; e.Details["at"] != later.Format(time.RFC3339) || e.Details[RowDetail] == "" {
+		t.Errorf("entry %+v", e)
+	}
+	if got, err = retire(time.Time{}, "kept after all"); err != nil || !got.RetireAt.IsZero() {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err = retire(later, "old"); err != nil {
+		t.Fatal(err)
+	}
+	w.enter(info.Ref, Destroyed)
+	if row := w.rowOfKey(info.Ref); !row.RetireAt.IsZero() {
+		t.Errorf("destroyed, and to be destroyed at %s", row.RetireAt)
+	}
+}
+
+// TestReplace is both changes or neither.
+func TestReplace(t *testing.T) {
+	w := newWorld(t)
+	was := w.create(PurposeLog, "log")
+	replace := func(to State) (r Replaced, err error) {
+		err = w.try(func(ctx context.Context, tx *Tx) (err error) {
+			next, err := w.vault.Rotate(ctx, tx, "log", nil, alice, "yearly", start)
+			if err != nil {
+				return err
+			}
+			r, err = w.vault.Replace(ctx, tx, was, next, to, alice, "yearly", start)
+			return err
+		})
+		return r, err
+	}
+	_, err := replace(Destroyed) // which an active one does not become
+	wantError(t, err, sealift.KindDenied, ReasonState)
+	w.wantState(was.Ref, Active)
+	r, err := replace(Compromised)
+	if err != nil || r.Was.State != Compromised || r.Is.State != Active || r.Is.Version != 2 {
+		t.Errorf("%+v, %v", r, err)
+	}
 }

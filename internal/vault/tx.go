@@ -126,3 +126,18 @@ func (tx *Tx) refuse(ctx context.Context, e event, err error) error {
 	}
 	return err
 }
+
+// Refusal is what somebody was refused about a key before any of the methods
+// that record it was called.
+type Refusal struct {
+	Actor  audit.Actor
+	Action string // "key.rotate"
+	Key    Ref
+	Now    time.Time
+}
+
+// Refuse records that it did not come about because of err, and returns err. As
+// refused uses do, the entry outlives the transaction.
+func (tx *Tx) Refuse(ctx context.Context, r Refusal, err error) error {
+	return tx.refuse(ctx, event{at: r.Now, actor: r.Actor, action: r.Action, key: Ref{clip(r.Key.ID), r.Key.Version}}, err)
+}

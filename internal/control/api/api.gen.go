@@ -160,14 +160,23 @@ func (e DraftState) Valid() bool {
 
 // Defines values for KeyChangeTo.
 const (
-	KeyChangeToActive    KeyChangeTo = "active"
-	KeyChangeToSuspended KeyChangeTo = "suspended"
+	KeyChangeToActive      KeyChangeTo = "active"
+	KeyChangeToCompromised KeyChangeTo = "compromised"
+	KeyChangeToDeactivated KeyChangeTo = "deactivated"
+	KeyChangeToDestroyed   KeyChangeTo = "destroyed"
+	KeyChangeToSuspended   KeyChangeTo = "suspended"
 )
 
 // Valid indicates whether the value is a known member of the KeyChangeTo enum.
 func (e KeyChangeTo) Valid() bool {
 	switch e {
 	case KeyChangeToActive:
+		return true
+	case KeyChangeToCompromised:
+		return true
+	case KeyChangeToDeactivated:
+		return true
+	case KeyChangeToDestroyed:
 		return true
 	case KeyChangeToSuspended:
 		return true
@@ -796,9 +805,20 @@ type Key struct {
 	// Purpose Example: release-ca
 	Purpose string `json:"purpose"`
 
+	// RetireAt When it is to be destroyed; absent where no such time is set.
+	RetireAt *time.Time `json:"retireAt,omitempty"`
+
+	// Standby Devices must know such a key before it is used; its next version is made beforehand.
+	Standby bool `json:"standby,omitempty"`
+
 	// State SP 800-57 part 1 rev. 5, section 7.
 	State   KeyState `json:"state"`
 	Version uint64   `json:"version"`
+
+	// Vouched The newest signed document that lists it for devices; absent where none does.
+	//
+	// Example: root 3
+	Vouched string `json:"vouched,omitempty"`
 }
 
 // KeyChange defines model for KeyChange.
@@ -806,7 +826,7 @@ type KeyChange struct {
 	ID string `json:"id"`
 
 	// Reason Why, in your words, for the log.
-	Reason  string      `json:"reason"`
+	Reason  ReasonGiven `json:"reason"`
 	To      KeyChangeTo `json:"to"`
 	Version uint64      `json:"version"`
 }
@@ -817,6 +837,25 @@ type KeyChangeTo string
 // KeyList defines model for KeyList.
 type KeyList struct {
 	Keys []Key `json:"keys"`
+}
+
+// KeyRetirement defines model for KeyRetirement.
+type KeyRetirement struct {
+	// After Seconds from now on; now where absent.
+	After int64  `json:"after,omitempty"`
+	ID    string `json:"id"`
+
+	// Reason Why, in your words, for the log.
+	Reason  ReasonGiven `json:"reason"`
+	Version uint64      `json:"version"`
+}
+
+// KeyRotation defines model for KeyRotation.
+type KeyRotation struct {
+	ID string `json:"id"`
+
+	// Reason Why, in your words, for the log.
+	Reason ReasonGiven `json:"reason"`
 }
 
 // KeyState SP 800-57 part 1 rev. 5, section 7.
@@ -1055,6 +1094,9 @@ type ProvenEntry struct {
 	Proof string `json:"proof"`
 }
 
+// ReasonGiven Why, in your words, for the log.
+type ReasonGiven = string
+
 // Release defines model for Release.
 type Release struct {
 	// Act What a release is for: a bundle published by its author, an older
@@ -1149,6 +1191,15 @@ type Root struct {
 	// TargetsExpire Example: 2026-01-02T03:04:05Z
 	TargetsExpire Time  `json:"targetsExpire,omitempty"`
 	Version       int64 `json:"version"`
+}
+
+// RotatedKey defines model for RotatedKey.
+type RotatedKey struct {
+	Active Key `json:"active"`
+	Before Key `json:"before"`
+
+	// Standby The next one, which waits to be listed by the next ceremony; absent where devices need not know it beforehand.
+	Standby *Key `json:"standby,omitempty"`
 }
 
 // RuntimeRange `*`, or up to eight comparators (`=`, `<`, `<=`, `>`, `>=` and a
@@ -1463,6 +1514,12 @@ type AddDenialJSONRequestBody = NewDenial
 
 // LiftDenialJSONRequestBody defines body for LiftDenial for application/json ContentType.
 type LiftDenialJSONRequestBody = DenialLift
+
+// RetireKeyJSONRequestBody defines body for RetireKey for application/json ContentType.
+type RetireKeyJSONRequestBody = KeyRetirement
+
+// RotateKeyJSONRequestBody defines body for RotateKey for application/json ContentType.
+type RotateKeyJSONRequestBody = KeyRotation
 
 // SetKeyStateJSONRequestBody defines body for SetKeyState for application/json ContentType.
 type SetKeyStateJSONRequestBody = KeyChange
@@ -1877,22 +1934,80 @@ type ClientInterface interface {
 	// Corresponds with GET /keys (the `ListKeys` operationId).
 	ListKeys(ctx context.Context, params *ListKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetKeyStateWithBody Suspend an active key, or restore a suspended one
+	// RetireKeyWithBody Destroy a version of a key that is deactivated or compromised, now or later
 	//
-	// Roles: owner, security_officer. A suspended key does nothing until it is
-	// restored. A key without which no device could update is never suspended:
-	// 403 with reason `key-state`.
+	// Roles: owner, security_officer. What devices or releases depend
+	// on is not destroyed: 409 with reason `key-in-use`, or, of one that is to be
+	// destroyed later, an error in the server's log from that time on until it
+	// can be.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /keys/retire (the `RetireKey` operationId).
+	RetireKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetireKey Destroy a version of a key that is deactivated or compromised, now or later
+	//
+	// Roles: owner, security_officer. What devices or releases depend
+	// on is not destroyed: 409 with reason `key-in-use`, or, of one that is to be
+	// destroyed later, an error in the server's log from that time on until it
+	// can be.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /keys/retire (the `RetireKey` operationId).
+	RetireKey(ctx context.Context, body RetireKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateKeyWithBody Put the next version of a key in the place of the one in use
+	//
+	// Roles: owner, security_officer. The next version signs
+	// from now on and the one before is deactivated. Of a key that devices must
+	// know beforehand the next version is its standby, and a new standby is
+	// made; 409 with reason `standby` where no signed document lists one. Of
+	// an epoch key it is a new epoch of its channel.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /keys/rotate (the `RotateKey` operationId).
+	RotateKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateKey Put the next version of a key in the place of the one in use
+	//
+	// Roles: owner, security_officer. The next version signs
+	// from now on and the one before is deactivated. Of a key that devices must
+	// know beforehand the next version is its standby, and a new standby is
+	// made; 409 with reason `standby` where no signed document lists one. Of
+	// an epoch key it is a new epoch of its channel.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /keys/rotate (the `RotateKey` operationId).
+	RotateKey(ctx context.Context, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetKeyStateWithBody Suspend, restore, deactivate or destroy a version of a key, or declare it compromised
+	//
+	// Roles: owner, security_officer. The changes that SP 800-57
+	// allows: 403 with reason `key-state` for any other. A key without which no
+	// device could update is never suspended, and a version of one of the
+	// vault's own keys that is in use is not deactivated but rotated. One that
+	// is declared compromised while in use is replaced by its standby in the
+	// same act; 409 with reason `standby` where devices know none. What devices
+	// or releases depend on is not destroyed: 409 with reason `key-in-use`.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /keys/state (the `SetKeyState` operationId).
 	SetKeyStateWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetKeyState Suspend an active key, or restore a suspended one
+	// SetKeyState Suspend, restore, deactivate or destroy a version of a key, or declare it compromised
 	//
-	// Roles: owner, security_officer. A suspended key does nothing until it is
-	// restored. A key without which no device could update is never suspended:
-	// 403 with reason `key-state`.
+	// Roles: owner, security_officer. The changes that SP 800-57
+	// allows: 403 with reason `key-state` for any other. A key without which no
+	// device could update is never suspended, and a version of one of the
+	// vault's own keys that is in use is not deactivated but rotated. One that
+	// is declared compromised while in use is replaced by its standby in the
+	// same act; 409 with reason `standby` where devices know none. What devices
+	// or releases depend on is not destroyed: 409 with reason `key-in-use`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2703,11 +2818,105 @@ func (c *Client) ListKeys(ctx context.Context, params *ListKeysParams, reqEditor
 	return c.Client.Do(req)
 }
 
-// SetKeyStateWithBody Suspend an active key, or restore a suspended one
+// RetireKeyWithBody Destroy a version of a key that is deactivated or compromised, now or later
 //
-// Roles: owner, security_officer. A suspended key does nothing until it is
-// restored. A key without which no device could update is never suspended:
-// 403 with reason `key-state`.
+// Roles: owner, security_officer. What devices or releases depend
+// on is not destroyed: 409 with reason `key-in-use`, or, of one that is to be
+// destroyed later, an error in the server's log from that time on until it
+// can be.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /keys/retire (the `RetireKey` operationId).
+func (c *Client) RetireKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetireKeyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetireKey Destroy a version of a key that is deactivated or compromised, now or later
+//
+// Roles: owner, security_officer. What devices or releases depend
+// on is not destroyed: 409 with reason `key-in-use`, or, of one that is to be
+// destroyed later, an error in the server's log from that time on until it
+// can be.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /keys/retire (the `RetireKey` operationId).
+func (c *Client) RetireKey(ctx context.Context, body RetireKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetireKeyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateKeyWithBody Put the next version of a key in the place of the one in use
+//
+// Roles: owner, security_officer. The next version signs
+// from now on and the one before is deactivated. Of a key that devices must
+// know beforehand the next version is its standby, and a new standby is
+// made; 409 with reason `standby` where no signed document lists one. Of
+// an epoch key it is a new epoch of its channel.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /keys/rotate (the `RotateKey` operationId).
+func (c *Client) RotateKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateKeyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateKey Put the next version of a key in the place of the one in use
+//
+// Roles: owner, security_officer. The next version signs
+// from now on and the one before is deactivated. Of a key that devices must
+// know beforehand the next version is its standby, and a new standby is
+// made; 409 with reason `standby` where no signed document lists one. Of
+// an epoch key it is a new epoch of its channel.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /keys/rotate (the `RotateKey` operationId).
+func (c *Client) RotateKey(ctx context.Context, body RotateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateKeyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetKeyStateWithBody Suspend, restore, deactivate or destroy a version of a key, or declare it compromised
+//
+// Roles: owner, security_officer. The changes that SP 800-57
+// allows: 403 with reason `key-state` for any other. A key without which no
+// device could update is never suspended, and a version of one of the
+// vault's own keys that is in use is not deactivated but rotated. One that
+// is declared compromised while in use is replaced by its standby in the
+// same act; 409 with reason `standby` where devices know none. What devices
+// or releases depend on is not destroyed: 409 with reason `key-in-use`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2724,11 +2933,15 @@ func (c *Client) SetKeyStateWithBody(ctx context.Context, contentType string, bo
 	return c.Client.Do(req)
 }
 
-// SetKeyState Suspend an active key, or restore a suspended one
+// SetKeyState Suspend, restore, deactivate or destroy a version of a key, or declare it compromised
 //
-// Roles: owner, security_officer. A suspended key does nothing until it is
-// restored. A key without which no device could update is never suspended:
-// 403 with reason `key-state`.
+// Roles: owner, security_officer. The changes that SP 800-57
+// allows: 403 with reason `key-state` for any other. A key without which no
+// device could update is never suspended, and a version of one of the
+// vault's own keys that is in use is not deactivated but rotated. One that
+// is declared compromised while in use is replaced by its standby in the
+// same act; 409 with reason `standby` where devices know none. What devices
+// or releases depend on is not destroyed: 409 with reason `key-in-use`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4226,6 +4439,86 @@ func NewListKeysRequest(server string, params *ListKeysParams) (*http.Request, e
 	return req, nil
 }
 
+// NewRetireKeyRequest calls the generic RetireKey builder with application/json body
+func NewRetireKeyRequest(server string, body RetireKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRetireKeyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRetireKeyRequestWithBody constructs an http.Request for the RetireKey method, with any body, and a specified content type
+func NewRetireKeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/keys/retire")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRotateKeyRequest calls the generic RotateKey builder with application/json body
+func NewRotateKeyRequest(server string, body RotateKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRotateKeyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRotateKeyRequestWithBody constructs an http.Request for the RotateKey method, with any body, and a specified content type
+func NewRotateKeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/keys/rotate")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewSetKeyStateRequest calls the generic SetKeyState builder with application/json body
 func NewSetKeyStateRequest(server string, body SetKeyStateJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -4664,7 +4957,13 @@ type ServerInterface interface {
 	// ListKeys The versions of the vault's keys, by id and version
 	// (GET /keys)
 	ListKeys(w http.ResponseWriter, r *http.Request, params ListKeysParams)
-	// SetKeyState Suspend an active key, or restore a suspended one
+	// RetireKey Destroy a version of a key that is deactivated or compromised, now or later
+	// (POST /keys/retire)
+	RetireKey(w http.ResponseWriter, r *http.Request)
+	// RotateKey Put the next version of a key in the place of the one in use
+	// (POST /keys/rotate)
+	RotateKey(w http.ResponseWriter, r *http.Request)
+	// SetKeyState Suspend, restore, deactivate or destroy a version of a key, or declare it compromised
 	// (POST /keys/state)
 	SetKeyState(w http.ResponseWriter, r *http.Request)
 	// GetRoot The newest root.json
@@ -5602,6 +5901,34 @@ func (siw *ServerInterfaceWrapper) ListKeys(w http.ResponseWriter, r *http.Reque
 	handler.ServeHTTP(w, r)
 }
 
+// RetireKey operation middleware
+func (siw *ServerInterfaceWrapper) RetireKey(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RetireKey(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RotateKey operation middleware
+func (siw *ServerInterfaceWrapper) RotateKey(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RotateKey(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SetKeyState operation middleware
 func (siw *ServerInterfaceWrapper) SetKeyState(w http.ResponseWriter, r *http.Request) {
 
@@ -5904,6 +6231,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/tokens/{token}", wrapper.RevokeToken)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/keys", wrapper.ListKeys)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/state", wrapper.SetKeyState)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/rotate", wrapper.RotateKey)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/retire", wrapper.RetireKey)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/entries", wrapper.ListEntries)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/audit/exports", wrapper.BeginExport)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/leaves", wrapper.ListLeaves)

@@ -13,7 +13,17 @@ func (c *Client) Keys(ctx context.Context, only api.ListKeysParams) ([]api.Key, 
 	return list.Keys, err
 }
 
-// SetKeyState suspends an active key, or restores a suspended one.
+// SetKeyState puts a version of a key into another state.
 func (c *Client) SetKeyState(ctx context.Context, change api.KeyChange) (api.Key, error) {
 	return decoded[api.Key](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.SetKeyState(ctx, change) })
+}
+
+// RotateKey puts the next version of a key in the place of the one in use.
+func (c *Client) RotateKey(ctx context.Context, rotation api.KeyRotation) (api.RotatedKey, error) {
+	return decoded[api.RotatedKey](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.RotateKey(ctx, rotation) })
+}
+
+// RetireKey destroys a version of a key, now or later.
+func (c *Client) RetireKey(ctx context.Context, retirement api.KeyRetirement) (api.Key, error) {
+	return decoded[api.Key](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.RetireKey(ctx, retirement) })
 }

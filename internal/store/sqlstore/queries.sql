@@ -22,10 +22,12 @@ DELETE FROM secrets WHERE name = @name;
 -- name: InsertKey :execrows
 INSERT INTO vault_keys (
   id, version, purpose, algorithm, provider, owner, label, state, created,
-  not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate
+  not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate,
+  app, imported, exportable, retire_at
 ) VALUES (
   @id, @version, @purpose, @algorithm, @provider, @owner, @label, @state, @created,
-  @not_before, @not_after, @changed, @kek, @mac, @data_key, @public_key, @private_key, @certificate
+  @not_before, @not_after, @changed, @kek, @mac, @data_key, @public_key, @private_key, @certificate,
+  @app, @imported, @exportable, @retire_at
 ) ON CONFLICT DO NOTHING;
 
 -- name: Key :one
@@ -36,7 +38,8 @@ UPDATE vault_keys SET
   purpose = @purpose, algorithm = @algorithm, provider = @provider, owner = @owner,
   label = @label, state = @state, created = @created, not_before = @not_before,
   not_after = @not_after, changed = @changed, kek = @kek, mac = @mac, data_key = @data_key,
-  public_key = @public_key, private_key = @private_key, certificate = @certificate
+  public_key = @public_key, private_key = @private_key, certificate = @certificate,
+  app = @app, imported = @imported, exportable = @exportable, retire_at = @retire_at
 WHERE id = @id AND version = @version AND mac = @old_mac;
 
 -- name: Keys :many

@@ -202,6 +202,10 @@ type VaultKey struct {
 	PublicKey   []byte
 	PrivateKey  []byte
 	Certificate []byte
+	App         string
+	Imported    int64
+	Exportable  int64
+	RetireAt    int64
 }
 
 type VaultSeal struct {

@@ -746,10 +746,12 @@ func (q *Queries) InsertEpoch(ctx context.Context, arg InsertEpochParams) error 
 const insertKey = `-- name: InsertKey :execrows
 INSERT INTO vault_keys (
   id, version, purpose, algorithm, provider, owner, label, state, created,
-  not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate
+  not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate,
+  app, imported, exportable, retire_at
 ) VALUES (
   $1, $2, $3, $4, $5, $6, $7, $8, $9,
-  $10, $11, $12, $13, $14, $15, $16, $17, $18
+  $10, $11, $12, $13, $14, $15, $16, $17, $18,
+  $19, $20, $21, $22
 ) ON CONFLICT DO NOTHING
 `
 
@@ -772,6 +774,10 @@ type InsertKeyParams struct {
 	PublicKey   []byte
 	PrivateKey  []byte
 	Certificate []byte
+	App         string
+	Imported    int64
+	Exportable  int64
+	RetireAt    int64
 }
 
 func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) (int64, error) {
@@ -794,6 +800,10 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) (int64, er
 		arg.PublicKey,
 		arg.PrivateKey,
 		arg.Certificate,
+		arg.App,
+		arg.Imported,
+		arg.Exportable,
+		arg.RetireAt,
 	)
 	if err != nil {
 		return 0, err
@@ -945,7 +955,7 @@ func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) (int64
 }
 
 const key = `-- name: Key :one
-SELECT id, version, purpose, algorithm, provider, owner, label, state, created, not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate FROM vault_keys WHERE id = $1 AND version = $2
+SELECT id, version, purpose, algorithm, provider, owner, label, state, created, not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate, app, imported, exportable, retire_at FROM vault_keys WHERE id = $1 AND version = $2
 `
 
 type KeyParams struct {
@@ -975,12 +985,16 @@ func (q *Queries) Key(ctx context.Context, arg KeyParams) (VaultKey, error) {
 		&i.PublicKey,
 		&i.PrivateKey,
 		&i.Certificate,
+		&i.App,
+		&i.Imported,
+		&i.Exportable,
+		&i.RetireAt,
 	)
 	return i, err
 }
 
 const keys = `-- name: Keys :many
-SELECT id, version, purpose, algorithm, provider, owner, label, state, created, not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate FROM vault_keys
+SELECT id, version, purpose, algorithm, provider, owner, label, state, created, not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate, app, imported, exportable, retire_at FROM vault_keys
 WHERE (id = $1 OR $1 = '')
   AND (purpose = $2 OR $2 = '')
   AND (state = $3 OR $3 = '')
@@ -1028,6 +1042,10 @@ func (q *Queries) Keys(ctx context.Context, arg KeysParams) ([]VaultKey, error) 
 			&i.PublicKey,
 			&i.PrivateKey,
 			&i.Certificate,
+			&i.App,
+			&i.Imported,
+			&i.Exportable,
+			&i.RetireAt,
 		); err != nil {
 			return nil, err
 		}
@@ -1717,8 +1735,9 @@ UPDATE vault_keys SET
   purpose = $1, algorithm = $2, provider = $3, owner = $4,
   label = $5, state = $6, created = $7, not_before = $8,
   not_after = $9, changed = $10, kek = $11, mac = $12, data_key = $13,
-  public_key = $14, private_key = $15, certificate = $16
-WHERE id = $17 AND version = $18 AND mac = $19
+  public_key = $14, private_key = $15, certificate = $16,
+  app = $17, imported = $18, exportable = $19, retire_at = $20
+WHERE id = $21 AND version = $22 AND mac = $23
 `
 
 type UpdateKeyParams struct {
@@ -1738,6 +1757,10 @@ type UpdateKeyParams struct {
 	PublicKey   []byte
 	PrivateKey  []byte
 	Certificate []byte
+	App         string
+	Imported    int64
+	Exportable  int64
+	RetireAt    int64
 	ID          string
 	Version     int64
 	OldMac      []byte
@@ -1761,6 +1784,10 @@ func (q *Queries) UpdateKey(ctx context.Context, arg UpdateKeyParams) (int64, er
 		arg.PublicKey,
 		arg.PrivateKey,
 		arg.Certificate,
+		arg.App,
+		arg.Imported,
+		arg.Exportable,
+		arg.RetireAt,
 		arg.ID,
 		arg.Version,
 		arg.OldMac,
