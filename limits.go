@@ -167,6 +167,35 @@ const (
 	// MaxTokenURI bounds the PKCS#11 URI of a key in a token; those that name
 	// every attribute have 300 bytes.
 	MaxTokenURI = 1 << 10
+	// MinPassword is the least length of a person's password in characters. NIST SP
+	// 800-63B-4 section 3.1.1.2 wants 8 where there is a second factor, and a
+	// list of leaked passwords; there is no such list here, so more.
+	MinPassword = 12
+	// MaxPasswordHashes is how many passwords are hashed at a time: each takes 19
+	// MiB and a core.
+	MaxPasswordHashes = 2
+	// MaxLogin bounds a login, in bytes: an e-mail address (RFC 5321 section
+	// 4.5.3.1).
+	MaxLogin = 254
+	// MaxPersons bounds how many people there are; every sign-in with an owner's
+	// token looks at all of them, and whoever has more has a directory of their
+	// own.
+	MaxPersons = 10_000
+	// RecoveryCodes is how many recovery codes a person is given, as elsewhere.
+	RecoveryCodes = 10
+	// MaxSessions bounds the sessions of one person: a browser, a laptop, a few
+	// terminals. The one that was used longest ago makes room.
+	MaxSessions = 32
+	// MaxPasskeys bounds the passkeys of one person: two in use, one in a safe, and
+	// some more.
+	MaxPasskeys = 16
+	// MaxFailureEntries is how many entries failed sign-ins may make in an hour,
+	// of all people together: whoever has more to tell of has a flood, and its
+	// number is in the last of them.
+	MaxFailureEntries = 60
+	// MaxCeremonies bounds the registrations and sign-ins that are under way, a few
+	// KiB each.
+	MaxCeremonies = 1000
 	// MaxKeyLabel bounds a key's id, owner and label and a secret's name, in bytes.
 	MaxKeyLabel = 256
 	// MaxSecret bounds a secret other than a key that the vault wraps; an
@@ -225,6 +254,30 @@ const (
 	// ShareLife is how long a share that somebody gave waits in memory for the
 	// next one: time to ring up whoever holds it.
 	ShareLife = 15 * time.Minute
+	// SessionLife and SessionIdle end a person's session, counted from its
+	// beginning and from its last use: within what NIST SP 800-63B-4 section
+	// 2.2.3 wants at AAL2, 24 hours and one. SessionTouch is how exactly the last
+	// use is noted: noting each would make every reading a writing.
+	SessionLife  = 12 * time.Hour
+	SessionIdle  = time.Hour
+	SessionTouch = time.Minute
+	// StepUpAge is how old a proof of who somebody is may be for what matters
+	// most: long enough to do what one had in mind, too short to leave a desk.
+	StepUpAge = 5 * time.Minute
+	// InvitationLife is how long an invitation is good for: over a weekend.
+	InvitationLife = 72 * time.Hour
+	// CeremonyLife is how long somebody has to finish what takes two requests: to
+	// find their phone, and scan a code.
+	CeremonyLife = 10 * time.Minute
+	// OwnerTokenLife is how long an owner's token is good for: a day for setting
+	// up, until there is an owner with a name.
+	OwnerTokenLife = 24 * time.Hour
+	// MaxSignInWait is the longest that somebody has to wait who tries to sign in
+	// after others, or they themselves, have failed again and again: with it, a
+	// hundred guesses a day. SignInMemory is how long failures are remembered
+	// after that.
+	MaxSignInWait = 15 * time.Minute
+	SignInMemory  = 24 * time.Hour
 	// MaxTokenLife bounds how long an access or enrolment token is good for: what
 	// nobody renews within a year, nobody remembers.
 	MaxTokenLife = 366 * 24 * time.Hour

@@ -1,4 +1,5 @@
-// Package access says who is asking and what they may do.
+// Package access says who is asking, how they have proven it, and what they may
+// do.
 //
 // Who: a caller of the people-facing API presents a Token as
 // "Authorization: Bearer <token>". Authenticator.Authenticate finds the token's
@@ -8,15 +9,26 @@
 // and an answer that takes FailureTime from the question, whether the token was
 // malformed, unknown, wrong, expired, revoked or forged.
 //
+// A session's row says whose it is and nothing of what they may do: role, app
+// and state are read from the person's own row at every request. So a role that
+// changes, or a person who is disabled, changes every session with it.
+//
 // What: Principal.Allow looks one cell up in a plain table of role × action, and
-// compares the app with the principal's, who may be bound to one. What is not in
-// the table is refused.
+// compares the app with the principal's, who may be bound to one; a token may
+// be bound to actions, too. What is not in the table is refused. An action in
+// the second table, stepUp, is moreover for a person who has proven themselves
+// within sealift.StepUpAge, and never for a service.
+//
+// Proof: a person signs in with a password and a one-time code (TOTP, RFC 6238),
+// or with a password and a recovery code. The primitives are here, each bounded
+// and without a store; package people keeps the rows and puts them together.
+// Limiter bounds guessing.
 //
 // A token is stored as SHA-256 of its secret, without salt and without a slow
-// hash. Those defend secrets that people choose; this one is 256 random bits,
-// so neither a dictionary nor a table of hashes helps whoever steals the store,
-// and a slow hash on every request would only serve an attacker who wants the
-// server busy.
+// hash. Those defend secrets that people choose, and a password has them; a
+// token is 256 random bits, so neither a dictionary nor a table of hashes helps
+// whoever steals the store, and a slow hash on every request would only serve
+// an attacker who wants the server busy.
 package access
 
 import (
@@ -43,6 +55,11 @@ type Directory interface {
 	// AccessToken returns the row of the token with the given id, and
 	// KindNotFound if there is none.
 	AccessToken(ctx context.Context, id string) (store.Token, error)
+	// Session returns the row of a session, and of the person it stands for;
+	// KindNotFound if there is none.
+	Session(ctx context.Context, id string) (store.Session, store.Person, error)
+	// Persons returns the rows of everybody.
+	Persons(ctx context.Context) ([]store.Person, error)
 }
 
 // InStore is the directory of the tokens in s.
@@ -58,6 +75,24 @@ func (d directory) AccessToken(ctx context.Context, id string) (token store.Toke
 	return token, err
 }
 
+func (d directory) Session(ctx context.Context, id string) (session store.Session, person store.Person, err error) {
+	err = d.store.View(ctx, func(tx store.Tx) error {
+		if session, err = tx.Session(ctx, id); err == nil {
+			person, err = tx.Person(ctx, session.Person)
+		}
+		return err
+	})
+	return session, person, err
+}
+
+func (d directory) Persons(ctx context.Context) (all []store.Person, err error) {
+	err = d.store.View(ctx, func(tx store.Tx) error {
+		all, err = tx.Persons(ctx)
+		return err
+	})
+	return all, err
+}
+
 // Rows knows which rows the vault wrote; *vault.Vault does.
 type Rows interface {
 	// CheckRow refuses one that something else wrote or changed. KindSealed
@@ -65,12 +100,21 @@ type Rows interface {
 	CheckRow(r store.Authentic) error
 }
 
+// Sessions keeps sessions alive.
+type Sessions interface {
+	// Touch notes that a session is in use.
+	Touch(ctx context.Context, session store.Session) error
+}
+
 // Principal is a caller who proved who they are.
 type Principal struct {
-	ID   string // the token's id
+	ID   string // the person's, or the token's
 	Kind Kind
 	Role Role
 	App  sealift.AppID // the only app that they may touch; empty for all
+	// Actions are the only ones of the role's that they may do; nil for all.
+	Actions Actions
+	Proof
 }
 
 // CallerKind says what sort of caller an audit entry names.
@@ -86,19 +130,21 @@ const (
 // for its audit entry.
 type Caller struct {
 	Kind    CallerKind
-	ID      string // the token's id
+	ID      string // the person's, or the token's
 	Address string // the IP address that the request came from, without a port
 	Role    Role
 	App     sealift.AppID // the only app that they may touch; empty for all
+	Actions Actions       // the only ones that they may do; empty for all
+	Proof
 }
 
 // CallerFrom is p asking from address.
 func (p Principal) CallerFrom(address string) Caller {
 	kind := CallerService
-	if p.Kind == KindOwner {
+	if p.Kind == KindOwner || p.Kind == KindSession {
 		kind = CallerPerson
 	}
-	return Caller{Kind: kind, ID: p.ID, Address: address, Role: p.Role, App: p.App}
+	return Caller{Kind: kind, ID: p.ID, Address: address, Role: p.Role, App: p.App, Actions: p.Actions, Proof: p.Proof}
 }
 
 // Actor names the caller in the log.
@@ -107,13 +153,14 @@ func (c Caller) Actor() audit.Actor {
 	if c.Kind == CallerPerson {
 		kind = audit.Person
 	}
-	return audit.Actor{Kind: kind, ID: c.ID, Address: c.Address}
+	return audit.Actor{Kind: kind, ID: c.ID, Session: c.Session, Address: c.Address}
 }
 
 // Authenticator signs callers in.
 type Authenticator struct {
 	Directory Directory
 	Rows      Rows
+	Sessions  Sessions
 	// Now is the clock that expiry is checked against.
 	Now func() time.Time
 }
@@ -141,33 +188,117 @@ func (a *Authenticator) check(ctx context.Context, bearer string) (Principal, er
 	if err != nil {
 		return Principal{}, refused()
 	}
+	switch token.Kind() {
+	case KindOwner, KindService:
+		return a.checkToken(ctx, token)
+	case KindSession:
+		return a.checkSession(ctx, token)
+	}
+	return Principal{}, refused()
+}
+
+func (a *Authenticator) checkToken(ctx context.Context, token Token) (Principal, error) {
 	row, err := a.Directory.AccessToken(ctx, token.ID())
 	if err != nil && sealift.KindOf(err) != sealift.KindNotFound {
 		return Principal{}, sealift.Errorf(sealift.KindOf(err), "signing in", "%w", err)
 	}
 	known := err == nil
-	hash := token.Hash()
-	matches := subtle.ConstantTimeCompare(hash[:], row.Hash[:]) == 1
 	expired := !row.Expires.IsZero() && !a.Now().Before(row.Expires)
 	// The kind is in the token's text, which nothing signs: believe the row.
-	if !known || !matches || row.ID != token.ID() || row.Kind != string(token.Kind()) || expired || row.Revoked {
+	if !known || !matches(token, row.Hash) || row.ID != token.ID() || row.Kind != string(token.Kind()) || expired || row.Revoked {
 		return Principal{}, refused()
 	}
-	switch err := a.Rows.CheckRow(row); {
-	case sealift.KindOf(err) == sealift.KindDenied: // a forger is told no more than a guesser
-		return Principal{}, refused()
-	case err != nil:
+	if err := a.authentic(row); err != nil {
 		return Principal{}, err
 	}
 	role, err := ParseRole(row.Role)
 	if err != nil {
 		return Principal{}, sealift.Errorf(sealift.KindInternal, "signing in", "token %s: %w", row.ID, err)
 	}
-	return Principal{ID: row.ID, Kind: token.Kind(), Role: role, App: row.App}, nil
+	p := Principal{ID: row.ID, Kind: token.Kind(), Role: role, App: row.App, Actions: Actions(row.Actions)}
+	if p.Kind == KindOwner {
+		if p.Proof, err = a.ownersProof(ctx, row); err != nil {
+			return Principal{}, err
+		}
+	}
+	return p, nil
+}
+
+// ownersProof is what an owner's token is worth where a step-up is wanted.
+// Before there is an owner with a name it is all that there is. One that was
+// made with the vault's own secret is proof of that secret for a while, or
+// nobody could help the only owner, who has lost a phone.
+func (a *Authenticator) ownersProof(ctx context.Context, row store.Token) (Proof, error) {
+	all, err := a.Directory.Persons(ctx)
+	if err != nil {
+		return Proof{}, sealift.Errorf(sealift.KindOf(err), "signing in", "%w", err)
+	}
+	proof := Proof{Setup: true}
+	for _, person := range all {
+		if IsOwner(person) && a.Rows.CheckRow(person) == nil {
+			proof.Setup = false
+		}
+	}
+	if row.Creator != FoundingCreator {
+		proof.Proven = row.Created
+	}
+	return proof, nil
+}
+
+// FoundingCreator is who made the first owner's token, as its row has it.
+const FoundingCreator = "init"
+
+// IsOwner reports whether p is an owner, of all apps, who may sign in.
+func IsOwner(p store.Person) bool {
+	return p.Role == string(RoleOwner) && p.App == "" && p.State == store.PersonActive
+}
+
+func (a *Authenticator) checkSession(ctx context.Context, token Token) (Principal, error) {
+	row, person, err := a.Directory.Session(ctx, token.ID())
+	if err != nil && sealift.KindOf(err) != sealift.KindNotFound {
+		return Principal{}, sealift.Errorf(sealift.KindOf(err), "signing in", "%w", err)
+	}
+	known, now := err == nil, a.Now()
+	over := !now.Before(row.Expires) || now.Sub(row.Seen) >= sealift.SessionIdle
+	if !known || !matches(token, row.Hash) || row.ID != token.ID() || row.Kind != string(KindSession) || over ||
+		person.ID != row.Person || person.State != store.PersonActive {
+		return Principal{}, refused()
+	}
+	for _, r := range []store.Authentic{row, person} {
+		if err := a.authentic(r); err != nil {
+			return Principal{}, err
+		}
+	}
+	role, err := ParseRole(person.Role)
+	if err != nil {
+		return Principal{}, sealift.Errorf(sealift.KindInternal, "signing in", "person %s: %w", person.ID, err)
+	}
+	if now.Sub(row.Seen) >= sealift.SessionTouch {
+		// Where that fails the session only ends sooner.
+		_ = a.Sessions.Touch(ctx, row)
+	}
+	return Principal{
+		ID: person.ID, Kind: KindSession, Role: role, App: person.App,
+		Proof: Proof{Session: row.ID, AMR: AMR(row.AMR), Proven: row.Proven},
+	}, nil
+}
+
+func matches(token Token, stored sealift.Digest) bool {
+	hash := token.Hash()
+	return subtle.ConstantTimeCompare(hash[:], stored[:]) == 1
+}
+
+// authentic has the MAC of a row checked.
+func (a *Authenticator) authentic(row store.Authentic) error {
+	err := a.Rows.CheckRow(row)
+	if sealift.KindOf(err) == sealift.KindDenied { // a forger is told no more than a guesser
+		return refused()
+	}
+	return err
 }
 
 func refused() error {
 	return sealift.Errorf(sealift.KindDenied, "signing in", "the access token is missing, unknown, expired or revoked").
 		WithReason(ReasonUnauthenticated).
-		WithHint("set SEALIFT_TOKEN to a token of this server, such as the one in keys/owner.token")
+		WithHint("sign in with: sealift login; or set SEALIFT_TOKEN to a token of this server")
 }

@@ -16,11 +16,14 @@ import (
 	"github.com/sealift/sealift/internal/store"
 )
 
-// directory is a fake: records by id, and an error that hides them all.
+// directory is a fake: rows by id, and an error that hides them all.
 type directory struct {
-	records map[string]store.Token
-	err     error
-	delay   time.Duration
+	records  map[string]store.Token
+	sessions map[string]store.Session
+	persons  []store.Person
+	touched  []string
+	err      error
+	delay    time.Duration
 }
 
 func (d *directory) AccessToken(_ context.Context, id string) (store.Token, error) {
@@ -33,6 +36,26 @@ func (d *directory) AccessToken(_ context.Context, id string) (store.Token, erro
 		return store.Token{}, sealift.Errorf(sealift.KindNotFound, "finding token", "there is none")
 	}
 	return record, nil
+}
+
+func (d *directory) Session(_ context.Context, id string) (store.Session, store.Person, error) {
+	if d.err != nil {
+		return store.Session{}, store.Person{}, d.err
+	}
+	session, ok := d.sessions[id]
+	for _, p := range d.persons {
+		if ok && p.ID == session.Person {
+			return session, p, nil
+		}
+	}
+	return store.Session{}, store.Person{}, sealift.Errorf(sealift.KindNotFound, "finding session", "there is none")
+}
+
+func (d *directory) Persons(context.Context) ([]store.Person, error) { return d.persons, d.err }
+
+func (d *directory) Touch(_ context.Context, s store.Session) error {
+	d.touched = append(d.touched, s.ID)
+	return d.err
 }
 
 // rows takes every row for the vault's, or answers with err.
@@ -51,15 +74,18 @@ func TestAuthenticate(t *testing.T) {
 		owner := access.NewToken(access.KindOwner, sealift.Digest{1})
 		service := access.NewToken(access.KindService, sealift.Digest{1})
 		record := service.Row(access.RoleDeveloper, time.Now(), time.Now().Add(time.Hour))
-		d.add(owner.Row(access.RoleOwner, time.Time{}, time.Time{}))
+		first := owner.Row(access.RoleOwner, time.Time{}, time.Time{})
+		first.Creator = access.FoundingCreator
+		d.add(first)
 		d.add(record)
+		setup := access.Proof{Setup: true}
 
-		wantPrincipal(t, a, owner, access.Principal{ID: owner.ID(), Kind: access.KindOwner, Role: access.RoleOwner})
+		wantPrincipal(t, a, owner, access.Principal{ID: owner.ID(), Kind: access.KindOwner, Role: access.RoleOwner, Proof: setup})
 		time.Sleep(time.Hour - time.Nanosecond)
 		wantPrincipal(t, a, service, access.Principal{ID: service.ID(), Kind: access.KindService, Role: access.RoleDeveloper})
 		time.Sleep(time.Nanosecond)
 		wantRefused(t, a, service.Reveal())
-		wantPrincipal(t, a, owner, access.Principal{ID: owner.ID(), Kind: access.KindOwner, Role: access.RoleOwner})
+		wantPrincipal(t, a, owner, access.Principal{ID: owner.ID(), Kind: access.KindOwner, Role: access.RoleOwner, Proof: setup})
 	})
 }
 
@@ -106,6 +132,8 @@ func TestAuthenticateRefusals(t *testing.T) {
 	}{
 		"empty":        {bearer: ""},
 		"malformed":    {bearer: text[1:]},
+		"invitation":   {bearer: strings.Replace(text, "owner", "invitation", 1)},
+		"session":      {bearer: strings.Replace(text, "owner", "session", 1)},
 		"endless":      {bearer: strings.Repeat(text, 1000)},
 		"unknown":      {bearer: other},
 		"wrong secret": {bearer: strings.Join(flipped, "_")},
@@ -197,11 +225,12 @@ func TestAuthenticateEndsWithItsContext(t *testing.T) {
 
 func TestCallerFrom(t *testing.T) {
 	for kind, want := range map[access.Kind]access.CallerKind{
-		access.KindOwner: access.CallerPerson, access.KindService: access.CallerService,
+		access.KindOwner: access.CallerPerson, access.KindService: access.CallerService, access.KindSession: access.CallerPerson,
 	} {
-		p := access.Principal{ID: "0123456789abcdef", Kind: kind, Role: access.RoleAuditor}
+		proof := access.Proof{Session: "fedcba9876543210", AMR: access.AMRPassword, Proven: time.Unix(1, 0), Setup: true}
+		p := access.Principal{ID: "0123456789abcdef", Kind: kind, Role: access.RoleAuditor, Actions: "log.read", Proof: proof}
 		got := p.CallerFrom("192.0.2.1")
-		if diff := cmp.Diff(access.Caller{Kind: want, ID: p.ID, Address: "192.0.2.1", Role: access.RoleAuditor}, got); diff != "" {
+		if diff := cmp.Diff(access.Caller{Kind: want, ID: p.ID, Address: "192.0.2.1", Role: access.RoleAuditor, Actions: "log.read", Proof: proof}, got); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -270,7 +299,7 @@ operator          no     no                no               no         no       
 	for _, line := range lines[1:] {
 		cells := strings.Fields(line)
 		for i, other := range roles {
-			err := access.MayGrant(access.Role(cells[0]), access.Role(other))
+			err := access.MayGrant(access.Role(cells[0]), "", access.Role(other), "")
 			if (err == nil) != (cells[i+1] == "yes") || err != nil && (sealift.KindOf(err) != sealift.KindDenied || sealift.ReasonOf(err) != "role") {
 				t.Errorf("%s makes one of %s: %v", cells[0], other, err)
 			}
@@ -285,8 +314,8 @@ operator          no     no                no               no         no       
 
 func TestActor(t *testing.T) {
 	for kind, want := range map[access.CallerKind]audit.ActorKind{access.CallerPerson: audit.Person, access.CallerService: audit.Service} {
-		got := access.Caller{Kind: kind, ID: "id", Address: "192.0.2.1", Role: access.RoleOwner, App: "com.acme.shop"}.Actor()
-		if got != (audit.Actor{Kind: want, ID: "id", Address: "192.0.2.1"}) {
+		got := access.Caller{Kind: kind, ID: "id", Address: "192.0.2.1", Role: access.RoleOwner, App: "com.acme.shop", Proof: access.Proof{Session: "s"}}.Actor()
+		if got != (audit.Actor{Kind: want, ID: "id", Session: "s", Address: "192.0.2.1"}) {
 			t.Errorf("%s: %+v", kind, got)
 		}
 	}

@@ -39,6 +39,9 @@ const (
 	ChangeKeys     Action = "key.change"      // suspend and restore keys
 	ManageTokens   Action = "token.manage"    // make and revoke access tokens
 	SealVault      Action = "vault.seal"      // stop everything
+	ListPersons    Action = "person.list"     // never what they sign in with
+	ManagePersons  Action = "person.manage"   // invite, disable and remove people, change their roles
+	UseAccount     Action = "account.use"     // see and change how one signs in oneself
 )
 
 type grants map[Action]bool
@@ -49,26 +52,32 @@ var table = map[Role]grants{
 		ListApps: true, CreateApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
 		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
-		SealVault: true,
+		SealVault:   true,
+		ListPersons: true, ManagePersons: true, UseAccount: true,
 	},
 	RoleSecurityOfficer: {
 		ListApps: true, OpenEnrolment: true, ListChannels: true,
 		IssueEnrolment: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
-		SealVault: true,
+		SealVault:   true,
+		ListPersons: true, ManagePersons: true, UseAccount: true,
 	},
 	RoleReleaseManager: {
 		ListApps: true, CreateApp: true, ListChannels: true, CreateChannel: true,
 		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDenials: true, ReadRoot: true,
+		UseAccount: true,
 	},
 	RoleDeveloper: {
 		ListApps: true, ListChannels: true, Publish: true, Cosign: true, ListReleases: true, ReadRoot: true,
+		UseAccount: true,
 	},
 	RoleAuditor: {
 		ListApps: true, ListChannels: true, ListReleases: true, ListDenials: true, ReadRoot: true, ReadLog: true, ListTokens: true, ListKeys: true,
+		ListPersons: true, UseAccount: true,
 	},
 	RoleOperator: {
 		ListApps: true, ListChannels: true, IssueEnrolment: true, ListReleases: true, ReadRoot: true,
+		UseAccount: true,
 	},
 }
 
@@ -94,13 +103,18 @@ func Allow(role Role, action Action) error {
 
 // everywhere are the actions on no app in particular that somebody may do who is
 // bound to one: all that reading their own app and publishing needs.
-var everywhere = grants{ListApps: true, ReadRoot: true}
+var everywhere = grants{ListApps: true, ReadRoot: true, UseAccount: true}
 
 // Allow returns nil if p may do action on app, or on none in particular if that
-// is empty; else KindDenied with reason "role" or "scope".
+// is empty; else KindDenied with reason "role" or "scope". It does not ask
+// whether a step-up is needed: see StepUp.
 func (p Principal) Allow(action Action, app sealift.AppID) error {
 	if err := Allow(p.Role, action); err != nil {
 		return err
+	}
+	if !p.Actions.Have(action) {
+		return sealift.Errorf(sealift.KindDenied, "checking permission", "this token is not for %s", action).
+			WithReason("scope").WithHint("ask the owner of this vault for a token with another scope")
 	}
 	if p.App == "" || app == p.App || app == "" && everywhere[action] {
 		return nil
@@ -109,29 +123,29 @@ func (p Principal) Allow(action Action, app sealift.AppID) error {
 		WithReason("scope").WithHint("ask the owner of this vault for a token with another scope")
 }
 
-// MayGrant returns nil if a caller of role may make a token of role other: one
-// that may do nothing that they may not do themselves. Else it is KindDenied
-// with reason "role". So nobody who may not publish gets to by a token of their
-// own making.
-func MayGrant(role, other Role) error {
+// MayGrant returns nil if a caller who may do no more than actions of role may
+// make somebody of role other, bound to wanted: one that may do nothing that they
+// may not do themselves. Else it is KindDenied with reason "role". So nobody who
+// may not publish gets to by a token of their own making.
+func MayGrant(role Role, actions Actions, other Role, wanted Actions) error {
 	if err := Allow(role, ManageTokens); err != nil {
 		return err
 	}
 	for action := range table[other] {
-		if !table[role][action] {
-			return sealift.Errorf(sealift.KindDenied, "checking permission", "the role %q may not make a token of role %q, which may do %s", role, other, action).
+		if wanted.Have(action) && !(table[role][action] && actions.Have(action)) {
+			return sealift.Errorf(sealift.KindDenied, "checking permission", "the role %q may not make one of role %q, which may do %s", role, other, action).
 				WithReason("role").WithHint("ask an owner of this vault")
 		}
 	}
 	return nil
 }
 
-// MayRevoke returns nil if a caller of role may end a token of role other: an
-// owner any, everybody else who manages tokens any but an owner's.
+// MayRevoke returns nil if a caller of role may end a token, or a person, of role
+// other: an owner any, everybody else who manages tokens any but an owner's.
 func MayRevoke(role, other Role) error {
 	if err := Allow(role, ManageTokens); err != nil || role == RoleOwner || other != RoleOwner {
 		return err
 	}
-	return sealift.Errorf(sealift.KindDenied, "checking permission", "the role %q may not end a token of an owner", role).
+	return sealift.Errorf(sealift.KindDenied, "checking permission", "the role %q may not end one of an owner", role).
 		WithReason("role").WithHint("ask an owner of this vault")
 }

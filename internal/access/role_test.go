@@ -28,6 +28,9 @@ root.accept       yes    yes               no               no         no       
 log.read          yes    yes               no               no         yes      no
 token.list        yes    yes               no               no         yes      no
 token.manage      yes    yes               no               no         no       no
+person.list       yes    yes               no               no         yes      no
+person.manage     yes    yes               no               no         no       no
+account.use       yes    yes               yes              yes        yes      yes
 key.list          yes    yes               no               no         yes      no
 key.change        yes    yes               no               no         no       no
 vault.seal        yes    yes               no               no         no       no

@@ -16,15 +16,17 @@ type Kind string
 
 // The kinds of token.
 const (
-	KindOwner   Kind = "owner"   // a person's, from the offline ceremony
-	KindService Kind = "service" // a machine's, such as a CI job's
+	KindOwner      Kind = "owner"      // for setting up: from the offline ceremony, or by the vault's own secret
+	KindService    Kind = "service"    // a machine's, such as a CI job's
+	KindSession    Kind = "session"    // a person's, who has proven themselves by more than one factor
+	KindInvitation Kind = "invitation" // lets a person set how they sign in, once; it signs nobody in
 )
 
 // Token signs its bearer in. Its text form, which is a secret, is
 //
 //	sealift_<kind>_<id>_<secret>_<root>
 //
-// where kind is owner or service, id is 16, and secret and root 64 lower-case
+// where kind is one of those above, id is 16, and secret and root 64 lower-case
 // hex digits. (base64url may contain '_'; base32 leaves spare bits, and with
 // them several texts for one token; and of hex, root is what sha256sum prints.)
 // root is the SHA-256 of the vault's first root.json, so that a command line
@@ -69,7 +71,9 @@ func ParseToken(s string) (Token, error) {
 		return Token{}, malformed
 	}
 	kind := Kind(parts[1])
-	if kind != KindOwner && kind != KindService {
+	switch kind {
+	case KindOwner, KindService, KindSession, KindInvitation:
+	default:
 		return Token{}, malformed
 	}
 	var secret [32]byte
@@ -79,8 +83,8 @@ func ParseToken(s string) (Token, error) {
 	return makeToken(kind, parts[2], secret, root), nil
 }
 
-// maxTokenText is the length of a service token's text, the longest.
-const maxTokenText = len("sealift_service_") + 16 + 1 + 64 + 1 + 64
+// maxTokenText is the length of an invitation's text, the longest.
+const maxTokenText = len("sealift_invitation_") + 16 + 1 + 64 + 1 + 64
 
 func isHex(s string, digits int) bool {
 	return len(s) == digits && strings.Trim(s, "0123456789abcdef") == ""

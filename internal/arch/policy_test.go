@@ -78,7 +78,7 @@ const modules = `
 	internal/audit   golang.org/x/mod
 	internal/witness golang.org/x/mod
 	internal/vault   golang.org/x/crypto golang.org/x/sys github.com/cloudflare/circl golang.org/x/mod
-	internal/access  github.com/go-webauthn/webauthn github.com/pquerna/otp github.com/coreos/go-oidc/v3
+	internal/access  github.com/go-webauthn/webauthn github.com/pquerna/otp github.com/coreos/go-oidc/v3 golang.org/x/crypto
 	internal/release github.com/theupdateframework/go-tuf/v2 golang.org/x/mod golang.org/x/sync
 	internal/blob    github.com/minio/minio-go/v7 golang.org/x/sys
 	internal/store/sqlite    modernc.org/sqlite github.com/pressly/goose/v3
@@ -89,7 +89,7 @@ const modules = `
 	internal/control github.com/oapi-codegen/runtime github.com/prometheus/client_golang
 	internal/term    golang.org/x/term
 	internal/installation golang.org/x/mod
-	internal/cli     github.com/alecthomas/kong golang.org/x/mod golang.org/x/sync
+	internal/cli     github.com/alecthomas/kong github.com/boombuler/barcode golang.org/x/mod golang.org/x/sync
 	cmd/sealift-pkcs11 github.com/miekg/pkcs11 golang.org/x/sys
 `
 

@@ -58,7 +58,8 @@ const (
 // Actor is who acted, and from where.
 type Actor struct {
 	Kind    ActorKind `json:"kind"`
-	ID      string    `json:"id,omitempty"`      // of the token or device; the part of the system
+	ID      string    `json:"id,omitempty"`      // of the person, token or device; the part of the system
+	Session string    `json:"session,omitempty"` // id, where a person has signed in
 	Address string    `json:"address,omitempty"` // IP address, without a port
 }
 

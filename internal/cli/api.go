@@ -20,7 +20,7 @@ import (
 // embed it.
 type APIOptions struct {
 	Server    string `name:"server" placeholder:"URL" help:"Base URL of the server. Without it: $$SEALIFT_SERVER."`
-	TokenFile string `name:"token-file" placeholder:"FILE" help:"File with the access token, readable by you only. Without it: the token itself in $$SEALIFT_TOKEN."`
+	TokenFile string `name:"token-file" placeholder:"FILE" help:"File with the access token, readable by you only. Without it: the token itself in $$SEALIFT_TOKEN, else the session of sealift login."`
 }
 
 // API is the server as one command sees it: a base URL, and requests that carry
@@ -29,8 +29,9 @@ type API struct {
 	Base *url.URL
 
 	client *http.Client
-	token  term.Secret
+	token  term.Secret // empty for requests that need none
 	agent  string
+	std    *IO // to ask for a fresh proof; nil where nobody is to be asked
 }
 
 // Open finds the server and the token; it makes no request.
@@ -39,12 +40,16 @@ func (o APIOptions) Open(std *IO) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	token, err := o.token(std)
+	token, err := o.token(std, base)
 	if err != nil {
 		return nil, err
 	}
+	return newAPI(std, base, token), nil
+}
+
+func newAPI(std *IO, base *url.URL, token term.Secret) *API {
 	waiting := func(address string) { std.Note("waiting for a server at %s", address) }
-	return &API{Base: base, client: newHTTPClient(dialStarting(waiting)), token: token, agent: "sealift/" + std.Build.Version}, nil
+	return &API{Base: base, client: newHTTPClient(dialStarting(waiting)), token: token, agent: "sealift/" + std.Build.Version, std: std}
 }
 
 // OpenUnsigned is Open for what needs no token, and sends none.
@@ -53,8 +58,7 @@ func (o APIOptions) OpenUnsigned(std *IO) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	waiting := func(address string) { std.Note("waiting for a server at %s", address) }
-	return &API{Base: base, client: newHTTPClient(dialStarting(waiting)), agent: "sealift/" + std.Build.Version}, nil
+	return newAPI(std, base, term.Secret{}), nil
 }
 
 func (o APIOptions) base(std *IO) (*url.URL, error) {
@@ -81,16 +85,20 @@ func (o APIOptions) base(std *IO) (*url.URL, error) {
 	return base, nil
 }
 
-func (o APIOptions) token(std *IO) (term.Secret, error) {
+func (o APIOptions) token(std *IO, base *url.URL) (term.Secret, error) {
 	if o.TokenFile != "" {
 		return term.ReadSecretFile(o.TokenFile, "token")
 	}
 	v, _ := std.Env(envToken)
-	switch {
-	case v == "":
-		return term.Secret{}, sealift.Errorf(sealift.KindDenied, "signing in", "no token was given").WithReason("no-token").
-			WithHint("set %s, or use --token-file FILE; the first owner's is in keys/owner.token", envToken)
-	case len(v) > term.MaxSecret:
+	if v == "" {
+		session, ok, err := readSession(base)
+		if err == nil && !ok {
+			err = sealift.Errorf(sealift.KindDenied, "signing in", "no token was given, and there is no session").WithReason("no-token").
+				WithHint("sign in with: sealift login; or set %s, or use --token-file FILE; the first owner's is in keys/owner.token", envToken)
+		}
+		return session, err
+	}
+	if len(v) > term.MaxSecret {
 		return term.Secret{}, sealift.Errorf(sealift.KindInvalid, "reading "+envToken, "it is longer than %d bytes", term.MaxSecret)
 	}
 	return term.NewSecret([]byte(strings.TrimSuffix(v, "\n"))), nil
@@ -144,10 +152,19 @@ func newHTTPClient(d dial) *http.Client {
 	}
 }
 
-// Do sends req with the caller's token. Where the server is not reached, the
+// Do sends req with the caller's token. Where the server wants a fresh proof and
+// there is a terminal, it asks for a code and sends req again. Where the server is not reached, the
 // error is KindNetwork and says what to look at; where the caller gave up, it
 // is as it is; what a server answers is for apiclient to read.
 func (a *API) Do(req *http.Request) (*http.Response, error) {
+	resp, err := a.send(req)
+	if err != nil {
+		return resp, err
+	}
+	return a.proven(req, resp)
+}
+
+func (a *API) send(req *http.Request) (*http.Response, error) {
 	if token := a.token.Bytes(); len(token) > 0 {
 		req.Header.Set("Authorization", "Bearer "+string(token))
 	}

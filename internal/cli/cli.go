@@ -71,6 +71,11 @@ type root struct {
 	Deny    denyCmd    `cmd:"" help:"Let devices refuse at once: floors and release CAs. For one release: release revoke."`
 	Verify  verifyCmd  `cmd:"" help:"Take a release through the four steps, offline."`
 	Root    rootCmd    `cmd:"" help:"Change the keys above everything."`
+	Login   loginCmd   `cmd:"" help:"Sign in as a person, with a password and a code."`
+	Logout  logoutCmd  `cmd:"" help:"End the session of this machine."`
+	Session sessionCmd `cmd:"" help:"See and end sessions."`
+	Account accountCmd `cmd:"" help:"See and change how you sign in."`
+	User    userCmd    `cmd:"" help:"Say which people may do what."`
 	Token   tokenCmd   `cmd:"" help:"Say which services may do what."`
 	Key     keyCmd     `cmd:"" help:"See the vault's keys, suspend and restore them."`
 	Audit   auditCmd   `cmd:"" help:"Read the vault's log, and check that it does not lie."`

@@ -63,6 +63,7 @@ func runDoctor(ctx context.Context, std *IO, opts doctorCmd) error {
 		d.keys(ctx)
 		d.tokens(ctx)
 		d.witnesses(ctx)
+		d.people(ctx)
 	}
 	failed := 0
 	var rows [][]string
@@ -99,7 +100,8 @@ type doctor struct {
 	now      time.Time
 	findings []*finding
 
-	timestamp signedPart // as metadata found it
+	timestamp   signedPart // as metadata found it
+	ownersToken time.Time  // when the last owner's token ends; zero for none
 }
 
 func (d *doctor) found(check, state, format string, args ...any) *finding {
@@ -216,24 +218,53 @@ func (d *doctor) tokens(ctx context.Context) {
 		d.unseen(check, err)
 		return
 	}
-	active, forged, forever := 0, 0, 0
+	active, forged := 0, 0
 	for _, t := range tokens {
 		switch stateOf(t, d.now) {
 		case "forged":
 			forged++
 		case "active":
 			active++
-			if t.Expires == nil {
-				forever++
+			if t.Kind == api.TokenKindOwner && t.Expires != nil && t.Expires.After(d.ownersToken) {
+				d.ownersToken = *t.Expires
 			}
+		}
+	}
+	if forged > 0 {
+		d.found(check, stateFailed, "%d were not written by the vault", forged).Hint = "somebody writes to the database: see sealift token list"
+		return
+	}
+	d.found(check, stateOK, "%d are active", active)
+}
+
+// people looks at who rules the vault.
+func (d *doctor) people(ctx context.Context) {
+	const check = "people"
+	persons, err := d.client.Persons(ctx)
+	if err != nil {
+		d.unseen(check, err)
+		return
+	}
+	owners, forged := 0, 0
+	for _, p := range persons {
+		switch {
+		case p.Forged:
+			forged++
+		case p.Role == "owner" && p.App == "" && p.State == "active":
+			owners++
 		}
 	}
 	switch {
 	case forged > 0:
-		d.found(check, stateFailed, "%d were not written by the vault", forged).Hint = "somebody writes to the database: see sealift token list"
-	case forever > 0:
-		d.found(check, stateWarning, "%d are active, %d of them for ever", active, forever).Hint = "lock away an owner's token that never ends, and work with narrower ones: sealift token create"
+		d.found(check, stateFailed, "%d of %d were not written by the vault", forged, len(persons)).Hint = "somebody writes to the database: see sealift user list"
+	case owners > 0:
+		d.found(check, stateOK, "%d may act or are invited, %d of them are owners", len(persons), owners)
+	case d.ownersToken.IsZero():
+		d.found(check, stateFailed, "nobody is an owner, and no owner's token is good").Hint = "make one on the server's machine: sealift token owner --data DIR --out FILE"
 	default:
-		d.found(check, stateOK, "%d are active", active)
+		d.found(check, stateWarning, "nobody is an owner by name; the owner's token ends at %s", d.ownersToken.UTC().Format(minute)).Hint = inviteOwner
 	}
 }
+
+// inviteOwner is what to do in the first day.
+const inviteOwner = "invite the first owner before the owner's token ends: sealift user invite LOGIN --role owner"

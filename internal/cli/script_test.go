@@ -35,6 +35,8 @@ import (
 //	bend DATABASE SQL            change rows behind a server's back
 //	bigfile FILE MIB             make a file that does not compress
 //	damage flip|halve FILE…      flip the bit in the middle, or cut it off there
+//	accept FILE NAME, code NAME STEPS
+//	                             see people_world_test.go
 //	settoken FILE                set $SEALIFT_TOKEN to what FILE holds
 //	lossy NAME N METHOD SUFFIX   set $NAME to a way to the server on which N answers
 //	                             to METHOD …SUFFIX get lost; or, with a last word
@@ -53,10 +55,12 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"accept":     cmdAccept,
 			"attack":     cmdAttack,
 			"await":      cmdAwait,
 			"bend":       cmdBend,
 			"bigfile":    cmdBigFile,
+			"code":       cmdCode,
 			"damage":     cmdDamage,
 			"exits":      cmdExits,
 			"founded":    fixtures.cmdFounded,

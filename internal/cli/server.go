@@ -65,6 +65,9 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 	if err := opts.unseal(ctx, std, i); err != nil {
 		return err
 	}
+	if err := opts.warnOfRule(ctx, std, i); err != nil {
+		return err
+	}
 	scheme := "http"
 	if settings.TLS != nil {
 		scheme = "https"
@@ -118,6 +121,23 @@ func (c serverCmd) unseal(ctx context.Context, std *IO, i *installation.Installa
 	}
 	defer passphrase.Clear()
 	return i.Vault.Unseal(ctx, vault.SecretOf(passphrase.Bytes()), audit.Actor{Kind: audit.System, ID: "server"}, std.Now())
+}
+
+// warnOfRule says who rules the vault, as long as that is nobody with a name.
+func (c serverCmd) warnOfRule(ctx context.Context, std *IO, i *installation.Installation) error {
+	status, err := i.Vault.Status(ctx)
+	if err != nil || status.Sealed { // nobody can tell whom to believe
+		return err
+	}
+	rule, err := i.People.Rule(ctx)
+	switch {
+	case err != nil || rule.Owners > 0:
+	case rule.TokenEnds.IsZero():
+		std.Warn("nobody is an owner of this vault, and no owner's token is good\nmake one with: sealift token owner --data %s --out FILE", c.Data)
+	default:
+		std.Warn("the owner's token ends at %s\n%s", rule.TokenEnds.UTC().Format(minute), inviteOwner)
+	}
+	return err
 }
 
 func listen(ctx context.Context, address string) (net.Listener, error) {

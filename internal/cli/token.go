@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -16,11 +17,12 @@ type tokenCmd struct {
 	Create tokenCreateCmd `cmd:"" help:"Make an access token for a service, such as a CI job."`
 	List   tokenListCmd   `cmd:"" help:"List access tokens, without their secrets."`
 	Revoke tokenRevokeCmd `cmd:"" help:"End an access token at once."`
-	Owner  tokenOwnerCmd  `cmd:"" help:"Make an owner's token with what opens the vault, on the server's machine."`
+	Owner  tokenOwnerCmd  `cmd:"" help:"Make an owner's token for a day, with what opens the vault, on the server's machine."`
 }
 
 type tokenCreateCmd struct {
 	Role    string        `required:"" placeholder:"ROLE" help:"What it may do: owner, security_officer, release_manager, developer, auditor or operator."`
+	Action  []string      `placeholder:"ACTION" help:"The only action of the role's that it is good for, such as release.publish. May be repeated. Without it: all."`
 	App     string        `placeholder:"ID" help:"The only app that it is good for. Without it: all."`
 	Expires time.Duration `default:"2160h" placeholder:"DURATION" help:"How long it is good for, at most 8784h."`
 	Label   string        `placeholder:"TEXT" help:"What it is for, in your words."`
@@ -32,7 +34,7 @@ type tokenCreateCmd struct {
 func (c *tokenCreateCmd) Run(ctx context.Context, std *IO) error { return runTokenCreate(ctx, std, *c) }
 
 func runTokenCreate(ctx context.Context, std *IO, opts tokenCreateCmd) (err error) {
-	want := api.NewToken{Role: api.Role(opts.Role), App: opts.App, Label: opts.Label, ExpiresIn: int64(opts.Expires / time.Second)}
+	want := api.NewToken{Role: api.Role(opts.Role), App: opts.App, Actions: opts.Action, Label: opts.Label, ExpiresIn: int64(opts.Expires / time.Second)}
 	if opts.Expires < time.Second { // the API takes 0 seconds for its own default
 		return sealift.Errorf(sealift.KindInvalid, "reading --expires", "%s is too short", opts.Expires).WithHint("use a minute or more, such as 2160h")
 	}
@@ -67,10 +69,11 @@ func runTokenCreate(ctx context.Context, std *IO, opts tokenCreateCmd) (err erro
 }
 
 func scopeOf(t api.Token) string {
-	if t.App == "" {
-		return "all apps"
+	scope := appOr(t.App)
+	if len(t.Actions) > 0 {
+		scope += ": " + strings.Join(t.Actions, " ")
 	}
-	return t.App
+	return scope
 }
 
 func expiryOf(t api.Token) string {
@@ -178,5 +181,5 @@ func runTokenOwner(ctx context.Context, std *IO, opts tokenOwnerCmd) (err error)
 		return sealift.Errorf(sealift.KindExhausted, "writing the access token", "%w; revoke token %s, which nobody has", err, token.ID())
 	}
 	return std.Print(map[string]any{"file": opts.Out, "id": token.ID()},
-		Println("token %s of an owner, for all apps and for ever, in %s; end lost ones with: sealift token revoke ID", token.ID(), opts.Out))
+		Println("token %s of an owner, for all apps and %s, in %s\nhelp an owner with a name with it: sealift user reset-mfa LOGIN, or sealift user invite LOGIN --role owner", token.ID(), sealift.OwnerTokenLife, opts.Out))
 }

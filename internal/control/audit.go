@@ -67,7 +67,7 @@ func entryOut(r audit.Record) api.LogEntry {
 	return api.LogEntry{
 		Index: r.Index, Time: &e.Time, Action: e.Action, Key: e.Key, Version: e.Version, Subject: e.Subject, Details: e.Details,
 		Result: api.LogEntryResult(e.Result),
-		Actor:  &api.LogActor{Kind: api.LogActorKind(e.Actor.Kind), ID: e.Actor.ID, Address: e.Actor.Address},
+		Actor:  &api.LogActor{Kind: api.LogActorKind(e.Actor.Kind), ID: e.Actor.ID, Session: e.Actor.Session, Address: e.Actor.Address},
 	}
 }
 

@@ -7,7 +7,7 @@
 //	Guard        request id, log line, panics become problems   (package problem)
 //	cross-origin a browser on another site may read, not change  (net/http)
 //	sign in      bearer token → access.Principal                 (package access)
-//	authorise    role × action × app
+//	authorise    role × action × app, and for what matters most a fresh proof
 //	sealed?      a sealed vault answers its status, and lets itself be unsealed
 //	form         path, query and body; unknown fields are refused
 //	service      package service says what each one does
@@ -24,6 +24,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/sealift/sealift"
 	openapi "github.com/sealift/sealift/api"
@@ -55,6 +56,8 @@ type Services struct {
 	Log        service.Log
 	Witnesses  service.Witnesses
 	Tokens     service.Tokens
+	People     service.People
+	Accounts   service.Accounts
 	Keys       service.Keys
 	Seal       service.Seal
 }
@@ -68,16 +71,22 @@ type Options struct {
 	// Address returns the IP address of the client that sent a request; nil
 	// for that of the connection.
 	Address func(*http.Request) string
+	// Now is the clock that the age of proofs is measured by; nil for the
+	// machine's.
+	Now func() time.Time
 }
 
 // New returns the handler of everything under Prefix.
 func New(services Services, options Options) http.Handler {
-	h := &handler{Services: services, version: options.Version, log: options.Log, address: options.Address}
+	h := &handler{Services: services, version: options.Version, log: options.Log, address: options.Address, now: options.Now}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
 	if h.address == nil {
 		h.address = remoteAddress
+	}
+	if h.now == nil {
+		h.now = time.Now
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+Prefix+"/openapi.yaml", serveDescription)
@@ -92,6 +101,7 @@ type handler struct {
 	version string
 	log     *slog.Logger
 	address func(*http.Request) string
+	now     func() time.Time
 }
 
 var _ api.ServerInterface = (*handler)(nil)
@@ -170,7 +180,7 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 const noApp = ""
 
 // allow signs the caller of r in and asks whether they may do action on app,
-// which is as it stands in the path.
+// which is as it stands in the path, and have proven it lately enough.
 func (h *handler) allow(r *http.Request, action access.Action, app string) (access.Caller, error) {
 	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	principal, err := h.SignIn.Authenticate(r.Context(), bearer)
@@ -181,15 +191,20 @@ func (h *handler) allow(r *http.Request, action access.Action, app string) (acce
 	if err := principal.Allow(action, sealift.AppID(app)); err != nil {
 		return access.Caller{}, err
 	}
-	status, err := h.Vault.Status(r.Context())
-	if err != nil {
+	if err := principal.StepUp(action, h.now()); err != nil {
 		return access.Caller{}, err
 	}
-	if status.Sealed {
-		return access.Caller{}, sealift.Errorf(sealift.KindSealed, "asking the vault", "it is sealed").
+	return principal.CallerFrom(h.address(r)), h.unsealed(r)
+}
+
+// unsealed refuses what a sealed vault does not answer.
+func (h *handler) unsealed(r *http.Request) error {
+	status, err := h.Vault.Status(r.Context())
+	if err == nil && status.Sealed {
+		return sealift.Errorf(sealift.KindSealed, "asking the vault", "it is sealed").
 			WithHint("unseal it: sealift vault unseal")
 	}
-	return principal.CallerFrom(h.address(r)), nil
+	return err
 }
 
 // do answers r with status and the JSON of what work returns, or with nothing

@@ -77,7 +77,7 @@ func checkReason(reason string) error {
 // LiftDenial implements POST /denials/{denial}/lift.
 func (h *handler) LiftDenial(w http.ResponseWriter, r *http.Request, denial string) {
 	h.do(w, r, access.ChangeDenials, noApp, http.StatusOK, func(by access.Caller) (any, error) {
-		if len(denial) != 16 || strings.Trim(denial, "0123456789abcdef") != "" {
+		if !isID(denial) {
 			return nil, sealift.Errorf(sealift.KindInvalid, "reading request", "%q is no id of a denial", cut(denial)).
 				WithHint("an id has 16 lower-case hex digits: see sealift deny list")
 		}
@@ -86,6 +86,10 @@ func (h *handler) LiftDenial(w http.ResponseWriter, r *http.Request, denial stri
 			return nil, err
 		}
 		if err := checkReason(body.Reason); err != nil {
+			return nil, err
+		}
+		// Refusing more is for whoever may, at once; refusing less is not.
+		if err := by.Fresh("lifting a denial", h.now()); err != nil {
 			return nil, err
 		}
 		d, err := h.Denials.LiftDenial(r.Context(), by, denial, body.Reason)

@@ -29,8 +29,11 @@ func (roles) Authenticate(_ context.Context, bearer string) (access.Principal, e
 	if err != nil {
 		return access.Principal{}, sealift.Errorf(sealift.KindDenied, "signing in", "who?").WithReason(access.ReasonUnauthenticated)
 	}
-	return access.Principal{ID: "id-of-" + bearer, Kind: access.KindOwner, Role: role}, nil
+	return access.Principal{ID: "id-of-" + bearer, Kind: access.KindSession, Role: role, Proof: proof}, nil
 }
+
+// proof is fresh as long as a test runs.
+var proof = access.Proof{Session: "0f9a7c4e1b2d3c55", AMR: access.AMRPassword, Proven: time.Now()}
 
 // oneToken is a directory of one access token.
 type oneToken struct{ row store.Token }
@@ -41,6 +44,12 @@ func (o oneToken) AccessToken(_ context.Context, id string) (store.Token, error)
 	}
 	return o.row, nil
 }
+
+func (o oneToken) Session(context.Context, string) (store.Session, store.Person, error) {
+	return store.Session{}, store.Person{}, sealift.Errorf(sealift.KindNotFound, "finding session", "there is none")
+}
+
+func (o oneToken) Persons(context.Context) ([]store.Person, error) { return nil, nil }
 
 // CheckRow takes it for the vault's.
 func (oneToken) CheckRow(store.Authentic) error { return nil }
@@ -219,7 +228,7 @@ type fixture struct {
 }
 
 func (s *services) all(signIn control.SignIn) control.Services {
-	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Drafts: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Tokens: s, Keys: s, Seal: s}
+	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Drafts: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Tokens: s, People: s, Accounts: s, Keys: s, Seal: s}
 }
 
 func newFixture(t *testing.T, signIn control.SignIn) *fixture {
@@ -254,7 +263,7 @@ func (f *fixture) client(role access.Role) *apiclient.Client {
 }
 
 func caller(role access.Role) access.Caller {
-	return access.Caller{Kind: access.CallerPerson, ID: "id-of-" + string(role), Address: "127.0.0.1", Role: role}
+	return access.Caller{Kind: access.CallerPerson, ID: "id-of-" + string(role), Address: "127.0.0.1", Role: role, Proof: proof}
 }
 
 type answer struct {

@@ -2,7 +2,6 @@ package control
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
@@ -42,6 +41,9 @@ func newToken(body api.NewToken) (want service.NewToken, err error) {
 	if want.Role, err = access.ParseRole(string(body.Role)); err != nil {
 		return want, err
 	}
+	if want.Actions, err = access.ParseActions(want.Role, body.Actions); err != nil {
+		return want, err
+	}
 	if body.App != "" {
 		if want.App, err = sealift.ParseAppID(body.App); err != nil {
 			return want, err
@@ -58,7 +60,7 @@ func newToken(body api.NewToken) (want service.NewToken, err error) {
 // RevokeToken implements DELETE /tokens/{token}.
 func (h *handler) RevokeToken(w http.ResponseWriter, r *http.Request, token string) {
 	h.do(w, r, access.ManageTokens, noApp, http.StatusNoContent, func(by access.Caller) (any, error) {
-		if len(token) != 16 || strings.Trim(token, "0123456789abcdef") != "" {
+		if !isID(token) {
 			return nil, sealift.Errorf(sealift.KindInvalid, "reading request", "%q is no id of a token", cut(token)).
 				WithHint("an id has 16 lower-case hex digits; it is the third part of the token's text")
 		}
@@ -69,7 +71,7 @@ func (h *handler) RevokeToken(w http.ResponseWriter, r *http.Request, token stri
 func tokenOut(t service.Token) api.Token {
 	out := api.Token{
 		ID: t.ID, Kind: api.TokenKind(t.Kind), Role: api.Role(t.Role), App: string(t.App), Label: t.Label, Creator: t.Creator,
-		Created: t.Created.UTC(), Revoked: t.Revoked, Forged: t.Forged,
+		Created: t.Created.UTC(), Revoked: t.Revoked, Forged: t.Forged, Actions: t.Actions.List(),
 	}
 	if expires := t.Expires.UTC(); !t.Expires.IsZero() {
 		out.Expires = &expires

@@ -17,7 +17,7 @@ var (
 	secret2 = access.NewToken(access.KindService, sealift.Digest{2})
 	token2  = service.Token{
 		ID: secret2.ID(), Kind: access.KindService, Role: access.RoleDeveloper, App: "com.acme.shop", Label: "CI", Creator: "alice",
-		Created: time.Unix(7, 0), Expires: time.Unix(8, 0), Forged: true,
+		Actions: "app.list release.publish", Created: time.Unix(7, 0), Expires: time.Unix(8, 0), Forged: true,
 	}
 	token3 = service.Token{ID: "0123456789abcdef", Kind: access.KindOwner, Role: access.RoleOwner, Created: time.Unix(6, 0), Revoked: true}
 )
@@ -40,14 +40,14 @@ func TestTokens(t *testing.T) {
 	expires := time.Unix(8, 0).UTC()
 	wire2 := api.Token{
 		ID: token2.ID, Kind: "service", Role: "developer", App: "com.acme.shop", Label: "CI", Creator: "alice",
-		Created: time.Unix(7, 0).UTC(), Expires: &expires, Forged: true,
+		Actions: []string{"app.list", "release.publish"}, Created: time.Unix(7, 0).UTC(), Expires: &expires, Forged: true,
 	}
 	list, err := c.Tokens(t.Context())
 	check(t, "tokens", err, list, []api.Token{{ID: token3.ID, Kind: "owner", Role: "owner", Created: time.Unix(6, 0).UTC(), Revoked: true}, wire2})
 	f.services.last()
-	made, err := c.CreateToken(t.Context(), api.NewToken{Role: "developer", App: "com.acme.shop", Label: "CI", ExpiresIn: 60})
+	made, err := c.CreateToken(t.Context(), api.NewToken{Role: "developer", Actions: []string{"release.publish"}, App: "com.acme.shop", Label: "CI", ExpiresIn: 60})
 	check(t, "made", err, made, api.MadeToken{Secret: secret2.Reveal(), Token: wire2})
-	check(t, "asked", nil, f.services.last()[1], any(service.NewToken{Role: access.RoleDeveloper, App: "com.acme.shop", Label: "CI", Life: time.Minute}))
+	check(t, "asked", nil, f.services.last()[1], any(service.NewToken{Role: access.RoleDeveloper, Actions: "release.publish", App: "com.acme.shop", Label: "CI", Life: time.Minute}))
 	_, err = c.CreateToken(t.Context(), api.NewToken{Role: "auditor"})
 	check(t, "asked", err, f.services.last()[1], any(service.NewToken{Role: access.RoleAuditor, Life: 90 * 24 * time.Hour}))
 	if strings.Contains(f.log.String(), secret2.Reveal()) {
@@ -55,7 +55,7 @@ func TestTokens(t *testing.T) {
 	}
 	for _, body := range []string{
 		`{}`, `{"role":"god"}`, `{"role":"developer","app":"x"}`, `{"role":"developer","expiresIn":59}`, `{"role":"developer","expiresIn":31622401}`,
-		`{"role":"developer","label":"a\nb"}`, `{"role":"developer","scope":"x"}`,
+		`{"role":"developer","label":"a\nb"}`, `{"role":"developer","actions":["key.change"]}`, `{"role":"developer","actions":["root"]}`, `{"role":"developer","scope":"x"}`,
 	} {
 		f.wantProblem(f.do("POST", control.Prefix+"/tokens", "owner", body), 400, sealift.KindInvalid, "")
 	}
@@ -83,7 +83,7 @@ func TestScopeOfEveryOperation(t *testing.T) {
 			continue
 		}
 		onApp := strings.HasPrefix(o.path, acme)
-		allowed := onApp || o.action == access.ListApps || o.action == access.ReadRoot
+		allowed := onApp || o.action == access.ListApps || o.action == access.ReadRoot || o.action == access.UseAccount
 		if got := f.run(o, "x"); (got.status == o.status) != allowed {
 			t.Errorf("%s: status %d", o.id, got.status)
 		}

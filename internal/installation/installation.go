@@ -38,6 +38,7 @@ type Installation struct {
 	Releases *release.Service
 	Desk     *fleet.Desk
 	Keys     *custody.Cabinet
+	People   *people.Registry
 
 	witnesses *witness.Keeper
 	data      *config.Data
@@ -105,6 +106,7 @@ func open(ctx context.Context, data *config.Data, o Options) (*Installation, err
 		Desk:      fleet.New(db, v, o.Now),
 		witnesses: witness.New(witness.Config{Store: db, Peers: o.Witnesses, Publish: releases.Flush, Now: o.Now, Log: o.Log}),
 		Keys:      custody.New(db, v, releases, o.Now),
+		People:    people.New(db, v, o.Now),
 	}, nil
 }
 
@@ -121,7 +123,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 	mux := http.NewServeMux()
 	mux.Handle("/", edge.New(i.published, i.Desk, edge.Options{Log: i.log, Address: address}))
 	mux.Handle(control.Prefix+"/", control.New(control.Services{
-		SignIn:     &access.Authenticator{Directory: access.InStore(i.store), Rows: i.Vault, Now: i.now},
+		SignIn:     &access.Authenticator{Directory: access.InStore(i.store), Rows: i.Vault, Sessions: i.People, Now: i.now},
 		Vault:      status{i.Vault},
 		Apps:       i.Releases,
 		Enrolment:  i.Desk,
@@ -132,10 +134,12 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Roots:      i.Releases,
 		Log:        release.NewJournal(i.Releases),
 		Witnesses:  i.witnesses,
-		Tokens:     people.New(i.store, i.Vault, i.now),
+		Tokens:     i.People,
+		People:     i.People,
+		Accounts:   i.People,
 		Keys:       i.Keys,
 		Seal:       sealing.New(i.Vault, i.now),
-	}, control.Options{Version: version, Log: i.log, Address: address}))
+	}, control.Options{Version: version, Log: i.log, Address: address, Now: i.now}))
 	return mux
 }
 

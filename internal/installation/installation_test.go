@@ -63,12 +63,13 @@ func TestMain(m *testing.M) {
 // bench is a founded installation that serves on loopback.
 type bench struct {
 	*testing.T
-	dir    string
-	clock  time.Time
-	i      *installation.Installation
-	api    *apiclient.Client
-	token  access.Token
-	server *httptest.Server
+	dir       string
+	clock     time.Time
+	i         *installation.Installation
+	api       *apiclient.Client
+	token     access.Token
+	server    *httptest.Server
+	tokenMade time.Time // when token was
 }
 
 func newBench(t *testing.T) *bench {
@@ -77,7 +78,7 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{T: t, dir: t.TempDir(), clock: foundedAt}
+	b := &bench{T: t, dir: t.TempDir(), clock: foundedAt, tokenMade: foundedAt}
 	b.check(os.CopyFS(b.dir, os.DirFS(made)))
 	b.check(os.Chmod(filepath.Join(b.dir, "data"), 0o700)) // CopyFS keeps no modes
 	text, err := os.ReadFile(filepath.Join(b.dir, "keys", "owner.token"))
@@ -98,8 +99,24 @@ func (b *bench) start() {
 	b.check(err)
 	b.check(b.i.Vault.Unseal(b.Context(), vault.Passphrase(passphrase), audit.Actor{Kind: audit.System, ID: "test"}, b.now()))
 	b.server = httptest.NewServer(b.i.Handler("test", nil))
-	b.api, err = apiclient.New(b.server.URL, bearer{b.server.Client(), b.token})
+	b.api, err = apiclient.New(b.server.URL, owner{b})
 	b.check(err)
+}
+
+// owner is whoever has the vault's passphrase, and makes a token of an owner
+// where the one of the day before is over.
+type owner struct{ b *bench }
+
+func (o owner) Do(req *http.Request) (*http.Response, error) {
+	b := o.b
+	if made := b.clock.Sub(b.tokenMade); made >= sealift.OwnerTokenLife {
+		token, err := b.i.People.RecoverOwner(b.Context(), audit.Actor{Kind: audit.Person, ID: "local:test"})
+		if err != nil {
+			return nil, err
+		}
+		b.token, b.tokenMade = token, b.clock
+	}
+	return bearer{b.server.Client(), b.token}.Do(req)
 }
 
 func (b *bench) stop() {
@@ -432,8 +449,12 @@ func TestRenewal(t *testing.T) {
 func TestDevicesEnrolForAsLongAsTheVaultRuns(t *testing.T) {
 	b := newBench(t)
 	b.makeApp("web")
+	first, err := apiclient.New(b.server.URL, bearer{b.server.Client(), b.token})
+	b.check(err)
 	for range 8 {
 		b.clock = b.clock.Add(30 * 24 * time.Hour)
+		_, err := first.Apps(b.Context())
+		b.wantRefusal(err, sealift.KindDenied, access.ReasonUnauthenticated) // the owner's token was for a day
 		b.check(b.i.Fresh(b.Context()))
 		token, _, err := b.api.CreateEnrolmentToken(b.Context(), app, api.NewEnrolmentToken{ExpiresIn: 3600})
 		b.check(err)

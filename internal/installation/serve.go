@@ -55,7 +55,7 @@ const keepPeriod = 15 * time.Second
 
 // keep signs the timestamp anew every sealift.TimestampPeriod, writes what an
 // earlier attempt left unwritten, and every hour sees to the keys and forgets old
-// nonces.
+// nonces and sessions.
 func (i *Installation) keep(ctx context.Context) {
 	tick := time.NewTicker(keepPeriod)
 	defer tick.Stop()
@@ -81,7 +81,7 @@ func (i *Installation) keep(ctx context.Context) {
 			pruned = now
 			i.keepKeys(ctx)
 			if err := i.prune(ctx, now); err != nil && ctx.Err() == nil {
-				i.log.Error("forgetting old nonces", "error", err)
+				i.log.Error("forgetting old nonces and sessions", "error", err)
 			}
 		}
 		select {
@@ -145,8 +145,9 @@ func (i *Installation) keepKeys(ctx context.Context) {
 }
 
 func (i *Installation) prune(ctx context.Context, now time.Time) error {
-	return i.store.Update(ctx, func(tx store.Tx) error {
+	err := i.store.Update(ctx, func(tx store.Tx) error {
 		_, err := tx.PruneNonces(ctx, now)
 		return err
 	})
+	return errors.Join(err, i.People.Prune(ctx))
 }

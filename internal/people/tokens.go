@@ -1,15 +1,3 @@
-// Package people keeps who may act on the vault through the people-facing API:
-// for now the holders of access tokens.
-//
-// A token is made by somebody who may (access.ManageTokens), for a role that
-// they may grant, for one app or for all, and for a stated time. Its row bears a
-// MAC under the vault's root key, and the entry of each change names that MAC:
-// nobody makes, widens or prolongs a token by SQL. Its secret is returned once
-// and stored as a hash.
-//
-// What it does not do: a row of before, put back by SQL, has a good MAC. So a
-// token that was revoked can be brought back by whoever writes to the database
-// and kept its row; the log's entries tell.
 package people
 
 import (
@@ -24,18 +12,6 @@ import (
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 )
-
-// Registry makes, lists and revokes access tokens. It is a service.Tokens.
-type Registry struct {
-	store store.Store
-	vault *vault.Vault
-	now   func() time.Time
-}
-
-// New returns the registry over a vault and its store.
-func New(s store.Store, v *vault.Vault, now func() time.Time) *Registry {
-	return &Registry{s, v, now}
-}
 
 // CreateToken implements service.Tokens.
 func (r *Registry) CreateToken(ctx context.Context, by access.Caller, want service.NewToken) (made service.MadeToken, err error) {
@@ -56,6 +32,9 @@ func details(want service.NewToken) map[string]string {
 	if want.App != "" {
 		d["app"] = string(want.App)
 	}
+	if want.Actions != "" {
+		d["actions"] = string(want.Actions)
+	}
 	if want.Label != "" {
 		d["label"] = want.Label
 	}
@@ -63,77 +42,29 @@ func details(want service.NewToken) map[string]string {
 }
 
 func (r *Registry) create(ctx context.Context, tx *vault.Tx, by access.Caller, want service.NewToken, now time.Time, e *audit.Entry) (service.MadeToken, error) {
-	if err := access.MayGrant(by.Role, want.Role); err != nil {
+	if err := access.MayGrant(by.Role, by.Actions, want.Role, want.Actions); err != nil {
 		return service.MadeToken{}, err
 	}
-	if want.App != "" {
-		app, err := tx.App(ctx, want.App)
-		if sealift.KindOf(err) == sealift.KindNotFound {
-			return service.MadeToken{}, sealift.Errorf(sealift.KindNotFound, "making an access token", "there is no app %s", want.App).
-				WithReason("app").WithHint("see the apps there are with: sealift app list")
-		}
-		if err == nil {
-			err = r.vault.CheckRow(app)
-		}
-		if err != nil {
+	if want.Role == access.RoleOwner {
+		if err := by.Fresh("making an owner's token", now); err != nil {
 			return service.MadeToken{}, err
 		}
 	}
-	first, err := tx.Root(ctx, 1)
+	if err := r.checkApp(ctx, tx, "making an access token", want.App); err != nil {
+		return service.MadeToken{}, err
+	}
+	root, err := firstRoot(ctx, tx)
 	if err != nil {
 		return service.MadeToken{}, err
 	}
-	token := access.NewToken(access.KindService, sealift.DigestOf(first.Content))
+	token := access.NewToken(access.KindService, root)
 	row := token.Row(want.Role, now, now.Add(want.Life))
-	row.App, row.Label, row.Creator = want.App, want.Label, by.ID
+	row.App, row.Actions, row.Label, row.Creator = want.App, string(want.Actions), want.Label, by.ID
 	if row.MAC, err = tx.Authenticate(row); err != nil {
 		return service.MadeToken{}, err
 	}
 	e.Subject, e.Details[vault.RowDetail] = row.ID, vault.RowTag(row.MAC)
 	return service.MadeToken{Secret: token, Token: tokenOf(row)}, tx.InsertToken(ctx, row)
-}
-
-// denial carries what was refused out of a transaction that is rolled back.
-type denial struct {
-	error
-	entry audit.Entry
-}
-
-func (d denial) Unwrap() error { return d.error }
-
-// note enters what was done into the log. What was refused is entered after the
-// transaction is rolled back.
-func note(ctx context.Context, tx *vault.Tx, e audit.Entry, err error) error {
-	if err != nil {
-		e.Result, e.Details["reason"] = audit.Refused, reason(err)
-		return denial{err, e}
-	}
-	e.Result = audit.OK
-	_, err = audit.Append(ctx, tx, e)
-	return err
-}
-
-func reason(err error) string {
-	if r := sealift.ReasonOf(err); r != "" {
-		return r
-	}
-	return string(sealift.KindOf(err))
-}
-
-// refused enters a denial into the log and returns what it is of.
-func (r *Registry) refused(ctx context.Context, err error) error {
-	d, ok := err.(denial) //nolint:errorlint // Update returns what it was given
-	if !ok {
-		return err
-	}
-	failed := r.store.Update(ctx, func(tx store.Tx) error {
-		_, err := audit.Append(ctx, tx, d.entry)
-		return err
-	})
-	if failed != nil {
-		return failed
-	}
-	return d.error
 }
 
 // Tokens implements service.Tokens.
@@ -179,7 +110,7 @@ func (r *Registry) revoke(ctx context.Context, tx *vault.Tx, by access.Caller, i
 	if row.Revoked {
 		return nil
 	}
-	if err := r.lastOwner(ctx, tx, row); err != nil {
+	if err := r.lastOwnersToken(ctx, tx, row); err != nil {
 		return err
 	}
 	// A forged row is revoked like any other, and from then on the vault's own.
@@ -192,18 +123,20 @@ func (r *Registry) revoke(ctx context.Context, tx *vault.Tx, by access.Caller, i
 	return tx.UpdateToken(ctx, row, old)
 }
 
-// RecoverOwner makes a token of an owner, for all apps and for ever, for whoever
-// opened the vault itself: with the passphrase or the recovery key in hand they
-// rule it anyway. It is how the first owner's token is replaced when it is lost.
-// by is who does it, for the log.
+// RecoverOwner makes a token of an owner, for all apps and for
+// sealift.OwnerTokenLife, for whoever opened the vault itself: with the passphrase
+// or the recovery key in hand they rule it anyway. It is how the first owner's
+// token is replaced when it is lost or over, and how the only owner is helped
+// who has lost what they sign in with. by is who does it, for the log.
 func (r *Registry) RecoverOwner(ctx context.Context, by audit.Actor) (access.Token, error) {
 	return vault.Do(ctx, r.vault, func(tx *vault.Tx) (access.Token, error) {
-		first, err := tx.Root(ctx, 1)
+		root, err := firstRoot(ctx, tx)
 		if err != nil {
 			return access.Token{}, err
 		}
-		token := access.NewToken(access.KindOwner, sealift.DigestOf(first.Content))
-		row := token.Row(access.RoleOwner, r.now().UTC(), time.Time{})
+		token := access.NewToken(access.KindOwner, root)
+		now := r.now().UTC()
+		row := token.Row(access.RoleOwner, now, now.Add(sealift.OwnerTokenLife))
 		row.Label, row.Creator = "an owner, by the vault's own secret", by.ID
 		if row.MAC, err = tx.Authenticate(row); err != nil {
 			return access.Token{}, err
@@ -219,11 +152,44 @@ func (r *Registry) RecoverOwner(ctx context.Context, by audit.Actor) (access.Tok
 	})
 }
 
-// lastOwner refuses to revoke the last token of an owner: it would leave a vault
-// that nobody rules but by RecoverOwner.
-func (r *Registry) lastOwner(ctx context.Context, tx *vault.Tx, row store.Token) error {
+// Rule is who may rule a vault.
+type Rule struct {
+	Owners    int       // who have a name, and may sign in
+	TokenEnds time.Time // when the last token of an owner ends; zero where there is none
+}
+
+// Rule returns who may rule the vault now.
+func (r *Registry) Rule(ctx context.Context) (rule Rule, err error) {
+	err = r.store.View(ctx, func(tx store.Tx) error {
+		persons, err := tx.Persons(ctx)
+		if err != nil {
+			return err
+		}
+		for _, p := range persons {
+			if access.IsOwner(p) && r.vault.CheckRow(p) == nil {
+				rule.Owners++
+			}
+		}
+		tokens, err := tx.Tokens(ctx)
+		for _, t := range tokens {
+			owners := t.Kind == string(access.KindOwner) && !t.Revoked && r.now().Before(t.Expires)
+			if owners && t.Expires.After(rule.TokenEnds) && r.vault.CheckRow(t) == nil {
+				rule.TokenEnds = t.Expires
+			}
+		}
+		return err
+	})
+	return rule, err
+}
+
+// lastOwnersToken refuses to revoke the last token of an owner where no owner has
+// a name yet: it would leave a vault that nobody rules but by RecoverOwner.
+func (r *Registry) lastOwnersToken(ctx context.Context, tx *vault.Tx, row store.Token) error {
 	if row.Role != string(access.RoleOwner) || row.App != "" || r.vault.CheckRow(row) != nil {
 		return nil
+	}
+	if person, err := r.anotherOwner(ctx, tx, ""); err != nil || person {
+		return err
 	}
 	all, err := tx.Tokens(ctx)
 	if err != nil {
@@ -231,17 +197,17 @@ func (r *Registry) lastOwner(ctx context.Context, tx *vault.Tx, row store.Token)
 	}
 	for _, other := range all {
 		alive := other.Expires.IsZero() || r.now().Before(other.Expires)
-		if other.ID != row.ID && other.Role == row.Role && other.App == "" && !other.Revoked && alive && r.vault.CheckRow(other) == nil {
+		if other.ID != row.ID && other.Role == row.Role && other.App == "" && other.Actions == "" && !other.Revoked && alive && r.vault.CheckRow(other) == nil {
 			return nil
 		}
 	}
 	return sealift.Errorf(sealift.KindConflict, "revoking an access token", "it is the last one of an owner").WithReason("last-owner").
-		WithHint("make another one first, with: sealift token create --role owner --out FILE")
+		WithHint("invite an owner first, with: sealift user invite LOGIN --role owner")
 }
 
 func tokenOf(row store.Token) service.Token {
 	return service.Token{
-		ID: row.ID, Kind: access.Kind(row.Kind), Role: access.Role(row.Role), App: row.App, Label: row.Label, Creator: row.Creator,
-		Created: row.Created, Expires: row.Expires, Revoked: row.Revoked,
+		ID: row.ID, Kind: access.Kind(row.Kind), Role: access.Role(row.Role), Actions: access.Actions(row.Actions),
+		App: row.App, Label: row.Label, Creator: row.Creator, Created: row.Created, Expires: row.Expires, Revoked: row.Revoked,
 	}
 }

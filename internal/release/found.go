@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
@@ -77,8 +76,9 @@ func (s *Service) Open(ctx context.Context, outcome ceremony.Outcome, owner acce
 }
 
 func (s *Service) addOwner(ctx context.Context, tx *vault.Tx, actor audit.Actor, owner access.Token) (err error) {
-	row := owner.Row(access.RoleOwner, s.now().UTC(), time.Time{})
-	row.Creator, row.Label = actor.ID, "the first owner"
+	now := s.now().UTC()
+	row := owner.Row(access.RoleOwner, now, now.Add(sealift.OwnerTokenLife))
+	row.Creator, row.Label = access.FoundingCreator, "the first owner"
 	if row.MAC, err = tx.Authenticate(row); err != nil {
 		return err
 	}

@@ -20,12 +20,43 @@ type Authentic interface {
 // Columns implements Authentic.
 func (t Token) Columns() (kind string, columns []string) {
 	return "token", []string{
-		t.ID, t.Kind, t.Role, string(t.App), t.Label, t.Creator, t.Hash.String(), column(t.Created), column(t.Expires), strconv.FormatBool(t.Revoked),
+		t.ID, t.Kind, t.Role, string(t.App), t.Label, t.Creator, t.Hash.String(), column(t.Created), column(t.Expires), strconv.FormatBool(t.Revoked), t.Actions,
 	}
 }
 
 // Tag implements Authentic.
 func (t Token) Tag() []byte { return t.MAC }
+
+// Columns implements Authentic.
+func (p Person) Columns() (kind string, columns []string) {
+	return "person", []string{
+		p.ID, p.Login, p.Name, p.Role, string(p.App), string(p.State), p.Creator, column(p.Created), p.Issuer, p.Subject,
+	}
+}
+
+// Tag implements Authentic.
+func (p Person) Tag() []byte { return p.MAC }
+
+// Columns implements Authentic.
+func (c Credential) Columns() (kind string, columns []string) {
+	return "credential", []string{
+		c.ID, c.Person, c.Kind, c.Label, strconv.FormatInt(c.Counter, 10), column(c.Created), column(c.Used), hex.EncodeToString(c.Data),
+	}
+}
+
+// Tag implements Authentic.
+func (c Credential) Tag() []byte { return c.MAC }
+
+// Columns implements Authentic.
+func (s Session) Columns() (kind string, columns []string) {
+	return "session", []string{
+		s.ID, s.Person, s.Kind, s.Label, s.Address, s.AMR, s.Hash.String(),
+		column(s.Created), column(s.Seen), column(s.Proven), column(s.Expires),
+	}
+}
+
+// Tag implements Authentic.
+func (s Session) Tag() []byte { return s.MAC }
 
 // Columns implements Authentic.
 func (a App) Columns() (kind string, columns []string) {

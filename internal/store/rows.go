@@ -217,6 +217,7 @@ type Token struct {
 	ID      string
 	Kind    string
 	Role    string
+	Actions string         // the only ones of the role's, space-separated; empty for all
 	App     sealift.AppID  // the only app that it is good for; empty for all
 	Label   string         // what it is for, in a person's words
 	Creator string         // id of the actor who made it
@@ -224,6 +225,63 @@ type Token struct {
 	Created time.Time
 	Expires time.Time // zero for never
 	Revoked bool
+	MAC     []byte // see Authentic
+}
+
+// PersonState is whether a person may sign in.
+type PersonState string
+
+// The states of a person.
+const (
+	PersonInvited  PersonState = "invited" // has no credentials yet, or has lost them all
+	PersonActive   PersonState = "active"
+	PersonDisabled PersonState = "disabled"
+	PersonRemoved  PersonState = "removed" // for ever: the row is for the log to name
+)
+
+// Person is somebody who acts on the vault in their own name.
+type Person struct {
+	ID      string
+	Login   string // an e-mail address, in lower case
+	Name    string
+	Role    string
+	App     sealift.AppID // the only app that they may touch; empty for all
+	State   PersonState
+	Creator string // id of the actor who invited them
+	Created time.Time
+	Issuer  string // OpenID Connect: whose word is taken for who they are; empty for nobody's
+	Subject string // and by what name that issuer knows them
+	MAC     []byte // see Authentic
+}
+
+// Credential is one thing that a person proves themselves with. Package people
+// alone gives Data its meaning.
+type Credential struct {
+	ID      string
+	Person  string // id
+	Kind    string
+	Label   string
+	Counter int64 // grows with each use, so that nothing serves twice
+	Created time.Time
+	Used    time.Time // zero for never
+	Data    []byte
+	MAC     []byte // see Authentic
+}
+
+// Session is a token that stands for a person: for a while, once they have
+// proven themselves; or once, to set their credentials.
+type Session struct {
+	ID      string
+	Person  string // id
+	Kind    string
+	Label   string         // the program that it is for, in its own words
+	Address string         // IP address that it was made from
+	AMR     string         // how the person proved themselves: RFC 8176, space-separated
+	Hash    sealift.Digest // SHA-256 of the secret
+	Created time.Time
+	Seen    time.Time // when it was last used, within a minute
+	Proven  time.Time // when the person last proved themselves by more than one factor
+	Expires time.Time
 	MAC     []byte // see Authentic
 }
 

@@ -57,6 +57,7 @@ type Tx interface {
 	DocumentTx
 	DenialTx
 	TokenTx
+	PeopleTx
 	DeviceTx
 }
 
@@ -215,6 +216,39 @@ type TokenTx interface {
 	// UseEnrolmentToken counts one use; KindDenied with reason "used-up" if
 	// the token has no use left.
 	UseEnrolmentToken(ctx context.Context, id string) error
+}
+
+// PeopleTx keeps people, their credentials, and the tokens that stand for them.
+type PeopleTx interface {
+	// InsertPerson writes a new person; KindConflict if the id is taken, or the
+	// login by somebody who was not removed.
+	InsertPerson(ctx context.Context, p Person) error
+	Person(ctx context.Context, id string) (Person, error)
+	// PersonByLogin returns who has the login and was not removed.
+	PersonByLogin(ctx context.Context, login string) (Person, error)
+	Persons(ctx context.Context) ([]Person, error) // by creation, then by id
+	// UpdatePerson replaces a row whose MAC still is oldMAC, whose login stays
+	// and who was not removed; KindConflict otherwise, KindNotFound if there is
+	// none.
+	UpdatePerson(ctx context.Context, p Person, oldMAC []byte) error
+
+	InsertCredential(ctx context.Context, c Credential) error // KindConflict if its id is taken
+	Credential(ctx context.Context, id string) (Credential, error)
+	Credentials(ctx context.Context, person string) ([]Credential, error) // by kind, creation and id
+	// UpdateCredential replaces a row whose MAC still is oldMAC; KindConflict
+	// otherwise, KindNotFound if there is none.
+	UpdateCredential(ctx context.Context, c Credential, oldMAC []byte) error
+	DeleteCredential(ctx context.Context, id string) error // KindNotFound if there is none
+
+	InsertSession(ctx context.Context, s Session) error // KindConflict if its id is taken
+	Session(ctx context.Context, id string) (Session, error)
+	Sessions(ctx context.Context, person string) ([]Session, error) // by creation, then by id
+	// UpdateSession replaces a row whose MAC still is oldMAC; KindConflict
+	// otherwise, KindNotFound if there is none.
+	UpdateSession(ctx context.Context, s Session, oldMAC []byte) error
+	DeleteSession(ctx context.Context, id string) error // KindNotFound if there is none
+	// PruneSessions forgets the sessions that expired before the time.
+	PruneSessions(ctx context.Context, before time.Time) (int64, error)
 }
 
 // DeviceTx keeps devices and the nonces of their requests.

@@ -263,6 +263,45 @@ func (e LogEntryResult) Valid() bool {
 	}
 }
 
+// Defines values for PersonChangeState.
+const (
+	PersonChangeStateActive   PersonChangeState = "active"
+	PersonChangeStateDisabled PersonChangeState = "disabled"
+)
+
+// Valid indicates whether the value is a known member of the PersonChangeState enum.
+func (e PersonChangeState) Valid() bool {
+	switch e {
+	case PersonChangeStateActive:
+		return true
+	case PersonChangeStateDisabled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PersonState.
+const (
+	PersonStateActive   PersonState = "active"
+	PersonStateDisabled PersonState = "disabled"
+	PersonStateInvited  PersonState = "invited"
+)
+
+// Valid indicates whether the value is a known member of the PersonState enum.
+func (e PersonState) Valid() bool {
+	switch e {
+	case PersonStateActive:
+		return true
+	case PersonStateDisabled:
+		return true
+	case PersonStateInvited:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProblemKind.
 const (
 	ProblemKindChain     ProblemKind = "chain"
@@ -434,6 +473,52 @@ func (e ListEntriesParamsResult) Valid() bool {
 	}
 }
 
+// AcceptInvitation defines model for AcceptInvitation.
+type AcceptInvitation struct {
+	Ceremony string `json:"ceremony"`
+
+	// Code Six digits of an authenticator app; blanks are read over.
+	//
+	// Example: 492039
+	Code       OneTimeCode `json:"code"`
+	Invitation string      `json:"invitation"`
+	Name       string      `json:"name"`
+
+	// Password At least 12 characters.
+	Password NewPassword `json:"password"`
+}
+
+// Acceptance defines model for Acceptance.
+type Acceptance struct {
+	App string `json:"app,omitempty"`
+
+	// Login An e-mail address. Upper case is read as lower case.
+	//
+	// Example: alice@example.com
+	Login Login  `json:"login"`
+	Name  string `json:"name,omitempty"`
+	Role  Role   `json:"role"`
+
+	// TOTP A secret for an authenticator app (RFC 6238; SHA-1, six digits, 30 seconds).
+	TOTP TOTP `json:"totp"`
+}
+
+// Accepted defines model for Accepted.
+type Accepted struct {
+	RecoveryCodes []string `json:"recoveryCodes"`
+
+	// Secret The session's token.
+	Secret  string  `json:"secret"`
+	Session Session `json:"session"`
+}
+
+// Account defines model for Account.
+type Account struct {
+	Person            Person  `json:"person"`
+	RecoveryCodesLeft int     `json:"recoveryCodesLeft"`
+	Session           Session `json:"session"`
+}
+
 // Act What a release is for: a bundle published by its author, an older
 // version under a new counter, the same blobs moved on to another channel,
 // or the same content under a new certificate.
@@ -560,6 +645,14 @@ type Checkpoint struct {
 // CheckpointList defines model for CheckpointList.
 type CheckpointList struct {
 	Checkpoints []Checkpoint `json:"checkpoints"`
+}
+
+// Code defines model for Code.
+type Code struct {
+	// Code Six digits of an authenticator app; blanks are read over.
+	//
+	// Example: 492039
+	Code OneTimeCode `json:"code"`
 }
 
 // Content Names bytes.
@@ -770,6 +863,21 @@ type EntryList struct {
 	Next EntryIndex `json:"next,omitempty"`
 }
 
+// Invitation defines model for Invitation.
+type Invitation struct {
+	Invitation string `json:"invitation"`
+}
+
+// Invited defines model for Invited.
+type Invited struct {
+	// Expires Example: 2026-01-02T03:04:05Z
+	Expires Time `json:"expires"`
+
+	// Invitation The invitation itself.
+	Invitation string `json:"invitation"`
+	Person     Person `json:"person"`
+}
+
 // Key defines model for Key.
 type Key struct {
 	// Algorithm Example: ecdsa-p384
@@ -885,9 +993,12 @@ type LogActor struct {
 	// Address IP address, without a port.
 	Address string `json:"address,omitempty"`
 
-	// ID Of the token or device; of a system, its part.
+	// ID Of the person, token or device; of a system, its part.
 	ID   string       `json:"id,omitempty"`
 	Kind LogActorKind `json:"kind"`
+
+	// Session Id of the session, where a person has signed in.
+	Session string `json:"session,omitempty"`
 }
 
 // LogActorKind defines model for LogActor.Kind.
@@ -937,6 +1048,11 @@ type LogExport struct {
 	// Example: sealift/0f1e2d3c4b5a69788796a5b4c3d2e1f0
 	Origin string `json:"origin"`
 }
+
+// Login An e-mail address. Upper case is read as lower case.
+//
+// Example: alice@example.com
+type Login = string
 
 // MadeToken defines model for MadeToken.
 type MadeToken struct {
@@ -1045,8 +1161,30 @@ type NewEnrolmentToken struct {
 	Uses int `json:"uses,omitempty"`
 }
 
+// NewPassword At least 12 characters.
+type NewPassword = string
+
+// NewPerson defines model for NewPerson.
+type NewPerson struct {
+	// App The only app that they may touch; all where absent.
+	App AppID `json:"app,omitempty"`
+
+	// Login An e-mail address. Upper case is read as lower case.
+	//
+	// Example: alice@example.com
+	Login Login `json:"login"`
+
+	// Name They say themselves when they accept.
+	Name string `json:"name,omitempty"`
+	Role Role   `json:"role"`
+}
+
 // NewToken defines model for NewToken.
 type NewToken struct {
+	// Actions The only actions of the role's that it is good for; all where absent.
+	// Reading one's own app and the root is always among them.
+	Actions []string `json:"actions,omitempty"`
+
 	// App The only app that it is good for; all where absent.
 	App AppID `json:"app,omitempty"`
 
@@ -1057,6 +1195,65 @@ type NewToken struct {
 	Label string `json:"label,omitempty"`
 	Role  Role   `json:"role"`
 }
+
+// OneTimeCode Six digits of an authenticator app; blanks are read over.
+//
+// Example: 492039
+type OneTimeCode = string
+
+// Password defines model for Password.
+type Password struct {
+	// Password At least 12 characters.
+	Password NewPassword `json:"password"`
+}
+
+// Person defines model for Person.
+type Person struct {
+	// App The only app that they may touch; all where absent.
+	App AppID `json:"app,omitempty"`
+
+	// Created Example: 2026-01-02T03:04:05Z
+	Created Time `json:"created"`
+
+	// Creator Id of the person or token that invited them.
+	Creator string `json:"creator,omitempty"`
+
+	// Forged Something other than the vault wrote their row; they do not get in.
+	Forged bool `json:"forged,omitempty"`
+
+	// ID Example: 5d20c2e9c4a8b1f7
+	ID string `json:"id"`
+
+	// Login An e-mail address. Upper case is read as lower case.
+	//
+	// Example: alice@example.com
+	Login Login `json:"login"`
+
+	// Methods What they sign in with.
+	Methods []string    `json:"methods"`
+	Name    string      `json:"name,omitempty"`
+	Role    Role        `json:"role"`
+	State   PersonState `json:"state"`
+}
+
+// PersonChange defines model for PersonChange.
+type PersonChange struct {
+	// App The only app that they may touch; empty for all.
+	App   *string           `json:"app,omitempty"`
+	Role  Role              `json:"role,omitempty"`
+	State PersonChangeState `json:"state,omitempty"`
+}
+
+// PersonChangeState defines model for PersonChange.State.
+type PersonChangeState string
+
+// PersonList defines model for PersonList.
+type PersonList struct {
+	Persons []Person `json:"persons"`
+}
+
+// PersonState defines model for PersonState.
+type PersonState string
 
 // Platform Example: web
 type Platform = string
@@ -1096,6 +1293,11 @@ type ProvenEntry struct {
 
 // ReasonGiven Why, in your words, for the log.
 type ReasonGiven = string
+
+// RecoveryCodes defines model for RecoveryCodes.
+type RecoveryCodes struct {
+	RecoveryCodes []string `json:"recoveryCodes"`
+}
 
 // Release defines model for Release.
 type Release struct {
@@ -1233,6 +1435,70 @@ type SealWay struct {
 	Threshold int `json:"threshold,omitempty"`
 }
 
+// Session defines model for Session.
+type Session struct {
+	// Address IP address that it was made from.
+	Address string `json:"address,omitempty"`
+
+	// AMR How the person proved themselves (RFC 8176).
+	AMR []string `json:"amr"`
+
+	// Created Example: 2026-01-02T03:04:05Z
+	Created Time `json:"created"`
+
+	// Expires When it ends, however much it is used.
+	Expires Time `json:"expires"`
+
+	// ID Example: 0f9a7c4e1b2d3c55
+	ID string `json:"id"`
+
+	// Label The program that signed in, in its own words.
+	Label string `json:"label,omitempty"`
+
+	// Person Id of the person.
+	Person string `json:"person"`
+
+	// Present It is the one that asks.
+	Present bool `json:"present"`
+
+	// Proven When the person last proved themselves.
+	Proven Time `json:"proven"`
+
+	// Seen When it was last used, within a minute. It ends an hour after that.
+	Seen Time `json:"seen"`
+}
+
+// SessionList defines model for SessionList.
+type SessionList struct {
+	Sessions []Session `json:"sessions"`
+}
+
+// SignIn defines model for SignIn.
+type SignIn struct {
+	// Code Six digits of an authenticator app; blanks are read over.
+	//
+	// Example: 492039
+	Code OneTimeCode `json:"code,omitempty"`
+
+	// Login An e-mail address. Upper case is read as lower case.
+	//
+	// Example: alice@example.com
+	Login    Login  `json:"login"`
+	Password string `json:"password"`
+
+	// RecoveryCode In place of the code. It serves once.
+	RecoveryCode string `json:"recoveryCode,omitempty"`
+}
+
+// SignedIn defines model for SignedIn.
+type SignedIn struct {
+	RecoveryCodesLeft int `json:"recoveryCodesLeft"`
+
+	// Secret The session's token, to be sent as an access token is.
+	Secret  string  `json:"secret"`
+	Session Session `json:"session"`
+}
+
 // Status defines model for Status.
 type Status struct {
 	// API The versions of this API that the server speaks.
@@ -1271,11 +1537,39 @@ type Submission struct {
 	Envelope []byte `json:"envelope"`
 }
 
+// TOTP A secret for an authenticator app (RFC 6238; SHA-1, six digits, 30 seconds).
+type TOTP struct {
+	// Ceremony To be named with the code.
+	Ceremony string `json:"ceremony"`
+
+	// Expires Example: 2026-01-02T03:04:05Z
+	Expires Time `json:"expires"`
+
+	// Secret Base32, to be typed in.
+	Secret string `json:"secret"`
+
+	// URI otpauth://, to be scanned as a QR code.
+	URI string `json:"uri"`
+}
+
+// TOTPProof defines model for TOTPProof.
+type TOTPProof struct {
+	Ceremony string `json:"ceremony"`
+
+	// Code Six digits of an authenticator app; blanks are read over.
+	//
+	// Example: 492039
+	Code OneTimeCode `json:"code"`
+}
+
 // Time Example: 2026-01-02T03:04:05Z
 type Time = time.Time
 
 // Token defines model for Token.
 type Token struct {
+	// Actions The only actions of the role's that it is good for; all where absent.
+	Actions []string `json:"actions,omitempty"`
+
 	// App The only app that it is good for; all where absent.
 	App AppID `json:"app,omitempty"`
 
@@ -1376,6 +1670,9 @@ type InApp = AppID
 // InChannel Example: production
 type InChannel = ChannelName
 
+// InPerson defines model for InPerson.
+type InPerson = string
+
 // OfChannel Example: production
 type OfChannel = ChannelName
 
@@ -1408,6 +1705,9 @@ type Refused = Problem
 
 // Sealed RFC 9457, with three members of our own.
 type Sealed = Problem
+
+// Throttled RFC 9457, with three members of our own.
+type Throttled = Problem
 
 // Unauthenticated RFC 9457, with three members of our own.
 type Unauthenticated = Problem
@@ -1491,6 +1791,21 @@ type ListKeysParams struct {
 	State KeyState `form:"state,omitempty" json:"state,omitempty"`
 }
 
+// ListSessionsParams defines parameters for ListSessions.
+type ListSessionsParams struct {
+	// Person Id of a person; one's own where absent.
+	Person string `form:"person,omitempty" json:"person,omitempty"`
+}
+
+// SetPasswordJSONRequestBody defines body for SetPassword for application/json ContentType.
+type SetPasswordJSONRequestBody = Password
+
+// StepUpJSONRequestBody defines body for StepUp for application/json ContentType.
+type StepUpJSONRequestBody = Code
+
+// FinishTOTPJSONRequestBody defines body for FinishTOTP for application/json ContentType.
+type FinishTOTPJSONRequestBody = TOTPProof
+
 // CreateAppJSONRequestBody defines body for CreateApp for application/json ContentType.
 type CreateAppJSONRequestBody = NewApp
 
@@ -1515,6 +1830,12 @@ type AddDenialJSONRequestBody = NewDenial
 // LiftDenialJSONRequestBody defines body for LiftDenial for application/json ContentType.
 type LiftDenialJSONRequestBody = DenialLift
 
+// AcceptInvitationJSONRequestBody defines body for AcceptInvitation for application/json ContentType.
+type AcceptInvitationJSONRequestBody = AcceptInvitation
+
+// BeginAcceptanceJSONRequestBody defines body for BeginAcceptance for application/json ContentType.
+type BeginAcceptanceJSONRequestBody = Invitation
+
 // RetireKeyJSONRequestBody defines body for RetireKey for application/json ContentType.
 type RetireKeyJSONRequestBody = KeyRetirement
 
@@ -1524,8 +1845,17 @@ type RotateKeyJSONRequestBody = KeyRotation
 // SetKeyStateJSONRequestBody defines body for SetKeyState for application/json ContentType.
 type SetKeyStateJSONRequestBody = KeyChange
 
+// InvitePersonJSONRequestBody defines body for InvitePerson for application/json ContentType.
+type InvitePersonJSONRequestBody = NewPerson
+
+// ChangePersonJSONRequestBody defines body for ChangePerson for application/json ContentType.
+type ChangePersonJSONRequestBody = PersonChange
+
 // AcceptRootJSONRequestBody defines body for AcceptRoot for application/json ContentType.
 type AcceptRootJSONRequestBody = Ceremony
+
+// CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
+type CreateSessionJSONRequestBody = SignIn
 
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = NewToken
@@ -1609,6 +1939,85 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
+	// GetAccount Who one is, and how one has signed in
+	//
+	// Roles: all. For people: a token is nobody in particular, 403 with reason `person`.
+	//
+	// Corresponds with GET /account (the `GetAccount` operationId).
+	GetAccount(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPasswordWithBody Exchange one's password
+	//
+	// Roles: all. Wants a fresh proof. One's other sessions end.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /account/password (the `SetPassword` operationId).
+	SetPasswordWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPassword Exchange one's password
+	//
+	// Roles: all. Wants a fresh proof. One's other sessions end.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /account/password (the `SetPassword` operationId).
+	SetPassword(ctx context.Context, body SetPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// NewRecoveryCodes Exchange one's recovery codes
+	//
+	// Roles: all. Wants a fresh proof. Those of before are over.
+	//
+	// Corresponds with POST /account/recovery-codes (the `NewRecoveryCodes` operationId).
+	NewRecoveryCodes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StepUpWithBody Prove a second factor again
+	//
+	// Roles: all. What changes who may do what, what keys do or whom devices trust wants a
+	// proof of at most five minutes: without one it is 403 with reason `step-up`.
+	// This renews the session's. A code serves once; wrong ones are counted.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /account/step-up (the `StepUp` operationId).
+	StepUpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StepUp Prove a second factor again
+	//
+	// Roles: all. What changes who may do what, what keys do or whom devices trust wants a
+	// proof of at most five minutes: without one it is 403 with reason `step-up`.
+	// This renews the session's. A code serves once; wrong ones are counted.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /account/step-up (the `StepUp` operationId).
+	StepUp(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BeginTOTP Get a secret for another authenticator app
+	//
+	// Roles: all. Wants a fresh proof. The present app goes on until the new one is proven.
+	//
+	// Corresponds with POST /account/totp (the `BeginTOTP` operationId).
+	BeginTOTP(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishTOTPWithBody Exchange the authenticator app for the one that shows a code
+	//
+	// Roles: all. Wants a fresh proof.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /account/totp (the `FinishTOTP` operationId).
+	FinishTOTPWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishTOTP Exchange the authenticator app for the one that shows a code
+	//
+	// Roles: all. Wants a fresh proof.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /account/totp (the `FinishTOTP` operationId).
+	FinishTOTP(ctx context.Context, body FinishTOTPJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetAnchors The public keys that people should vouch for in the next ceremony
 	//
@@ -1909,8 +2318,8 @@ type ClientInterface interface {
 
 	// LiftDenialWithBody Take a denial back that people have not confirmed
 	//
-	// Roles: owner, security_officer. One that does not stand any more is a
-	// conflict.
+	// Roles: owner, security_officer. Wants a fresh proof. One that does not
+	// stand any more is a conflict.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1919,13 +2328,57 @@ type ClientInterface interface {
 
 	// LiftDenial Take a denial back that people have not confirmed
 	//
-	// Roles: owner, security_officer. One that does not stand any more is a
-	// conflict.
+	// Roles: owner, security_officer. Wants a fresh proof. One that does not
+	// stand any more is a conflict.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /denials/{denial}/lift (the `LiftDenial` operationId).
 	LiftDenial(ctx context.Context, denial string, body LiftDenialJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptInvitationWithBody Set how one signs in, once
+	//
+	// For whoever has the invitation, which is over with it. The answer is a session,
+	// and recovery codes that are shown this once. A wrong code is 403 with reason
+	// `code`, and may be tried again. Repeating what went through is 403 with
+	// reason `invitation`: sign in instead.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /invitations/accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptInvitation Set how one signs in, once
+	//
+	// For whoever has the invitation, which is over with it. The answer is a session,
+	// and recovery codes that are shown this once. A wrong code is 403 with reason
+	// `code`, and may be tried again. Repeating what went through is 403 with
+	// reason `invitation`: sign in instead.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /invitations/accept (the `AcceptInvitation` operationId).
+	AcceptInvitation(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BeginAcceptanceWithBody See what one is invited to, and get a secret for an authenticator app
+	//
+	// For whoever has the invitation. The secret is to be proven by a code within ten
+	// minutes; beginning again makes another one.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /invitations/begin (the `BeginAcceptance` operationId).
+	BeginAcceptanceWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BeginAcceptance See what one is invited to, and get a secret for an authenticator app
+	//
+	// For whoever has the invitation. The secret is to be proven by a code within ten
+	// minutes; beginning again makes another one.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /invitations/begin (the `BeginAcceptance` operationId).
+	BeginAcceptance(ctx context.Context, body BeginAcceptanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListKeys The versions of the vault's keys, by id and version
 	//
@@ -1936,7 +2389,7 @@ type ClientInterface interface {
 
 	// RetireKeyWithBody Destroy a version of a key that is deactivated or compromised, now or later
 	//
-	// Roles: owner, security_officer. What devices or releases depend
+	// Roles: owner, security_officer. Wants a fresh proof. What devices or releases depend
 	// on is not destroyed: 409 with reason `key-in-use`, or, of one that is to be
 	// destroyed later, an error in the server's log from that time on until it
 	// can be.
@@ -1948,7 +2401,7 @@ type ClientInterface interface {
 
 	// RetireKey Destroy a version of a key that is deactivated or compromised, now or later
 	//
-	// Roles: owner, security_officer. What devices or releases depend
+	// Roles: owner, security_officer. Wants a fresh proof. What devices or releases depend
 	// on is not destroyed: 409 with reason `key-in-use`, or, of one that is to be
 	// destroyed later, an error in the server's log from that time on until it
 	// can be.
@@ -1960,7 +2413,7 @@ type ClientInterface interface {
 
 	// RotateKeyWithBody Put the next version of a key in the place of the one in use
 	//
-	// Roles: owner, security_officer. The next version signs
+	// Roles: owner, security_officer. Wants a fresh proof. The next version signs
 	// from now on and the one before is deactivated. Of a key that devices must
 	// know beforehand the next version is its standby, and a new standby is
 	// made; 409 with reason `standby` where no signed document lists one. Of
@@ -1973,7 +2426,7 @@ type ClientInterface interface {
 
 	// RotateKey Put the next version of a key in the place of the one in use
 	//
-	// Roles: owner, security_officer. The next version signs
+	// Roles: owner, security_officer. Wants a fresh proof. The next version signs
 	// from now on and the one before is deactivated. Of a key that devices must
 	// know beforehand the next version is its standby, and a new standby is
 	// made; 409 with reason `standby` where no signed document lists one. Of
@@ -1986,8 +2439,8 @@ type ClientInterface interface {
 
 	// SetKeyStateWithBody Suspend, restore, deactivate or destroy a version of a key, or declare it compromised
 	//
-	// Roles: owner, security_officer. The changes that SP 800-57
-	// allows: 403 with reason `key-state` for any other. A key without which no
+	// Roles: owner, security_officer. Wants a fresh proof. The changes that
+	// SP 800-57 allows: 403 with reason `key-state` for any other. A key without which no
 	// device could update is never suspended, and a version of one of the
 	// vault's own keys that is in use is not deactivated but rotated. One that
 	// is declared compromised while in use is replaced by its standby in the
@@ -2001,8 +2454,8 @@ type ClientInterface interface {
 
 	// SetKeyState Suspend, restore, deactivate or destroy a version of a key, or declare it compromised
 	//
-	// Roles: owner, security_officer. The changes that SP 800-57
-	// allows: 403 with reason `key-state` for any other. A key without which no
+	// Roles: owner, security_officer. Wants a fresh proof. The changes that
+	// SP 800-57 allows: 403 with reason `key-state` for any other. A key without which no
 	// device could update is never suspended, and a version of one of the
 	// vault's own keys that is in use is not deactivated but rotated. One that
 	// is declared compromised while in use is replaced by its standby in the
@@ -2014,6 +2467,76 @@ type ClientInterface interface {
 	// Corresponds with POST /keys/state (the `SetKeyState` operationId).
 	SetKeyState(ctx context.Context, body SetKeyStateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListPersons Everybody who may act in their own name, by when they were invited
+	//
+	// Roles: owner, security_officer, auditor. Who was removed is not among them.
+	//
+	// Corresponds with GET /persons (the `ListPersons` operationId).
+	ListPersons(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// InvitePersonWithBody Invite a person
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. Nobody invites somebody who
+	// may do what they may not do themselves. The invitation is in the answer,
+	// once: hand it over in person or by a way that nobody else reads.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /persons (the `InvitePerson` operationId).
+	InvitePersonWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// InvitePerson Invite a person
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. Nobody invites somebody who
+	// may do what they may not do themselves. The invitation is in the answer,
+	// once: hand it over in person or by a way that nobody else reads.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /persons (the `InvitePerson` operationId).
+	InvitePerson(ctx context.Context, body InvitePersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemovePerson End a person for ever
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. Sessions and all that they
+	// sign in with are over at once, and the login is free again. Repeating it
+	// is no error.
+	//
+	// Corresponds with DELETE /persons/{person} (the `RemovePerson` operationId).
+	RemovePerson(ctx context.Context, person InPerson, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangePersonWithBody Change a person's role, scope or state
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. What is absent stays.
+	// It holds from the person's next request on, whatever sessions they have;
+	// disabling ends these. The last owner who may sign in stays one: 409 with
+	// reason `last-owner`. To what is so already it is a repetition, and no error.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /persons/{person} (the `ChangePerson` operationId).
+	ChangePersonWithBody(ctx context.Context, person InPerson, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangePerson Change a person's role, scope or state
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. What is absent stays.
+	// It holds from the person's next request on, whatever sessions they have;
+	// disabling ends these. The last owner who may sign in stays one: 409 with
+	// reason `last-owner`. To what is so already it is a repetition, and no error.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /persons/{person} (the `ChangePerson` operationId).
+	ChangePerson(ctx context.Context, person InPerson, body ChangePersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResetPerson Take from a person all that they sign in with, and invite them anew
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. For whoever has lost their
+	// phone, or their invitation. Sessions end, too.
+	//
+	// Corresponds with POST /persons/{person}/reset (the `ResetPerson` operationId).
+	ResetPerson(ctx context.Context, person InPerson, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetRoot The newest root.json
 	//
 	// Roles: all. The answer's body is the file, byte by byte. Whoever relies
@@ -2024,8 +2547,8 @@ type ClientInterface interface {
 
 	// AcceptRootWithBody Bring the outcome of an offline ceremony
 	//
-	// Roles: owner, security_officer. `targets` and `trust` come together or
-	// not at all, and with or without a new root. What does not verify, or does
+	// Roles: owner, security_officer. Wants a fresh proof. `targets` and `trust`
+	// come together or not at all, and with or without a new root. What does not verify, or does
 	// not follow on from what is published, is 422 with kind `metadata`.
 	//
 	// Takes any type of body and a specified content type.
@@ -2035,14 +2558,52 @@ type ClientInterface interface {
 
 	// AcceptRoot Bring the outcome of an offline ceremony
 	//
-	// Roles: owner, security_officer. `targets` and `trust` come together or
-	// not at all, and with or without a new root. What does not verify, or does
+	// Roles: owner, security_officer. Wants a fresh proof. `targets` and `trust`
+	// come together or not at all, and with or without a new root. What does not verify, or does
 	// not follow on from what is published, is 422 with kind `metadata`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /root (the `AcceptRoot` operationId).
 	AcceptRoot(ctx context.Context, body AcceptRootJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSessions Sessions that are not over, by creation
+	//
+	// Roles: all. One's own; or those of `person`, for owner and security officer.
+	//
+	// Corresponds with GET /sessions (the `ListSessions` operationId).
+	ListSessions(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSessionWithBody Sign in
+	//
+	// With a password and one of a code and a recovery code. A refusal is 401 and does
+	// not say what was wrong. After five failures in a row the next attempt has
+	// to wait a second, then two, four, up to 15 minutes: 429 with reason `rate`,
+	// and the time in `hint`. It is counted by login and by network.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /sessions (the `CreateSession` operationId).
+	CreateSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSession Sign in
+	//
+	// With a password and one of a code and a recovery code. A refusal is 401 and does
+	// not say what was wrong. After five failures in a row the next attempt has
+	// to wait a second, then two, four, up to 15 minutes: 429 with reason `rate`,
+	// and the time in `hint`. It is counted by login and by network.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /sessions (the `CreateSession` operationId).
+	CreateSession(ctx context.Context, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndSession End a session at once
+	//
+	// Roles: all. One's own; or anybody's that one may remove.
+	//
+	// Corresponds with DELETE /sessions/{session} (the `EndSession` operationId).
+	EndSession(ctx context.Context, session string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetStatus The vault's id and state
 	//
@@ -2062,7 +2623,8 @@ type ClientInterface interface {
 	// CreateTokenWithBody Make an access token
 	//
 	// Roles: owner, security_officer. Nobody makes one that may do what they
-	// may not do themselves. The secret is in the answer, once.
+	// may not do themselves. One of an owner wants a fresh proof. The secret is
+	// in the answer, once.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2072,7 +2634,8 @@ type ClientInterface interface {
 	// CreateToken Make an access token
 	//
 	// Roles: owner, security_officer. Nobody makes one that may do what they
-	// may not do themselves. The secret is in the answer, once.
+	// may not do themselves. One of an owner wants a fresh proof. The secret is
+	// in the answer, once.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2089,8 +2652,8 @@ type ClientInterface interface {
 
 	// SealVault Seal the vault at once
 	//
-	// Roles: owner, security_officer. The keys are wiped from memory: from then
-	// on nothing is signed and nobody is signed in until it is unsealed. What is
+	// Roles: owner, security_officer. Wants a fresh proof. The keys are wiped
+	// from memory: from then on nothing is signed and nobody is signed in until it is unsealed. What is
 	// being done fails at its next step and is undone. Devices go on installing
 	// what is published, until the timestamp ends.
 	//
@@ -2152,6 +2715,175 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /vault/unseal/reset (the `ResetUnseal` operationId).
 	ResetUnseal(ctx context.Context, body ResetUnsealJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// GetAccount Who one is, and how one has signed in
+//
+// Roles: all. For people: a token is nobody in particular, 403 with reason `person`.
+//
+// Corresponds with GET /account (the `GetAccount` operationId).
+func (c *Client) GetAccount(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAccountRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPasswordWithBody Exchange one's password
+//
+// Roles: all. Wants a fresh proof. One's other sessions end.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /account/password (the `SetPassword` operationId).
+func (c *Client) SetPasswordWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPasswordRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPassword Exchange one's password
+//
+// Roles: all. Wants a fresh proof. One's other sessions end.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /account/password (the `SetPassword` operationId).
+func (c *Client) SetPassword(ctx context.Context, body SetPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPasswordRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// NewRecoveryCodes Exchange one's recovery codes
+//
+// Roles: all. Wants a fresh proof. Those of before are over.
+//
+// Corresponds with POST /account/recovery-codes (the `NewRecoveryCodes` operationId).
+func (c *Client) NewRecoveryCodes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewNewRecoveryCodesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StepUpWithBody Prove a second factor again
+//
+// Roles: all. What changes who may do what, what keys do or whom devices trust wants a
+// proof of at most five minutes: without one it is 403 with reason `step-up`.
+// This renews the session's. A code serves once; wrong ones are counted.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /account/step-up (the `StepUp` operationId).
+func (c *Client) StepUpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStepUpRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StepUp Prove a second factor again
+//
+// Roles: all. What changes who may do what, what keys do or whom devices trust wants a
+// proof of at most five minutes: without one it is 403 with reason `step-up`.
+// This renews the session's. A code serves once; wrong ones are counted.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /account/step-up (the `StepUp` operationId).
+func (c *Client) StepUp(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStepUpRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BeginTOTP Get a secret for another authenticator app
+//
+// Roles: all. Wants a fresh proof. The present app goes on until the new one is proven.
+//
+// Corresponds with POST /account/totp (the `BeginTOTP` operationId).
+func (c *Client) BeginTOTP(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginTOTPRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishTOTPWithBody Exchange the authenticator app for the one that shows a code
+//
+// Roles: all. Wants a fresh proof.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /account/totp (the `FinishTOTP` operationId).
+func (c *Client) FinishTOTPWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishTOTPRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishTOTP Exchange the authenticator app for the one that shows a code
+//
+// Roles: all. Wants a fresh proof.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /account/totp (the `FinishTOTP` operationId).
+func (c *Client) FinishTOTP(ctx context.Context, body FinishTOTPJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishTOTPRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // GetAnchors The public keys that people should vouch for in the next ceremony
@@ -2763,8 +3495,8 @@ func (c *Client) AddDenial(ctx context.Context, body AddDenialJSONRequestBody, r
 
 // LiftDenialWithBody Take a denial back that people have not confirmed
 //
-// Roles: owner, security_officer. One that does not stand any more is a
-// conflict.
+// Roles: owner, security_officer. Wants a fresh proof. One that does not
+// stand any more is a conflict.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2783,14 +3515,98 @@ func (c *Client) LiftDenialWithBody(ctx context.Context, denial string, contentT
 
 // LiftDenial Take a denial back that people have not confirmed
 //
-// Roles: owner, security_officer. One that does not stand any more is a
-// conflict.
+// Roles: owner, security_officer. Wants a fresh proof. One that does not
+// stand any more is a conflict.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /denials/{denial}/lift (the `LiftDenial` operationId).
 func (c *Client) LiftDenial(ctx context.Context, denial string, body LiftDenialJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLiftDenialRequest(c.Server, denial, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptInvitationWithBody Set how one signs in, once
+//
+// For whoever has the invitation, which is over with it. The answer is a session,
+// and recovery codes that are shown this once. A wrong code is 403 with reason
+// `code`, and may be tried again. Repeating what went through is 403 with
+// reason `invitation`: sign in instead.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /invitations/accept (the `AcceptInvitation` operationId).
+func (c *Client) AcceptInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptInvitationRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptInvitation Set how one signs in, once
+//
+// For whoever has the invitation, which is over with it. The answer is a session,
+// and recovery codes that are shown this once. A wrong code is 403 with reason
+// `code`, and may be tried again. Repeating what went through is 403 with
+// reason `invitation`: sign in instead.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /invitations/accept (the `AcceptInvitation` operationId).
+func (c *Client) AcceptInvitation(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptInvitationRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BeginAcceptanceWithBody See what one is invited to, and get a secret for an authenticator app
+//
+// For whoever has the invitation. The secret is to be proven by a code within ten
+// minutes; beginning again makes another one.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /invitations/begin (the `BeginAcceptance` operationId).
+func (c *Client) BeginAcceptanceWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginAcceptanceRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BeginAcceptance See what one is invited to, and get a secret for an authenticator app
+//
+// For whoever has the invitation. The secret is to be proven by a code within ten
+// minutes; beginning again makes another one.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /invitations/begin (the `BeginAcceptance` operationId).
+func (c *Client) BeginAcceptance(ctx context.Context, body BeginAcceptanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginAcceptanceRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2820,7 +3636,7 @@ func (c *Client) ListKeys(ctx context.Context, params *ListKeysParams, reqEditor
 
 // RetireKeyWithBody Destroy a version of a key that is deactivated or compromised, now or later
 //
-// Roles: owner, security_officer. What devices or releases depend
+// Roles: owner, security_officer. Wants a fresh proof. What devices or releases depend
 // on is not destroyed: 409 with reason `key-in-use`, or, of one that is to be
 // destroyed later, an error in the server's log from that time on until it
 // can be.
@@ -2842,7 +3658,7 @@ func (c *Client) RetireKeyWithBody(ctx context.Context, contentType string, body
 
 // RetireKey Destroy a version of a key that is deactivated or compromised, now or later
 //
-// Roles: owner, security_officer. What devices or releases depend
+// Roles: owner, security_officer. Wants a fresh proof. What devices or releases depend
 // on is not destroyed: 409 with reason `key-in-use`, or, of one that is to be
 // destroyed later, an error in the server's log from that time on until it
 // can be.
@@ -2864,7 +3680,7 @@ func (c *Client) RetireKey(ctx context.Context, body RetireKeyJSONRequestBody, r
 
 // RotateKeyWithBody Put the next version of a key in the place of the one in use
 //
-// Roles: owner, security_officer. The next version signs
+// Roles: owner, security_officer. Wants a fresh proof. The next version signs
 // from now on and the one before is deactivated. Of a key that devices must
 // know beforehand the next version is its standby, and a new standby is
 // made; 409 with reason `standby` where no signed document lists one. Of
@@ -2887,7 +3703,7 @@ func (c *Client) RotateKeyWithBody(ctx context.Context, contentType string, body
 
 // RotateKey Put the next version of a key in the place of the one in use
 //
-// Roles: owner, security_officer. The next version signs
+// Roles: owner, security_officer. Wants a fresh proof. The next version signs
 // from now on and the one before is deactivated. Of a key that devices must
 // know beforehand the next version is its standby, and a new standby is
 // made; 409 with reason `standby` where no signed document lists one. Of
@@ -2910,8 +3726,8 @@ func (c *Client) RotateKey(ctx context.Context, body RotateKeyJSONRequestBody, r
 
 // SetKeyStateWithBody Suspend, restore, deactivate or destroy a version of a key, or declare it compromised
 //
-// Roles: owner, security_officer. The changes that SP 800-57
-// allows: 403 with reason `key-state` for any other. A key without which no
+// Roles: owner, security_officer. Wants a fresh proof. The changes that
+// SP 800-57 allows: 403 with reason `key-state` for any other. A key without which no
 // device could update is never suspended, and a version of one of the
 // vault's own keys that is in use is not deactivated but rotated. One that
 // is declared compromised while in use is replaced by its standby in the
@@ -2935,8 +3751,8 @@ func (c *Client) SetKeyStateWithBody(ctx context.Context, contentType string, bo
 
 // SetKeyState Suspend, restore, deactivate or destroy a version of a key, or declare it compromised
 //
-// Roles: owner, security_officer. The changes that SP 800-57
-// allows: 403 with reason `key-state` for any other. A key without which no
+// Roles: owner, security_officer. Wants a fresh proof. The changes that
+// SP 800-57 allows: 403 with reason `key-state` for any other. A key without which no
 // device could update is never suspended, and a version of one of the
 // vault's own keys that is in use is not deactivated but rotated. One that
 // is declared compromised while in use is replaced by its standby in the
@@ -2948,6 +3764,146 @@ func (c *Client) SetKeyStateWithBody(ctx context.Context, contentType string, bo
 // Corresponds with POST /keys/state (the `SetKeyState` operationId).
 func (c *Client) SetKeyState(ctx context.Context, body SetKeyStateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetKeyStateRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPersons Everybody who may act in their own name, by when they were invited
+//
+// Roles: owner, security_officer, auditor. Who was removed is not among them.
+//
+// Corresponds with GET /persons (the `ListPersons` operationId).
+func (c *Client) ListPersons(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPersonsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// InvitePersonWithBody Invite a person
+//
+// Roles: owner, security_officer. Wants a fresh proof. Nobody invites somebody who
+// may do what they may not do themselves. The invitation is in the answer,
+// once: hand it over in person or by a way that nobody else reads.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /persons (the `InvitePerson` operationId).
+func (c *Client) InvitePersonWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewInvitePersonRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// InvitePerson Invite a person
+//
+// Roles: owner, security_officer. Wants a fresh proof. Nobody invites somebody who
+// may do what they may not do themselves. The invitation is in the answer,
+// once: hand it over in person or by a way that nobody else reads.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /persons (the `InvitePerson` operationId).
+func (c *Client) InvitePerson(ctx context.Context, body InvitePersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewInvitePersonRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemovePerson End a person for ever
+//
+// Roles: owner, security_officer. Wants a fresh proof. Sessions and all that they
+// sign in with are over at once, and the login is free again. Repeating it
+// is no error.
+//
+// Corresponds with DELETE /persons/{person} (the `RemovePerson` operationId).
+func (c *Client) RemovePerson(ctx context.Context, person InPerson, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemovePersonRequest(c.Server, person)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangePersonWithBody Change a person's role, scope or state
+//
+// Roles: owner, security_officer. Wants a fresh proof. What is absent stays.
+// It holds from the person's next request on, whatever sessions they have;
+// disabling ends these. The last owner who may sign in stays one: 409 with
+// reason `last-owner`. To what is so already it is a repetition, and no error.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /persons/{person} (the `ChangePerson` operationId).
+func (c *Client) ChangePersonWithBody(ctx context.Context, person InPerson, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangePersonRequestWithBody(c.Server, person, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangePerson Change a person's role, scope or state
+//
+// Roles: owner, security_officer. Wants a fresh proof. What is absent stays.
+// It holds from the person's next request on, whatever sessions they have;
+// disabling ends these. The last owner who may sign in stays one: 409 with
+// reason `last-owner`. To what is so already it is a repetition, and no error.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /persons/{person} (the `ChangePerson` operationId).
+func (c *Client) ChangePerson(ctx context.Context, person InPerson, body ChangePersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangePersonRequest(c.Server, person, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResetPerson Take from a person all that they sign in with, and invite them anew
+//
+// Roles: owner, security_officer. Wants a fresh proof. For whoever has lost their
+// phone, or their invitation. Sessions end, too.
+//
+// Corresponds with POST /persons/{person}/reset (the `ResetPerson` operationId).
+func (c *Client) ResetPerson(ctx context.Context, person InPerson, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResetPersonRequest(c.Server, person)
 	if err != nil {
 		return nil, err
 	}
@@ -2978,8 +3934,8 @@ func (c *Client) GetRoot(ctx context.Context, reqEditors ...RequestEditorFn) (*h
 
 // AcceptRootWithBody Bring the outcome of an offline ceremony
 //
-// Roles: owner, security_officer. `targets` and `trust` come together or
-// not at all, and with or without a new root. What does not verify, or does
+// Roles: owner, security_officer. Wants a fresh proof. `targets` and `trust`
+// come together or not at all, and with or without a new root. What does not verify, or does
 // not follow on from what is published, is 422 with kind `metadata`.
 //
 // Takes any type of body and a specified content type.
@@ -2999,8 +3955,8 @@ func (c *Client) AcceptRootWithBody(ctx context.Context, contentType string, bod
 
 // AcceptRoot Bring the outcome of an offline ceremony
 //
-// Roles: owner, security_officer. `targets` and `trust` come together or
-// not at all, and with or without a new root. What does not verify, or does
+// Roles: owner, security_officer. Wants a fresh proof. `targets` and `trust`
+// come together or not at all, and with or without a new root. What does not verify, or does
 // not follow on from what is published, is 422 with kind `metadata`.
 //
 // Takes a body of the `application/json` content type.
@@ -3008,6 +3964,84 @@ func (c *Client) AcceptRootWithBody(ctx context.Context, contentType string, bod
 // Corresponds with POST /root (the `AcceptRoot` operationId).
 func (c *Client) AcceptRoot(ctx context.Context, body AcceptRootJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAcceptRootRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSessions Sessions that are not over, by creation
+//
+// Roles: all. One's own; or those of `person`, for owner and security officer.
+//
+// Corresponds with GET /sessions (the `ListSessions` operationId).
+func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSessionsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSessionWithBody Sign in
+//
+// With a password and one of a code and a recovery code. A refusal is 401 and does
+// not say what was wrong. After five failures in a row the next attempt has
+// to wait a second, then two, four, up to 15 minutes: 429 with reason `rate`,
+// and the time in `hint`. It is counted by login and by network.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /sessions (the `CreateSession` operationId).
+func (c *Client) CreateSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSessionRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSession Sign in
+//
+// With a password and one of a code and a recovery code. A refusal is 401 and does
+// not say what was wrong. After five failures in a row the next attempt has
+// to wait a second, then two, four, up to 15 minutes: 429 with reason `rate`,
+// and the time in `hint`. It is counted by login and by network.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /sessions (the `CreateSession` operationId).
+func (c *Client) CreateSession(ctx context.Context, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSessionRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndSession End a session at once
+//
+// Roles: all. One's own; or anybody's that one may remove.
+//
+// Corresponds with DELETE /sessions/{session} (the `EndSession` operationId).
+func (c *Client) EndSession(ctx context.Context, session string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndSessionRequest(c.Server, session)
 	if err != nil {
 		return nil, err
 	}
@@ -3056,7 +4090,8 @@ func (c *Client) ListTokens(ctx context.Context, reqEditors ...RequestEditorFn) 
 // CreateTokenWithBody Make an access token
 //
 // Roles: owner, security_officer. Nobody makes one that may do what they
-// may not do themselves. The secret is in the answer, once.
+// may not do themselves. One of an owner wants a fresh proof. The secret is
+// in the answer, once.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3076,7 +4111,8 @@ func (c *Client) CreateTokenWithBody(ctx context.Context, contentType string, bo
 // CreateToken Make an access token
 //
 // Roles: owner, security_officer. Nobody makes one that may do what they
-// may not do themselves. The secret is in the answer, once.
+// may not do themselves. One of an owner wants a fresh proof. The secret is
+// in the answer, once.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3113,8 +4149,8 @@ func (c *Client) RevokeToken(ctx context.Context, token string, reqEditors ...Re
 
 // SealVault Seal the vault at once
 //
-// Roles: owner, security_officer. The keys are wiped from memory: from then
-// on nothing is signed and nobody is signed in until it is unsealed. What is
+// Roles: owner, security_officer. Wants a fresh proof. The keys are wiped
+// from memory: from then on nothing is signed and nobody is signed in until it is unsealed. What is
 // being done fails at its next step and is undone. Devices go on installing
 // what is published, until the timestamp ends.
 //
@@ -3225,6 +4261,207 @@ func (c *Client) ResetUnseal(ctx context.Context, body ResetUnsealJSONRequestBod
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewGetAccountRequest constructs an http.Request for the GetAccount method
+func NewGetAccountRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/account")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetPasswordRequest calls the generic SetPassword builder with application/json body
+func NewSetPasswordRequest(server string, body SetPasswordJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetPasswordRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSetPasswordRequestWithBody constructs an http.Request for the SetPassword method, with any body, and a specified content type
+func NewSetPasswordRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/account/password")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewNewRecoveryCodesRequest constructs an http.Request for the NewRecoveryCodes method
+func NewNewRecoveryCodesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/account/recovery-codes")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewStepUpRequest calls the generic StepUp builder with application/json body
+func NewStepUpRequest(server string, body StepUpJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStepUpRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewStepUpRequestWithBody constructs an http.Request for the StepUp method, with any body, and a specified content type
+func NewStepUpRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/account/step-up")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBeginTOTPRequest constructs an http.Request for the BeginTOTP method
+func NewBeginTOTPRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/account/totp")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewFinishTOTPRequest calls the generic FinishTOTP builder with application/json body
+func NewFinishTOTPRequest(server string, body FinishTOTPJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFinishTOTPRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewFinishTOTPRequestWithBody constructs an http.Request for the FinishTOTP method, with any body, and a specified content type
+func NewFinishTOTPRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/account/totp")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
 }
 
 // NewGetAnchorsRequest constructs an http.Request for the GetAnchors method
@@ -4373,6 +5610,86 @@ func NewLiftDenialRequestWithBody(server string, denial string, contentType stri
 	return req, nil
 }
 
+// NewAcceptInvitationRequest calls the generic AcceptInvitation builder with application/json body
+func NewAcceptInvitationRequest(server string, body AcceptInvitationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAcceptInvitationRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAcceptInvitationRequestWithBody constructs an http.Request for the AcceptInvitation method, with any body, and a specified content type
+func NewAcceptInvitationRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations/accept")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBeginAcceptanceRequest calls the generic BeginAcceptance builder with application/json body
+func NewBeginAcceptanceRequest(server string, body BeginAcceptanceJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBeginAcceptanceRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewBeginAcceptanceRequestWithBody constructs an http.Request for the BeginAcceptance method, with any body, and a specified content type
+func NewBeginAcceptanceRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/invitations/begin")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListKeysRequest constructs an http.Request for the ListKeys method
 func NewListKeysRequest(server string, params *ListKeysParams) (*http.Request, error) {
 	var err error
@@ -4559,6 +5876,188 @@ func NewSetKeyStateRequestWithBody(server string, contentType string, body io.Re
 	return req, nil
 }
 
+// NewListPersonsRequest constructs an http.Request for the ListPersons method
+func NewListPersonsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/persons")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewInvitePersonRequest calls the generic InvitePerson builder with application/json body
+func NewInvitePersonRequest(server string, body InvitePersonJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewInvitePersonRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewInvitePersonRequestWithBody constructs an http.Request for the InvitePerson method, with any body, and a specified content type
+func NewInvitePersonRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/persons")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRemovePersonRequest constructs an http.Request for the RemovePerson method
+func NewRemovePersonRequest(server string, person InPerson) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "person", person, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/persons/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewChangePersonRequest calls the generic ChangePerson builder with application/json body
+func NewChangePersonRequest(server string, person InPerson, body ChangePersonJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChangePersonRequestWithBody(server, person, "application/json", bodyReader)
+}
+
+// NewChangePersonRequestWithBody constructs an http.Request for the ChangePerson method, with any body, and a specified content type
+func NewChangePersonRequestWithBody(server string, person InPerson, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "person", person, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/persons/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewResetPersonRequest constructs an http.Request for the ResetPerson method
+func NewResetPersonRequest(server string, person InPerson) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "person", person, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/persons/%s/reset", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetRootRequest constructs an http.Request for the GetRoot method
 func NewGetRootRequest(server string) (*http.Request, error) {
 	var err error
@@ -4622,6 +6121,130 @@ func NewAcceptRootRequestWithBody(server string, contentType string, body io.Rea
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListSessionsRequest constructs an http.Request for the ListSessions method
+func NewListSessionsRequest(server string, params *ListSessionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "person", params.Person, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateSessionRequest calls the generic CreateSession builder with application/json body
+func NewCreateSessionRequest(server string, body CreateSessionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateSessionRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateSessionRequestWithBody constructs an http.Request for the CreateSession method, with any body, and a specified content type
+func NewCreateSessionRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEndSessionRequest constructs an http.Request for the EndSession method
+func NewEndSessionRequest(server string, session string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "session", session, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -4879,6 +6502,24 @@ func (c *Client) applyEditors(ctx context.Context, req *http.Request, additional
 // bound; package apiclient reads them instead.
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// GetAccount Who one is, and how one has signed in
+	// (GET /account)
+	GetAccount(w http.ResponseWriter, r *http.Request)
+	// SetPassword Exchange one's password
+	// (PUT /account/password)
+	SetPassword(w http.ResponseWriter, r *http.Request)
+	// NewRecoveryCodes Exchange one's recovery codes
+	// (POST /account/recovery-codes)
+	NewRecoveryCodes(w http.ResponseWriter, r *http.Request)
+	// StepUp Prove a second factor again
+	// (POST /account/step-up)
+	StepUp(w http.ResponseWriter, r *http.Request)
+	// BeginTOTP Get a secret for another authenticator app
+	// (POST /account/totp)
+	BeginTOTP(w http.ResponseWriter, r *http.Request)
+	// FinishTOTP Exchange the authenticator app for the one that shows a code
+	// (PUT /account/totp)
+	FinishTOTP(w http.ResponseWriter, r *http.Request)
 	// GetAnchors The public keys that people should vouch for in the next ceremony
 	// (GET /anchors)
 	GetAnchors(w http.ResponseWriter, r *http.Request)
@@ -4954,6 +6595,12 @@ type ServerInterface interface {
 	// LiftDenial Take a denial back that people have not confirmed
 	// (POST /denials/{denial}/lift)
 	LiftDenial(w http.ResponseWriter, r *http.Request, denial string)
+	// AcceptInvitation Set how one signs in, once
+	// (POST /invitations/accept)
+	AcceptInvitation(w http.ResponseWriter, r *http.Request)
+	// BeginAcceptance See what one is invited to, and get a secret for an authenticator app
+	// (POST /invitations/begin)
+	BeginAcceptance(w http.ResponseWriter, r *http.Request)
 	// ListKeys The versions of the vault's keys, by id and version
 	// (GET /keys)
 	ListKeys(w http.ResponseWriter, r *http.Request, params ListKeysParams)
@@ -4966,12 +6613,36 @@ type ServerInterface interface {
 	// SetKeyState Suspend, restore, deactivate or destroy a version of a key, or declare it compromised
 	// (POST /keys/state)
 	SetKeyState(w http.ResponseWriter, r *http.Request)
+	// ListPersons Everybody who may act in their own name, by when they were invited
+	// (GET /persons)
+	ListPersons(w http.ResponseWriter, r *http.Request)
+	// InvitePerson Invite a person
+	// (POST /persons)
+	InvitePerson(w http.ResponseWriter, r *http.Request)
+	// RemovePerson End a person for ever
+	// (DELETE /persons/{person})
+	RemovePerson(w http.ResponseWriter, r *http.Request, person InPerson)
+	// ChangePerson Change a person's role, scope or state
+	// (PATCH /persons/{person})
+	ChangePerson(w http.ResponseWriter, r *http.Request, person InPerson)
+	// ResetPerson Take from a person all that they sign in with, and invite them anew
+	// (POST /persons/{person}/reset)
+	ResetPerson(w http.ResponseWriter, r *http.Request, person InPerson)
 	// GetRoot The newest root.json
 	// (GET /root)
 	GetRoot(w http.ResponseWriter, r *http.Request)
 	// AcceptRoot Bring the outcome of an offline ceremony
 	// (POST /root)
 	AcceptRoot(w http.ResponseWriter, r *http.Request)
+	// ListSessions Sessions that are not over, by creation
+	// (GET /sessions)
+	ListSessions(w http.ResponseWriter, r *http.Request, params ListSessionsParams)
+	// CreateSession Sign in
+	// (POST /sessions)
+	CreateSession(w http.ResponseWriter, r *http.Request)
+	// EndSession End a session at once
+	// (DELETE /sessions/{session})
+	EndSession(w http.ResponseWriter, r *http.Request, session string)
 	// GetStatus The vault's id and state
 	// (GET /status)
 	GetStatus(w http.ResponseWriter, r *http.Request)
@@ -5003,6 +6674,90 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// GetAccount operation middleware
+func (siw *ServerInterfaceWrapper) GetAccount(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetAccount(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetPassword operation middleware
+func (siw *ServerInterfaceWrapper) SetPassword(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetPassword(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// NewRecoveryCodes operation middleware
+func (siw *ServerInterfaceWrapper) NewRecoveryCodes(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.NewRecoveryCodes(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// StepUp operation middleware
+func (siw *ServerInterfaceWrapper) StepUp(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.StepUp(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// BeginTOTP operation middleware
+func (siw *ServerInterfaceWrapper) BeginTOTP(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BeginTOTP(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// FinishTOTP operation middleware
+func (siw *ServerInterfaceWrapper) FinishTOTP(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.FinishTOTP(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // GetAnchors operation middleware
 func (siw *ServerInterfaceWrapper) GetAnchors(w http.ResponseWriter, r *http.Request) {
@@ -5842,6 +7597,34 @@ func (siw *ServerInterfaceWrapper) LiftDenial(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// AcceptInvitation operation middleware
+func (siw *ServerInterfaceWrapper) AcceptInvitation(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AcceptInvitation(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// BeginAcceptance operation middleware
+func (siw *ServerInterfaceWrapper) BeginAcceptance(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BeginAcceptance(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListKeys operation middleware
 func (siw *ServerInterfaceWrapper) ListKeys(w http.ResponseWriter, r *http.Request) {
 
@@ -5943,6 +7726,112 @@ func (siw *ServerInterfaceWrapper) SetKeyState(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// ListPersons operation middleware
+func (siw *ServerInterfaceWrapper) ListPersons(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPersons(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// InvitePerson operation middleware
+func (siw *ServerInterfaceWrapper) InvitePerson(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.InvitePerson(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RemovePerson operation middleware
+func (siw *ServerInterfaceWrapper) RemovePerson(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "person" -------------
+	var person InPerson
+
+	err = runtime.BindStyledParameterWithOptions("simple", "person", r.PathValue("person"), &person, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "person", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RemovePerson(w, r, person)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ChangePerson operation middleware
+func (siw *ServerInterfaceWrapper) ChangePerson(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "person" -------------
+	var person InPerson
+
+	err = runtime.BindStyledParameterWithOptions("simple", "person", r.PathValue("person"), &person, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "person", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ChangePerson(w, r, person)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ResetPerson operation middleware
+func (siw *ServerInterfaceWrapper) ResetPerson(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "person" -------------
+	var person InPerson
+
+	err = runtime.BindStyledParameterWithOptions("simple", "person", r.PathValue("person"), &person, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "person", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ResetPerson(w, r, person)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetRoot operation middleware
 func (siw *ServerInterfaceWrapper) GetRoot(w http.ResponseWriter, r *http.Request) {
 
@@ -5962,6 +7851,79 @@ func (siw *ServerInterfaceWrapper) AcceptRoot(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.AcceptRoot(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListSessions operation middleware
+func (siw *ServerInterfaceWrapper) ListSessions(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSessionsParams
+
+	// ------------- Optional query parameter "person" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "person", r.URL.Query(), &params.Person, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "person"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "person", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSessions(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateSession operation middleware
+func (siw *ServerInterfaceWrapper) CreateSession(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateSession(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EndSession operation middleware
+func (siw *ServerInterfaceWrapper) EndSession(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "session" -------------
+	var session string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "session", r.PathValue("session"), &session, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "session", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EndSession(w, r, session)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -6229,6 +8191,22 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/tokens", wrapper.ListTokens)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/tokens", wrapper.CreateToken)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/tokens/{token}", wrapper.RevokeToken)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/persons", wrapper.ListPersons)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/persons", wrapper.InvitePerson)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/persons/{person}", wrapper.RemovePerson)
+	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/persons/{person}", wrapper.ChangePerson)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/persons/{person}/reset", wrapper.ResetPerson)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/invitations/begin", wrapper.BeginAcceptance)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/invitations/accept", wrapper.AcceptInvitation)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions", wrapper.ListSessions)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions", wrapper.CreateSession)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/sessions/{session}", wrapper.EndSession)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/account", wrapper.GetAccount)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/account/step-up", wrapper.StepUp)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/account/recovery-codes", wrapper.NewRecoveryCodes)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/account/password", wrapper.SetPassword)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/account/totp", wrapper.BeginTOTP)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/account/totp", wrapper.FinishTOTP)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/keys", wrapper.ListKeys)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/state", wrapper.SetKeyState)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/rotate", wrapper.RotateKey)

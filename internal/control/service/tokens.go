@@ -23,10 +23,12 @@ type Tokens interface {
 
 // NewToken is an access token of a service, to be made.
 type NewToken struct {
-	Role  access.Role
-	App   sealift.AppID // the only one that it is good for; "" for all
-	Label string        // what it is for, in a person's words; may be empty
-	Life  time.Duration // how long it is good for; more than 0
+	Role access.Role
+	// Actions are the only ones of the role's that it is good for; "" for all.
+	Actions access.Actions
+	App     sealift.AppID // the only one that it is good for; "" for all
+	Label   string        // what it is for, in a person's words; may be empty
+	Life    time.Duration // how long it is good for; more than 0
 }
 
 // MadeToken is one that was made.
@@ -40,6 +42,7 @@ type Token struct {
 	ID      string
 	Kind    access.Kind
 	Role    access.Role
+	Actions access.Actions
 	App     sealift.AppID
 	Label   string
 	Creator string // id of the token, or part of the system, that made it

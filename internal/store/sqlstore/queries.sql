@@ -212,8 +212,8 @@ SELECT * FROM outbox ORDER BY seq LIMIT CAST(@most AS BIGINT);
 DELETE FROM outbox WHERE seq <= @seq;
 
 -- name: InsertToken :execrows
-INSERT INTO tokens (id, kind, role, app, label, creator, hash, created, expires, revoked, mac)
-VALUES (@id, @kind, @role, @app, @label, @creator, @hash, @created, @expires, @revoked, @mac)
+INSERT INTO tokens (id, kind, role, app, label, creator, hash, created, expires, revoked, mac, actions)
+VALUES (@id, @kind, @role, @app, @label, @creator, @hash, @created, @expires, @revoked, @mac, @actions)
 ON CONFLICT DO NOTHING;
 
 -- name: Token :one
@@ -224,7 +224,7 @@ SELECT * FROM tokens ORDER BY created, id;
 
 -- name: UpdateToken :execrows
 UPDATE tokens SET kind = @kind, role = @role, app = @app, label = @label, creator = @creator, hash = @hash,
-  created = @created, expires = @expires, revoked = @revoked, mac = @mac
+  created = @created, expires = @expires, revoked = @revoked, mac = @mac, actions = @actions
 WHERE id = @id AND mac = @old_mac;
 
 -- name: InsertDenial :execrows
@@ -275,3 +275,63 @@ ON CONFLICT DO NOTHING;
 
 -- name: PruneNonces :execrows
 DELETE FROM nonces WHERE expires < @before;
+
+-- name: InsertPerson :execrows
+INSERT INTO persons (id, login, name, role, app, state, creator, created, issuer, subject, mac)
+VALUES (@id, @login, @name, @role, @app, @state, @creator, @created, @issuer, @subject, @mac)
+ON CONFLICT DO NOTHING;
+
+-- name: Person :one
+SELECT * FROM persons WHERE id = @id;
+
+-- name: PersonByLogin :one
+SELECT * FROM persons WHERE login = @login AND state <> 'removed';
+
+-- name: Persons :many
+SELECT * FROM persons ORDER BY created, id;
+
+-- name: UpdatePerson :execrows
+UPDATE persons SET name = @name, role = @role, app = @app, state = @state, creator = @creator,
+  created = @created, issuer = @issuer, subject = @subject, mac = @mac
+WHERE id = @id AND login = @login AND mac = @old_mac AND state <> 'removed';
+
+-- name: InsertCredential :execrows
+INSERT INTO credentials (id, person, kind, label, counter, created, used, data, mac)
+VALUES (@id, @person, @kind, @label, @counter, @created, @used, @data, @mac)
+ON CONFLICT DO NOTHING;
+
+-- name: Credential :one
+SELECT * FROM credentials WHERE id = @id;
+
+-- name: Credentials :many
+SELECT * FROM credentials WHERE person = @person ORDER BY kind, created, id;
+
+-- name: UpdateCredential :execrows
+UPDATE credentials SET person = @person, kind = @kind, label = @label, counter = @counter, created = @created,
+  used = @used, data = @data, mac = @mac
+WHERE id = @id AND mac = @old_mac;
+
+-- name: DeleteCredential :execrows
+DELETE FROM credentials WHERE id = @id;
+
+-- name: InsertSession :execrows
+INSERT INTO sessions (id, person, kind, label, address, amr, hash, created, seen, proven, expires, mac)
+VALUES (@id, @person, @kind, @label, @address, @amr, @hash, @created, @seen, @proven, @expires, @mac)
+ON CONFLICT DO NOTHING;
+
+-- name: Session :one
+SELECT * FROM sessions WHERE id = @id;
+
+-- name: Sessions :many
+SELECT * FROM sessions WHERE person = @person ORDER BY created, id;
+
+-- name: UpdateSession :execrows
+UPDATE sessions SET person = @person, kind = @kind, label = @label, address = @address, amr = @amr, hash = @hash,
+  created = @created, seen = @seen, proven = @proven, expires = @expires, mac = @mac
+WHERE id = @id AND mac = @old_mac;
+
+-- name: DeleteSession :execrows
+DELETE FROM sessions WHERE id = @id;
+
+-- name: PruneSessions :execrows
+DELETE FROM sessions WHERE expires < @before;

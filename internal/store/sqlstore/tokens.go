@@ -12,7 +12,7 @@ import (
 func (t *tx) InsertToken(ctx context.Context, token store.Token) error {
 	rows, err := t.q.InsertToken(ctx, sqlcgen.InsertTokenParams{
 		ID: token.ID, Kind: token.Kind, Role: token.Role, App: string(token.App), Label: token.Label, Creator: token.Creator,
-		Hash: token.Hash[:], Created: micros(token.Created), Expires: micros(token.Expires), Revoked: flag(token.Revoked), Mac: some(token.MAC),
+		Hash: token.Hash[:], Created: micros(token.Created), Expires: micros(token.Expires), Revoked: flag(token.Revoked), Mac: some(token.MAC), Actions: token.Actions,
 	})
 	return t.added(ctx, "storing token "+token.ID, rows, err)
 }
@@ -35,25 +35,18 @@ func (t *tx) Tokens(ctx context.Context) ([]store.Token, error) {
 func tokenOf(r sqlcgen.Token) store.Token {
 	return store.Token{
 		ID: r.ID, Kind: r.Kind, Role: r.Role, App: sealift.AppID(r.App), Label: r.Label, Creator: r.Creator, Hash: digest(r.Hash),
-		Created: moment(r.Created), Expires: moment(r.Expires), Revoked: r.Revoked != 0, MAC: bare(r.Mac),
+		Created: moment(r.Created), Expires: moment(r.Expires), Revoked: r.Revoked != 0, MAC: bare(r.Mac), Actions: r.Actions,
 	}
 }
 
 // UpdateToken implements store.TokenTx.
 func (t *tx) UpdateToken(ctx context.Context, token store.Token, oldMAC []byte) error {
-	op := "changing token " + token.ID
 	rows, err := t.q.UpdateToken(ctx, sqlcgen.UpdateTokenParams{
 		ID: token.ID, Kind: token.Kind, Role: token.Role, App: string(token.App), Label: token.Label, Creator: token.Creator,
 		Hash: token.Hash[:], Created: micros(token.Created), Expires: micros(token.Expires), Revoked: flag(token.Revoked), Mac: some(token.MAC),
-		OldMac: some(oldMAC),
+		OldMac: some(oldMAC), Actions: token.Actions,
 	})
-	if err != nil || rows > 0 {
-		return t.fail(ctx, op, err)
-	}
-	if _, err := t.Token(ctx, token.ID); err != nil {
-		return err
-	}
-	return sealift.Errorf(sealift.KindConflict, op, "it has changed meanwhile")
+	return t.swapped(ctx, "changing token "+token.ID, rows, err, func() error { _, err := t.Token(ctx, token.ID); return err })
 }
 
 // InsertEnrolmentToken implements store.TokenTx.

@@ -88,6 +88,18 @@ func (t *tx) changed(ctx context.Context, op string, rows int64, err error) erro
 	return t.fail(ctx, op, err)
 }
 
+// swapped turns the outcome of an update that wants the row as it was, and that
+// changed none, into a conflict, or into not found where read says so.
+func (t *tx) swapped(ctx context.Context, op string, rows int64, err error, read func() error) error {
+	if err != nil || rows > 0 {
+		return t.fail(ctx, op, err)
+	}
+	if err := read(); err != nil {
+		return err
+	}
+	return sealift.Errorf(sealift.KindConflict, op, "it has changed meanwhile")
+}
+
 // collect converts rows; an error goes past.
 func collect[R, S any](rows []R, err error, convert func(R) S) ([]S, error) {
 	if err != nil {

@@ -60,11 +60,23 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countDevicesStmt, err = db.PrepareContext(ctx, countDevices); err != nil {
 		return nil, fmt.Errorf("error preparing query CountDevices: %w", err)
 	}
+	if q.credentialStmt, err = db.PrepareContext(ctx, credential); err != nil {
+		return nil, fmt.Errorf("error preparing query Credential: %w", err)
+	}
+	if q.credentialsStmt, err = db.PrepareContext(ctx, credentials); err != nil {
+		return nil, fmt.Errorf("error preparing query Credentials: %w", err)
+	}
+	if q.deleteCredentialStmt, err = db.PrepareContext(ctx, deleteCredential); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteCredential: %w", err)
+	}
 	if q.deleteDocumentStmt, err = db.PrepareContext(ctx, deleteDocument); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteDocument: %w", err)
 	}
 	if q.deleteSecretStmt, err = db.PrepareContext(ctx, deleteSecret); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteSecret: %w", err)
+	}
+	if q.deleteSessionStmt, err = db.PrepareContext(ctx, deleteSession); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteSession: %w", err)
 	}
 	if q.denialStmt, err = db.PrepareContext(ctx, denial); err != nil {
 		return nil, fmt.Errorf("error preparing query Denial: %w", err)
@@ -105,6 +117,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertCheckpointStmt, err = db.PrepareContext(ctx, insertCheckpoint); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertCheckpoint: %w", err)
 	}
+	if q.insertCredentialStmt, err = db.PrepareContext(ctx, insertCredential); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertCredential: %w", err)
+	}
 	if q.insertDenialStmt, err = db.PrepareContext(ctx, insertDenial); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertDenial: %w", err)
 	}
@@ -123,11 +138,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertMetadataStmt, err = db.PrepareContext(ctx, insertMetadata); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertMetadata: %w", err)
 	}
+	if q.insertPersonStmt, err = db.PrepareContext(ctx, insertPerson); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertPerson: %w", err)
+	}
 	if q.insertReleaseStmt, err = db.PrepareContext(ctx, insertRelease); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertRelease: %w", err)
 	}
 	if q.insertSecretStmt, err = db.PrepareContext(ctx, insertSecret); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertSecret: %w", err)
+	}
+	if q.insertSessionStmt, err = db.PrepareContext(ctx, insertSession); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertSession: %w", err)
 	}
 	if q.insertTokenStmt, err = db.PrepareContext(ctx, insertToken); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertToken: %w", err)
@@ -162,8 +183,20 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.outboxStmt, err = db.PrepareContext(ctx, outbox); err != nil {
 		return nil, fmt.Errorf("error preparing query Outbox: %w", err)
 	}
+	if q.personStmt, err = db.PrepareContext(ctx, person); err != nil {
+		return nil, fmt.Errorf("error preparing query Person: %w", err)
+	}
+	if q.personByLoginStmt, err = db.PrepareContext(ctx, personByLogin); err != nil {
+		return nil, fmt.Errorf("error preparing query PersonByLogin: %w", err)
+	}
+	if q.personsStmt, err = db.PrepareContext(ctx, persons); err != nil {
+		return nil, fmt.Errorf("error preparing query Persons: %w", err)
+	}
 	if q.pruneNoncesStmt, err = db.PrepareContext(ctx, pruneNonces); err != nil {
 		return nil, fmt.Errorf("error preparing query PruneNonces: %w", err)
+	}
+	if q.pruneSessionsStmt, err = db.PrepareContext(ctx, pruneSessions); err != nil {
+		return nil, fmt.Errorf("error preparing query PruneSessions: %w", err)
 	}
 	if q.putDeviceStmt, err = db.PrepareContext(ctx, putDevice); err != nil {
 		return nil, fmt.Errorf("error preparing query PutDevice: %w", err)
@@ -179,6 +212,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.secretStmt, err = db.PrepareContext(ctx, secret); err != nil {
 		return nil, fmt.Errorf("error preparing query Secret: %w", err)
+	}
+	if q.sessionStmt, err = db.PrepareContext(ctx, session); err != nil {
+		return nil, fmt.Errorf("error preparing query Session: %w", err)
+	}
+	if q.sessionsStmt, err = db.PrepareContext(ctx, sessions); err != nil {
+		return nil, fmt.Errorf("error preparing query Sessions: %w", err)
 	}
 	if q.setDocumentStmt, err = db.PrepareContext(ctx, setDocument); err != nil {
 		return nil, fmt.Errorf("error preparing query SetDocument: %w", err)
@@ -204,6 +243,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.trimOutboxStmt, err = db.PrepareContext(ctx, trimOutbox); err != nil {
 		return nil, fmt.Errorf("error preparing query TrimOutbox: %w", err)
 	}
+	if q.updateCredentialStmt, err = db.PrepareContext(ctx, updateCredential); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateCredential: %w", err)
+	}
 	if q.updateDenialStmt, err = db.PrepareContext(ctx, updateDenial); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateDenial: %w", err)
 	}
@@ -212,6 +254,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.updateKeyStmt, err = db.PrepareContext(ctx, updateKey); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateKey: %w", err)
+	}
+	if q.updatePersonStmt, err = db.PrepareContext(ctx, updatePerson); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdatePerson: %w", err)
+	}
+	if q.updateSessionStmt, err = db.PrepareContext(ctx, updateSession); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateSession: %w", err)
 	}
 	if q.updateTokenStmt, err = db.PrepareContext(ctx, updateToken); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateToken: %w", err)
@@ -290,6 +338,21 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing countDevicesStmt: %w", cerr)
 		}
 	}
+	if q.credentialStmt != nil {
+		if cerr := q.credentialStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing credentialStmt: %w", cerr)
+		}
+	}
+	if q.credentialsStmt != nil {
+		if cerr := q.credentialsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing credentialsStmt: %w", cerr)
+		}
+	}
+	if q.deleteCredentialStmt != nil {
+		if cerr := q.deleteCredentialStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteCredentialStmt: %w", cerr)
+		}
+	}
 	if q.deleteDocumentStmt != nil {
 		if cerr := q.deleteDocumentStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteDocumentStmt: %w", cerr)
@@ -298,6 +361,11 @@ func (q *Queries) Close() error {
 	if q.deleteSecretStmt != nil {
 		if cerr := q.deleteSecretStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteSecretStmt: %w", cerr)
+		}
+	}
+	if q.deleteSessionStmt != nil {
+		if cerr := q.deleteSessionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteSessionStmt: %w", cerr)
 		}
 	}
 	if q.denialStmt != nil {
@@ -365,6 +433,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertCheckpointStmt: %w", cerr)
 		}
 	}
+	if q.insertCredentialStmt != nil {
+		if cerr := q.insertCredentialStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertCredentialStmt: %w", cerr)
+		}
+	}
 	if q.insertDenialStmt != nil {
 		if cerr := q.insertDenialStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertDenialStmt: %w", cerr)
@@ -395,6 +468,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertMetadataStmt: %w", cerr)
 		}
 	}
+	if q.insertPersonStmt != nil {
+		if cerr := q.insertPersonStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertPersonStmt: %w", cerr)
+		}
+	}
 	if q.insertReleaseStmt != nil {
 		if cerr := q.insertReleaseStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertReleaseStmt: %w", cerr)
@@ -403,6 +481,11 @@ func (q *Queries) Close() error {
 	if q.insertSecretStmt != nil {
 		if cerr := q.insertSecretStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertSecretStmt: %w", cerr)
+		}
+	}
+	if q.insertSessionStmt != nil {
+		if cerr := q.insertSessionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertSessionStmt: %w", cerr)
 		}
 	}
 	if q.insertTokenStmt != nil {
@@ -460,9 +543,29 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing outboxStmt: %w", cerr)
 		}
 	}
+	if q.personStmt != nil {
+		if cerr := q.personStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing personStmt: %w", cerr)
+		}
+	}
+	if q.personByLoginStmt != nil {
+		if cerr := q.personByLoginStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing personByLoginStmt: %w", cerr)
+		}
+	}
+	if q.personsStmt != nil {
+		if cerr := q.personsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing personsStmt: %w", cerr)
+		}
+	}
 	if q.pruneNoncesStmt != nil {
 		if cerr := q.pruneNoncesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing pruneNoncesStmt: %w", cerr)
+		}
+	}
+	if q.pruneSessionsStmt != nil {
+		if cerr := q.pruneSessionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pruneSessionsStmt: %w", cerr)
 		}
 	}
 	if q.putDeviceStmt != nil {
@@ -488,6 +591,16 @@ func (q *Queries) Close() error {
 	if q.secretStmt != nil {
 		if cerr := q.secretStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing secretStmt: %w", cerr)
+		}
+	}
+	if q.sessionStmt != nil {
+		if cerr := q.sessionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing sessionStmt: %w", cerr)
+		}
+	}
+	if q.sessionsStmt != nil {
+		if cerr := q.sessionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing sessionsStmt: %w", cerr)
 		}
 	}
 	if q.setDocumentStmt != nil {
@@ -530,6 +643,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing trimOutboxStmt: %w", cerr)
 		}
 	}
+	if q.updateCredentialStmt != nil {
+		if cerr := q.updateCredentialStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateCredentialStmt: %w", cerr)
+		}
+	}
 	if q.updateDenialStmt != nil {
 		if cerr := q.updateDenialStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateDenialStmt: %w", cerr)
@@ -543,6 +661,16 @@ func (q *Queries) Close() error {
 	if q.updateKeyStmt != nil {
 		if cerr := q.updateKeyStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateKeyStmt: %w", cerr)
+		}
+	}
+	if q.updatePersonStmt != nil {
+		if cerr := q.updatePersonStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updatePersonStmt: %w", cerr)
+		}
+	}
+	if q.updateSessionStmt != nil {
+		if cerr := q.updateSessionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateSessionStmt: %w", cerr)
 		}
 	}
 	if q.updateTokenStmt != nil {
@@ -616,8 +744,12 @@ type Queries struct {
 	channelsStmt             *sql.Stmt
 	checkpointsStmt          *sql.Stmt
 	countDevicesStmt         *sql.Stmt
+	credentialStmt           *sql.Stmt
+	credentialsStmt          *sql.Stmt
+	deleteCredentialStmt     *sql.Stmt
 	deleteDocumentStmt       *sql.Stmt
 	deleteSecretStmt         *sql.Stmt
+	deleteSessionStmt        *sql.Stmt
 	denialStmt               *sql.Stmt
 	denialsStmt              *sql.Stmt
 	deviceStmt               *sql.Stmt
@@ -631,14 +763,17 @@ type Queries struct {
 	insertBlobStmt           *sql.Stmt
 	insertChannelStmt        *sql.Stmt
 	insertCheckpointStmt     *sql.Stmt
+	insertCredentialStmt     *sql.Stmt
 	insertDenialStmt         *sql.Stmt
 	insertDraftStmt          *sql.Stmt
 	insertEnrolmentTokenStmt *sql.Stmt
 	insertEpochStmt          *sql.Stmt
 	insertKeyStmt            *sql.Stmt
 	insertMetadataStmt       *sql.Stmt
+	insertPersonStmt         *sql.Stmt
 	insertReleaseStmt        *sql.Stmt
 	insertSecretStmt         *sql.Stmt
+	insertSessionStmt        *sql.Stmt
 	insertTokenStmt          *sql.Stmt
 	keyStmt                  *sql.Stmt
 	keysStmt                 *sql.Stmt
@@ -650,12 +785,18 @@ type Queries struct {
 	nextCounterStmt          *sql.Stmt
 	openDraftsStmt           *sql.Stmt
 	outboxStmt               *sql.Stmt
+	personStmt               *sql.Stmt
+	personByLoginStmt        *sql.Stmt
+	personsStmt              *sql.Stmt
 	pruneNoncesStmt          *sql.Stmt
+	pruneSessionsStmt        *sql.Stmt
 	putDeviceStmt            *sql.Stmt
 	raiseCounterStmt         *sql.Stmt
 	releaseStmt              *sql.Stmt
 	releasesStmt             *sql.Stmt
 	secretStmt               *sql.Stmt
+	sessionStmt              *sql.Stmt
+	sessionsStmt             *sql.Stmt
 	setDocumentStmt          *sql.Stmt
 	setVaultSealStmt         *sql.Stmt
 	setWithdrawnStmt         *sql.Stmt
@@ -664,9 +805,12 @@ type Queries struct {
 	tokensStmt               *sql.Stmt
 	trimMetadataStmt         *sql.Stmt
 	trimOutboxStmt           *sql.Stmt
+	updateCredentialStmt     *sql.Stmt
 	updateDenialStmt         *sql.Stmt
 	updateDraftStmt          *sql.Stmt
 	updateKeyStmt            *sql.Stmt
+	updatePersonStmt         *sql.Stmt
+	updateSessionStmt        *sql.Stmt
 	updateTokenStmt          *sql.Stmt
 	useEnrolmentTokenStmt    *sql.Stmt
 	useNonceStmt             *sql.Stmt
@@ -689,8 +833,12 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		channelsStmt:             q.channelsStmt,
 		checkpointsStmt:          q.checkpointsStmt,
 		countDevicesStmt:         q.countDevicesStmt,
+		credentialStmt:           q.credentialStmt,
+		credentialsStmt:          q.credentialsStmt,
+		deleteCredentialStmt:     q.deleteCredentialStmt,
 		deleteDocumentStmt:       q.deleteDocumentStmt,
 		deleteSecretStmt:         q.deleteSecretStmt,
+		deleteSessionStmt:        q.deleteSessionStmt,
 		denialStmt:               q.denialStmt,
 		denialsStmt:              q.denialsStmt,
 		deviceStmt:               q.deviceStmt,
@@ -704,14 +852,17 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertBlobStmt:           q.insertBlobStmt,
 		insertChannelStmt:        q.insertChannelStmt,
 		insertCheckpointStmt:     q.insertCheckpointStmt,
+		insertCredentialStmt:     q.insertCredentialStmt,
 		insertDenialStmt:         q.insertDenialStmt,
 		insertDraftStmt:          q.insertDraftStmt,
 		insertEnrolmentTokenStmt: q.insertEnrolmentTokenStmt,
 		insertEpochStmt:          q.insertEpochStmt,
 		insertKeyStmt:            q.insertKeyStmt,
 		insertMetadataStmt:       q.insertMetadataStmt,
+		insertPersonStmt:         q.insertPersonStmt,
 		insertReleaseStmt:        q.insertReleaseStmt,
 		insertSecretStmt:         q.insertSecretStmt,
+		insertSessionStmt:        q.insertSessionStmt,
 		insertTokenStmt:          q.insertTokenStmt,
 		keyStmt:                  q.keyStmt,
 		keysStmt:                 q.keysStmt,
@@ -723,12 +874,18 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		nextCounterStmt:          q.nextCounterStmt,
 		openDraftsStmt:           q.openDraftsStmt,
 		outboxStmt:               q.outboxStmt,
+		personStmt:               q.personStmt,
+		personByLoginStmt:        q.personByLoginStmt,
+		personsStmt:              q.personsStmt,
 		pruneNoncesStmt:          q.pruneNoncesStmt,
+		pruneSessionsStmt:        q.pruneSessionsStmt,
 		putDeviceStmt:            q.putDeviceStmt,
 		raiseCounterStmt:         q.raiseCounterStmt,
 		releaseStmt:              q.releaseStmt,
 		releasesStmt:             q.releasesStmt,
 		secretStmt:               q.secretStmt,
+		sessionStmt:              q.sessionStmt,
+		sessionsStmt:             q.sessionsStmt,
 		setDocumentStmt:          q.setDocumentStmt,
 		setVaultSealStmt:         q.setVaultSealStmt,
 		setWithdrawnStmt:         q.setWithdrawnStmt,
@@ -737,9 +894,12 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		tokensStmt:               q.tokensStmt,
 		trimMetadataStmt:         q.trimMetadataStmt,
 		trimOutboxStmt:           q.trimOutboxStmt,
+		updateCredentialStmt:     q.updateCredentialStmt,
 		updateDenialStmt:         q.updateDenialStmt,
 		updateDraftStmt:          q.updateDraftStmt,
 		updateKeyStmt:            q.updateKeyStmt,
+		updatePersonStmt:         q.updatePersonStmt,
+		updateSessionStmt:        q.updateSessionStmt,
 		updateTokenStmt:          q.updateTokenStmt,
 		useEnrolmentTokenStmt:    q.useEnrolmentTokenStmt,
 		useNonceStmt:             q.useNonceStmt,

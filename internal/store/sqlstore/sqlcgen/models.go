@@ -41,6 +41,18 @@ type Checkpoint struct {
 	Note []byte
 }
 
+type Credential struct {
+	ID      string
+	Person  string
+	Kind    string
+	Label   string
+	Counter int64
+	Created int64
+	Used    int64
+	Data    []byte
+	Mac     []byte
+}
+
 type Denial struct {
 	ID      string
 	Kind    string
@@ -140,6 +152,20 @@ type Outbox struct {
 	Content []byte
 }
 
+type Person struct {
+	ID      string
+	Login   string
+	Name    string
+	Role    string
+	App     string
+	State   string
+	Creator string
+	Created int64
+	Issuer  string
+	Subject string
+	Mac     []byte
+}
+
 type Release struct {
 	App         string
 	Channel     string
@@ -169,6 +195,21 @@ type Secret struct {
 	Wrapped []byte
 }
 
+type Session struct {
+	ID      string
+	Person  string
+	Kind    string
+	Label   string
+	Address string
+	Amr     string
+	Hash    []byte
+	Created int64
+	Seen    int64
+	Proven  int64
+	Expires int64
+	Mac     []byte
+}
+
 type Token struct {
 	ID      string
 	Kind    string
@@ -181,6 +222,7 @@ type Token struct {
 	Label   string
 	Creator string
 	Mac     []byte
+	Actions string
 }
 
 type VaultKey struct {

@@ -268,6 +268,76 @@ func (q *Queries) CountDevices(ctx context.Context, app string) ([]CountDevicesR
 	return items, nil
 }
 
+const credential = `-- name: Credential :one
+SELECT id, person, kind, label, counter, created, used, data, mac FROM credentials WHERE id = $1
+`
+
+func (q *Queries) Credential(ctx context.Context, id string) (Credential, error) {
+	row := q.queryRow(ctx, q.credentialStmt, credential, id)
+	var i Credential
+	err := row.Scan(
+		&i.ID,
+		&i.Person,
+		&i.Kind,
+		&i.Label,
+		&i.Counter,
+		&i.Created,
+		&i.Used,
+		&i.Data,
+		&i.Mac,
+	)
+	return i, err
+}
+
+const credentials = `-- name: Credentials :many
+SELECT id, person, kind, label, counter, created, used, data, mac FROM credentials WHERE person = $1 ORDER BY kind, created, id
+`
+
+func (q *Queries) Credentials(ctx context.Context, person string) ([]Credential, error) {
+	rows, err := q.query(ctx, q.credentialsStmt, credentials, person)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Credential
+	for rows.Next() {
+		var i Credential
+		if err := rows.Scan(
+			&i.ID,
+			&i.Person,
+			&i.Kind,
+			&i.Label,
+			&i.Counter,
+			&i.Created,
+			&i.Used,
+			&i.Data,
+			&i.Mac,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deleteCredential = `-- name: DeleteCredential :execrows
+DELETE FROM credentials WHERE id = $1
+`
+
+func (q *Queries) DeleteCredential(ctx context.Context, id string) (int64, error) {
+	result, err := q.exec(ctx, q.deleteCredentialStmt, deleteCredential, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const deleteDocument = `-- name: DeleteDocument :exec
 DELETE FROM documents WHERE path = $1
 `
@@ -284,6 +354,18 @@ DELETE FROM secrets WHERE name = $1
 func (q *Queries) DeleteSecret(ctx context.Context, name string) error {
 	_, err := q.exec(ctx, q.deleteSecretStmt, deleteSecret, name)
 	return err
+}
+
+const deleteSession = `-- name: DeleteSession :execrows
+DELETE FROM sessions WHERE id = $1
+`
+
+func (q *Queries) DeleteSession(ctx context.Context, id string) (int64, error) {
+	result, err := q.exec(ctx, q.deleteSessionStmt, deleteSession, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const denial = `-- name: Denial :one
@@ -581,6 +663,42 @@ func (q *Queries) InsertCheckpoint(ctx context.Context, arg InsertCheckpointPara
 	return err
 }
 
+const insertCredential = `-- name: InsertCredential :execrows
+INSERT INTO credentials (id, person, kind, label, counter, created, used, data, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT DO NOTHING
+`
+
+type InsertCredentialParams struct {
+	ID      string
+	Person  string
+	Kind    string
+	Label   string
+	Counter int64
+	Created int64
+	Used    int64
+	Data    []byte
+	Mac     []byte
+}
+
+func (q *Queries) InsertCredential(ctx context.Context, arg InsertCredentialParams) (int64, error) {
+	result, err := q.exec(ctx, q.insertCredentialStmt, insertCredential,
+		arg.ID,
+		arg.Person,
+		arg.Kind,
+		arg.Label,
+		arg.Counter,
+		arg.Created,
+		arg.Used,
+		arg.Data,
+		arg.Mac,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const insertDenial = `-- name: InsertDenial :execrows
 INSERT INTO denials (id, kind, app, counter, version, issuer, serial, reason, creator, created, state, changed, mac)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
@@ -832,6 +950,46 @@ func (q *Queries) InsertMetadata(ctx context.Context, arg InsertMetadataParams) 
 	return err
 }
 
+const insertPerson = `-- name: InsertPerson :execrows
+INSERT INTO persons (id, login, name, role, app, state, creator, created, issuer, subject, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT DO NOTHING
+`
+
+type InsertPersonParams struct {
+	ID      string
+	Login   string
+	Name    string
+	Role    string
+	App     string
+	State   string
+	Creator string
+	Created int64
+	Issuer  string
+	Subject string
+	Mac     []byte
+}
+
+func (q *Queries) InsertPerson(ctx context.Context, arg InsertPersonParams) (int64, error) {
+	result, err := q.exec(ctx, q.insertPersonStmt, insertPerson,
+		arg.ID,
+		arg.Login,
+		arg.Name,
+		arg.Role,
+		arg.App,
+		arg.State,
+		arg.Creator,
+		arg.Created,
+		arg.Issuer,
+		arg.Subject,
+		arg.Mac,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const insertRelease = `-- name: InsertRelease :execrows
 INSERT INTO releases (
   app, channel, platform, runtime, version, counter, act, digest, payload, signed_at, created, archive,
@@ -914,9 +1072,51 @@ func (q *Queries) InsertSecret(ctx context.Context, arg InsertSecretParams) (int
 	return result.RowsAffected()
 }
 
+const insertSession = `-- name: InsertSession :execrows
+INSERT INTO sessions (id, person, kind, label, address, amr, hash, created, seen, proven, expires, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT DO NOTHING
+`
+
+type InsertSessionParams struct {
+	ID      string
+	Person  string
+	Kind    string
+	Label   string
+	Address string
+	Amr     string
+	Hash    []byte
+	Created int64
+	Seen    int64
+	Proven  int64
+	Expires int64
+	Mac     []byte
+}
+
+func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) (int64, error) {
+	result, err := q.exec(ctx, q.insertSessionStmt, insertSession,
+		arg.ID,
+		arg.Person,
+		arg.Kind,
+		arg.Label,
+		arg.Address,
+		arg.Amr,
+		arg.Hash,
+		arg.Created,
+		arg.Seen,
+		arg.Proven,
+		arg.Expires,
+		arg.Mac,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const insertToken = `-- name: InsertToken :execrows
-INSERT INTO tokens (id, kind, role, app, label, creator, hash, created, expires, revoked, mac)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO tokens (id, kind, role, app, label, creator, hash, created, expires, revoked, mac, actions)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT DO NOTHING
 `
 
@@ -932,6 +1132,7 @@ type InsertTokenParams struct {
 	Expires int64
 	Revoked int64
 	Mac     []byte
+	Actions string
 }
 
 func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) (int64, error) {
@@ -947,6 +1148,7 @@ func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) (int64
 		arg.Expires,
 		arg.Revoked,
 		arg.Mac,
+		arg.Actions,
 	)
 	if err != nil {
 		return 0, err
@@ -1253,12 +1455,109 @@ func (q *Queries) Outbox(ctx context.Context, most int64) ([]Outbox, error) {
 	return items, nil
 }
 
+const person = `-- name: Person :one
+SELECT id, login, name, role, app, state, creator, created, issuer, subject, mac FROM persons WHERE id = $1
+`
+
+func (q *Queries) Person(ctx context.Context, id string) (Person, error) {
+	row := q.queryRow(ctx, q.personStmt, person, id)
+	var i Person
+	err := row.Scan(
+		&i.ID,
+		&i.Login,
+		&i.Name,
+		&i.Role,
+		&i.App,
+		&i.State,
+		&i.Creator,
+		&i.Created,
+		&i.Issuer,
+		&i.Subject,
+		&i.Mac,
+	)
+	return i, err
+}
+
+const personByLogin = `-- name: PersonByLogin :one
+SELECT id, login, name, role, app, state, creator, created, issuer, subject, mac FROM persons WHERE login = $1 AND state <> 'removed'
+`
+
+func (q *Queries) PersonByLogin(ctx context.Context, login string) (Person, error) {
+	row := q.queryRow(ctx, q.personByLoginStmt, personByLogin, login)
+	var i Person
+	err := row.Scan(
+		&i.ID,
+		&i.Login,
+		&i.Name,
+		&i.Role,
+		&i.App,
+		&i.State,
+		&i.Creator,
+		&i.Created,
+		&i.Issuer,
+		&i.Subject,
+		&i.Mac,
+	)
+	return i, err
+}
+
+const persons = `-- name: Persons :many
+SELECT id, login, name, role, app, state, creator, created, issuer, subject, mac FROM persons ORDER BY created, id
+`
+
+func (q *Queries) Persons(ctx context.Context) ([]Person, error) {
+	rows, err := q.query(ctx, q.personsStmt, persons)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Person
+	for rows.Next() {
+		var i Person
+		if err := rows.Scan(
+			&i.ID,
+			&i.Login,
+			&i.Name,
+			&i.Role,
+			&i.App,
+			&i.State,
+			&i.Creator,
+			&i.Created,
+			&i.Issuer,
+			&i.Subject,
+			&i.Mac,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const pruneNonces = `-- name: PruneNonces :execrows
 DELETE FROM nonces WHERE expires < $1
 `
 
 func (q *Queries) PruneNonces(ctx context.Context, before int64) (int64, error) {
 	result, err := q.exec(ctx, q.pruneNoncesStmt, pruneNonces, before)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const pruneSessions = `-- name: PruneSessions :execrows
+DELETE FROM sessions WHERE expires < $1
+`
+
+func (q *Queries) PruneSessions(ctx context.Context, before int64) (int64, error) {
+	result, err := q.exec(ctx, q.pruneSessionsStmt, pruneSessions, before)
 	if err != nil {
 		return 0, err
 	}
@@ -1453,6 +1752,70 @@ func (q *Queries) Secret(ctx context.Context, name string) ([]byte, error) {
 	return wrapped, err
 }
 
+const session = `-- name: Session :one
+SELECT id, person, kind, label, address, amr, hash, created, seen, proven, expires, mac FROM sessions WHERE id = $1
+`
+
+func (q *Queries) Session(ctx context.Context, id string) (Session, error) {
+	row := q.queryRow(ctx, q.sessionStmt, session, id)
+	var i Session
+	err := row.Scan(
+		&i.ID,
+		&i.Person,
+		&i.Kind,
+		&i.Label,
+		&i.Address,
+		&i.Amr,
+		&i.Hash,
+		&i.Created,
+		&i.Seen,
+		&i.Proven,
+		&i.Expires,
+		&i.Mac,
+	)
+	return i, err
+}
+
+const sessions = `-- name: Sessions :many
+SELECT id, person, kind, label, address, amr, hash, created, seen, proven, expires, mac FROM sessions WHERE person = $1 ORDER BY created, id
+`
+
+func (q *Queries) Sessions(ctx context.Context, person string) ([]Session, error) {
+	rows, err := q.query(ctx, q.sessionsStmt, sessions, person)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Session
+	for rows.Next() {
+		var i Session
+		if err := rows.Scan(
+			&i.ID,
+			&i.Person,
+			&i.Kind,
+			&i.Label,
+			&i.Address,
+			&i.Amr,
+			&i.Hash,
+			&i.Created,
+			&i.Seen,
+			&i.Proven,
+			&i.Expires,
+			&i.Mac,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const setDocument = `-- name: SetDocument :exec
 INSERT INTO documents (path, content) VALUES ($1, $2)
 ON CONFLICT (path) DO UPDATE SET content = excluded.content
@@ -1544,7 +1907,7 @@ func (q *Queries) SubmittedDrafts(ctx context.Context, app string) ([]Draft, err
 }
 
 const token = `-- name: Token :one
-SELECT id, kind, role, hash, created, expires, revoked, app, label, creator, mac FROM tokens WHERE id = $1
+SELECT id, kind, role, hash, created, expires, revoked, app, label, creator, mac, actions FROM tokens WHERE id = $1
 `
 
 func (q *Queries) Token(ctx context.Context, id string) (Token, error) {
@@ -1562,12 +1925,13 @@ func (q *Queries) Token(ctx context.Context, id string) (Token, error) {
 		&i.Label,
 		&i.Creator,
 		&i.Mac,
+		&i.Actions,
 	)
 	return i, err
 }
 
 const tokens = `-- name: Tokens :many
-SELECT id, kind, role, hash, created, expires, revoked, app, label, creator, mac FROM tokens ORDER BY created, id
+SELECT id, kind, role, hash, created, expires, revoked, app, label, creator, mac, actions FROM tokens ORDER BY created, id
 `
 
 func (q *Queries) Tokens(ctx context.Context) ([]Token, error) {
@@ -1591,6 +1955,7 @@ func (q *Queries) Tokens(ctx context.Context) ([]Token, error) {
 			&i.Label,
 			&i.Creator,
 			&i.Mac,
+			&i.Actions,
 		); err != nil {
 			return nil, err
 		}
@@ -1626,6 +1991,44 @@ DELETE FROM outbox WHERE seq <= $1
 func (q *Queries) TrimOutbox(ctx context.Context, seq int64) error {
 	_, err := q.exec(ctx, q.trimOutboxStmt, trimOutbox, seq)
 	return err
+}
+
+const updateCredential = `-- name: UpdateCredential :execrows
+UPDATE credentials SET person = $1, kind = $2, label = $3, counter = $4, created = $5,
+  used = $6, data = $7, mac = $8
+WHERE id = $9 AND mac = $10
+`
+
+type UpdateCredentialParams struct {
+	Person  string
+	Kind    string
+	Label   string
+	Counter int64
+	Created int64
+	Used    int64
+	Data    []byte
+	Mac     []byte
+	ID      string
+	OldMac  []byte
+}
+
+func (q *Queries) UpdateCredential(ctx context.Context, arg UpdateCredentialParams) (int64, error) {
+	result, err := q.exec(ctx, q.updateCredentialStmt, updateCredential,
+		arg.Person,
+		arg.Kind,
+		arg.Label,
+		arg.Counter,
+		arg.Created,
+		arg.Used,
+		arg.Data,
+		arg.Mac,
+		arg.ID,
+		arg.OldMac,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const updateDenial = `-- name: UpdateDenial :execrows
@@ -1798,10 +2201,96 @@ func (q *Queries) UpdateKey(ctx context.Context, arg UpdateKeyParams) (int64, er
 	return result.RowsAffected()
 }
 
+const updatePerson = `-- name: UpdatePerson :execrows
+UPDATE persons SET name = $1, role = $2, app = $3, state = $4, creator = $5,
+  created = $6, issuer = $7, subject = $8, mac = $9
+WHERE id = $10 AND login = $11 AND mac = $12 AND state <> 'removed'
+`
+
+type UpdatePersonParams struct {
+	Name    string
+	Role    string
+	App     string
+	State   string
+	Creator string
+	Created int64
+	Issuer  string
+	Subject string
+	Mac     []byte
+	ID      string
+	Login   string
+	OldMac  []byte
+}
+
+func (q *Queries) UpdatePerson(ctx context.Context, arg UpdatePersonParams) (int64, error) {
+	result, err := q.exec(ctx, q.updatePersonStmt, updatePerson,
+		arg.Name,
+		arg.Role,
+		arg.App,
+		arg.State,
+		arg.Creator,
+		arg.Created,
+		arg.Issuer,
+		arg.Subject,
+		arg.Mac,
+		arg.ID,
+		arg.Login,
+		arg.OldMac,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const updateSession = `-- name: UpdateSession :execrows
+UPDATE sessions SET person = $1, kind = $2, label = $3, address = $4, amr = $5, hash = $6,
+  created = $7, seen = $8, proven = $9, expires = $10, mac = $11
+WHERE id = $12 AND mac = $13
+`
+
+type UpdateSessionParams struct {
+	Person  string
+	Kind    string
+	Label   string
+	Address string
+	Amr     string
+	Hash    []byte
+	Created int64
+	Seen    int64
+	Proven  int64
+	Expires int64
+	Mac     []byte
+	ID      string
+	OldMac  []byte
+}
+
+func (q *Queries) UpdateSession(ctx context.Context, arg UpdateSessionParams) (int64, error) {
+	result, err := q.exec(ctx, q.updateSessionStmt, updateSession,
+		arg.Person,
+		arg.Kind,
+		arg.Label,
+		arg.Address,
+		arg.Amr,
+		arg.Hash,
+		arg.Created,
+		arg.Seen,
+		arg.Proven,
+		arg.Expires,
+		arg.Mac,
+		arg.ID,
+		arg.OldMac,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const updateToken = `-- name: UpdateToken :execrows
 UPDATE tokens SET kind = $1, role = $2, app = $3, label = $4, creator = $5, hash = $6,
-  created = $7, expires = $8, revoked = $9, mac = $10
-WHERE id = $11 AND mac = $12
+  created = $7, expires = $8, revoked = $9, mac = $10, actions = $11
+WHERE id = $12 AND mac = $13
 `
 
 type UpdateTokenParams struct {
@@ -1815,6 +2304,7 @@ type UpdateTokenParams struct {
 	Expires int64
 	Revoked int64
 	Mac     []byte
+	Actions string
 	ID      string
 	OldMac  []byte
 }
@@ -1831,6 +2321,7 @@ func (q *Queries) UpdateToken(ctx context.Context, arg UpdateTokenParams) (int64
 		arg.Expires,
 		arg.Revoked,
 		arg.Mac,
+		arg.Actions,
 		arg.ID,
 		arg.OldMac,
 	)

@@ -1,0 +1,239 @@
+package access_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/store"
+)
+
+// signedIn is a directory with one person, who has a session.
+func signedIn(now time.Time) (*directory, access.Token, store.Session) {
+	d := newDirectory()
+	token := access.NewToken(access.KindSession, sealift.Digest{1})
+	person := store.Person{ID: "aaaaaaaaaaaaaaaa", Role: string(access.RoleDeveloper), App: "com.acme.shop", State: store.PersonActive}
+	session := store.Session{
+		ID: token.ID(), Person: person.ID, Kind: string(access.KindSession), AMR: string(access.AMRPassword), Hash: token.Hash(),
+		Created: now, Seen: now, Proven: now, Expires: now.Add(sealift.SessionLife),
+	}
+	d.persons, d.sessions = []store.Person{person}, map[string]store.Session{session.ID: session}
+	return d, token, session
+}
+
+func (d *directory) authenticator() *access.Authenticator {
+	return &access.Authenticator{Directory: d, Rows: rows{}, Sessions: d, Now: time.Now}
+}
+
+// What a session may do is in its person's row, at every request anew.
+func TestSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		d, token, _ := signedIn(began)
+		want := access.Principal{
+			ID: d.persons[0].ID, Kind: access.KindSession, Role: access.RoleDeveloper, App: "com.acme.shop",
+			Proof: access.Proof{Session: token.ID(), AMR: access.AMRPassword, Proven: began},
+		}
+		wantPrincipal(t, d.authenticator(), token, want)
+		d.persons[0].Role, d.persons[0].App = string(access.RoleAuditor), ""
+		want.Role, want.App = access.RoleAuditor, ""
+		wantPrincipal(t, d.authenticator(), token, want)
+		if len(d.touched) != 0 {
+			t.Error("a use within a minute is noted")
+		}
+		time.Sleep(sealift.SessionTouch)
+		wantPrincipal(t, d.authenticator(), token, want)
+		if diff := cmp.Diff([]string{token.ID()}, d.touched); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestSessionRefusals(t *testing.T) {
+	for name, change := range map[string]func(d *directory, s *store.Session){
+		"over":           func(_ *directory, s *store.Session) { s.Expires = time.Now() },
+		"idle":           func(_ *directory, s *store.Session) { s.Seen = time.Now().Add(-sealift.SessionIdle) },
+		"other secret":   func(_ *directory, s *store.Session) { s.Hash = sealift.Digest{1} },
+		"an invitation":  func(_ *directory, s *store.Session) { s.Kind = string(access.KindInvitation) },
+		"other row":      func(_ *directory, s *store.Session) { s.ID = "ffffffffffffffff" },
+		"nobody's":       func(_ *directory, s *store.Session) { s.Person = "ffffffffffffffff" },
+		"not accepted":   func(d *directory, _ *store.Session) { d.persons[0].State = store.PersonInvited },
+		"disabled":       func(d *directory, _ *store.Session) { d.persons[0].State = store.PersonDisabled },
+		"removed":        func(d *directory, _ *store.Session) { d.persons[0].State = store.PersonRemoved },
+		"a state of SQL": func(d *directory, _ *store.Session) { d.persons[0].State = "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d, token, session := signedIn(time.Now())
+				change(d, &session)
+				d.sessions[token.ID()] = session
+				wantRefused(t, d.authenticator(), token.Reveal())
+			})
+		})
+	}
+}
+
+// A token of one kind is none of another.
+func TestSessionIsNoAccessToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, token, _ := signedIn(time.Now())
+		for _, kind := range []string{"owner", "service", "invitation"} {
+			wantRefused(t, d.authenticator(), strings.Replace(token.Reveal(), "session", kind, 1))
+		}
+	})
+}
+
+func TestForgedSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, token, _ := signedIn(time.Now())
+		a := d.authenticator()
+		a.Rows = rows{sealift.Errorf(sealift.KindDenied, "reading the row", "forged").WithReason("forged")}
+		wantRefused(t, a, token.Reveal())
+		a.Rows = rows{sealift.Errorf(sealift.KindSealed, "reading the row", "sealed")}
+		if _, err := a.Authenticate(t.Context(), token.Reveal()); sealift.KindOf(err) != sealift.KindSealed {
+			t.Error(err)
+		}
+	})
+}
+
+// What an owner's token proves: all before there is an owner with a name; then
+// nothing, unless it was made with the vault's own secret a moment ago.
+func TestOwnersProof(t *testing.T) {
+	owner := store.Person{ID: "a", Role: string(access.RoleOwner), State: store.PersonActive}
+	invited, bound, other := owner, owner, owner
+	invited.State, bound.App, other.Role = store.PersonInvited, "com.acme.shop", string(access.RoleSecurityOfficer)
+	for _, test := range []struct {
+		persons []store.Person
+		creator string
+		want    string // reason
+	}{
+		{nil, access.FoundingCreator, ""},
+		{[]store.Person{invited, bound, other}, access.FoundingCreator, ""},
+		{[]store.Person{owner}, access.FoundingCreator, access.ReasonPerson},
+		{[]store.Person{owner}, "local:root", ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDirectory()
+			d.persons = test.persons
+			token := access.NewToken(access.KindOwner, sealift.Digest{1})
+			row := token.Row(access.RoleOwner, time.Now(), time.Time{})
+			row.Creator = test.creator
+			d.add(row)
+			p, err := d.authenticator().Authenticate(t.Context(), token.Reveal())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := sealift.ReasonOf(p.StepUp(access.ChangeKeys, time.Now())); got != test.want {
+				t.Errorf("%d people, made by %s: %q", len(test.persons), test.creator, got)
+			}
+			time.Sleep(sealift.StepUpAge + 1)
+			late := p.StepUp(access.ChangeKeys, time.Now())
+			if (late == nil) != p.Setup {
+				t.Errorf("%d people, made by %s, later: %v", len(test.persons), test.creator, late)
+			}
+		})
+	}
+}
+
+// A person whom SQL made an owner takes nothing from the first owner's token.
+func TestForgedOwnersDoNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory()
+		d.persons = []store.Person{{ID: "forged", Role: string(access.RoleOwner), State: store.PersonActive}}
+		token := access.NewToken(access.KindOwner, sealift.Digest{1})
+		row := token.Row(access.RoleOwner, time.Now(), time.Time{})
+		row.Creator = access.FoundingCreator
+		d.add(row)
+		a := d.authenticator()
+		a.Rows = forgedPersons{}
+		if p, err := a.Authenticate(t.Context(), token.Reveal()); err != nil || !p.Setup {
+			t.Errorf("%+v, %v", p, err)
+		}
+	})
+}
+
+type forgedPersons struct{}
+
+func (forgedPersons) CheckRow(r store.Authentic) error {
+	if kind, _ := r.Columns(); kind == "person" {
+		return sealift.Errorf(sealift.KindDenied, "reading the row", "forged").WithReason("forged")
+	}
+	return nil
+}
+
+func TestFresh(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	for name, test := range map[string]struct {
+		proof access.Proof
+		want  string // reason
+	}{
+		"just now":           {access.Proof{Session: "s", Proven: now}, ""},
+		"at the end":         {access.Proof{Session: "s", Proven: now.Add(-sealift.StepUpAge)}, ""},
+		"over":               {access.Proof{Session: "s", Proven: now.Add(-sealift.StepUpAge - 1)}, access.ReasonStepUp},
+		"the clock set back": {access.Proof{Session: "s", Proven: now.Add(1)}, access.ReasonStepUp},
+		"a session of none":  {access.Proof{Session: "s"}, access.ReasonStepUp},
+		"a service":          {access.Proof{}, access.ReasonPerson},
+		"setting up":         {access.Proof{Setup: true}, ""},
+	} {
+		err := test.proof.Fresh("x", now)
+		if sealift.ReasonOf(err) != test.want || (err != nil) != (test.want != "") || err != nil && (sealift.KindOf(err) != sealift.KindDenied || sealift.HintOf(err) == "") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Which actions want a fresh proof. What changes who may act, what keys do, or
+// whom devices trust is among them.
+func TestStepUp(t *testing.T) {
+	wants := map[access.Action]bool{access.ChangeKeys: true, access.AcceptRoot: true, access.ManagePersons: true, access.SealVault: true}
+	for _, line := range strings.Split(strings.TrimSpace(drawn), "\n")[1:] {
+		action := access.Action(strings.Fields(line)[0])
+		err := access.Proof{}.StepUp(action, time.Now())
+		if wants[action] && sealift.ReasonOf(err) != access.ReasonPerson {
+			t.Errorf("%s by a service: %v", action, err)
+		}
+		if err == nil == wants[action] {
+			t.Errorf("%s: %v", action, err)
+		}
+	}
+}
+
+func TestActions(t *testing.T) {
+	some, err := access.ParseActions(access.RoleReleaseManager, []string{"release.publish", "app.create", "release.publish"})
+	if err != nil || some != "app.create release.publish" {
+		t.Fatalf("%q, %v", some, err)
+	}
+	for _, bad := range []string{"key.change", "app.delete", "", "release.publish app.create", "account.use"} {
+		if got, err := access.ParseActions(access.RoleReleaseManager, []string{bad}); sealift.KindOf(err) != sealift.KindInvalid || got != "" || sealift.HintOf(err) == "" {
+			t.Errorf("%q: %q, %v", bad, got, err)
+		}
+	}
+	if _, err := access.ParseActions(access.RoleOwner, []string{"person.manage"}); sealift.KindOf(err) != sealift.KindInvalid {
+		t.Errorf("what wants a person: %v", err)
+	}
+	p := access.Principal{Role: access.RoleReleaseManager, Actions: some}
+	for action, want := range map[access.Action]string{
+		access.Publish: "", access.CreateApp: "", access.ListApps: "", access.ReadRoot: "", access.ListReleases: "scope", access.ReadLog: "role",
+	} {
+		if err := p.Allow(action, "com.acme.shop"); sealift.ReasonOf(err) != want || (err == nil) != (want == "") {
+			t.Errorf("%s: %v", action, err)
+		}
+	}
+	// Who is bound to actions makes nobody who may do more.
+	for _, test := range []struct {
+		own, wanted access.Actions
+		ok          bool
+	}{
+		{"token.manage log.read", "log.read", true}, {"token.manage log.read", "", false},
+		{"token.manage log.read", "key.list", false}, {"", "log.read", true},
+	} {
+		if err := access.MayGrant(access.RoleOwner, test.own, access.RoleAuditor, test.wanted); (err == nil) != test.ok {
+			t.Errorf("%q makes %q: %v", test.own, test.wanted, err)
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/store"
+)
+
+// People keeps who may act in their own name.
+type People interface {
+	// Persons returns everybody who was not removed, by when they were invited.
+	Persons(ctx context.Context) ([]Person, error)
+	// Invite makes a person and the invitation by which they set how they sign
+	// in; it is returned this once. KindDenied where by may not grant the role,
+	// KindConflict with reason "login" if somebody has it, KindNotFound if there
+	// is no such app.
+	Invite(ctx context.Context, by access.Caller, want NewPerson) (Invited, error)
+	// ChangePerson changes role, scope and state; what a person is already is no
+	// error. KindNotFound if there is no such person, KindDenied where by may
+	// not, KindConflict with reason "last-owner".
+	ChangePerson(ctx context.Context, by access.Caller, id string, want PersonChange) (Person, error)
+	// ResetPerson takes from a person all that they sign in with, and every
+	// session, and returns a new invitation. Errors are those of ChangePerson.
+	ResetPerson(ctx context.Context, by access.Caller, id string) (Invited, error)
+	// RemovePerson ends a person for ever: the login is free again. Doing so
+	// again is no error. Errors are those of ChangePerson.
+	RemovePerson(ctx context.Context, by access.Caller, id string) error
+}
+
+// NewPerson is somebody to be invited.
+type NewPerson struct {
+	Login string // an e-mail address, in lower case
+	Name  string // may be empty: they say themselves
+	Role  access.Role
+	App   sealift.AppID // the only app that they may touch; "" for all
+}
+
+// PersonChange is what is to change; nil stays.
+type PersonChange struct {
+	Role  *access.Role
+	App   *sealift.AppID
+	State *store.PersonState // PersonActive or PersonDisabled
+}
+
+// Person is somebody who may act, or was invited to.
+type Person struct {
+	ID      string
+	Login   string
+	Name    string
+	Role    access.Role
+	App     sealift.AppID
+	State   store.PersonState
+	Creator string // id of the actor who invited them
+	Created time.Time
+	Methods []string // what they sign in with: "password", "totp", "passkey", "oidc"
+	Forged  bool     // not written by the vault: they do not get in
+}
+
+// Invited is a person and their invitation.
+type Invited struct {
+	Person
+	Secret  access.Token
+	Expires time.Time
+}
+
+// Accounts lets people sign in, and keep what they sign in with.
+type Accounts interface {
+	// BeginAcceptance shows an invited person who they are to be, and a secret
+	// for their authenticator app. KindDenied with reason "invitation" for one
+	// that is unknown, used or expired.
+	BeginAcceptance(ctx context.Context, from Origin, invitation string) (Acceptance, error)
+	// FinishAcceptance sets what an invited person signs in with, and signs them
+	// in. The invitation is over. KindDenied with reason "code" where the code is
+	// not the authenticator's; it may then be tried again.
+	FinishAcceptance(ctx context.Context, from Origin, want AcceptanceEnd) (Accepted, error)
+	// SignIn signs a person in. KindDenied with reason "unauthenticated",
+	// whatever is wrong; KindExhausted with reason "rate" where too many have
+	// failed before.
+	SignIn(ctx context.Context, from Origin, want SignIn) (SignedIn, error)
+
+	// Account shows a caller to themselves. KindDenied with reason "person" for
+	// one who is none, as of all below.
+	Account(ctx context.Context, by access.Caller) (Account, error)
+	// StepUp proves the second factor again. KindDenied with reason "code" for a
+	// wrong one, KindExhausted with reason "rate" after too many.
+	StepUp(ctx context.Context, by access.Caller, code string) (Session, error)
+	// NewRecoveryCodes exchanges a caller's recovery codes. It wants a fresh proof.
+	NewRecoveryCodes(ctx context.Context, by access.Caller) ([]string, error)
+	// SetPassword exchanges a caller's password and ends their other sessions.
+	// It wants a fresh proof.
+	SetPassword(ctx context.Context, by access.Caller, password string) error
+	// BeginTOTP returns a secret for another authenticator app. It wants a fresh
+	// proof.
+	BeginTOTP(ctx context.Context, by access.Caller) (TOTP, error)
+	// FinishTOTP exchanges the authenticator app for the one that shows code.
+	FinishTOTP(ctx context.Context, by access.Caller, ceremony, code string) error
+	// Sessions returns a caller's sessions, by creation; or those of another
+	// person, for who may manage people.
+	Sessions(ctx context.Context, by access.Caller, person string) ([]Session, error)
+	// EndSession ends a session at once: one's own, or anybody's for who may
+	// manage people. KindNotFound if there is none that they may end.
+	EndSession(ctx context.Context, by access.Caller, id string) error
+}
+
+// Origin is where a request came from that nobody has signed in for.
+type Origin struct {
+	Address string // IP address, without a port
+	Label   string // the program, in its own words; may be empty
+}
+
+// TOTP is a new secret for an authenticator app, to be proven by a code.
+type TOTP struct {
+	Ceremony string
+	Secret   string // base32
+	URI      string // for a QR code
+	Expires  time.Time
+}
+
+// Acceptance is what an invited person is shown.
+type Acceptance struct {
+	Login string
+	Name  string
+	Role  access.Role
+	App   sealift.AppID
+	TOTP
+}
+
+// AcceptanceEnd is what an invited person sets.
+type AcceptanceEnd struct {
+	Invitation string
+	Ceremony   string
+	Name       string
+	Password   string
+	Code       string
+}
+
+// Accepted is an invited person who has signed in for the first time.
+type Accepted struct {
+	SignedIn
+	RecoveryCodes []string
+}
+
+// SignIn is what a person proves themselves with: a password, and one of the
+// other two.
+type SignIn struct {
+	Login        string
+	Password     string
+	Code         string
+	RecoveryCode string
+}
+
+// SignedIn is a session, with its secret.
+type SignedIn struct {
+	Secret access.Token
+	Session
+	RecoveryCodesLeft int
+}
+
+// Session is somebody's, who has signed in.
+type Session struct {
+	ID      string
+	Person  string // id
+	Label   string
+	Address string
+	AMR     access.AMR
+	Created time.Time
+	Seen    time.Time
+	Proven  time.Time
+	Expires time.Time
+	Present bool // it is the caller's own
+}
+
+// Account is a caller to themselves.
+type Account struct {
+	Person
+	Session           Session
+	RecoveryCodesLeft int
+}

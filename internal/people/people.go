@@ -1,0 +1,150 @@
+// Package people keeps who may act on the vault through the people-facing API:
+// persons, who act in their own name, and the holders of access tokens.
+//
+// # Persons
+//
+// A person is invited by somebody who may grant the role, and sets by the
+// invitation, a token for one use, what they sign in with. What they are is in
+// one row: login, name, role, app, state. What they prove themselves with is in
+// others, a row each:
+//
+//	password   Data: Argon2id in the PHC string format (access.PasswordHash)
+//	totp       Counter: the last time step that was used. The secret is one of
+//	           the vault's, "totp/<id of the row>", sealed like a key
+//	recovery   Data: SHA-256 of one code. Using it deletes the row
+//
+// and for each sign-in there is a session: a token by hash, with how and when the
+// person proved themselves. Everybody proves themselves by more than one factor:
+// there is no session without. A session says nothing of what its person may do;
+// that is read from the person's row whenever they ask for something.
+//
+//	invited ─ accept ─► active ◄──► disabled
+//	   └──────────────────┴────────────┴─── remove ─► removed
+//
+// Of an owner who is active there is always one more than whoever is being
+// demoted, disabled or removed; but for the vault's own secret, which makes an
+// owner's token (RecoverOwner), nothing else would be left that rules. What a
+// person has lost is exchanged by ResetPerson, with a new invitation.
+//
+// Guessing is bounded by access.Limiter. Failed sign-ins are entries in the log,
+// and a flood of them is few entries with a number in each: see failures.
+//
+// # Tokens
+//
+// A token is made by somebody who may (access.ManageTokens), for a role that
+// they may grant, for one app or for all, for all that the role may do or for
+// some actions, and for a stated time. Its secret is returned once and stored as
+// a hash.
+//
+// # Rows
+//
+// Every row here bears a MAC under the vault's root key, and the entry of each
+// change names that of the person or token: nobody makes, widens or prolongs
+// anything by SQL.
+//
+// What it does not do: a row of before, put back by SQL, has a good MAC. So a
+// token that was revoked, or a session that has ended, can be brought back by
+// whoever writes to the database and kept its row; the log's entries tell.
+package people
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+)
+
+// Registry keeps people and tokens. It is a service.Tokens, a service.People, a
+// service.Accounts and an access.Sessions.
+type Registry struct {
+	store store.Store
+	vault *vault.Vault
+	now   func() time.Time
+
+	hasher     *access.Hasher
+	limiter    access.Limiter
+	failures   failures
+	ceremonies ceremonies
+}
+
+// New returns the registry over a vault and its store. What it counts and what is
+// under way is kept in memory: one server wants one registry.
+func New(s store.Store, v *vault.Vault, now func() time.Time) *Registry {
+	return &Registry{store: s, vault: v, now: now, hasher: access.NewHasher()}
+}
+
+// newID names a person or a credential: 16 lower-case hex digits, like a token's.
+func newID() string {
+	id := make([]byte, 8)
+	_, _ = rand.Read(id) // never fails (crypto/rand)
+	return hex.EncodeToString(id)
+}
+
+// denial carries what was refused out of a transaction that is rolled back.
+type denial struct {
+	error
+	entry audit.Entry
+}
+
+func (d denial) Unwrap() error { return d.error }
+
+// note enters what was done into the log. What was refused is entered after the
+// transaction is rolled back.
+func note(ctx context.Context, tx *vault.Tx, e audit.Entry, err error) error {
+	if err != nil {
+		e.Result, e.Details["reason"] = audit.Refused, reason(err)
+		return denial{err, e}
+	}
+	e.Result = audit.OK
+	_, err = audit.Append(ctx, tx, e)
+	return err
+}
+
+func reason(err error) string {
+	if r := sealift.ReasonOf(err); r != "" {
+		return r
+	}
+	return string(sealift.KindOf(err))
+}
+
+// refused enters a denial into the log and returns what it is of.
+func (r *Registry) refused(ctx context.Context, err error) error {
+	d, ok := err.(denial) //nolint:errorlint // Update returns what it was given
+	if !ok {
+		return err
+	}
+	failed := r.store.Update(ctx, func(tx store.Tx) error {
+		_, err := audit.Append(ctx, tx, d.entry)
+		return err
+	})
+	if failed != nil {
+		return failed
+	}
+	return d.error
+}
+
+// act runs do in a transaction of the vault and enters it into the log, whatever
+// came of it. do fills in the entry.
+func (r *Registry) act(ctx context.Context, by audit.Actor, action, subject string, do func(tx *vault.Tx, now time.Time, e *audit.Entry) error) error {
+	err := r.vault.Update(ctx, func(tx *vault.Tx) error {
+		e := audit.Entry{Time: r.now().UTC(), Actor: by, Action: action, Subject: subject, Details: map[string]string{}}
+		err := do(tx, e.Time, &e)
+		return note(ctx, tx, e, err)
+	})
+	return r.refused(ctx, err)
+}
+
+// firstRoot is the SHA-256 of the vault's first root.json, which tokens carry.
+func firstRoot(ctx context.Context, tx store.Tx) (sealift.Digest, error) {
+	first, err := tx.Root(ctx, 1)
+	if err != nil {
+		return sealift.Digest{}, err
+	}
+	return sealift.DigestOf(first.Content), nil
+}
