@@ -298,27 +298,36 @@ func (f *Folder) toReplace(names []string, renew bool) ([]string, error) {
 
 // openQuorum opens as many keys of role as must sign, the first ones first.
 func (f *Folder) openQuorum(role Role, passphrases Passphrases) ([]crypto.Signer, error) {
-	var keys []crypto.Signer
-	var absent error
-	for _, entry := range f.Inventory.live(role) {
-		if len(keys) == f.Inventory.Threshold {
-			break
-		}
-		key, err := f.open(entry, passphrases)
-		switch {
-		case err == nil:
-			keys = append(keys, key)
-		case isAbsent(err): // its person is not here: that is what a quorum is for
-			absent = errors.Join(absent, err)
-		default:
-			return nil, err
-		}
+	keys, absent, err := f.gather(role, f.Inventory.Threshold, passphrases)
+	if err != nil {
+		return nil, err
 	}
 	if len(keys) < f.Inventory.Threshold {
 		return nil, sealift.Errorf(sealift.KindNotFound, "opening the "+string(role)+" keys", "%d of the %d that must sign are here: %w", len(keys), f.Inventory.Threshold, absent).
 			WithReason("quorum").WithHint("bring %d more key files with their passphrases", f.Inventory.Threshold-len(keys))
 	}
 	return keys, nil
+}
+
+// gather opens at most so many keys of role, the first ones first, and says of
+// those that are not here why: their people are elsewhere, which is what a quorum
+// is for.
+func (f *Folder) gather(role Role, most int, passphrases Passphrases) (keys []crypto.Signer, absent, err error) {
+	for _, entry := range f.Inventory.live(role) {
+		if len(keys) == most {
+			break
+		}
+		key, err := f.open(entry, passphrases)
+		switch {
+		case err == nil:
+			keys = append(keys, key)
+		case isAbsent(err):
+			absent = errors.Join(absent, err)
+		default:
+			return nil, nil, err
+		}
+	}
+	return keys, absent, nil
 }
 
 // ReasonNoPassphrase is the reason of an error by which Passphrases says that

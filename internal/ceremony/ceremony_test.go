@@ -110,8 +110,14 @@ func found(dir string, q ceremony.Quorum, a ceremony.Anchors) error {
 	if err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(inventory, "", "  ")
-	return errors.Join(err, os.WriteFile(filepath.Join(dir, "root.json"), root, 0o600), os.WriteFile(filepath.Join(dir, "inventory.json"), text, 0o600))
+	trustJSON, wrong := a.Trust.Encode()
+	err = errors.Join(err, wrong)
+	targets, wrong := tufrepo.SignTargets(tufrepo.Targets{
+		Version: 1, Expires: foundedAt.Add(sealift.TargetsLife), Trust: trustJSON, Director: tufrepo.Role{Keys: a.Director, Threshold: 1},
+	}, signers[ceremony.RoleTargets])
+	err = errors.Join(err, wrong, os.WriteFile(filepath.Join(dir, "targets.json"), targets, 0o600), os.WriteFile(filepath.Join(dir, "trust.json"), trustJSON, 0o600))
+	text, wrong := json.MarshalIndent(inventory, "", "  ")
+	return errors.Join(err, wrong, os.WriteFile(filepath.Join(dir, "root.json"), root, 0o600), os.WriteFile(filepath.Join(dir, "inventory.json"), text, 0o600))
 }
 
 func quickSeal(key crypto.Signer, name string) ([]byte, error) {

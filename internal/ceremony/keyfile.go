@@ -158,3 +158,31 @@ func fileError(op string, err error) error {
 	}
 	return sealift.Errorf(sealift.KindInternal, op, "%w", err)
 }
+
+// inputError is fileError for a file that somebody named.
+func inputError(op string, err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return sealift.Errorf(sealift.KindNotFound, op, "%w", err).WithHint("check its name")
+	}
+	return fileError(op, err)
+}
+
+// ReadPublicKey reads a public key (SubjectPublicKeyInfo in PEM, RFC 7468) from a
+// file.
+func ReadPublicKey(path string) (crypto.PublicKey, error) {
+	op := "reading the public key " + path
+	data, err := readBounded(path, maxKeyFile)
+	if err != nil {
+		return nil, inputError(op, err)
+	}
+	block, _ := pem.Decode(data)
+	if block == nil || block.Type != "PUBLIC KEY" {
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "it holds no public key in PEM").
+			WithHint("name the .pub file that sealift cosign keygen made")
+	}
+	pub, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err)
+	}
+	return pub, nil
+}

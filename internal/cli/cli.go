@@ -70,6 +70,7 @@ type root struct {
 	Release releaseCmd `cmd:"" help:"List, show, cancel and revoke releases."`
 	Deny    denyCmd    `cmd:"" help:"Let devices refuse at once: floors and release CAs. For one release: release revoke."`
 	Verify  verifyCmd  `cmd:"" help:"Take a release through the four steps, offline."`
+	Trust   trustCmd   `cmd:"" help:"Change whom devices trust: floors, revocations, release CAs, co-signers."`
 	Root    rootCmd    `cmd:"" help:"Change the keys above everything."`
 	Login   loginCmd   `cmd:"" help:"Sign in as a person, with a password and a code."`
 	Logout  logoutCmd  `cmd:"" help:"End the session of this machine."`

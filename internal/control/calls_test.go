@@ -258,6 +258,8 @@ func TestRoots(t *testing.T) {
 	c := f.client(access.RoleSecurityOfficer)
 	root, err := c.Root(t.Context())
 	check(t, "root", err, root, rootFile)
+	documents, err := c.Trust(t.Context())
+	check(t, "documents", err, documents, api.TrustDocuments{Root: rootFile, Targets: []byte("targets\n"), Trust: []byte("trust\n"), Deny: []byte("deny\n")})
 	f.services.last()
 	for _, outcome := range []service.Ceremony{
 		{Root: []byte("root\n")}, {Root: []byte("root\n"), Targets: []byte("targets\n"), Trust: []byte("trust\n")},

@@ -216,6 +216,10 @@ func (s *services) Anchors(context.Context) (service.Anchors, error) {
 	}}, s.note("anchors")
 }
 
+func (s *services) Documents(context.Context) (service.Documents, error) {
+	return service.Documents{Root: rootFile, Targets: []byte("targets\n"), Trust: []byte("trust\n"), Deny: []byte("deny\n")}, s.note("documents")
+}
+
 func (s *services) AcceptRoot(_ context.Context, by access.Caller, outcome service.Ceremony) (service.Root, error) {
 	return root1, s.note(by, outcome)
 }

@@ -50,6 +50,7 @@ var operations = []operation{
 	{"listDenials", "GET", control.Prefix + "/denials", "", 200, access.ListDenials},
 	{"addDenial", "POST", control.Prefix + "/denials", `{"kind":"release","app":"com.acme.shop","release":"17","reason":"it leaks"}`, 201, access.ChangeDenials},
 	{"liftDenial", "POST", control.Prefix + "/denials/909432b7adc8a37f/lift", `{"reason":"it does not"}`, 200, access.ChangeDenials},
+	{"getTrust", "GET", control.Prefix + "/trust", "", 200, access.ReadRoot},
 	{"getRoot", "GET", control.Prefix + "/root", "", 200, access.ReadRoot},
 	{"acceptRoot", "POST", control.Prefix + "/root", `{"root":"e30="}`, 200, access.AcceptRoot},
 	{"getAnchors", "GET", control.Prefix + "/anchors", "", 200, access.ListKeys},

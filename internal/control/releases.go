@@ -132,6 +132,14 @@ func (h *handler) GetRoot(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(root)
 }
 
+// GetTrust implements GET /trust.
+func (h *handler) GetTrust(w http.ResponseWriter, r *http.Request) {
+	h.do(w, r, access.ReadRoot, noApp, http.StatusOK, func(access.Caller) (any, error) {
+		d, err := h.Roots.Documents(r.Context())
+		return api.TrustDocuments{Root: d.Root, Targets: d.Targets, Trust: d.Trust, Deny: d.Deny}, err
+	})
+}
+
 // AcceptRoot implements POST /root.
 func (h *handler) AcceptRoot(w http.ResponseWriter, r *http.Request) {
 	h.do(w, r, access.AcceptRoot, noApp, http.StatusOK, func(by access.Caller) (any, error) {

@@ -26,6 +26,26 @@ func (s *Service) Root(ctx context.Context) ([]byte, error) {
 	return m.Content, err
 }
 
+// Documents implements service.Roots.
+func (s *Service) Documents(ctx context.Context) (service.Documents, error) {
+	return view(ctx, s.store, func(tx store.Tx) (out service.Documents, err error) {
+		root, err := tx.Metadata(ctx, metadata.ROOT)
+		if err != nil {
+			return out, err
+		}
+		targets, err := tx.Metadata(ctx, metadata.TARGETS)
+		if err != nil {
+			return out, err
+		}
+		out.Root, out.Targets = root.Content, targets.Content
+		if out.Trust, err = tx.Document(ctx, trust.TrustPath); err != nil {
+			return out, err
+		}
+		out.Deny, err = tx.Document(ctx, trust.DenyPath)
+		return out, err
+	})
+}
+
 // AcceptRoot publishes the outcome of an offline ceremony: the next root.json,
 // the next targets.json with its trust.json, or all three. What does not verify,
 // does not follow on from what devices have, or would leave what the vault signs

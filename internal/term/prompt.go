@@ -45,10 +45,31 @@ func PromptNew(ctx context.Context, in io.Reader, out io.Writer, prompt string) 
 	return first, nil
 }
 
-// ask reads one answer a prompt. The terminal is made raw once and by this
+// Confirm asks on the terminal behind in, with echo, and reports whether the
+// answer is exactly word. Otherwise it is as Prompt.
+func Confirm(ctx context.Context, in io.Reader, out io.Writer, prompt, word string) (bool, error) {
+	answers, err := askBy(ctx, shown, in, out, prompt)
+	if err != nil {
+		return false, err
+	}
+	return string(answers[0].Bytes()) == word, nil
+}
+
+// ask is askBy without echo.
+func ask(ctx context.Context, in io.Reader, out io.Writer, prompts ...string) ([]Secret, error) {
+	return askBy(ctx, (*xterm.Terminal).ReadPassword, in, out, prompts...)
+}
+
+// shown reads a line with echo.
+func shown(screen *xterm.Terminal, prompt string) (string, error) {
+	screen.SetPrompt(prompt)
+	return screen.ReadLine()
+}
+
+// askBy reads one answer a prompt. The terminal is made raw once and by this
 // goroutine, so that whenever ctx ends, restoring it is the last word; and one
 // reader serves all prompts, so that lines typed ahead are not lost.
-func ask(ctx context.Context, in io.Reader, out io.Writer, prompts ...string) ([]Secret, error) {
+func askBy(ctx context.Context, read func(screen *xterm.Terminal, prompt string) (string, error), in io.Reader, out io.Writer, prompts ...string) ([]Secret, error) {
 	if !IsTerminal(in) {
 		return nil, sealift.Errorf(sealift.KindInvalid, promptOp, "there is no terminal to ask on").WithReason("no-terminal")
 	}
@@ -64,7 +85,7 @@ func ask(ctx context.Context, in io.Reader, out io.Writer, prompts ...string) ([
 	}{in, out}, "")
 	var answers []Secret
 	for _, prompt := range prompts {
-		answer, err := readAnswer(ctx, screen, prompt)
+		answer, err := readAnswer(ctx, read, screen, prompt)
 		if err != nil {
 			for _, given := range answers {
 				given.Clear()
@@ -76,14 +97,14 @@ func ask(ctx context.Context, in io.Reader, out io.Writer, prompts ...string) ([
 	return answers, nil
 }
 
-func readAnswer(ctx context.Context, screen *xterm.Terminal, prompt string) (Secret, error) {
+func readAnswer(ctx context.Context, read func(*xterm.Terminal, string) (string, error), screen *xterm.Terminal, prompt string) (Secret, error) {
 	type result struct {
 		line string
 		err  error
 	}
 	results := make(chan result, 1)
 	go func() {
-		line, err := screen.ReadPassword(prompt)
+		line, err := read(screen, prompt)
 		results <- result{line, err}
 	}()
 	var got result

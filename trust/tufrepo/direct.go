@@ -298,21 +298,38 @@ func CheckTargets(root, targets, trustJSON []byte) (version int64, err error) {
 	if err := r.VerifyDelegate(metadata.TARGETS, t); err != nil {
 		return 0, err
 	}
+	if err := checkListing(t, trustJSON); err != nil {
+		return 0, err
+	}
+	return t.Signed.Version, nil
+}
+
+// CheckListing is CheckTargets without the signatures: what people look at before
+// they sign.
+func CheckListing(targets, trustJSON []byte) error {
+	t, err := metadata.Targets().FromBytes(targets)
+	if err != nil {
+		return err
+	}
+	return checkListing(t, trustJSON)
+}
+
+func checkListing(t *metadata.Metadata[metadata.TargetsType], trustJSON []byte) error {
 	file := t.Signed.Targets[trust.TrustPath]
 	if file == nil || len(t.Signed.Targets) != 1 {
-		return 0, errors.New("targets.json must list trust.json and nothing else")
+		return errors.New("targets.json must list trust.json and nothing else")
 	}
 	if len(file.Hashes["sha256"]) == 0 {
-		return 0, errors.New("targets.json must list trust.json with its SHA-256")
+		return errors.New("targets.json must list trust.json with its SHA-256")
 	}
 	if err := file.VerifyLengthHashes(trustJSON); err != nil {
-		return 0, err
+		return err
 	}
 	d := t.Signed.Delegations
 	if d == nil || d.SuccinctRoles == nil || len(d.Roles) != 0 || d.SuccinctRoles.BitLength != BinBits || d.SuccinctRoles.NamePrefix != BinPrefix {
-		return 0, errors.New("targets.json must delegate to the succinct bins and to nothing else")
+		return errors.New("targets.json must delegate to the succinct bins and to nothing else")
 	}
-	return t.Signed.Version, nil
+	return nil
 }
 
 // CheckOnline verifies the timestamp, the snapshot and every bin under root and

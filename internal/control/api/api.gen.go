@@ -1601,6 +1601,21 @@ type TokenList struct {
 	Tokens []Token `json:"tokens"`
 }
 
+// TrustDocuments defines model for TrustDocuments.
+type TrustDocuments struct {
+	// Deny deny.json.
+	Deny []byte `json:"deny"`
+
+	// Root The newest root.json.
+	Root []byte `json:"root"`
+
+	// Targets targets.json.
+	Targets []byte `json:"targets"`
+
+	// Trust trust.json.
+	Trust []byte `json:"trust"`
+}
+
 // UnsealProgress defines model for UnsealProgress.
 type UnsealProgress struct {
 	// Given Of shares, how many were given so far.
@@ -2649,6 +2664,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /tokens/{token} (the `RevokeToken` operationId).
 	RevokeToken(ctx context.Context, token string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetTrust The signed documents that say whom devices trust
+	//
+	// Roles: all. Byte by byte, as they are published. Whoever relies on them
+	// verifies `targets` by a root that they pinned; `deny` is the online
+	// director's word.
+	//
+	// Corresponds with GET /trust (the `GetTrust` operationId).
+	GetTrust(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SealVault Seal the vault at once
 	//
@@ -4137,6 +4161,25 @@ func (c *Client) CreateToken(ctx context.Context, body CreateTokenJSONRequestBod
 // Corresponds with DELETE /tokens/{token} (the `RevokeToken` operationId).
 func (c *Client) RevokeToken(ctx context.Context, token string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeTokenRequest(c.Server, token)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetTrust The signed documents that say whom devices trust
+//
+// Roles: all. Byte by byte, as they are published. Whoever relies on them
+// verifies `targets` by a root that they pinned; `deny` is the online
+// director's word.
+//
+// Corresponds with GET /trust (the `GetTrust` operationId).
+func (c *Client) GetTrust(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTrustRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -6377,6 +6420,33 @@ func NewRevokeTokenRequest(server string, token string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewGetTrustRequest constructs an http.Request for the GetTrust method
+func NewGetTrustRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/trust")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewSealVaultRequest constructs an http.Request for the SealVault method
 func NewSealVaultRequest(server string) (*http.Request, error) {
 	var err error
@@ -6655,6 +6725,9 @@ type ServerInterface interface {
 	// RevokeToken End an access token at once
 	// (DELETE /tokens/{token})
 	RevokeToken(w http.ResponseWriter, r *http.Request, token string)
+	// GetTrust The signed documents that say whom devices trust
+	// (GET /trust)
+	GetTrust(w http.ResponseWriter, r *http.Request)
 	// SealVault Seal the vault at once
 	// (POST /vault/seal)
 	SealVault(w http.ResponseWriter, r *http.Request)
@@ -8001,6 +8074,20 @@ func (siw *ServerInterfaceWrapper) RevokeToken(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// GetTrust operation middleware
+func (siw *ServerInterfaceWrapper) GetTrust(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetTrust(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SealVault operation middleware
 func (siw *ServerInterfaceWrapper) SealVault(w http.ResponseWriter, r *http.Request) {
 
@@ -8185,6 +8272,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/denials", wrapper.ListDenials)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/denials", wrapper.AddDenial)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/denials/{denial}/lift", wrapper.LiftDenial)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/trust", wrapper.GetTrust)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/root", wrapper.GetRoot)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/root", wrapper.AcceptRoot)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/anchors", wrapper.GetAnchors)

@@ -138,6 +138,11 @@ func (c *Client) Root(ctx context.Context) ([]byte, error) {
 	return body(ctx, func(ctx context.Context) (*http.Response, error) { return c.api.GetRoot(ctx) })
 }
 
+// Trust returns the signed documents that say whom devices trust, unverified.
+func (c *Client) Trust(ctx context.Context) (api.TrustDocuments, error) {
+	return decoded[api.TrustDocuments](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.GetTrust(ctx) })
+}
+
 // AcceptRoot brings the outcome of an offline ceremony.
 func (c *Client) AcceptRoot(ctx context.Context, outcome api.Ceremony) (api.Root, error) {
 	return decoded[api.Root](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.AcceptRoot(ctx, outcome) })

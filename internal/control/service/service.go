@@ -100,6 +100,8 @@ type Releases interface {
 type Roots interface {
 	// Root returns the bytes of the newest root.json.
 	Root(ctx context.Context) ([]byte, error)
+	// Documents returns the signed documents that say whom devices trust.
+	Documents(ctx context.Context) (Documents, error)
 	// AcceptRoot publishes the outcome of an offline ceremony: the next
 	// root.json, targets.json with its trust.json, or all three. KindMetadata
 	// if they do not verify or do not follow on from the present ones.

@@ -219,6 +219,11 @@ type Which struct {
 	Platform sealift.Platform
 }
 
+// Documents are signed documents, byte by byte.
+type Documents struct {
+	Root, Targets, Trust, Deny []byte
+}
+
 // Ceremony is what people bring from an offline ceremony: a root, or Targets and
 // Trust, or all three.
 type Ceremony struct {
