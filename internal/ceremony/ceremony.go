@@ -49,16 +49,23 @@ func (q Quorum) check() error {
 }
 
 // Found makes the keys folder dir, which must not exist: the root and targets
-// keys, each under its own passphrase, and the first root.json, targets.json
-// and trust.json over anchors.
-func Found(dir string, q Quorum, anchors Anchors, passphrases Passphrases, now time.Time) (*Folder, Outcome, error) {
+// keys, each under its own passphrase or in a token, and the first root.json,
+// targets.json and trust.json over anchors. tokens may be nil where no place is
+// in one.
+func Found(dir string, q Quorum, tokens Tokens, places Places, anchors Anchors, passphrases Passphrases, now time.Time) (*Folder, Outcome, error) {
 	if err := q.check(); err != nil {
 		return nil, Outcome{}, err
+	}
+	for role, uris := range places {
+		if len(uris) > q.Keys {
+			return nil, Outcome{}, sealift.Errorf(sealift.KindInvalid, "founding", "%d places for %d %s keys", len(uris), q.Keys, role).
+				WithHint("make more keys with --root-keys")
+		}
 	}
 	if err := makeDir(dir); err != nil {
 		return nil, Outcome{}, err
 	}
-	f := &Folder{Dir: dir, Inventory: Inventory{Vault: anchors.Vault, Threshold: q.Threshold}}
+	f := &Folder{Dir: dir, Inventory: Inventory{Vault: anchors.Vault, Threshold: q.Threshold}, Tokens: tokens, Places: places}
 	keys := map[Role][]crypto.Signer{}
 	for _, role := range []Role{RoleRoot, RoleTargets} {
 		for range q.Keys {
@@ -155,7 +162,7 @@ func (f *Folder) RotateRoot(current []byte, anchors Anchors, replace []string, r
 	if err != nil {
 		return nil, err
 	}
-	next := &Folder{Dir: f.Dir, Inventory: f.Inventory}
+	next := &Folder{Dir: f.Dir, Inventory: f.Inventory, Tokens: f.Tokens, Places: f.Places}
 	next.Inventory.Keys = slices.Clone(f.Inventory.Keys)
 	r := &Rotation{Version: root.Signed.Version + 1, folder: next}
 	signers := slices.Clone(old)
@@ -257,7 +264,7 @@ func (f *Folder) commit(root []byte) error {
 }
 
 // RotationKeys names the keys whose passphrases RotateRoot may ask for: those in
-// use, and those that it would make.
+// use, and those that it would make, unless they are in tokens.
 func (f *Folder) RotationKeys(replace []string, renew bool) ([]string, error) {
 	retire, err := f.toReplace(replace, renew)
 	if err != nil {
@@ -266,12 +273,16 @@ func (f *Folder) RotationKeys(replace []string, renew bool) ([]string, error) {
 	next := &Folder{Dir: f.Dir, Inventory: Inventory{Keys: slices.Clone(f.Inventory.Keys)}}
 	var names []string
 	for _, key := range next.Inventory.live(RoleRoot) {
-		names = append(names, key.Name)
+		if key.Token == "" {
+			names = append(names, key.Name)
+		}
 	}
-	for range retire {
+	for i := range retire {
 		name := next.nextName(RoleRoot)
 		next.Inventory.Keys = append(next.Inventory.Keys, KeyEntry{Name: name, Role: RoleRoot})
-		names = append(names, name)
+		if !f.Places.inToken(RoleRoot, i) {
+			names = append(names, name)
+		}
 	}
 	return names, nil
 }
@@ -304,7 +315,7 @@ func (f *Folder) openQuorum(role Role, passphrases Passphrases) ([]crypto.Signer
 	}
 	if len(keys) < f.Inventory.Threshold {
 		return nil, sealift.Errorf(sealift.KindNotFound, "opening the "+string(role)+" keys", "%d of the %d that must sign are here: %w", len(keys), f.Inventory.Threshold, absent).
-			WithReason("quorum").WithHint("bring %d more key files with their passphrases", f.Inventory.Threshold-len(keys))
+			WithReason("quorum").WithHint("bring %d more keys: files with their passphrases, or tokens", f.Inventory.Threshold-len(keys))
 	}
 	return keys, nil
 }
@@ -334,10 +345,11 @@ func (f *Folder) gather(role Role, most int, passphrases Passphrases) (keys []cr
 // nobody gave one for a key, as opposed to a wrong one.
 const ReasonNoPassphrase = "no-passphrase"
 
-// isAbsent reports whether a key's file is not there or nobody gave its
+// isAbsent reports whether a key's file or token is not there or nobody gave its
 // passphrase.
 func isAbsent(err error) bool {
-	return sealift.KindOf(err) == sealift.KindNotFound || sealift.ReasonOf(err) == ReasonNoPassphrase
+	kind := sealift.KindOf(err)
+	return kind == sealift.KindNotFound || kind == sealift.KindNetwork || sealift.ReasonOf(err) == ReasonNoPassphrase
 }
 
 func (f *Folder) retire(name string) {

@@ -213,7 +213,7 @@ func TestFound(t *testing.T) {
 	a, err := anchors()
 	check(t, err)
 	dir := filepath.Join(t.TempDir(), "keys")
-	_, _, err = ceremony.Found(dir, ceremony.Quorum{Keys: 1, Threshold: 1}, a, words, foundedAt)
+	_, _, err = ceremony.Found(dir, ceremony.Quorum{Keys: 1, Threshold: 1}, nil, nil, a, words, foundedAt)
 	check(t, err)
 	f := open(t, dir)
 	var names []string
@@ -280,18 +280,18 @@ func TestFoundRefuses(t *testing.T) {
 	check(t, err)
 	for _, q := range []ceremony.Quorum{{}, {Keys: 1}, {Keys: 1, Threshold: 2}, {Keys: 21, Threshold: 1}, {Keys: -1, Threshold: -1}, {Keys: 3, Threshold: -1}} {
 		dir := filepath.Join(t.TempDir(), "keys")
-		_, _, err := ceremony.Found(dir, q, a, words, foundedAt)
+		_, _, err := ceremony.Found(dir, q, nil, nil, a, words, foundedAt)
 		wantRefusal(t, fmt.Sprint(q), err, sealift.KindInvalid, "")
 		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) || sealift.HintOf(err) != "" {
 			t.Errorf("%v left %s", q, dir)
 		}
 	}
-	_, _, err = ceremony.Found(t.TempDir(), ceremony.Quorum{Keys: 1, Threshold: 1}, a, words, foundedAt)
+	_, _, err = ceremony.Found(t.TempDir(), ceremony.Quorum{Keys: 1, Threshold: 1}, nil, nil, a, words, foundedAt)
 	wantRefusal(t, "a folder that is there", err, sealift.KindConflict, "")
-	_, _, err = ceremony.Found(filepath.Join(t.TempDir(), "no", "keys"), ceremony.Quorum{Keys: 1, Threshold: 1}, a, words, foundedAt)
+	_, _, err = ceremony.Found(filepath.Join(t.TempDir(), "no", "keys"), ceremony.Quorum{Keys: 1, Threshold: 1}, nil, nil, a, words, foundedAt)
 	wantRefusal(t, "a folder in none", err, sealift.KindNotFound, "")
 	lost := errors.New("lost for words")
-	_, _, err = ceremony.Found(filepath.Join(t.TempDir(), "keys"), ceremony.Quorum{Keys: 1, Threshold: 1}, a,
+	_, _, err = ceremony.Found(filepath.Join(t.TempDir(), "keys"), ceremony.Quorum{Keys: 1, Threshold: 1}, nil, nil, a,
 		func(string, bool) ([]byte, error) { return nil, lost }, foundedAt)
 	if !errors.Is(err, lost) {
 		t.Errorf("got %v", err)

@@ -26,9 +26,11 @@ const (
 
 // KeyEntry is one key of the inventory.
 type KeyEntry struct {
-	Name   string `json:"name"` // "root-1"; its file is Name + ".key"
+	Name   string `json:"name"` // "root-1"; its file is Name + ".key", unless it is in a token
 	Role   Role   `json:"role"`
 	Public []byte `json:"public"` // DER SubjectPublicKeyInfo
+	// Token names the private half where it is in a PKCS#11 token (RFC 7512).
+	Token string `json:"token,omitempty"`
 	// Retired keys stay in the folder, and nothing trusts them any more.
 	Retired bool `json:"retired,omitempty"`
 }
@@ -76,6 +78,8 @@ type Passphrases func(name string, fresh bool) ([]byte, error)
 type Folder struct {
 	Dir       string
 	Inventory Inventory
+	Tokens    Tokens // nil: no key in a token can be used
+	Places    Places // of keys that are made from now on
 }
 
 const (
@@ -135,11 +139,15 @@ func (f *Folder) Root() ([]byte, error) {
 	return data, nil
 }
 
-// create makes a key, writes its file and enters it into the inventory in
-// memory; save writes that.
+// create makes a key in its place, a file or a token, and enters it into the
+// inventory in memory; save writes that.
 func (f *Folder) create(role Role, passphrases Passphrases) (crypto.Signer, error) {
 	name := f.nextName(role)
 	op := "making key " + name
+	var place string
+	if place, f.Places = f.Places.take(role); place != "" {
+		return f.createInToken(role, name, place)
+	}
 	passphrase, err := passphrases(name, true)
 	if err != nil {
 		return nil, err
@@ -166,19 +174,33 @@ func (f *Folder) create(role Role, passphrases Passphrases) (crypto.Signer, erro
 
 // open opens the key of an entry and demands that it is the one entered.
 func (f *Folder) open(entry KeyEntry, passphrases Passphrases) (crypto.Signer, error) {
-	passphrase, err := passphrases(entry.Name, false)
-	if err != nil {
-		return nil, err
-	}
-	key, err := openKey(f.path(entry.Name), entry.Name, passphrase)
+	key, where, err := f.reach(entry, passphrases)
 	if err != nil {
 		return nil, err
 	}
 	spki, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil || !slices.Equal(spki, entry.Public) {
-		return nil, sealift.Errorf(sealift.KindIntegrity, "opening key "+entry.Name, "%s holds another key than the inventory says", f.path(entry.Name))
+		return nil, sealift.Errorf(sealift.KindIntegrity, "opening key "+entry.Name, "%s holds another key than the inventory says", where)
 	}
 	return key, nil
+}
+
+// reach returns the key that is where an entry says, and where that is.
+func (f *Folder) reach(entry KeyEntry, passphrases Passphrases) (key crypto.Signer, where string, err error) {
+	if entry.Token != "" {
+		tokens, err := f.tokens(entry.Name)
+		if err != nil {
+			return nil, "", err
+		}
+		key, err = tokens.Signer(entry.Token)
+		return key, entry.Token, err
+	}
+	passphrase, err := passphrases(entry.Name, false)
+	if err != nil {
+		return nil, "", err
+	}
+	key, err = openKey(f.path(entry.Name), entry.Name, passphrase)
+	return key, f.path(entry.Name), err
 }
 
 func (f *Folder) path(name string) string { return filepath.Join(f.Dir, name+".key") }

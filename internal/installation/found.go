@@ -24,6 +24,8 @@ type Founding struct {
 	Passphrases ceremony.Passphrases // also asked for VaultKey, unless Shares are wanted
 	Shares      Sharing              // seal the vault under shares in place of a passphrase
 	Recovery    Sharing              // keep the recovery path as shares in place of a recovery key
+	Tokens      ceremony.Tokens      // reaches people's keys in tokens; may be nil
+	Places      ceremony.Places      // which of people's keys are made in tokens
 	Options     Options
 }
 
@@ -184,7 +186,7 @@ func (f Founding) found(ctx context.Context, with newSeal, data, keys string) (o
 	if err != nil {
 		return out, err
 	}
-	_, outcome, err := ceremony.Found(keys, f.Quorum, anchors, f.Passphrases, i.now())
+	_, outcome, err := ceremony.Found(keys, f.Quorum, f.Tokens, f.Places, anchors, f.Passphrases, i.now())
 	if err != nil {
 		return out, err
 	}
