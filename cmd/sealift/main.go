@@ -27,7 +27,7 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	os.Exit(cli.Main(ctx, os.Args[1:], cli.IO{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
-		Env: os.LookupEnv, Now: time.Now, Build: build(),
+		Env: os.LookupEnv, Environ: os.Environ(), Now: time.Now, Build: build(),
 	}))
 }
 

@@ -158,6 +158,10 @@ func (f *Folder) RotateRoot(current []byte, anchors Anchors, replace []string, r
 	if err != nil {
 		return nil, err
 	}
+	if n := len(f.Places[RoleRoot]); n > len(retire) {
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%d places for %d new root keys", n, len(retire)).
+			WithHint("name the keys to replace, or none for all of them")
+	}
 	old, err := f.openQuorum(RoleRoot, passphrases)
 	if err != nil {
 		return nil, err

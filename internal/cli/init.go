@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -18,6 +19,7 @@ type initCmd struct {
 	RootKeys    int               `default:"1" placeholder:"N" help:"How many root keys, and as many targets keys, to make: one for each person."`
 	Threshold   int               `placeholder:"M" help:"How many of them must sign. Without it: more than half."`
 	Sharing     sharingOptions    `embed:""`
+	InTokens    initKeys          `embed:""`
 	Passphrases PassphraseOptions `embed:""`
 }
 
@@ -35,7 +37,7 @@ type initResult struct {
 	Threshold int             `json:"threshold"`
 }
 
-func runInit(ctx context.Context, std *IO, opts initCmd) error {
+func runInit(ctx context.Context, std *IO, opts initCmd) (err error) {
 	if opts.Threshold == 0 {
 		opts.Threshold = opts.RootKeys/2 + 1
 	}
@@ -43,6 +45,14 @@ func runInit(ctx context.Context, std *IO, opts initCmd) error {
 	if err != nil {
 		return err
 	}
+	if err := opts.InTokens.check(opts.RootKeys); err != nil {
+		return err
+	}
+	tokens, err := opts.InTokens.tokens(std)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tokens.Close()) }()
 	phrases := newPhrases(ctx, std, opts.Passphrases, opts.RootKeys == 1)
 	defer phrases.clear()
 	var names []string
@@ -50,7 +60,12 @@ func runInit(ctx context.Context, std *IO, opts initCmd) error {
 		names = append(names, installation.VaultKey)
 	}
 	for n := 1; n <= opts.RootKeys; n++ {
-		names = append(names, fmt.Sprintf("root-%d", n), fmt.Sprintf("targets-%d", n))
+		if n > len(opts.InTokens.People.RootKey) {
+			names = append(names, fmt.Sprintf("root-%d", n))
+		}
+		if n > len(opts.InTokens.TargetsKey) {
+			names = append(names, fmt.Sprintf("targets-%d", n))
+		}
 	}
 	if err := opts.Passphrases.Check(names...); err != nil {
 		return err
@@ -61,7 +76,10 @@ func runInit(ctx context.Context, std *IO, opts initCmd) error {
 		Passphrases: phrases.get,
 		Shares:      shares,
 		Recovery:    recovery,
-		Options:     installation.Options{Now: std.Now},
+		Tokens:      peoplesTokens{ctx, tokens},
+		Places:      opts.InTokens.places(),
+		InTokens:    opts.InTokens.inTokens(),
+		Options:     installation.Options{Now: std.Now, Tokens: tokens},
 	})
 	if err != nil {
 		return err

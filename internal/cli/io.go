@@ -13,13 +13,16 @@ import (
 
 // IO is the world of a command: all it reads, writes and asks of its process.
 type IO struct {
-	In    io.Reader
-	Out   io.Writer // the result
-	Err   io.Writer // everything else
-	Env   term.LookupEnv
-	Now   func() time.Time
-	Build Build
-	JSON  bool // --json was given; set by Main
+	In  io.Reader
+	Out io.Writer // the result
+	Err io.Writer // everything else
+	Env term.LookupEnv
+	// Environ is what Env looks in, as "NAME=value": for programs that a command
+	// starts.
+	Environ []string
+	Now     func() time.Time
+	Build   Build
+	JSON    bool // --json was given; set by Main
 }
 
 // Build says what this program was built from. Whatever is not known is empty.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -20,6 +21,8 @@ type rootRotateCmd struct {
 	Keys        string            `required:"" placeholder:"DIR" help:"Folder with people's keys."`
 	Replace     []string          `xor:"what" placeholder:"KEY" help:"Replace this root key only, such as root-1. May be repeated. Without it: all of them."`
 	Renew       bool              `xor:"what" help:"Replace no key: only set a new expiry."`
+	New         peoplesKeys       `embed:""`
+	Reach       PKCS11Options     `embed:""`
 	Passphrases PassphraseOptions `embed:""`
 	API         APIOptions        `embed:""`
 }
@@ -48,11 +51,22 @@ func resumeRotation(ctx context.Context, c *apiclient.Client, folder *ceremony.F
 	return folder.Resume(waiting)
 }
 
-func runRootRotate(ctx context.Context, std *IO, opts rootRotateCmd) error {
+func runRootRotate(ctx context.Context, std *IO, opts rootRotateCmd) (err error) {
 	folder, err := ceremony.OpenFolder(opts.Keys)
 	if err != nil {
 		return err
 	}
+	tokens, err := opts.Reach.Tokens(std, opts.New.RootKey...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tokens.Close()) }()
+	for _, uri := range opts.New.RootKey {
+		if err := checkNewKey(uri); err != nil {
+			return err
+		}
+	}
+	folder.Tokens, folder.Places = peoplesTokens{ctx, tokens}, ceremony.Places{ceremony.RoleRoot: opts.New.RootKey}
 	names, err := folder.RotationKeys(opts.Replace, opts.Renew)
 	if err != nil {
 		return err

@@ -43,6 +43,8 @@ import (
 //	                             unasked, N requests
 //	witness NAME LOGKEYS FILE    start a witness of the log whose keys are in LOGKEYS,
 //	                             and add a line for it to FILE
+//	softtoken NAME               make a SoftHSM2 token in the folder NAME.token; $REACH
+//	                             says how to reach it, NAME.token/pin holds its PIN
 //	world, attack                see world_test.go
 func TestScripts(t *testing.T) {
 	fixtures := newFixtures(t)
@@ -72,6 +74,7 @@ func TestScripts(t *testing.T) {
 			"selfsigned": cmdSelfSigned,
 			"settoken":   cmdSetToken,
 			"witness":    cmdWitness,
+			"softtoken":  fixtures.cmdSoftToken,
 			"world":      cmdWorld,
 		},
 		RequireExplicitExec: true,

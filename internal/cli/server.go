@@ -26,6 +26,7 @@ type serverCmd struct {
 	Timestamp   time.Duration     `name:"timestamp-life" default:"72h" placeholder:"DURATION" help:"How long devices take the newest metadata for current, 24h to 168h: what a stopped server may cost, and what an attacker who withholds updates may gain."`
 	Witnesses   string            `placeholder:"FILE" help:"Who is asked to cosign the log: a line each with a witness's verifier key and the URL before its /add-checkpoint (C2SP tlog-witness)."`
 	Sealed      bool              `help:"Start with the vault sealed, whatever opens it: it serves devices what is published, and is opened with sealift vault unseal."`
+	Reach       PKCS11Options     `embed:""`
 	Passphrases PassphraseOptions `embed:""`
 }
 
@@ -52,7 +53,12 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 		return err
 	}
 	log := newLog(std)
-	i, err := installation.Open(ctx, opts.Data, installation.Options{Now: std.Now, Log: log, TimestampLife: opts.Timestamp, Witnesses: peers})
+	tokens, err := opts.Reach.ready(ctx, std)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tokens.Close()) }()
+	i, err := installation.Open(ctx, opts.Data, installation.Options{Now: std.Now, Log: log, TimestampLife: opts.Timestamp, Witnesses: peers, Tokens: tokens})
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ import (
 
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/installation"
+	"github.com/sealift/sealift/internal/pkcs11/pkcs11test"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/sealifttest"
 )
@@ -43,11 +44,15 @@ type fixtures struct {
 	bin     string // folder of the program
 	founded func() (string, error)
 	shop    func() (string, error)
+	module  string // SoftHSM2's library
 }
 
 func newFixtures(t *testing.T) *fixtures {
 	t.Helper()
-	f := &fixtures{bin: buildProgram(t)}
+	f := &fixtures{bin: buildProgram(t), module: pkcs11test.Module(t)}
+	if err := os.Symlink(pkcs11test.Helper(t), filepath.Join(f.bin, "sealift-pkcs11")); err != nil {
+		t.Fatal(err)
+	}
 	dir, ctx := t.TempDir(), t.Context()
 	f.founded = sync.OnceValues(func() (string, error) {
 		founded := filepath.Join(dir, "founded")

@@ -70,7 +70,7 @@ func newWorld() (*world, error) {
 	}
 	w.vault = vault.New(w.store)
 	s := w.releases()
-	if w.anchors, err = s.Found(ctx, vaultID, vault.Secrets{Unseal: vault.Passphrase(passphrase)}); err != nil {
+	if w.anchors, err = s.Found(ctx, vaultID, vault.Secrets{Unseal: vault.Passphrase(passphrase)}, nil); err != nil {
 		return nil, err
 	}
 	people := sealifttest.NewKey()

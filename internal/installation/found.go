@@ -14,6 +14,7 @@ import (
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/ceremony"
 	"github.com/sealift/sealift/internal/config"
+	"github.com/sealift/sealift/internal/release"
 	"github.com/sealift/sealift/internal/vault"
 )
 
@@ -21,11 +22,12 @@ import (
 type Founding struct {
 	Data, Keys  string // folders that do not exist yet
 	Quorum      ceremony.Quorum
-	Passphrases ceremony.Passphrases // also asked for VaultKey, unless Shares are wanted
-	Shares      Sharing              // seal the vault under shares in place of a passphrase
-	Recovery    Sharing              // keep the recovery path as shares in place of a recovery key
-	Tokens      ceremony.Tokens      // reaches people's keys in tokens; may be nil
-	Places      ceremony.Places      // which of people's keys are made in tokens
+	Passphrases ceremony.Passphrases              // also asked for VaultKey, unless Shares are wanted
+	Shares      Sharing                           // seal the vault under shares in place of a passphrase
+	Recovery    Sharing                           // keep the recovery path as shares in place of a recovery key
+	Tokens      ceremony.Tokens                   // reaches people's keys in tokens; may be nil
+	Places      ceremony.Places                   // which of people's keys are made in tokens
+	InTokens    map[vault.Purpose]release.InToken // the vault's keys that are made in tokens; Options.Tokens reaches them
 	Options     Options
 }
 
@@ -182,7 +184,7 @@ func (f Founding) found(ctx context.Context, with newSeal, data, keys string) (o
 	}
 	defer func() { err = errors.Join(err, i.Close()) }()
 	out.Vault = with.vault
-	anchors, err := i.Releases.Found(ctx, out.Vault, with.secrets)
+	anchors, err := i.Releases.Found(ctx, out.Vault, with.secrets, f.InTokens)
 	if err != nil {
 		return out, err
 	}

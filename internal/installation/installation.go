@@ -57,6 +57,8 @@ type Options struct {
 	TimestampLife time.Duration
 	// Witnesses are asked to cosign the log while the installation serves.
 	Witnesses []witness.Peer
+	// Tokens reaches keys in PKCS#11 tokens; nil for none.
+	Tokens vault.Tokens
 }
 
 // Open opens a data folder that Found made, and keeps every other process out
@@ -98,7 +100,7 @@ func open(ctx context.Context, data *config.Data, o Options) (*Installation, err
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	v := vault.New(db)
+	v := vault.New(db, vault.WithTokens(o.Tokens))
 	releases := release.New(release.Config{Store: db, Vault: v, Published: published, Now: o.Now, TimestampLife: o.TimestampLife})
 	return &Installation{
 		Vault: v, data: data, store: db, published: published, now: o.Now, log: o.Log,

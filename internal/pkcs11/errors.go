@@ -56,7 +56,7 @@ func errorOf(op string, r Reply) error {
 		o = outcome{sealift.KindNetwork, ReasonDevice, "the token answered with an error", "try again; look at the token and at its module's own log if it is the same then"}
 	}
 	e := sealift.Errorf(o.kind, op, "%s", o.text)
-	if r.Detail != "" {
+	if r.Detail != "" && r.Detail != o.text {
 		e = sealift.Errorf(o.kind, op, "%s: %.500s", o.text, r.Detail)
 	}
 	e = e.WithReason(o.reason)

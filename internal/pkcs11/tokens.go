@@ -212,6 +212,22 @@ func (to *reach) login(ctx context.Context, op string) error {
 	return errorOf(op, reply)
 }
 
+// Login logs in to every token, so that a wrong PIN, or none, is known before a
+// key is needed. Where tokens are not there, which may come later, the others are
+// logged in to and the error is KindNetwork; any other error ends it at once.
+func (t *Tokens) Login(ctx context.Context) error {
+	var absent []error
+	for _, to := range t.all() {
+		switch err := to.login(ctx, "logging in to "+to.uri.OfToken().String()); {
+		case sealift.KindOf(err) == sealift.KindNetwork:
+			absent = append(absent, err)
+		case err != nil:
+			return err
+		}
+	}
+	return errors.Join(absent...)
+}
+
 // List returns the tokens that each module finds, whether or not they are among
 // Options.Tokens.
 func (t *Tokens) List(ctx context.Context) ([]TokenInfo, error) {

@@ -30,9 +30,14 @@ func epochKeyID(app sealift.AppID, channel sealift.Channel) string {
 	return fmt.Sprintf("%s%s/%s", epochPrefix, app, channel)
 }
 
-// create makes the first version of an online key, in use from now on.
-func (s *Service) create(ctx context.Context, tx *vault.Tx, actor audit.Actor, purpose vault.Purpose) (vault.KeyInfo, error) {
-	info, err := s.vault.Create(ctx, tx, vault.CreateRequest{ID: keyOf(purpose).ID, Purpose: purpose, Owner: owner}, actor, s.now())
+// create makes the first version of an online key, in use from now on. material
+// may be nil, as in vault.CreateRequest.
+func (s *Service) create(ctx context.Context, tx *vault.Tx, actor audit.Actor, purpose vault.Purpose, material *vault.Material) (vault.KeyInfo, error) {
+	request := vault.CreateRequest{ID: keyOf(purpose).ID, Purpose: purpose, Owner: owner, Material: material}
+	if material != nil {
+		request.Algorithm = material.Algorithm()
+	}
+	info, err := s.vault.Create(ctx, tx, request, actor, s.now())
 	if err != nil {
 		return info, err
 	}

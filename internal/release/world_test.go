@@ -71,7 +71,7 @@ func newWorld() (*world, error) {
 	}
 	w.vault = vault.New(w.store)
 	s := w.service(func() time.Time { return foundedAt })
-	if w.anchors, err = s.Found(ctx, vaultID, vault.Secrets{Unseal: vault.Passphrase("five random words are enough")}); err != nil {
+	if w.anchors, err = s.Found(ctx, vaultID, vault.Secrets{Unseal: vault.Passphrase("five random words are enough")}, nil); err != nil {
 		return nil, err
 	}
 	one := func(keys ...crypto.PublicKey) tufrepo.Role { return tufrepo.Role{Keys: keys, Threshold: 1} }

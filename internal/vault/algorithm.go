@@ -52,6 +52,7 @@ func ParseAlgorithm(s string) (Algorithm, error) {
 // inside a transaction. It can be used once, and prints as "[key material]".
 type Material struct {
 	provider  string
+	token     string // URI of the private half in a token
 	algorithm Algorithm
 	public    []byte
 	private   func() []byte // behind a function: fmt follows a pointer where the verb is wrong
@@ -85,6 +86,12 @@ func (m *Material) take(a Algorithm) ([]byte, error) {
 	m.private = nil
 	return private, nil
 }
+
+// Algorithm returns what kind of key it is.
+func (m *Material) Algorithm() Algorithm { return m.algorithm }
+
+// Token returns the URI of a key in a token; "" for one in software.
+func (m *Material) Token() string { return m.token }
 
 // String hides the key.
 func (m Material) String() string { return "[key material]" }

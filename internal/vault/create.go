@@ -111,7 +111,7 @@ func (v *Vault) insertMaterial(ctx context.Context, tx *Tx, row store.Key, befor
 	}
 	if m == nil {
 		var err error
-		if m, err = v.generateLike(ctx, before); err != nil {
+		if m, err = v.generateNow(ctx, before); err != nil {
 			return KeyInfo{}, err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"errors"
 	"io"
 	"slices"
 
@@ -69,7 +70,14 @@ func (v *Vault) GenerateInToken(ctx context.Context, uri string, p Purpose, a Al
 		return nil, err
 	}
 	name := []byte(key.URI)
-	return &Material{provider: ProviderPKCS11, algorithm: a, public: key.Public, private: func() []byte { return name }}, nil
+	return &Material{provider: ProviderPKCS11, token: key.URI, algorithm: a, public: key.Public, private: func() []byte { return name }}, nil
+}
+
+// Discard destroys the key of a material in its token, for a caller whose
+// transaction came to nothing: no row may hold it. It does nothing for one in
+// software.
+func (v *Vault) Discard(ctx context.Context, m *Material) error {
+	return v.destroyInToken(ctx, KeyInfo{Provider: m.provider, Token: m.token})
 }
 
 func errNoTokens(doing string) *sealift.Error {
@@ -77,8 +85,9 @@ func errNoTokens(doing string) *sealift.Error {
 		WithHint("say how to reach it: --pkcs11 'pkcs11:token=NAME?module-path=/usr/lib/…&pin-source=file:FILE'")
 }
 
-// generateLike makes the next version of a key where the newest one is.
-func (v *Vault) generateLike(ctx context.Context, newest KeyInfo) (*Material, error) {
+// GenerateNext makes the next version of a key where the newest one is, in
+// software or in its token. Outside of a transaction it may be slow.
+func (v *Vault) GenerateNext(ctx context.Context, newest KeyInfo) (*Material, error) {
 	if newest.Provider != ProviderPKCS11 {
 		return Generate(ctx, newest.Algorithm)
 	}
@@ -89,6 +98,21 @@ func (v *Vault) generateLike(ctx context.Context, newest KeyInfo) (*Material, er
 	// The same label and another id: whoever looks into the token sees versions.
 	uri.ID, uri.Type = random(16), ""
 	return v.GenerateInToken(ctx, uri.String(), newest.Purpose, newest.Algorithm)
+}
+
+// generateNow is GenerateNext inside a transaction, which must not wait for a
+// token that hangs.
+func (v *Vault) generateNow(ctx context.Context, newest KeyInfo) (*Material, error) {
+	if newest.Provider != ProviderPKCS11 {
+		return v.GenerateNext(ctx, newest)
+	}
+	short, cancel := context.WithTimeout(ctx, sealift.TokenTimeout)
+	defer cancel()
+	m, err := v.GenerateNext(short, newest)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = sealift.Errorf(sealift.KindNetwork, "making the next version of key "+newest.Ref.String(), "its token takes longer than %v", sealift.TokenTimeout).WithReason(pkcs11.ReasonTimeout)
+	}
+	return m, err
 }
 
 // destroyInToken destroys the key of a row that is about to be erased. A token
