@@ -53,10 +53,19 @@ func runInit(ctx context.Context, std *IO, opts initCmd) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, tokens.Close()) }()
+	if opts.InTokens.Seal != "" && shares != (installation.Sharing{}) {
+		return usage("the vault opens with shares or by a token").WithHint("use --shares or --seal")
+	}
+	keys := &newTokenKeys{Tokens: tokens}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, keys.undo(ctx))
+		}
+	}()
 	phrases := newPhrases(ctx, std, opts.Passphrases, opts.RootKeys == 1)
 	defer phrases.clear()
 	var names []string
-	if shares == (installation.Sharing{}) {
+	if shares == (installation.Sharing{}) && opts.InTokens.Seal == "" {
 		names = append(names, installation.VaultKey)
 	}
 	for n := 1; n <= opts.RootKeys; n++ {
@@ -70,16 +79,21 @@ func runInit(ctx context.Context, std *IO, opts initCmd) (err error) {
 	if err := opts.Passphrases.Check(names...); err != nil {
 		return err
 	}
+	unseal, err := opts.InTokens.sealer(ctx, keys)
+	if err != nil {
+		return err
+	}
 	founded, err := installation.Found(ctx, installation.Founding{
 		Data: opts.Data, Keys: opts.Keys,
 		Quorum:      ceremony.Quorum{Keys: opts.RootKeys, Threshold: opts.Threshold},
 		Passphrases: phrases.get,
 		Shares:      shares,
 		Recovery:    recovery,
-		Tokens:      peoplesTokens{ctx, tokens},
+		Unseal:      unseal,
+		Tokens:      peoplesTokens{ctx, keys},
 		Places:      opts.InTokens.places(),
 		InTokens:    opts.InTokens.inTokens(),
-		Options:     installation.Options{Now: std.Now, Tokens: tokens},
+		Options:     installation.Options{Now: std.Now, Tokens: keys},
 	})
 	if err != nil {
 		return err
@@ -102,24 +116,30 @@ The owner's token, shown this once:
 %s
 
 Next:
-  sealift server --data %s
-`, result.Vault, result.RootFile, result.Threshold, result.RootKeys, result.Root, result.Token, opens(shares, recovery, founded.Recovery), token.Bytes(), opts.Data)
+  sealift server --data %s%s
+`, result.Vault, result.RootFile, result.Threshold, result.RootKeys, result.Root, result.Token, opens(shares, recovery, opts.InTokens.Seal, founded.Recovery), token.Bytes(), opts.Data, opts.InTokens.reachFlags(tokens))
 		return err
 	})
 }
 
 // opens says what opens the new vault, and where that belongs.
-func opens(shares, recovery installation.Sharing, key string) (text string) {
+func opens(shares, recovery installation.Sharing, seal, key string) (text string) {
+	if seal != "" {
+		text = "unseal       the token: a server that reaches it opens the vault by itself\n"
+	}
 	if shares.Dir != "" {
 		text = fmt.Sprintf("shares       %s  (%s)\n", shares.Dir, dealt(shares))
 	}
 	if recovery.Dir != "" {
 		return text + fmt.Sprintf("recovery     %s  (if what opens it is lost: %s)\n", recovery.Dir, dealt(recovery))
 	}
-	return text + fmt.Sprintf("recovery key %s  (opens the vault if %s lost: print it, lock it away, remove the file)\n", key, lost(shares))
+	return text + fmt.Sprintf("recovery key %s  (opens the vault if %s lost: print it, lock it away, remove the file)\n", key, lost(shares, seal))
 }
 
-func lost(shares installation.Sharing) string {
+func lost(shares installation.Sharing, seal string) string {
+	if seal != "" {
+		return "the token is"
+	}
 	if shares.Dir != "" {
 		return "too many shares are"
 	}

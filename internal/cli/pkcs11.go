@@ -131,10 +131,25 @@ func (p *pins) of(ctx context.Context, token pkcs11.URI) ([]byte, error) {
 	return slices.Clone(secret.Bytes()), nil
 }
 
+// byToken adds to an error of opening the vault by its token what else opens it.
+func byToken(err error) error {
+	if err == nil {
+		return nil
+	}
+	hint := "or open it with the recovery key: --passphrase-file vault=FILE"
+	if own := sealift.HintOf(err); own != "" {
+		hint = own + "; " + hint
+	}
+	return sealift.Errorf(sealift.KindOf(err), "opening the vault by its token", "%w", err).WithHint("%s", hint)
+}
+
 // peoplesTokens is ceremony.Tokens for the time of a command.
 type peoplesTokens struct {
 	ctx    context.Context // package ceremony has no room for one
-	tokens *pkcs11.Tokens
+	tokens interface {
+		Signer(ctx context.Context, uri string) (crypto.Signer, error)
+		Generate(ctx context.Context, uri, algorithm string) (pkcs11.Key, error)
+	}
 }
 
 // Signer implements ceremony.Tokens.

@@ -13,6 +13,7 @@ import (
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/config"
 	"github.com/sealift/sealift/internal/installation"
+	"github.com/sealift/sealift/internal/pkcs11"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/internal/witness"
 )
@@ -68,7 +69,7 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 		return err
 	}
 	defer listener.Close()
-	if err := opts.unseal(ctx, std, i); err != nil {
+	if err := opts.unseal(ctx, std, i, tokens); err != nil {
 		return err
 	}
 	if err := opts.warnOfRule(ctx, std, i); err != nil {
@@ -105,7 +106,7 @@ func newLog(std *IO) *slog.Logger {
 
 // unseal opens the vault with a passphrase, or leaves it to those who hold its
 // shares.
-func (c serverCmd) unseal(ctx context.Context, std *IO, i *installation.Installation) error {
+func (c serverCmd) unseal(ctx context.Context, std *IO, i *installation.Installation, tokens *pkcs11.Tokens) error {
 	status, err := i.Vault.Status(ctx)
 	if err != nil {
 		return err
@@ -121,12 +122,16 @@ func (c serverCmd) unseal(ctx context.Context, std *IO, i *installation.Installa
 		std.Note("the vault is sealed and opens with %s: sealift vault unseal --server URL", status.Unseal.Describe(vault.PathUnseal))
 		return nil
 	}
+	system := audit.Actor{Kind: audit.System, ID: "server"}
+	if status.Unseal.Token != "" && !named {
+		return byToken(i.Vault.Unseal(ctx, vault.Token{Sealer: tokens}, system, std.Now()))
+	}
 	passphrase, err := c.Passphrases.Read(ctx, std, PassphraseUse{Key: installation.VaultKey, Shared: true})
 	if err != nil {
 		return err
 	}
 	defer passphrase.Clear()
-	return i.Vault.Unseal(ctx, vault.SecretOf(passphrase.Bytes()), audit.Actor{Kind: audit.System, ID: "server"}, std.Now())
+	return i.Vault.Unseal(ctx, vault.SecretOf(passphrase.Bytes()), system, std.Now())
 }
 
 // warnOfRule says who rules the vault, as long as that is nobody with a name.

@@ -65,6 +65,7 @@ func dealt(s installation.Sharing) string {
 type openingOptions struct {
 	Data        string            `required:"" placeholder:"DIR" help:"Folder that sealift init made; a server may run on it, and goes on."`
 	ShareFile   []string          `name:"share-file" placeholder:"FILE" help:"File with one share, readable by you only. Repeat it for as many as are needed."`
+	Reach       PKCS11Options     `embed:""`
 	Passphrases PassphraseOptions `embed:""`
 }
 
@@ -86,8 +87,15 @@ func (o openingOptions) open(ctx context.Context, std *IO) (with vault.Opener, d
 		if err != nil {
 			return nil, nil, err
 		}
-		if way.Threshold > 0 {
+		switch {
+		case way.Threshold > 0:
 			return askShares(ctx, std, way)
+		case way.Token != "":
+			tokens, err := o.Reach.Tokens(std)
+			if err != nil {
+				return nil, nil, err
+			}
+			return vault.Token{Sealer: tokens}, func() { _ = tokens.Close() }, nil // what was asked of it is done
 		}
 	}
 	secret, err := o.Passphrases.Read(ctx, std, PassphraseUse{Key: installation.VaultKey, Shared: true})

@@ -38,6 +38,7 @@ type vaultStatus struct {
 	Recoverable bool            `json:"recoverable"`
 	Unseal      api.SealWay     `json:"unseal"`
 	Recovery    api.SealWay     `json:"recovery"`
+	TokenKey    string          `json:"tokenKey,omitempty"` // of a data folder: the URI of the key that opens it
 }
 
 // Run implements the command.
@@ -53,7 +54,7 @@ func runVaultStatus(ctx context.Context, std *IO, opts vaultStatusCmd) error {
 			if !s.Recoverable {
 				std.Warn("there is no recovery path\nmake one with: sealift vault rekey --data %s --recovery-out FILE", opts.Data)
 			}
-			return vaultStatus{Vault: s.Vault, Recoverable: s.Recoverable, Unseal: wayOf(s.Unseal), Recovery: wayOf(s.Recovery)}.print(std)
+			return vaultStatus{Vault: s.Vault, Recoverable: s.Recoverable, Unseal: wayOf(s.Unseal), Recovery: wayOf(s.Recovery), TokenKey: s.Unseal.Token}.print(std)
 		})
 	}
 	client, err := opts.API.unsigned(std)
@@ -94,6 +95,9 @@ func (s vaultStatus) print(std *IO) error {
 		recovery += "; prove it with: sealift vault drill"
 	}
 	rows = append(rows, []string{"unseal", describeWay(s.Unseal, vault.PathUnseal)}, []string{"recovery", recovery})
+	if s.TokenKey != "" {
+		rows = append(rows, []string{"token key", s.TokenKey})
+	}
 	return std.Print(s, Table([]string{"FIELD", "VALUE"}, rows))
 }
 

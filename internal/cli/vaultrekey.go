@@ -13,6 +13,7 @@ import (
 type vaultRekeyCmd struct {
 	NewPassphrase bool           `aliases:"to-passphrase" help:"Seal it under a new passphrase, whatever it was sealed under: it comes from --passphrase-file new=FILE, or a prompt. Also --to-passphrase."`
 	ToShares      int            `placeholder:"N" help:"Seal it under N new shares, whatever it was sealed under."`
+	ToPKCS11      string         `name:"to-pkcs11" placeholder:"URI" help:"Seal it under a new AES-256 key in a PKCS#11 token, whatever it was sealed under: 'pkcs11:token=NAME;object=LABEL'."`
 	RecoveryOut   string         `placeholder:"FILE" help:"Exchange the recovery key, or make the first one: write the new one there. The file must not exist."`
 	Sharing       rekeySharing   `embed:""`
 	Opening       openingOptions `embed:""`
@@ -61,7 +62,7 @@ func runVaultRekey(ctx context.Context, std *IO, opts vaultRekeyCmd) (err error)
 		return err
 	}
 	return std.Print(map[string]any{
-		"newPassphrase": opts.NewPassphrase, "recoveryKey": opts.RecoveryOut, "shares": plan.shares.Dir, "recoveryShares": plan.recovery.Dir,
+		"newPassphrase": opts.NewPassphrase, "token": opts.ToPKCS11, "recoveryKey": opts.RecoveryOut, "shares": plan.shares.Dir, "recoveryShares": plan.recovery.Dir,
 	}, Println("%s", plan.text()))
 }
 
@@ -82,13 +83,15 @@ func (c vaultRekeyCmd) plan() (p rekeyPlan, err error) {
 	switch {
 	case err != nil:
 		return p, err
-	case c.NewPassphrase && toShares:
-		return p, usage("the vault opens with a passphrase or with shares").WithHint("use --new-passphrase or --to-shares N")
+	case c.NewPassphrase && toShares, c.ToPKCS11 != "" && (c.NewPassphrase || toShares):
+		return p, usage("the vault opens with a passphrase, with shares or by a token").WithHint("use one of --new-passphrase, --to-shares N and --to-pkcs11 URI")
 	case c.RecoveryOut != "" && toRecoveryShares:
 		return p, usage("the recovery path is one key or shares").WithHint("use --recovery-out FILE or --recovery-shares N")
+	case c.ToPKCS11 != "":
+		return p, checkNewKey(c.ToPKCS11)
 	case !c.NewPassphrase && !toShares && c.RecoveryOut == "" && !toRecoveryShares:
 		return p, usage("nothing is to be exchanged").
-			WithHint("use --new-passphrase or --to-shares N for what opens the vault, --recovery-out FILE or --recovery-shares N for its recovery")
+			WithHint("use --new-passphrase, --to-shares N or --to-pkcs11 URI for what opens the vault, --recovery-out FILE or --recovery-shares N for its recovery")
 	}
 	return p, nil
 }
@@ -127,6 +130,11 @@ func (p rekeyPlan) make(ctx context.Context, std *IO) (next vault.Secrets, m *ma
 		m.clears = append(m.clears, secret.Clear)
 		next.Unseal = vault.Passphrase(secret.Bytes())
 	}
+	if p.ToPKCS11 != "" {
+		if next.Unseal, err = p.inToken(ctx, std, m); err != nil {
+			return next, m, err
+		}
+	}
 	if p.shares.Dir != "" {
 		if next.Unseal, err = p.deal(ctx, p.shares, m); err != nil {
 			return next, m, err
@@ -144,6 +152,18 @@ func (p rekeyPlan) make(ctx context.Context, std *IO) (next vault.Secrets, m *ma
 		m.clears, next.Recovery = append(m.clears, func() { clear(key) }), key
 	}
 	return next, m, err
+}
+
+// inToken makes a key in a token.
+func (p rekeyPlan) inToken(ctx context.Context, std *IO, m *made) (vault.Sealer, error) {
+	tokens, err := p.Opening.Reach.Tokens(std, p.ToPKCS11)
+	if err != nil {
+		return nil, err
+	}
+	m.clears = append(m.clears, func() { _ = tokens.Close() }) // what was asked of it is done
+	keys := &newTokenKeys{Tokens: tokens}
+	m.undos = append(m.undos, func() { _ = keys.undo(ctx) })
+	return keys.sealer(ctx, p.ToPKCS11)
 }
 
 func (p rekeyPlan) deal(ctx context.Context, s installation.Sharing, m *made) (vault.Sealer, error) {
@@ -169,6 +189,9 @@ func (p rekeyPlan) text() string {
 	text := "exchanged"
 	if p.NewPassphrase {
 		text += "\n  what opened the vault before opens it no more; a running server goes on, and wants the new passphrase at its next start"
+	}
+	if p.ToPKCS11 != "" {
+		text += "\n  what opened the vault before opens it no more; a running server goes on, and at its next start opens it by the token: tell it how to reach that with --pkcs11"
 	}
 	if p.shares.Dir != "" {
 		text += "\n  what opened the vault before opens it no more; a running server goes on, and starts sealed the next time" +

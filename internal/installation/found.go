@@ -23,6 +23,7 @@ type Founding struct {
 	Data, Keys  string // folders that do not exist yet
 	Quorum      ceremony.Quorum
 	Passphrases ceremony.Passphrases              // also asked for VaultKey, unless Shares are wanted
+	Unseal      vault.Sealer                      // seals the vault in place of a passphrase or Shares; nil for these
 	Shares      Sharing                           // seal the vault under shares in place of a passphrase
 	Recovery    Sharing                           // keep the recovery path as shares in place of a recovery key
 	Tokens      ceremony.Tokens                   // reaches people's keys in tokens; may be nil
@@ -152,7 +153,9 @@ func (f Founding) seal(id sealift.VaultID) (s newSeal, undo func(), err error) {
 		undos, clears = append(undos, undo), append(clears, d.Clear)
 		return d, nil
 	}
-	if f.Shares.wanted() {
+	if f.Unseal != nil {
+		s.secrets.Unseal = f.Unseal
+	} else if f.Shares.wanted() {
 		s.secrets.Unseal, err = deal(f.Shares)
 	} else {
 		var passphrase []byte

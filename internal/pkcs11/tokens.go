@@ -118,6 +118,14 @@ func (t *Tokens) reachOf(op, uri string) (*reach, URI, error) {
 		WithHint("name the token in the key's URI: pkcs11:token=NAME;object=…")
 }
 
+// Reached returns how tokens are reached, as Options.Tokens says.
+func (t *Tokens) Reached() (uris []URI) {
+	for _, r := range t.all() {
+		uris = append(uris, r.uri)
+	}
+	return uris
+}
+
 func (t *Tokens) all() []*reach {
 	if t == nil {
 		return nil
