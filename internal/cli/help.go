@@ -71,6 +71,7 @@ func environment() []variable {
 		{envToken, "access token, where --token-file is not given"},
 		{envPassphrase, "passphrase, where --passphrase-file does not name one and one passphrase is enough"},
 		{"NO_COLOR", "set to anything: no colours"},
+		{"XDG_CONFIG_HOME", "the folder in which login keeps sessions, in sealift/sessions; without it: .config in HOME"},
 		{"SSL_CERT_FILE", "certificates of the authorities that servers are checked against"},
 	}
 }
