@@ -39,13 +39,9 @@ missing() { # TASK
 	has make || want "runs the tasks of the Makefile" make
 	has_certificates || want "without them no Go module can be fetched over https" ca-certificates
 	[ "$1" = build ] && return
-<<<<<<< HEAD
 	compiles || want "the helper for PKCS#11 tokens and Go's race detector are linked by a C compiler" gcc libc6-dev
 	has softhsm2-util || want "a PKCS#11 token in software, for the tests of keys in tokens" softhsm2
-=======
-	compiles || want "Go's race detector is linked by a C compiler" gcc libc6-dev
 	has_postgres || want "the store is tested on a PostgreSQL of its own" postgresql
->>>>>>> c40fc04 (Keep a store in PostgreSQL)
 	[ "$1" = test ] && return
 	has npm || want "fetches the real web bundles of make e2e" nodejs npm
 	has tar || want "unpacks them" tar
