@@ -254,8 +254,7 @@ func (x *exportReader) checkpoint(signed []byte) error {
 
 func (x *exportReader) agree(signed tlog.Tree, where string) error {
 	if signed.Hash != x.tree.tree().Hash {
-		return bad(x.covered, "or one up to %d was changed, moved or left out together with the hashes beside it: the checkpoint of %d entries %s was signed for others",
-			signed.N-1, signed.N, where)
+		return another(x.covered, signed.N, where+" ")
 	}
 	x.covered = signed.N
 	x.seen++

@@ -59,6 +59,7 @@ type verifier struct {
 	clock     clock
 	cosigners cosigners
 	signed    []tlog.Tree // what the checkpoints say of larger trees, by size
+	covered   int64       // size of the last checkpoint that the entries agreed with
 }
 
 // readCheckpoints collects what checkpoints say. unread is about the first one
@@ -155,17 +156,24 @@ func (v *verifier) entry(row store.AuditEntry) error {
 	return v.compare()
 }
 
-// compare compares the tree with the checkpoints of its size.
+// compare compares the tree with the checkpoints of its size. Many of them
+// narrow down where a change is that no hash shows.
 func (v *verifier) compare() error {
 	for len(v.signed) > 0 && v.signed[0].N == v.tree.size {
 		if v.signed[0].Hash != v.tree.tree().Hash {
-			return sealift.Errorf(sealift.KindIntegrity, verifyOp, "the first %d entries are not those that a checkpoint was signed for", v.tree.size).
-				WithReason("log").
-				WithHint("entries were changed together with all their hashes: compare with a backup or an exported log")
+			return another(v.covered, v.tree.size, "")
 		}
+		v.covered = v.tree.size
 		v.signed = v.signed[1:]
 	}
 	return nil
+}
+
+// another is about entries that agree with the hashes beside them, and not with
+// a checkpoint; those up to covered agreed with one.
+func another(covered, size int64, where string) error {
+	return bad(covered, "or one up to %d was changed, moved or left out together with the hashes beside it: the checkpoint of %d entries %swas signed for others",
+		size-1, size, where)
 }
 
 // end looks for what should have come after the last leaf.

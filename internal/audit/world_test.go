@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/audit"
@@ -34,6 +35,8 @@ type world struct {
 	store  store.Store
 	signer note.Signer
 	keys   note.Verifiers
+	// rebuilt are the hashes of a log with a changed entry, by position
+	rebuilt map[int64]tlog.Hash
 }
 
 func newWorld(t testing.TB) *world {
