@@ -81,7 +81,7 @@ func (w *World) checkpoint() ([]byte, error) {
 		return nil, err
 	}
 	c := trust.Checkpoint{Origin: trust.LogOrigin(w.Vault), Tree: tlog.Tree{N: w.log.size, Hash: root}}
-	signed, err := note.Sign(&note.Note{Text: c.Text()}, w.LogKey)
+	signed, err := note.Sign(&note.Note{Text: c.Text()}, append([]note.Signer{w.LogKey}, w.Cosigners...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,10 @@ type World struct {
 	ReleaseCA, DeviceCA           CA
 	LogKey                        note.Signer
 
+	// Cosigners sign every checkpoint behind LogKey. They must not ask the World
+	// what time it is, which is at work then.
+	Cosigners []note.Signer
+
 	// Trust and Deny are what the next SignTargets or Direct publishes.
 	Trust trust.Trust
 	Deny  trust.Deny
@@ -96,7 +100,7 @@ func (w *World) Clone() *World {
 	c := &World{
 		Vault: w.Vault, RootKeys: slices.Clone(w.RootKeys), TargetsKeys: slices.Clone(w.TargetsKeys),
 		Director: w.Director, Snapshot: w.Snapshot, Timestamp: w.Timestamp,
-		ReleaseCA: w.ReleaseCA, DeviceCA: w.DeviceCA, LogKey: w.LogKey, Trust: w.Trust, Deny: w.Deny, BendGrant: w.BendGrant,
+		ReleaseCA: w.ReleaseCA, DeviceCA: w.DeviceCA, LogKey: w.LogKey, Cosigners: w.Cosigners, Trust: w.Trust, Deny: w.Deny, BendGrant: w.BendGrant,
 		now: w.now, files: maps.Clone(w.files), roles: maps.Clone(w.roles), honest: maps.Clone(w.honest),
 		root: w.root, targets: w.targets, log: log{w.log.size, slices.Clone(w.log.hashes)},
 		epochs: maps.Clone(w.epochs), counter: maps.Clone(w.counter), history: slices.Clone(w.history),
