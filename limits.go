@@ -201,6 +201,12 @@ const (
 	// MaxSecret bounds a secret other than a key that the vault wraps; an
 	// enrolment secret is 32 bytes, a provider's credential 4 KiB.
 	MaxSecret = 16 << 10
+	// MaxImport bounds the text of a private key that is imported: RSA-4096 as PEM
+	// is 3.2 KiB.
+	MaxImport = 16 << 10
+	// MaxSignedMessage bounds what an Ed25519 key signs for a service, which it
+	// can only sign whole: a manifest of 600 files.
+	MaxSignedMessage = 64 << 10
 	// MaxCertificate bounds the DER certificate that is kept with a key.
 	MaxCertificate = 64 << 10
 

@@ -36,7 +36,11 @@ const (
 	ReadLog        Action = "log.read"        // list, export and prove entries of the log
 	ListTokens     Action = "token.list"      // never their secrets
 	ListKeys       Action = "key.list"        // never their private halves
-	ChangeKeys     Action = "key.change"      // suspend and restore keys
+	ChangeKeys     Action = "key.change"      // rotate and end keys, and change their states
+	CreateKeys     Action = "key.create"      // make keys for services
+	ImportKeys     Action = "key.import"      // bring keys that were made elsewhere
+	ExportKeys     Action = "key.export"      // take the private half of a key that was created so
+	SignWithKeys   Action = "key.sign"        // have a service's key sign
 	ManageTokens   Action = "token.manage"    // make and revoke access tokens
 	SealVault      Action = "vault.seal"      // stop everything
 	ListPersons    Action = "person.list"     // never what they sign in with
@@ -54,6 +58,7 @@ var table = map[Role]grants{
 		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
 		SealVault:   true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
+		CreateKeys: true, ImportKeys: true, ExportKeys: true, SignWithKeys: true,
 	},
 	RoleSecurityOfficer: {
 		ListApps: true, OpenEnrolment: true, ListChannels: true,
@@ -61,15 +66,16 @@ var table = map[Role]grants{
 		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
 		SealVault:   true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
+		CreateKeys: true, ImportKeys: true, ExportKeys: true,
 	},
 	RoleReleaseManager: {
 		ListApps: true, CreateApp: true, ListChannels: true, CreateChannel: true,
 		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDenials: true, ReadRoot: true,
-		UseAccount: true,
+		SignWithKeys: true, UseAccount: true,
 	},
 	RoleDeveloper: {
 		ListApps: true, ListChannels: true, Publish: true, Cosign: true, ListReleases: true, ReadRoot: true,
-		UseAccount: true,
+		SignWithKeys: true, UseAccount: true,
 	},
 	RoleAuditor: {
 		ListApps: true, ListChannels: true, ListReleases: true, ListDenials: true, ReadRoot: true, ReadLog: true, ListTokens: true, ListKeys: true,

@@ -33,6 +33,10 @@ person.manage     yes    yes               no               no         no       
 account.use       yes    yes               yes              yes        yes      yes
 key.list          yes    yes               no               no         yes      no
 key.change        yes    yes               no               no         no       no
+key.create        yes    yes               no               no         no       no
+key.import        yes    yes               no               no         no       no
+key.export        yes    yes               no               no         no       no
+key.sign          yes    no                yes              yes        no       no
 vault.seal        yes    yes               no               no         no       no
 `
 

@@ -67,11 +67,11 @@ func runEnrolToken(ctx context.Context, std *IO, opts enrolTokenCmd) (err error)
 
 // newSecretFile makes a file that only its owner may read.
 func newSecretFile(path string) (*os.File, error) {
-	const op = "making the file for the token"
+	const op = "making a file for a secret"
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return nil, sealift.Errorf(sealift.KindConflict, op, "%s exists already", path).WithHint("choose another --out; no token is overwritten")
+		return nil, sealift.Errorf(sealift.KindConflict, op, "%s exists already", path).WithHint("choose another --out; no secret is overwritten")
 	case err != nil:
 		return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err).WithHint("choose an --out in a folder that you may write to")
 	}

@@ -10,6 +10,11 @@ import (
 
 type keyCmd struct {
 	List       keyListCmd       `cmd:"" help:"List the vault's keys, a line each version."`
+	Create     keyCreateCmd     `cmd:"" help:"Make a key that a service signs with."`
+	Import     keyImportCmd     `cmd:"" help:"Bring a service's key that was made elsewhere."`
+	Public     keyPublicCmd     `cmd:"" help:"Show the public half of a service's key, as PEM."`
+	Sign       keySignCmd       `cmd:"" help:"Have a service's key sign a file."`
+	Export     keyExportCmd     `cmd:"" help:"Take the private half of a key that was created so."`
 	Rotate     keyRotateCmd     `cmd:"" help:"Put the next version of a key in the place of the one in use."`
 	Suspend    keySuspendCmd    `cmd:"" help:"Let a key do nothing until it is restored."`
 	Restore    keyRestoreCmd    `cmd:"" help:"Let a suspended key do its work again."`

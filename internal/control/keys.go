@@ -100,7 +100,7 @@ func keyOut(k service.Key) api.Key {
 	out := api.Key{
 		ID: k.ID, Version: k.Version, Purpose: k.Purpose, Algorithm: k.Algorithm, Provider: k.Provider, Owner: k.Owner, Label: k.Label,
 		State: api.KeyState(k.State), Created: k.Created.UTC(), Changed: k.Changed.UTC(), NotBefore: k.NotBefore.UTC(), NotAfter: k.NotAfter.UTC(),
-		Standby: k.Standby, Vouched: k.Vouched,
+		Standby: k.Standby, Vouched: k.Vouched, App: string(k.App), Imported: k.Imported, Exportable: k.Exportable, Spki: k.SPKI,
 	}
 	if !k.Public.IsZero() {
 		out.Public = k.Public.String()

@@ -11,6 +11,10 @@
 // A version is retired by destroying it: at once if nothing depends on it any
 // more, or at a date, when Keep does it. Keep also rotates what nears the end of
 // its cryptoperiod.
+//
+// People make keys for services of their own, too: CI that signs what it built,
+// say. Such a key signs for whoever has a token for its app, by SignWithKey, and
+// each signature is an entry in the log before it leaves.
 package custody
 
 import (
@@ -82,6 +86,9 @@ func keyOf(k vault.KeyInfo) service.Key {
 	}
 	if len(k.Public) > 0 {
 		out.Public = sealift.DigestOf(k.Public)
+	}
+	if k.Purpose.ForServices() {
+		out.App, out.Imported, out.Exportable, out.SPKI = k.App, k.Imported, k.Exportable, k.Public
 	}
 	return out
 }

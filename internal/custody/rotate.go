@@ -19,9 +19,13 @@ func (c *Cabinet) RotateKey(ctx context.Context, by access.Caller, want service.
 }
 
 func (c *Cabinet) rotate(ctx context.Context, by audit.Actor, want service.KeyRotation) (service.Rotated, error) {
+	material, err := c.nextMaterial(ctx, want.ID)
+	if err != nil {
+		return service.Rotated{}, err
+	}
 	replaced, err := vault.Do(ctx, c.vault, func(tx *vault.Tx) (vault.Replaced, error) {
 		now := c.now().UTC()
-		replaced, err := c.replace(ctx, tx, by, want, now)
+		replaced, err := c.replace(ctx, tx, by, want, material, now)
 		if err != nil && by.Kind != audit.System { // which will try again in an hour, and tells the log of the server
 			err = tx.Refuse(ctx, vault.Refusal{Actor: by, Action: "key.rotate", Key: vault.Ref{ID: want.ID}, Now: now}, err)
 		}
@@ -38,7 +42,23 @@ func (c *Cabinet) rotate(ctx context.Context, by audit.Actor, want service.KeyRo
 	return out, c.online.Flush(ctx)
 }
 
-func (c *Cabinet) replace(ctx context.Context, tx *vault.Tx, by audit.Actor, want service.KeyRotation, now time.Time) (vault.Replaced, error) {
+// nextMaterial finds the primes of the next version of a service's RSA key.
+func (c *Cabinet) nextMaterial(ctx context.Context, id string) (m *vault.Material, err error) {
+	var versions []vault.KeyInfo
+	err = c.store.View(ctx, func(tx store.Tx) (err error) {
+		versions, err = c.vault.List(ctx, tx, vault.Filter{ID: id})
+		return err
+	})
+	if err != nil || id == "" || len(versions) == 0 {
+		return nil, err
+	}
+	if newest := versions[len(versions)-1]; newest.Purpose.ForServices() && newest.Provider == vault.ProviderSoftware {
+		return generateRSA(ctx, newest.Algorithm)
+	}
+	return nil, nil
+}
+
+func (c *Cabinet) replace(ctx context.Context, tx *vault.Tx, by audit.Actor, want service.KeyRotation, material *vault.Material, now time.Time) (vault.Replaced, error) {
 	versions, err := c.vault.List(ctx, tx, vault.Filter{ID: want.ID})
 	if err != nil {
 		return vault.Replaced{}, err
@@ -55,7 +75,7 @@ func (c *Cabinet) replace(ctx context.Context, tx *vault.Tx, by audit.Actor, wan
 		return vault.Replaced{}, sealift.Errorf(sealift.KindDenied, "rotating key "+want.ID, "%s is %s", newest.Ref, newest.State).WithReason(vault.ReasonState).
 			WithHint("an active or suspended version is what is replaced: sealift key list --id %s", want.ID)
 	}
-	next, err := c.vault.Rotate(ctx, tx, want.ID, nil, by, want.Reason, now)
+	next, err := c.vault.Rotate(ctx, tx, want.ID, material, by, want.Reason, now)
 	if err != nil {
 		return vault.Replaced{}, err
 	}

@@ -51,6 +51,12 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // (no group or world bits; Windows has no such bits), not empty and at most
 // MaxSecret bytes. Its content is in no error.
 func ReadSecretFile(path, what string) (Secret, error) {
+	return ReadLongSecretFile(path, what, MaxSecret)
+}
+
+// ReadLongSecretFile is ReadSecretFile for what may have most bytes, such as a
+// private key.
+func ReadLongSecretFile(path, what string, most int) (Secret, error) {
 	op := "reading " + what
 	f, err := os.Open(path)
 	switch {
@@ -72,7 +78,7 @@ func ReadSecretFile(path, what string) (Secret, error) {
 	}
 	// Three more than allowed: with a newline of two bytes taken off, what is too
 	// long still shows.
-	data, err := io.ReadAll(io.LimitReader(f, MaxSecret+3))
+	data, err := io.ReadAll(io.LimitReader(f, int64(most)+3))
 	if err != nil {
 		return Secret{}, sealift.Errorf(sealift.KindInternal, op, "%w", err)
 	}
@@ -81,9 +87,9 @@ func ReadSecretFile(path, what string) (Secret, error) {
 	case len(data) == 0:
 		return Secret{}, sealift.Errorf(sealift.KindInvalid, op, "%s is empty", path).
 			WithHint("write the %s alone into that file", what)
-	case len(data) > MaxSecret:
+	case len(data) > most:
 		clear(data)
-		return Secret{}, sealift.Errorf(sealift.KindInvalid, op, "%s is longer than %d bytes", path, MaxSecret).
+		return Secret{}, sealift.Errorf(sealift.KindInvalid, op, "%s is longer than %d bytes", path, most).
 			WithHint("name a file that holds the %s alone", what)
 	}
 	return NewSecret(data), nil

@@ -27,6 +27,7 @@ const (
 	ECDSAP256  Algorithm = "ecdsa-p256"           // FIPS 186-5; private as PKCS#8, public as SPKI
 	ECDSAP384  Algorithm = "ecdsa-p384"           // FIPS 186-5; private as PKCS#8, public as SPKI
 	RSA4096    Algorithm = "rsa-4096"             // FIPS 186-5; private as PKCS#8, public as SPKI
+	RSA2048    Algorithm = "rsa-2048"             // the same; for PurposeCapgoApp alone, whose devices can read no other
 	AES256     Algorithm = "aes-256"              // FIPS 197; 32 bytes, no public part
 	HMACSHA256 Algorithm = "hmac-sha256"          // FIPS 198-1; 32 bytes, no public part
 	HPKEHybrid Algorithm = "hpke-mlkem768-x25519" // RFC 9180 with KEM 0x647a; private as bundle.PrivateKey's secret form
@@ -37,9 +38,9 @@ const (
 // name, since people ask for them.
 func ParseAlgorithm(s string) (Algorithm, error) {
 	switch a := Algorithm(s); a {
-	case Ed25519, ECDSAP256, ECDSAP384, RSA4096, AES256, HMACSHA256, HPKEHybrid, HPKEP256:
+	case Ed25519, ECDSAP256, ECDSAP384, RSA4096, RSA2048, AES256, HMACSHA256, HPKEHybrid, HPKEP256:
 		return a, nil
-	case "rsa-1024", "rsa-2048", "rsa-3072":
+	case "rsa-1024", "rsa-3072":
 		return "", sealift.Errorf(sealift.KindInvalid, "parsing key algorithm", "%s is too small", a).
 			WithHint("RSA keys here have 4096 bits: use %s, or %s", RSA4096, ECDSAP384)
 	}
@@ -56,6 +57,7 @@ type Material struct {
 	algorithm Algorithm
 	public    []byte
 	private   func() []byte // behind a function: fmt follows a pointer where the verb is wrong
+	imported  bool          // it was made elsewhere
 }
 
 // Generate makes a key. It fails with KindInvalid for an unknown algorithm and
@@ -121,6 +123,8 @@ func generate(a Algorithm) (private, public []byte, err error) {
 		signer, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	case RSA4096:
 		signer, err = rsa.GenerateKey(rand.Reader, 4096)
+	case RSA2048:
+		signer, err = rsa.GenerateKey(rand.Reader, 2048)
 	default:
 		err = errors.New("no generator")
 	}
@@ -198,8 +202,11 @@ func algorithmOf(public crypto.PublicKey) Algorithm {
 			return ECDSAP384
 		}
 	case *rsa.PublicKey:
-		if k.N.BitLen() == 4096 {
+		switch k.N.BitLen() {
+		case 4096:
 			return RSA4096
+		case 2048:
+			return RSA2048
 		}
 	}
 	return ""

@@ -23,7 +23,9 @@ type CreateRequest struct {
 	Label        string        // for people
 	Cryptoperiod time.Duration // from the activation on
 	Standby      bool          // pre-active, to be activated later
-	Material     *Material     // generated before; where nil, generated now
+	Material     *Material     // generated or read before; where nil, generated now
+	App          sealift.AppID // that it is for; only for a purpose that is for services
+	Exportable   bool          // it may be given out; only for a purpose that permits it, and never changed
 }
 
 // Create makes the first version of a key, active from now on unless it is a
@@ -47,6 +49,13 @@ func (v *Vault) Create(ctx context.Context, tx *Tx, req CreateRequest, by audit.
 		Purpose: string(req.Purpose), Algorithm: string(req.Algorithm), Provider: ProviderSoftware,
 		Owner: req.Owner, Label: req.Label, State: string(Active),
 		Created: now, Changed: now, NotBefore: now, NotAfter: now.Add(req.Cryptoperiod),
+		App: req.App, Exportable: req.Exportable, Imported: req.Material != nil && req.Material.imported,
+	}
+	if row.Imported {
+		e = e.detail("imported", "yes")
+	}
+	if row.Exportable {
+		e = e.detail("exportable", "yes")
 	}
 	if req.Standby {
 		row.State = string(PreActive)
@@ -82,6 +91,7 @@ func (v *Vault) Rotate(ctx context.Context, tx *Tx, id string, material *Materia
 		Purpose: newest.Purpose, Algorithm: newest.Algorithm, Provider: newest.Provider,
 		Owner: newest.Owner, Label: newest.Label, State: string(PreActive),
 		Created: now, Changed: now, NotBefore: now, NotAfter: now.Add(info.NotAfter.Sub(info.NotBefore)),
+		App: newest.App, Exportable: newest.Exportable,
 	}
 	e.key.Version = row.Version
 	return v.insert(ctx, tx, row, info, material, e)
@@ -163,6 +173,14 @@ func (r CreateRequest) complete() (CreateRequest, error) {
 			WithHint("use one of %v", p.algorithms)
 	case r.Cryptoperiod < 0 || r.Cryptoperiod > p.longest:
 		return r, sealift.Errorf(sealift.KindInvalid, doing, "a cryptoperiod of %v; up to %v is allowed for %s", r.Cryptoperiod, p.longest, r.Purpose)
+	case r.App != "" && !p.services:
+		return r, sealift.Errorf(sealift.KindInvalid, doing, "a key for %s is for no app in particular", r.Purpose)
+	case r.Exportable && !p.exports:
+		return r, sealift.Errorf(sealift.KindDenied, doing, "a key for %s is never given out", r.Purpose).WithReason(ReasonPurpose).
+			WithHint("make it without --exportable")
+	case r.Material != nil && r.Material.imported && !p.imports:
+		return r, sealift.Errorf(sealift.KindDenied, doing, "a key for %s does not come from outside", r.Purpose).WithReason(ReasonPurpose).
+			WithHint("let the vault make it: sealift key create --purpose %s", r.Purpose)
 	case r.Owner == "":
 		return r, sealift.Errorf(sealift.KindInvalid, doing, "it has no owner").WithHint("name who answers for the key")
 	}

@@ -94,10 +94,17 @@
 // provider, owner, label, state, cryptoperiod, public key, certificate. The
 // purpose says which algorithms may serve it and the one thing it does:
 //
-//	sign    director, snapshot, timestamp, release-ca, device-ca, answer, log
+//	sign    director, snapshot, timestamp, release-ca, device-ca, answer, log;
+//	        for services of the people's own: artifact-signing, capgo-app
 //	export  epoch: the private key is handed out, to be sealed to devices
 //	mac     enrolment-secret
 //	wrap    wrapping
+//
+// A key is made here and stays here: one purpose, capgo-app, permits that it is
+// imported, which its row says for good, and a key is exported only if its
+// purpose permits it and it was created so. Tokens hold keys that sign or wrap;
+// epoch keys (ML-KEM-768 + X25519, P-256) and enrolment secrets are handed out,
+// and RSA-2048 is for imports, so these are in software always.
 //
 // States are those of SP 800-57 part 1 rev. 5, section 7:
 //

@@ -13,6 +13,7 @@ const (
 	ReasonPurpose     = "key-purpose"      // KindDenied: the key is for something else
 	ReasonState       = "key-state"        // KindDenied: the state does not allow it
 	ReasonPeriod      = "key-cryptoperiod" // KindDenied: before or after the key's time
+	ReasonExport      = "key-export"       // KindDenied: the key is never given out
 	ReasonUnknownKey  = "key-unknown"      // KindNotFound: no such key or version
 
 	ReasonRecovery = "recovery" // KindInvalid: it is no recovery key; KindNotFound: there is no such path

@@ -19,6 +19,7 @@ const (
 	actionRotate      = "key.rotate"
 	actionUse         = "key.use"
 	actionTransition  = "key.transition"
+	actionExport      = "key.export"
 	actionRetire      = "key.retire"
 	actionCertificate = "key.certificate"
 	actionWrap        = "secret.wrap"
@@ -70,10 +71,9 @@ func (e event) failed(err error) event {
 }
 
 // append writes the entry. Without it, nothing that it tells of may happen.
-func (e event) append(ctx context.Context, tx store.AuditTx) error {
-	_, err := audit.Append(ctx, tx, audit.Entry{
+func (e event) append(ctx context.Context, tx store.AuditTx) (index int64, err error) {
+	return audit.Append(ctx, tx, audit.Entry{
 		Time: e.at, Actor: e.actor, Action: e.action, Key: e.key.ID, Version: e.key.Version,
 		Subject: e.subject, Details: e.details, Result: e.result,
 	})
-	return err
 }

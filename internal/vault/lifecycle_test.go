@@ -68,10 +68,10 @@ func TestParseState(t *testing.T) {
 
 func TestPoliciesAreWhole(t *testing.T) {
 	operationOf := map[Algorithm]Operation{
-		Ed25519: OpSign, ECDSAP256: OpSign, ECDSAP384: OpSign, RSA4096: OpSign,
+		Ed25519: OpSign, ECDSAP256: OpSign, ECDSAP384: OpSign, RSA4096: OpSign, RSA2048: OpSign,
 		HPKEHybrid: OpExport, HPKEP256: OpExport, HMACSHA256: OpMAC, AES256: OpWrap,
 	}
-	if len(Purposes()) != 10 || !slices.IsSorted(Purposes()) {
+	if len(Purposes()) != 12 || !slices.IsSorted(Purposes()) {
 		t.Errorf("purposes: %v", Purposes())
 	}
 	for _, p := range Purposes() {

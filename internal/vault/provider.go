@@ -41,8 +41,10 @@ func WithTokens(t Tokens) Option { return func(v *Vault) { v.tokens = t } }
 
 // inTokens is what tokens may hold: keys that sign, and keys that wrap. All
 // others hand something out that a token never does, or by a mechanism that
-// tokens do not have.
-func inTokens(op Operation) bool { return op == OpSign || op == OpWrap }
+// tokens do not have. RSA-2048 is for one purpose, and for software.
+func inTokens(p Purpose) bool {
+	return p != PurposeCapgoApp && (p.Operation() == OpSign || p.Operation() == OpWrap)
+}
 
 // GenerateInToken makes a key in the token that uri names, with the label that
 // its object is: the material of a key for p, as Generate's is of one in
@@ -54,7 +56,7 @@ func inTokens(op Operation) bool { return op == OpSign || op == OpWrap }
 func (v *Vault) GenerateInToken(ctx context.Context, uri string, p Purpose, a Algorithm) (*Material, error) {
 	const doing = "making a key in a token"
 	switch {
-	case !inTokens(p.Operation()):
+	case !inTokens(p):
 		return nil, sealift.Errorf(sealift.KindInvalid, doing, "tokens hold keys that sign or wrap; a %s key has to %s", p, p.Operation()).WithReason(ReasonToken).
 			WithHint("keep it in software")
 	case a == "":
@@ -152,7 +154,7 @@ func (v *Vault) tokenKey(ctx context.Context, k KeyInfo) (key *tokenKey, err err
 	if k.Purpose.Operation() == OpSign {
 		key.public, err = x509.ParsePKIXPublicKey(k.Public)
 	}
-	if err != nil || !inTokens(k.Purpose.Operation()) {
+	if err != nil || !inTokens(k.Purpose) {
 		return nil, errTampered(k.Ref, "it is no key that a token holds")
 	}
 	return key, nil

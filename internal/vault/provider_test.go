@@ -179,7 +179,7 @@ func TestTokenRefusals(t *testing.T) {
 	ctx := t.Context()
 	for p := range policies {
 		_, err := w.vault.GenerateInToken(ctx, w.token.Key(string(p)), p, "")
-		if held := inTokens(p.Operation()); held != (err == nil) || !held && (sealift.ReasonOf(err) != ReasonToken || sealift.HintOf(err) == "") {
+		if held := inTokens(p); held != (err == nil) || !held && (sealift.ReasonOf(err) != ReasonToken || sealift.HintOf(err) == "") {
 			t.Errorf("%s: %v", p, err)
 		}
 	}

@@ -23,6 +23,8 @@ const (
 	PurposeEpoch           Purpose = "epoch"            // opens the content keys of a channel's releases
 	PurposeEnrolmentSecret Purpose = "enrolment-secret" // authenticates enrolments
 	PurposeWrapping        Purpose = "wrapping"         // wraps data keys of other parts
+	PurposeArtifactSigning Purpose = "artifact-signing" // signs digests that a service of the people's own presents
+	PurposeCapgoApp        Purpose = "capgo-app"        // signs for devices that run Capgo's plugin, which know one RSA-2048 key
 )
 
 // Operation is what a private key does. Its purpose fixes it.
@@ -48,6 +50,8 @@ type policy struct {
 	standby    bool          // devices must know it beforehand: it has a version to come from its first day on
 	certifies  bool          // it is a CA's, and proves that it is held before it is active
 	services   bool          // people make keys of it for their own services; else the vault makes them for itself
+	imports    bool          // its key may come from outside, where others hold it since before there was a vault
+	exports    bool          // its key may be created so that it can be given out
 }
 
 // policies is the closed list of purposes. The timestamp is signed with a
@@ -65,6 +69,8 @@ var policies = map[Purpose]policy{
 	PurposeEpoch:           {op: OpExport, algorithms: []Algorithm{HPKEHybrid, HPKEP256}, period: year, longest: 3 * year},
 	PurposeEnrolmentSecret: {op: OpMAC, algorithms: []Algorithm{HMACSHA256}, period: year, longest: 2 * year},
 	PurposeWrapping:        {op: OpWrap, algorithms: []Algorithm{AES256}, period: year, longest: 2 * year},
+	PurposeArtifactSigning: {op: OpSign, algorithms: []Algorithm{ECDSAP256, ECDSAP384, Ed25519, RSA4096}, period: year, longest: 3 * year, services: true, exports: true},
+	PurposeCapgoApp:        {op: OpSign, algorithms: []Algorithm{RSA2048}, period: 3 * year, longest: 3 * year, services: true, imports: true, exports: true},
 }
 
 // Purposes returns all purposes, sorted.
@@ -106,3 +112,6 @@ func (p Purpose) HasStandby() bool { return policies[p].standby }
 // ForServices reports whether people make keys of this purpose, for services of
 // their own. All others the vault makes for itself, and replaces by itself.
 func (p Purpose) ForServices() bool { return policies[p].services }
+
+// Imports reports whether a key of this purpose may come from outside.
+func (p Purpose) Imports() bool { return policies[p].imports }

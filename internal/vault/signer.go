@@ -40,17 +40,43 @@ type useSigner struct {
 
 func (s *useSigner) Public() crypto.PublicKey { return s.public }
 
-func (s *useSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) (signature []byte, err error) {
-	u := s.use
-	if u.Why.Subject, err = subjectOf(s.public, digest, opts); err != nil {
-		return nil, err
+func (s *useSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	signature, _, err := s.vault.sign(s.ctx, s.tx, s.use, s.public, digest, opts)
+	return signature, err
+}
+
+// Sign makes one signature: a Use whose subject is what is signed, and whose
+// entry is the signature's own. u.Why.Subject is ignored. It also returns the
+// version that signed and the index of the entry; digest and opts are those of
+// SigningKey. The signature must not leave before the transaction is committed.
+func (v *Vault) Sign(ctx context.Context, tx *Tx, u Use, digest []byte, opts crypto.SignerOpts) (signature []byte, info KeyInfo, entry int64, err error) {
+	e, err := u.event()
+	if err != nil {
+		return nil, info, 0, tx.refuse(ctx, e, err)
 	}
-	err = s.vault.Use(s.ctx, s.tx, u, func(key Key) error {
+	if _, info, err = u.find(ctx, tx); err != nil {
+		return nil, info, 0, tx.refuse(ctx, e, err)
+	}
+	public, err := info.PublicKey()
+	if err != nil {
+		return nil, info, 0, tx.refuse(ctx, e, err)
+	}
+	u.Key = info.Ref
+	signature, entry, err = v.sign(ctx, tx, u, public, digest, opts)
+	return signature, info, entry, err
+}
+
+func (v *Vault) sign(ctx context.Context, tx *Tx, u Use, public crypto.PublicKey, digest []byte, opts crypto.SignerOpts) (signature []byte, entry int64, err error) {
+	if u.Why.Subject, err = subjectOf(public, digest, opts); err != nil {
+		return nil, 0, err
+	}
+	err = v.Use(ctx, tx, u, func(key Key) error {
+		entry = tx.entry
 		signature, err = key.(SigningKey).Sign(nil, digest, opts)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return signature, nil
+	return signature, entry, nil
 }

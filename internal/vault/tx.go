@@ -18,6 +18,7 @@ type Tx struct {
 	store.Tx
 	ring   *keyring // of the vault as it was when the transaction began
 	events []event  // what was recorded about keys so far
+	entry  int64    // index of the newest of their entries
 	ended  bool
 }
 
@@ -86,7 +87,7 @@ func (v *Vault) recordApart(ctx context.Context, events []event) error {
 	defer cancel()
 	return v.store.Update(ctx, func(tx store.Tx) error {
 		for _, e := range events {
-			if err := e.append(ctx, tx); err != nil {
+			if _, err := e.append(ctx, tx); err != nil {
 				return err
 			}
 		}
@@ -109,7 +110,8 @@ func (tx *Tx) append(ctx context.Context, e event) error {
 	if tx.ended {
 		return sealift.Errorf(sealift.KindInternal, "using a key", "its transaction has ended").WithReason("tx-ended")
 	}
-	if err := e.append(ctx, tx.Tx); err != nil {
+	var err error
+	if tx.entry, err = e.append(ctx, tx.Tx); err != nil {
 		tx.events = append(tx.events, e.failed(err))
 		return err
 	}

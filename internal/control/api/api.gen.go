@@ -158,6 +158,21 @@ func (e DraftState) Valid() bool {
 	}
 }
 
+// Defines values for ImportedKeyPurpose.
+const (
+	ImportedKeyPurposeCapgoApp ImportedKeyPurpose = "capgo-app"
+)
+
+// Valid indicates whether the value is a known member of the ImportedKeyPurpose enum.
+func (e ImportedKeyPurpose) Valid() bool {
+	switch e {
+	case ImportedKeyPurposeCapgoApp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for KeyChangeTo.
 const (
 	KeyChangeToActive      KeyChangeTo = "active"
@@ -257,6 +272,51 @@ func (e LogEntryResult) Valid() bool {
 	case LogEntryResultOk:
 		return true
 	case LogEntryResultRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NewKeyAlgorithm.
+const (
+	NewKeyAlgorithmEcdsaP256 NewKeyAlgorithm = "ecdsa-p256"
+	NewKeyAlgorithmEcdsaP384 NewKeyAlgorithm = "ecdsa-p384"
+	NewKeyAlgorithmEd25519   NewKeyAlgorithm = "ed25519"
+	NewKeyAlgorithmRsa2048   NewKeyAlgorithm = "rsa-2048"
+	NewKeyAlgorithmRsa4096   NewKeyAlgorithm = "rsa-4096"
+)
+
+// Valid indicates whether the value is a known member of the NewKeyAlgorithm enum.
+func (e NewKeyAlgorithm) Valid() bool {
+	switch e {
+	case NewKeyAlgorithmEcdsaP256:
+		return true
+	case NewKeyAlgorithmEcdsaP384:
+		return true
+	case NewKeyAlgorithmEd25519:
+		return true
+	case NewKeyAlgorithmRsa2048:
+		return true
+	case NewKeyAlgorithmRsa4096:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NewKeyPurpose.
+const (
+	NewKeyPurposeArtifactSigning NewKeyPurpose = "artifact-signing"
+	NewKeyPurposeCapgoApp        NewKeyPurpose = "capgo-app"
+)
+
+// Valid indicates whether the value is a known member of the NewKeyPurpose enum.
+func (e NewKeyPurpose) Valid() bool {
+	switch e {
+	case NewKeyPurposeArtifactSigning:
+		return true
+	case NewKeyPurposeCapgoApp:
 		return true
 	default:
 		return false
@@ -407,6 +467,45 @@ func (e Role) Valid() bool {
 	case RoleReleaseManager:
 		return true
 	case RoleSecurityOfficer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SigningRequestHash.
+const (
+	SigningRequestHashSHA256 SigningRequestHash = "sha256"
+	SigningRequestHashSha384 SigningRequestHash = "sha384"
+	SigningRequestHashSha512 SigningRequestHash = "sha512"
+)
+
+// Valid indicates whether the value is a known member of the SigningRequestHash enum.
+func (e SigningRequestHash) Valid() bool {
+	switch e {
+	case SigningRequestHashSHA256:
+		return true
+	case SigningRequestHashSha384:
+		return true
+	case SigningRequestHashSha512:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SigningRequestPadding.
+const (
+	SigningRequestPaddingPkcs1V15 SigningRequestPadding = "pkcs1v15"
+	SigningRequestPaddingPss      SigningRequestPadding = "pss"
+)
+
+// Valid indicates whether the value is a known member of the SigningRequestPadding enum.
+func (e SigningRequestPadding) Valid() bool {
+	switch e {
+	case SigningRequestPaddingPkcs1V15:
+		return true
+	case SigningRequestPaddingPss:
 		return true
 	default:
 		return false
@@ -678,6 +777,9 @@ type Cosignature struct {
 // Example: 17
 type Counter = uint64
 
+// Cryptoperiod Seconds; what the purpose says where absent.
+type Cryptoperiod = int64
+
 // Denial defines model for Denial.
 type Denial struct {
 	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -863,6 +965,34 @@ type EntryList struct {
 	Next EntryIndex `json:"next,omitempty"`
 }
 
+// ImportedKey defines model for ImportedKey.
+type ImportedKey struct {
+	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
+	//
+	// Example: com.acme.shop
+	App AppID `json:"app"`
+
+	// Cryptoperiod Seconds; what the purpose says where absent.
+	Cryptoperiod Cryptoperiod `json:"cryptoperiod,omitempty"`
+	Exportable   bool         `json:"exportable,omitempty"`
+
+	// ID Example: shop-ci
+	ID ServiceKeyID `json:"id"`
+
+	// Label In your words.
+	Label KeyText `json:"label,omitempty"`
+
+	// Owner In your words.
+	Owner KeyText `json:"owner"`
+
+	// Pem The private key, one PEM block of PKCS
+	Pem     []byte             `json:"pem"`
+	Purpose ImportedKeyPurpose `json:"purpose"`
+}
+
+// ImportedKeyPurpose defines model for ImportedKey.Purpose.
+type ImportedKeyPurpose string
+
 // Invitation defines model for Invitation.
 type Invitation struct {
 	Invitation string `json:"invitation"`
@@ -883,15 +1013,24 @@ type Key struct {
 	// Algorithm Example: ecdsa-p384
 	Algorithm string `json:"algorithm"`
 
+	// App The app that a service's key is for.
+	App AppID `json:"app,omitempty"`
+
 	// Changed When its state was set.
 	Changed Time `json:"changed"`
 
 	// Created Example: 2026-01-02T03:04:05Z
 	Created Time `json:"created"`
 
+	// Exportable It was created so that its private half may be given out.
+	Exportable bool `json:"exportable,omitempty"`
+
 	// ID Example: release-ca
-	ID    string `json:"id"`
-	Label string `json:"label,omitempty"`
+	ID string `json:"id"`
+
+	// Imported It was made elsewhere.
+	Imported bool   `json:"imported,omitempty"`
+	Label    string `json:"label,omitempty"`
 
 	// NotAfter Its cryptoperiod ends.
 	NotAfter Time `json:"notAfter"`
@@ -915,6 +1054,9 @@ type Key struct {
 
 	// RetireAt When it is to be destroyed; absent where no such time is set.
 	RetireAt *time.Time `json:"retireAt,omitempty"`
+
+	// Spki SubjectPublicKeyInfo, DER, of a service's key.
+	Spki []byte `json:"spki,omitempty"`
 
 	// Standby Devices must know such a key before it is used; its next version is made beforehand.
 	Standby bool `json:"standby,omitempty"`
@@ -942,6 +1084,15 @@ type KeyChange struct {
 // KeyChangeTo defines model for KeyChange.To.
 type KeyChangeTo string
 
+// KeyExport defines model for KeyExport.
+type KeyExport struct {
+	ID string `json:"id"`
+
+	// Reason Why, in your words, for the log.
+	Reason  ReasonGiven `json:"reason"`
+	Version uint64      `json:"version"`
+}
+
 // KeyList defines model for KeyList.
 type KeyList struct {
 	Keys []Key `json:"keys"`
@@ -968,6 +1119,9 @@ type KeyRotation struct {
 
 // KeyState SP 800-57 part 1 rev. 5, section 7.
 type KeyState string
+
+// KeyText In your words.
+type KeyText = string
 
 // Leaf defines model for Leaf.
 type Leaf struct {
@@ -1161,6 +1315,43 @@ type NewEnrolmentToken struct {
 	Uses int `json:"uses,omitempty"`
 }
 
+// NewKey defines model for NewKey.
+type NewKey struct {
+	// Algorithm One that the purpose allows; its default where absent.
+	//
+	// Example: ecdsa-p256
+	Algorithm NewKeyAlgorithm `json:"algorithm,omitempty"`
+
+	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
+	//
+	// Example: com.acme.shop
+	App AppID `json:"app"`
+
+	// Cryptoperiod Seconds; what the purpose says where absent.
+	Cryptoperiod Cryptoperiod `json:"cryptoperiod,omitempty"`
+
+	// Exportable Its private half may be given out later; never changed afterwards.
+	Exportable bool `json:"exportable,omitempty"`
+
+	// ID Example: shop-ci
+	ID ServiceKeyID `json:"id"`
+
+	// Label In your words.
+	Label KeyText `json:"label,omitempty"`
+
+	// Owner In your words.
+	Owner   KeyText       `json:"owner"`
+	Purpose NewKeyPurpose `json:"purpose"`
+}
+
+// NewKeyAlgorithm One that the purpose allows; its default where absent.
+//
+// Example: ecdsa-p256
+type NewKeyAlgorithm string
+
+// NewKeyPurpose defines model for NewKey.Purpose.
+type NewKeyPurpose string
+
 // NewPassword At least 12 characters.
 type NewPassword = string
 
@@ -1257,6 +1448,12 @@ type PersonState string
 
 // Platform Example: web
 type Platform = string
+
+// PrivateKey defines model for PrivateKey.
+type PrivateKey struct {
+	// Pem PEM of PKCS
+	Pem []byte `json:"pem"`
+}
 
 // Problem RFC 9457, with three members of our own.
 type Problem struct {
@@ -1435,6 +1632,9 @@ type SealWay struct {
 	Threshold int `json:"threshold,omitempty"`
 }
 
+// ServiceKeyID Example: shop-ci
+type ServiceKeyID = string
+
 // Session defines model for Session.
 type Session struct {
 	// Address IP address that it was made from.
@@ -1490,6 +1690,23 @@ type SignIn struct {
 	RecoveryCode string `json:"recoveryCode,omitempty"`
 }
 
+// Signature defines model for Signature.
+type Signature struct {
+	// Algorithm Example: ecdsa-p256
+	Algorithm string `json:"algorithm"`
+
+	// Entry Where an entry stands in the log, from 0; or a number of entries.
+	//
+	// Example: 1017
+	Entry EntryIndex `json:"entry"`
+
+	// Signature ASN.1 for ECDSA.
+	Signature []byte `json:"signature"`
+
+	// Version Of the key.
+	Version uint64 `json:"version"`
+}
+
 // SignedIn defines model for SignedIn.
 type SignedIn struct {
 	RecoveryCodesLeft int `json:"recoveryCodesLeft"`
@@ -1498,6 +1715,25 @@ type SignedIn struct {
 	Secret  string  `json:"secret"`
 	Session Session `json:"session"`
 }
+
+// SigningRequest `hash` with `digest`; or `message`, for an Ed25519 key.
+type SigningRequest struct {
+	// Digest The digest, of the length of the hash.
+	Digest []byte             `json:"digest,omitempty"`
+	Hash   SigningRequestHash `json:"hash,omitempty"`
+
+	// Message At most 64 KiB.
+	Message []byte `json:"message,omitempty"`
+
+	// Padding Of an RSA key; pss, with a salt as long as the hash, where absent.
+	Padding SigningRequestPadding `json:"padding,omitempty"`
+}
+
+// SigningRequestHash defines model for SigningRequest.Hash.
+type SigningRequestHash string
+
+// SigningRequestPadding Of an RSA key; pss, with a salt as long as the hash, where absent.
+type SigningRequestPadding string
 
 // Status defines model for Status.
 type Status struct {
@@ -1839,6 +2075,9 @@ type SubmitDraftJSONRequestBody = Submission
 // CreateEnrolmentTokenJSONRequestBody defines body for CreateEnrolmentToken for application/json ContentType.
 type CreateEnrolmentTokenJSONRequestBody = NewEnrolmentToken
 
+// SignWithKeyJSONRequestBody defines body for SignWithKey for application/json ContentType.
+type SignWithKeyJSONRequestBody = SigningRequest
+
 // AddDenialJSONRequestBody defines body for AddDenial for application/json ContentType.
 type AddDenialJSONRequestBody = NewDenial
 
@@ -1850,6 +2089,15 @@ type AcceptInvitationJSONRequestBody = AcceptInvitation
 
 // BeginAcceptanceJSONRequestBody defines body for BeginAcceptance for application/json ContentType.
 type BeginAcceptanceJSONRequestBody = Invitation
+
+// CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
+type CreateKeyJSONRequestBody = NewKey
+
+// ExportKeyJSONRequestBody defines body for ExportKey for application/json ContentType.
+type ExportKeyJSONRequestBody = KeyExport
+
+// ImportKeyJSONRequestBody defines body for ImportKey for application/json ContentType.
+type ImportKeyJSONRequestBody = ImportedKey
 
 // RetireKeyJSONRequestBody defines body for RetireKey for application/json ContentType.
 type RetireKeyJSONRequestBody = KeyRetirement
@@ -2237,6 +2485,26 @@ type ClientInterface interface {
 	// Corresponds with POST /apps/{app}/enrolment-tokens (the `CreateEnrolmentToken` operationId).
 	CreateEnrolmentToken(ctx context.Context, app InApp, body CreateEnrolmentTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// SignWithKeyWithBody Have a service's key sign
+	//
+	// Roles: owner, release_manager, developer. Signs with the active version.
+	// The log has the entry of the signature before the answer leaves.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apps/{app}/keys/{key}/signatures (the `SignWithKey` operationId).
+	SignWithKeyWithBody(ctx context.Context, app InApp, key string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SignWithKey Have a service's key sign
+	//
+	// Roles: owner, release_manager, developer. Signs with the active version.
+	// The log has the entry of the signature before the answer leaves.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apps/{app}/keys/{key}/signatures (the `SignWithKey` operationId).
+	SignWithKey(ctx context.Context, app InApp, key string, body SignWithKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListReleases The releases of an app, newest counter first
 	//
 	// Roles: all. For the next page, pass `next` of the last one as `before`.
@@ -2401,6 +2669,70 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /keys (the `ListKeys` operationId).
 	ListKeys(ctx context.Context, params *ListKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateKeyWithBody Make a key for a service
+	//
+	// Roles: owner, security_officer. For the purposes that are for services;
+	// the other keys the vault makes for itself. 403 with reason `key-purpose`
+	// where the purpose does not permit it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /keys (the `CreateKey` operationId).
+	CreateKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateKey Make a key for a service
+	//
+	// Roles: owner, security_officer. For the purposes that are for services;
+	// the other keys the vault makes for itself. 403 with reason `key-purpose`
+	// where the purpose does not permit it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /keys (the `CreateKey` operationId).
+	CreateKey(ctx context.Context, body CreateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportKeyWithBody Take the private half of a key that was created so
+	//
+	// Roles: owner, security_officer. 403 with reason `key-export` for a key
+	// that was not created exportable; it never becomes so.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /keys/export (the `ExportKey` operationId).
+	ExportKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportKey Take the private half of a key that was created so
+	//
+	// Roles: owner, security_officer. 403 with reason `key-export` for a key
+	// that was not created exportable; it never becomes so.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /keys/export (the `ExportKey` operationId).
+	ExportKey(ctx context.Context, body ExportKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportKeyWithBody Bring a service's key that was made elsewhere
+	//
+	// Roles: owner, security_officer. Only for a purpose that permits it, which
+	// is `capgo-app`: 403 with reason `key-purpose` for any other. The key is
+	// marked as imported for good: who else holds it, the vault cannot know.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /keys/import (the `ImportKey` operationId).
+	ImportKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportKey Bring a service's key that was made elsewhere
+	//
+	// Roles: owner, security_officer. Only for a purpose that permits it, which
+	// is `capgo-app`: 403 with reason `key-purpose` for any other. The key is
+	// marked as imported for good: who else holds it, the vault cannot know.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /keys/import (the `ImportKey` operationId).
+	ImportKey(ctx context.Context, body ImportKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RetireKeyWithBody Destroy a version of a key that is deactivated or compromised, now or later
 	//
@@ -3313,6 +3645,46 @@ func (c *Client) CreateEnrolmentToken(ctx context.Context, app InApp, body Creat
 	return c.Client.Do(req)
 }
 
+// SignWithKeyWithBody Have a service's key sign
+//
+// Roles: owner, release_manager, developer. Signs with the active version.
+// The log has the entry of the signature before the answer leaves.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apps/{app}/keys/{key}/signatures (the `SignWithKey` operationId).
+func (c *Client) SignWithKeyWithBody(ctx context.Context, app InApp, key string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSignWithKeyRequestWithBody(c.Server, app, key, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SignWithKey Have a service's key sign
+//
+// Roles: owner, release_manager, developer. Signs with the active version.
+// The log has the entry of the signature before the answer leaves.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apps/{app}/keys/{key}/signatures (the `SignWithKey` operationId).
+func (c *Client) SignWithKey(ctx context.Context, app InApp, key string, body SignWithKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSignWithKeyRequest(c.Server, app, key, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListReleases The releases of an app, newest counter first
 //
 // Roles: all. For the next page, pass `next` of the last one as `before`.
@@ -3648,6 +4020,130 @@ func (c *Client) BeginAcceptance(ctx context.Context, body BeginAcceptanceJSONRe
 // Corresponds with GET /keys (the `ListKeys` operationId).
 func (c *Client) ListKeys(ctx context.Context, params *ListKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListKeysRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateKeyWithBody Make a key for a service
+//
+// Roles: owner, security_officer. For the purposes that are for services;
+// the other keys the vault makes for itself. 403 with reason `key-purpose`
+// where the purpose does not permit it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /keys (the `CreateKey` operationId).
+func (c *Client) CreateKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateKeyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateKey Make a key for a service
+//
+// Roles: owner, security_officer. For the purposes that are for services;
+// the other keys the vault makes for itself. 403 with reason `key-purpose`
+// where the purpose does not permit it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /keys (the `CreateKey` operationId).
+func (c *Client) CreateKey(ctx context.Context, body CreateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateKeyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportKeyWithBody Take the private half of a key that was created so
+//
+// Roles: owner, security_officer. 403 with reason `key-export` for a key
+// that was not created exportable; it never becomes so.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /keys/export (the `ExportKey` operationId).
+func (c *Client) ExportKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportKeyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportKey Take the private half of a key that was created so
+//
+// Roles: owner, security_officer. 403 with reason `key-export` for a key
+// that was not created exportable; it never becomes so.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /keys/export (the `ExportKey` operationId).
+func (c *Client) ExportKey(ctx context.Context, body ExportKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportKeyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportKeyWithBody Bring a service's key that was made elsewhere
+//
+// Roles: owner, security_officer. Only for a purpose that permits it, which
+// is `capgo-app`: 403 with reason `key-purpose` for any other. The key is
+// marked as imported for good: who else holds it, the vault cannot know.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /keys/import (the `ImportKey` operationId).
+func (c *Client) ImportKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportKeyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportKey Bring a service's key that was made elsewhere
+//
+// Roles: owner, security_officer. Only for a purpose that permits it, which
+// is `capgo-app`: 403 with reason `key-purpose` for any other. The key is
+// marked as imported for good: who else holds it, the vault cannot know.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /keys/import (the `ImportKey` operationId).
+func (c *Client) ImportKey(ctx context.Context, body ImportKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportKeyRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5084,6 +5580,60 @@ func NewCreateEnrolmentTokenRequestWithBody(server string, app InApp, contentTyp
 	return req, nil
 }
 
+// NewSignWithKeyRequest calls the generic SignWithKey builder with application/json body
+func NewSignWithKeyRequest(server string, app InApp, key string, body SignWithKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSignWithKeyRequestWithBody(server, app, key, "application/json", bodyReader)
+}
+
+// NewSignWithKeyRequestWithBody constructs an http.Request for the SignWithKey method, with any body, and a specified content type
+func NewSignWithKeyRequestWithBody(server string, app InApp, key string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "key", key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/keys/%s/signatures", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListReleasesRequest constructs an http.Request for the ListReleases method
 func NewListReleasesRequest(server string, app InApp, params *ListReleasesParams) (*http.Request, error) {
 	var err error
@@ -5795,6 +6345,126 @@ func NewListKeysRequest(server string, params *ListKeysParams) (*http.Request, e
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewCreateKeyRequest calls the generic CreateKey builder with application/json body
+func NewCreateKeyRequest(server string, body CreateKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateKeyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateKeyRequestWithBody constructs an http.Request for the CreateKey method, with any body, and a specified content type
+func NewCreateKeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/keys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewExportKeyRequest calls the generic ExportKey builder with application/json body
+func NewExportKeyRequest(server string, body ExportKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExportKeyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewExportKeyRequestWithBody constructs an http.Request for the ExportKey method, with any body, and a specified content type
+func NewExportKeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/keys/export")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewImportKeyRequest calls the generic ImportKey builder with application/json body
+func NewImportKeyRequest(server string, body ImportKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewImportKeyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewImportKeyRequestWithBody constructs an http.Request for the ImportKey method, with any body, and a specified content type
+func NewImportKeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/keys/import")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -6632,6 +7302,9 @@ type ServerInterface interface {
 	// CreateEnrolmentToken Make a token with which devices enrol
 	// (POST /apps/{app}/enrolment-tokens)
 	CreateEnrolmentToken(w http.ResponseWriter, r *http.Request, app InApp)
+	// SignWithKey Have a service's key sign
+	// (POST /apps/{app}/keys/{key}/signatures)
+	SignWithKey(w http.ResponseWriter, r *http.Request, app InApp, key string)
 	// ListReleases The releases of an app, newest counter first
 	// (GET /apps/{app}/releases)
 	ListReleases(w http.ResponseWriter, r *http.Request, app InApp, params ListReleasesParams)
@@ -6674,6 +7347,15 @@ type ServerInterface interface {
 	// ListKeys The versions of the vault's keys, by id and version
 	// (GET /keys)
 	ListKeys(w http.ResponseWriter, r *http.Request, params ListKeysParams)
+	// CreateKey Make a key for a service
+	// (POST /keys)
+	CreateKey(w http.ResponseWriter, r *http.Request)
+	// ExportKey Take the private half of a key that was created so
+	// (POST /keys/export)
+	ExportKey(w http.ResponseWriter, r *http.Request)
+	// ImportKey Bring a service's key that was made elsewhere
+	// (POST /keys/import)
+	ImportKey(w http.ResponseWriter, r *http.Request)
 	// RetireKey Destroy a version of a key that is deactivated or compromised, now or later
 	// (POST /keys/retire)
 	RetireKey(w http.ResponseWriter, r *http.Request)
@@ -7205,6 +7887,41 @@ func (siw *ServerInterfaceWrapper) CreateEnrolmentToken(w http.ResponseWriter, r
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateEnrolmentToken(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SignWithKey operation middleware
+func (siw *ServerInterfaceWrapper) SignWithKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "key" -------------
+	var key string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key", r.PathValue("key"), &key, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "key", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SignWithKey(w, r, app, key)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -7757,6 +8474,48 @@ func (siw *ServerInterfaceWrapper) ListKeys(w http.ResponseWriter, r *http.Reque
 	handler.ServeHTTP(w, r)
 }
 
+// CreateKey operation middleware
+func (siw *ServerInterfaceWrapper) CreateKey(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateKey(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExportKey operation middleware
+func (siw *ServerInterfaceWrapper) ExportKey(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExportKey(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ImportKey operation middleware
+func (siw *ServerInterfaceWrapper) ImportKey(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ImportKey(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // RetireKey operation middleware
 func (siw *ServerInterfaceWrapper) RetireKey(w http.ResponseWriter, r *http.Request) {
 
@@ -8267,6 +9026,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/drafts/{draft}", wrapper.GetDraft)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/drafts/{draft}/submit", wrapper.SubmitDraft)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/drafts/{draft}/cosignatures", wrapper.CosignDraft)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/keys/{key}/signatures", wrapper.SignWithKey)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases", wrapper.ListReleases)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases/{release}", wrapper.GetRelease)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/denials", wrapper.ListDenials)
@@ -8296,6 +9056,9 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/account/totp", wrapper.BeginTOTP)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/account/totp", wrapper.FinishTOTP)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/keys", wrapper.ListKeys)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys", wrapper.CreateKey)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/import", wrapper.ImportKey)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/export", wrapper.ExportKey)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/state", wrapper.SetKeyState)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/rotate", wrapper.RotateKey)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/retire", wrapper.RetireKey)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/control/api"
 )
 
@@ -26,4 +27,27 @@ func (c *Client) RotateKey(ctx context.Context, rotation api.KeyRotation) (api.R
 // RetireKey destroys a version of a key, now or later.
 func (c *Client) RetireKey(ctx context.Context, retirement api.KeyRetirement) (api.Key, error) {
 	return decoded[api.Key](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.RetireKey(ctx, retirement) })
+}
+
+// CreateKey makes a key for a service.
+func (c *Client) CreateKey(ctx context.Context, key api.NewKey) (api.Key, error) {
+	return decoded[api.Key](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.CreateKey(ctx, key) })
+}
+
+// ImportKey brings a service's key that was made elsewhere.
+func (c *Client) ImportKey(ctx context.Context, key api.ImportedKey) (api.Key, error) {
+	return decoded[api.Key](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.ImportKey(ctx, key) })
+}
+
+// ExportKey takes the private half of a key that was created exportable; the
+// caller clears it.
+func (c *Client) ExportKey(ctx context.Context, which api.KeyExport) (api.PrivateKey, error) {
+	return decoded[api.PrivateKey](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.ExportKey(ctx, which) })
+}
+
+// SignWithKey has a service's key of app sign.
+func (c *Client) SignWithKey(ctx context.Context, app sealift.AppID, key string, what api.SigningRequest) (api.Signature, error) {
+	return decoded[api.Signature](ctx, func(ctx context.Context) (*http.Response, error) {
+		return c.api.SignWithKey(ctx, string(app), key, what)
+	})
 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"crypto"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -26,6 +27,57 @@ type Keys interface {
 	// RetireKey destroys a version that is deactivated or compromised, now or
 	// later. Errors are those of SetKeyState.
 	RetireKey(ctx context.Context, by access.Caller, want KeyRetirement) (Key, error)
+	// CreateKey makes a key for a service, or takes the one that want.PEM holds.
+	// KindInvalid or KindDenied, reason "key-purpose", where its purpose does not
+	// permit what is asked for, KindConflict if the id is taken, KindNotFound if
+	// there is no such app.
+	CreateKey(ctx context.Context, by access.Caller, want NewKey) (Key, error)
+	// ExportKey returns the private key of one that was created exportable, PEM of
+	// PKCS #8; the caller clears it. KindDenied with reason "key-export" for any
+	// other.
+	ExportKey(ctx context.Context, by access.Caller, want KeyExport) ([]byte, error)
+	// SignWithKey has the active version of a service's key sign. KindNotFound if
+	// the app has no such key; KindInvalid if the key does not sign that;
+	// KindDenied with reason "key-state" or "key-cryptoperiod".
+	SignWithKey(ctx context.Context, by access.Caller, want SigningRequest) (Signature, error)
+}
+
+// NewKey is a key for a service, to be made or imported.
+type NewKey struct {
+	ID         string // 1 to 128 bytes of a-z, 0-9 and . _ -
+	Purpose    string
+	Algorithm  string // "" for what the purpose says, or for that of PEM
+	App        sealift.AppID
+	Owner      string        // who answers for it
+	Label      string        // for people; may be empty
+	Period     time.Duration // cryptoperiod; 0 for what the purpose says
+	Exportable bool
+	PEM        []byte // the key to import; nil to make one. The service clears it.
+}
+
+// KeyExport asks for a private key.
+type KeyExport struct {
+	ID      string
+	Version uint64
+	Reason  string
+}
+
+// SigningRequest asks for a signature.
+type SigningRequest struct {
+	App     sealift.AppID
+	Key     string
+	Hash    crypto.Hash // of Digest; 0 for Message
+	Digest  []byte
+	Message []byte // for an Ed25519 key, which signs whole messages; else nil
+	PKCS1   bool   // PKCS #1 v1.5 rather than PSS; for RSA alone
+}
+
+// Signature is a signature and what it is by.
+type Signature struct {
+	Signature []byte // ASN.1 for ECDSA
+	Version   uint64 // of the key
+	Algorithm string
+	Entry     int64 // its index in the log
 }
 
 // KeyFilter picks keys; an empty field matches all.
@@ -80,4 +132,9 @@ type Key struct {
 	Standby   bool      // devices must know such a key before it is used
 	Vouched   string    // the newest signed document that lists it, "root 3"; "" for none
 	RetireAt  time.Time // when it is to be destroyed; zero for no such time
+
+	App        sealift.AppID // of a service's key
+	Imported   bool
+	Exportable bool
+	SPKI       []byte // of a service's key, DER
 }

@@ -1,0 +1,90 @@
+package control_test
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control"
+	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/service"
+)
+
+func (s *services) CreateKey(_ context.Context, by access.Caller, want service.NewKey) (service.Key, error) {
+	want.PEM = bytes.Clone(want.PEM) // which is cleared
+	k := key1
+	k.App, k.Imported, k.Exportable, k.SPKI = want.App, want.PEM != nil, want.Exportable, []byte{7}
+	return k, s.note(by, want)
+}
+
+func (s *services) ExportKey(_ context.Context, by access.Caller, want service.KeyExport) ([]byte, error) {
+	return []byte("pem"), s.note(by, want)
+}
+
+func (s *services) SignWithKey(_ context.Context, by access.Caller, want service.SigningRequest) (service.Signature, error) {
+	return service.Signature{Signature: []byte{1}, Version: 2, Algorithm: "ed25519", Entry: 9}, s.note(by, want)
+}
+
+func TestServiceKeys(t *testing.T) {
+	f := newFixture(t, roles{})
+	c := f.client(access.RoleSecurityOfficer)
+	k, err := c.CreateKey(t.Context(), api.NewKey{
+		ID: "ci", Purpose: "artifact-signing", Algorithm: "ed25519", App: "com.acme.shop", Owner: "alice", Label: "x", Cryptoperiod: 3600, Exportable: true,
+	})
+	check(t, "asked", err, f.services.last()[1], any(service.NewKey{
+		ID: "ci", Purpose: "artifact-signing", Algorithm: "ed25519", App: "com.acme.shop", Owner: "alice", Label: "x", Period: time.Hour, Exportable: true,
+	}))
+	if k.App != "com.acme.shop" || k.Imported || !k.Exportable || !bytes.Equal(k.Spki, []byte{7}) {
+		t.Errorf("%+v", k)
+	}
+	k, err = c.ImportKey(t.Context(), api.ImportedKey{ID: "ci", Purpose: "capgo-app", App: "com.acme.shop", Owner: "alice", Pem: []byte("key")})
+	check(t, "asked", err, f.services.last()[1], any(service.NewKey{ID: "ci", Purpose: "capgo-app", App: "com.acme.shop", Owner: "alice", PEM: []byte("key")}))
+	if !k.Imported {
+		t.Errorf("%+v", k)
+	}
+	out, err := c.ExportKey(t.Context(), api.KeyExport{ID: "ci", Version: 3, Reason: "moving"})
+	check(t, "exported", err, out, api.PrivateKey{Pem: []byte("pem")})
+	check(t, "asked", nil, f.services.last()[1], any(service.KeyExport{ID: "ci", Version: 3, Reason: "moving"}))
+
+	for path, bodies := range map[string][]string{
+		"": {`{}`, `{"id":"ci","app":"x","owner":"a","purpose":"artifact-signing"}`, `{"id":"","app":"com.acme.shop","owner":"a","purpose":"p"}`,
+			`{"id":"ci","app":"com.acme.shop","owner":"a","purpose":"p","cryptoperiod":3599}`, `{"id":"ci","app":"com.acme.shop","owner":"a","purpose":"p","cryptoperiod":94608001}`,
+			`{"id":"ci","app":"com.acme.shop","owner":"a","purpose":"p","pem":"eA=="}`},
+		"/import": {`{"id":"ci","app":"com.acme.shop","owner":"a","purpose":"capgo-app"}`, `{"id":"ci","app":"com.acme.shop","owner":"a","purpose":"capgo-app","pem":""}`},
+		"/export": {`{"id":"ci","reason":"x"}`, `{"version":1,"reason":"x"}`},
+	} {
+		for _, body := range bodies {
+			f.wantProblem(f.do("POST", control.Prefix+"/keys"+path, "owner", body), 400, sealift.KindInvalid, "")
+		}
+	}
+}
+
+func TestSignWithKey(t *testing.T) {
+	f := newFixture(t, roles{})
+	c := f.client(access.RoleDeveloper)
+	digest := bytes.Repeat([]byte{1}, 32)
+	got, err := c.SignWithKey(t.Context(), "com.acme.shop", "ci", api.SigningRequest{Hash: "sha256", Digest: digest, Padding: "pkcs1v15"})
+	check(t, "signed", err, got, api.Signature{Signature: []byte{1}, Version: 2, Algorithm: "ed25519", Entry: 9})
+	check(t, "asked", nil, f.services.last()[1], any(service.SigningRequest{App: "com.acme.shop", Key: "ci", Hash: crypto.SHA256, Digest: digest, PKCS1: true}))
+	_, err = c.SignWithKey(t.Context(), "com.acme.shop", "ci", api.SigningRequest{Message: []byte("m")})
+	check(t, "asked", err, f.services.last()[1], any(service.SigningRequest{App: "com.acme.shop", Key: "ci", Message: []byte("m")}))
+	b64 := base64.StdEncoding.EncodeToString
+	for _, body := range []string{
+		`{}`, `{"hash":"sha256"}`, `{"hash":"md5","digest":"` + b64(digest[:16]) + `"}`, `{"hash":"sha384","digest":"` + b64(digest) + `"}`,
+		`{"hash":"sha256","digest":"` + b64(digest) + `","message":""}`, `{"digest":"` + b64(digest) + `"}`, `{"message":"","padding":"none"}`,
+		fmt.Sprintf(`{"message":%q}`, b64(make([]byte, sealift.MaxSignedMessage+1))), `{"message":"","hash":"sha256"}`,
+	} {
+		f.wantProblem(f.do("POST", acme+"/keys/ci/signatures", "owner", body), 400, sealift.KindInvalid, "")
+	}
+	f.wantProblem(f.do("POST", acme+"/keys/"+strings.Repeat("x", 257)+"/signatures", "owner", `{"message":""}`), 400, sealift.KindInvalid, "")
+	if asked := f.services.last(); asked != nil {
+		t.Errorf("a service was asked %v", asked)
+	}
+}
