@@ -353,7 +353,7 @@ const (
 	// up all others. The longest rest is an Argon2id of some seconds.
 	MaxIdleTransaction = 2 * time.Minute
 	// MaxDSN bounds a connection string; those with every setting have 500 bytes.
-	MaxDSN = 4 << 10
+	MaxDSN = 1 << 10
 )
 
 // Lives of TUF metadata, from its signing to its expiry. Timestamp may be set

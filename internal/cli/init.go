@@ -20,6 +20,7 @@ type initCmd struct {
 	Threshold   int               `placeholder:"M" help:"How many of them must sign. Without it: more than half."`
 	Sharing     sharingOptions    `embed:""`
 	InTokens    initKeys          `embed:""`
+	Store       StoreOptions      `embed:""`
 	Passphrases PassphraseOptions `embed:""`
 }
 
@@ -83,8 +84,12 @@ func runInit(ctx context.Context, std *IO, opts initCmd) (err error) {
 	if err != nil {
 		return err
 	}
+	where, err := opts.Store.Read()
+	if err != nil {
+		return err
+	}
 	founded, err := installation.Found(ctx, installation.Founding{
-		Data: opts.Data, Keys: opts.Keys,
+		Data: opts.Data, Keys: opts.Keys, Store: where,
 		Quorum:      ceremony.Quorum{Keys: opts.RootKeys, Threshold: opts.Threshold},
 		Passphrases: phrases.get,
 		Shares:      shares,

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sealift/sealift/internal/store/postgrestest"
 )
 
 // TestScripts runs testdata/script against the program as people get it, built
@@ -33,6 +35,9 @@ import (
 //	founded [shop]               see fixtures
 //	selfsigned CERT KEY          make a certificate for 127.0.0.1
 //	bend DATABASE SQL            change rows behind a server's back
+//	database FILE|stop|start     write the connection string of an empty
+//	                             PostgreSQL schema; stop and start the server that
+//	                             all scripts share
 //	bigfile FILE MIB             make a file that does not compress
 //	damage flip|halve FILE…      flip the bit in the middle, or cut it off there
 //	accept FILE NAME, code NAME STEPS
@@ -64,6 +69,7 @@ func TestScripts(t *testing.T) {
 			"bigfile":    cmdBigFile,
 			"code":       cmdCode,
 			"damage":     cmdDamage,
+			"database":   cmdDatabase,
 			"exits":      cmdExits,
 			"founded":    fixtures.cmdFounded,
 			"freeport":   cmdFreePort,
@@ -80,6 +86,23 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
+}
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m.Run, os.Stderr)) }
+
+func cmdDatabase(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: database FILE|stop|start")
+	}
+	cluster := postgrestest.Start(ts)
+	switch args[0] {
+	case "stop":
+		cluster.Stop(ts)
+	case "start":
+		cluster.Run(ts)
+	default:
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(cluster.Schema(ts)+"\n"), 0o600))
+	}
 }
 
 // buildProgram builds sealift as "make build" does, without the race detector,

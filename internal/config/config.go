@@ -12,6 +12,8 @@
 //	data/            0700, else it is refused
 //	  lock           held by the one process that has the folder open
 //	  vault.db       the vault's rows: signed, or sealed
+//	  store.json     where they are instead, if in a database: 0600, else it is
+//	                 refused, since it may hold a password
 //	  public/        the published tree
 package config
 

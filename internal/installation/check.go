@@ -41,6 +41,8 @@ func (i *Installation) watchLog(ctx context.Context) {
 		switch verified, err := i.CheckLog(ctx); {
 		case ctx.Err() != nil:
 			return
+		case sealift.KindOf(err) == sealift.KindNetwork:
+			i.log.Error("the log could not be checked", "error", err, "hint", sealift.HintOf(err))
 		case err != nil:
 			i.log.Error("the log does not hold: somebody changed the database", "error", err, "hint", sealift.HintOf(err))
 		default:

@@ -20,7 +20,8 @@ import (
 
 // Founding says what to found.
 type Founding struct {
-	Data, Keys  string // folders that do not exist yet
+	Data, Keys  string       // folders that do not exist yet
+	Store       config.Store // where the rows are to be; zero for a file in Data
 	Quorum      ceremony.Quorum
 	Passphrases ceremony.Passphrases              // also asked for VaultKey, unless Shares are wanted
 	Unseal      vault.Sealer                      // seals the vault in place of a passphrase or Shares; nil for these
@@ -53,8 +54,10 @@ const (
 
 // Found makes a data folder and a keys folder. Both appear whole or not at all:
 // they are made beside their places and moved there at the end, keys first, so
-// that an interruption leaves no server without its keys.
-func Found(ctx context.Context, f Founding) (Founded, error) {
+// that an interruption leaves no server without its keys. A database is left as
+// empty as it was if the founding comes to nothing; only a process that is killed
+// cannot see to that.
+func Found(ctx context.Context, f Founding) (_ Founded, err error) {
 	const op = "founding the installation"
 	if err := f.checkFolders(op); err != nil {
 		return Founded{}, err
@@ -74,13 +77,18 @@ func Found(ctx context.Context, f Founding) (Founded, error) {
 		return Founded{}, err
 	}
 	defer sealing.clear()
+	var empty func() error // the database
 	founded := false
 	defer func() {
-		if !founded {
-			undo()
+		if founded {
+			return
+		}
+		undo()
+		if empty != nil {
+			err = errors.Join(err, empty())
 		}
 	}()
-	out, err := f.found(ctx, sealing, data, filepath.Join(keys, "keys"))
+	out, empty, err := f.found(ctx, sealing, data, filepath.Join(keys, "keys"))
 	if err != nil {
 		return Founded{}, err
 	}
@@ -176,16 +184,39 @@ func (f Founding) seal(id sealift.VaultID) (s newSeal, undo func(), err error) {
 	return s, undo, err
 }
 
-func (f Founding) found(ctx context.Context, with newSeal, data, keys string) (out Founded, err error) {
-	folder, err := config.OpenData(data)
+// found makes the contents of both folders. empty, if it is not nil, takes away
+// what is in neither.
+func (f Founding) found(ctx context.Context, with newSeal, data, keys string) (out Founded, empty func() error, err error) {
+	i, empty, err := f.create(ctx, data)
 	if err != nil {
-		return out, err
-	}
-	i, err := open(ctx, folder, f.Options)
-	if err != nil {
-		return out, errors.Join(err, folder.Close())
+		return out, empty, err
 	}
 	defer func() { err = errors.Join(err, i.Close()) }()
+	out, err = f.fill(ctx, i, with, keys)
+	return out, empty, err
+}
+
+// create makes an installation in which there is nothing.
+func (f Founding) create(ctx context.Context, dir string) (_ *Installation, empty func() error, err error) {
+	if err := f.Store.Save(dir); err != nil {
+		return nil, nil, err
+	}
+	data, err := config.OpenData(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	db, empty, err := createStore(ctx, dir, f.Store)
+	if err != nil {
+		return nil, nil, errors.Join(err, data.Close())
+	}
+	i, err := assemble(data, db, f.Options)
+	if err != nil {
+		return nil, empty, errors.Join(err, data.Close())
+	}
+	return i, empty, nil
+}
+
+func (f Founding) fill(ctx context.Context, i *Installation, with newSeal, keys string) (out Founded, err error) {
 	out.Vault = with.vault
 	anchors, err := i.Releases.Found(ctx, out.Vault, with.secrets, f.InTokens)
 	if err != nil {

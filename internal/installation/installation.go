@@ -8,13 +8,10 @@ package installation
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"net/http"
-	"os"
 	"time"
 
-	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/blob"
 	"github.com/sealift/sealift/internal/config"
@@ -27,7 +24,6 @@ import (
 	"github.com/sealift/sealift/internal/release"
 	"github.com/sealift/sealift/internal/sealing"
 	"github.com/sealift/sealift/internal/store"
-	"github.com/sealift/sealift/internal/store/sqlite"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/internal/witness"
 )
@@ -68,33 +64,33 @@ func Open(ctx context.Context, dir string, o Options) (*Installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch _, err := os.Lstat(data.Database()); {
-	case errors.Is(err, fs.ErrNotExist):
-		err = sealift.Errorf(sealift.KindNotFound, "opening the data folder", "%s holds no vault", dir).
-			WithHint("make one with: sealift init --data DIR --keys DIR")
-		return nil, errors.Join(err, data.Close())
-	case err != nil:
-		return nil, errors.Join(sealift.Errorf(sealift.KindInternal, "opening the data folder", "%w", err), data.Close())
-	}
-	i, err := open(ctx, data, o)
+	i, err := openIn(ctx, data, o)
 	if err != nil {
 		return nil, errors.Join(err, data.Close())
 	}
 	return i, nil
 }
 
-// open opens the folder's store and published tree, making them if they are
-// missing.
-func open(ctx context.Context, data *config.Data, o Options) (*Installation, error) {
+func openIn(ctx context.Context, data *config.Data, o Options) (*Installation, error) {
+	where, err := config.StoreOf(data.Dir())
+	if err != nil {
+		return nil, err
+	}
+	db, err := openStore(ctx, data.Dir(), where, true)
+	if err != nil {
+		return nil, err
+	}
+	return assemble(data, db, o)
+}
+
+// assemble puts the parts together over the folder's store, which it closes if
+// that does not work, and its published tree, which it makes if it is missing.
+func assemble(data *config.Data, db store.Store, o Options) (*Installation, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
-	}
-	db, err := sqlite.Open(ctx, data.Database())
-	if err != nil {
-		return nil, err
 	}
 	published, err := blob.OpenFolder(data.Public())
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/sealift/sealift/internal/control/apiclient"
 	"github.com/sealift/sealift/internal/installation"
 	"github.com/sealift/sealift/internal/publisher"
+	"github.com/sealift/sealift/internal/store/postgrestest"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/sealifttest"
 	"github.com/sealift/sealift/trust"
@@ -53,7 +54,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, runVictim(task))
 		os.Exit(1)
 	}
-	code := m.Run()
+	code := postgrestest.Main(m.Run, os.Stderr)
 	if dir, err := founded(); err == nil {
 		_ = os.RemoveAll(dir)
 	}

@@ -2,19 +2,12 @@ package installation
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/audit"
-	"github.com/sealift/sealift/internal/config"
 	"github.com/sealift/sealift/internal/people"
 	"github.com/sealift/sealift/internal/store"
-	"github.com/sealift/sealift/internal/store/sqlite"
 	"github.com/sealift/sealift/internal/vault"
 )
 
@@ -56,23 +49,4 @@ func RecoverOwner(ctx context.Context, dir string, with vault.Opener, by audit.A
 		return err
 	})
 	return token, err
-}
-
-// openBeside opens the store of a data folder that a server may have open, too:
-// the database itself keeps transactions apart.
-func openBeside(ctx context.Context, dir string, fn func(db store.Store) error) (err error) {
-	path := filepath.Join(dir, config.DatabaseName)
-	if _, err := os.Stat(path); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return sealift.Errorf(sealift.KindNotFound, "opening the data folder", "%s holds no vault", dir).
-				WithHint("name the folder that sealift init made with --data")
-		}
-		return sealift.Errorf(sealift.KindDenied, "opening the data folder", "%w", err).WithHint("run as the owner of %s", dir)
-	}
-	db, err := sqlite.Open(ctx, path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	return fn(db)
 }

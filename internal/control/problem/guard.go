@@ -33,7 +33,7 @@ func TraceOf(ctx context.Context) *Trace {
 // does not say.
 func Answer(w http.ResponseWriter, r *http.Request, err error, log *slog.Logger) {
 	id := TraceOf(r.Context()).ID
-	if StatusOf(err) == http.StatusInternalServerError {
+	if staysInside(err) {
 		log.Error("request failed", "id", id, "method", r.Method, "path", cut(r.URL.Path), "error", err.Error())
 	}
 	Write(w, err, id)

@@ -50,7 +50,17 @@ const (
 	ReasonLengthRequired  = "length_required" // with KindInvalid: 411
 	ReasonRate            = "rate"            // with KindExhausted: 429
 	ReasonSlowUpload      = "slow_upload"     // with KindNetwork: 408
+	ReasonDatabaseAway    = "database-away"   // with KindNetwork: 503
+	ReasonCommitUnknown   = "commit-unknown"  // with KindNetwork: 503
 )
+
+// inside says what a caller may read of errors that would tell how the server is
+// built: where its database is, and why it is away. For these, by reason; and for
+// what has no other status than 500.
+var inside = map[string]string{
+	ReasonDatabaseAway:  "the server's database is away",
+	ReasonCommitUnknown: "the server's database went away while it was writing this, and whether it did is not known",
+}
 
 type class struct {
 	kind   sealift.Kind
@@ -65,6 +75,8 @@ var statuses = map[class]int{
 	{sealift.KindInvalid, ReasonLengthRequired}: http.StatusLengthRequired,
 	{sealift.KindExhausted, ReasonRate}:         http.StatusTooManyRequests,
 	{sealift.KindNetwork, ReasonSlowUpload}:     http.StatusRequestTimeout,
+	{sealift.KindNetwork, ReasonDatabaseAway}:   http.StatusServiceUnavailable,
+	{sealift.KindNetwork, ReasonCommitUnknown}:  http.StatusServiceUnavailable,
 	// What does not open a vault is no fault of the server's.
 	{sealift.KindSealed, "passphrase"}:    http.StatusForbidden,
 	{sealift.KindSealed, "share-foreign"}: http.StatusForbidden,
@@ -105,11 +117,22 @@ func DocumentOf(err error, requestID string) Document {
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
 		Detail: err.Error(), Kind: sealift.KindOf(err), Reason: sealift.ReasonOf(err), Hint: sealift.HintOf(err),
 	}
-	if status == http.StatusInternalServerError {
+	switch detail, ok := inside[d.Reason]; {
+	case status == http.StatusInternalServerError:
 		d.Detail, d.Kind, d.Reason = "something went wrong inside the server", sealift.KindInternal, ""
 		d.Hint = "the server's log says what, under request id " + requestID
+	case ok && d.Reason == ReasonCommitUnknown:
+		d.Detail, d.Hint = detail, "look whether it was done before you do it again"
+	case ok:
+		d.Detail, d.Hint = detail, "try again in a while: nothing was done; the server's log says why, under request id "+requestID
 	}
 	return d
+}
+
+// staysInside reports whether a caller is told less than there is to be told.
+func staysInside(err error) bool {
+	_, ok := inside[sealift.ReasonOf(err)]
+	return ok || StatusOf(err) == http.StatusInternalServerError
 }
 
 // Write answers with err as a problem document, which no cache may keep.

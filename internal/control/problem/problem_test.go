@@ -78,6 +78,17 @@ func TestInternalErrorsStayInside(t *testing.T) {
 	}
 }
 
+func TestDatabaseStaysInside(t *testing.T) {
+	for _, reason := range []string{problem.ReasonDatabaseAway, problem.ReasonCommitUnknown} {
+		w := httptest.NewRecorder()
+		problem.Write(w, sealift.Errorf(sealift.KindNetwork, "updating the store", "dial tcp 10.0.0.5:5432: refused").WithReason(reason).WithHint("see 10.0.0.5"), "0123")
+		got := problem.Decode(w.Code, w.Header().Get("Content-Type"), w.Body.Bytes())
+		if w.Code != 503 || strings.Contains(w.Body.String(), "10.0.0.5") || sealift.KindOf(got) != sealift.KindNetwork || sealift.ReasonOf(got) != reason || sealift.HintOf(got) == "" {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+}
+
 func TestDecodeNonsense(t *testing.T) {
 	for _, c := range []struct{ contentType, body string }{
 		{"text/html", "<h1>Bad Gateway</h1>"},

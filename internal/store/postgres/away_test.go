@@ -67,7 +67,7 @@ func TestAway(t *testing.T) {
 	if err := look(db); err != nil {
 		t.Error(err)
 	}
-	for name, end := range map[string]func(testing.TB){"stopped": cluster.Stop, "crashed": cluster.Kill} {
+	for name, end := range map[string]func(postgrestest.T){"stopped": cluster.Stop, "crashed": cluster.Kill} {
 		err := db.Update(t.Context(), func(tx store.Tx) error {
 			if _, err := tx.NextCounter(t.Context(), "com.acme.killed"); err != nil {
 				t.Error(err)

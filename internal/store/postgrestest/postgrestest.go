@@ -20,11 +20,15 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
+
+// T is what a test is here: a testing.TB, or a testscript.TestScript.
+type T interface {
+	Fatalf(format string, args ...any)
+}
 
 // Cluster is a PostgreSQL server and its data.
 type Cluster struct {
@@ -43,8 +47,7 @@ var (
 
 // Start returns the test binary's cluster, which runs. A test fails where it
 // cannot be started.
-func Start(t testing.TB) *Cluster {
-	t.Helper()
+func Start(t T) *Cluster {
 	startOnce.Do(func() { started, startErr = create() })
 	if startErr != nil {
 		t.Fatalf("starting PostgreSQL: %v", startErr)
@@ -138,27 +141,24 @@ func (c *Cluster) command(name string, args ...string) *exec.Cmd {
 }
 
 // Run starts a cluster that Stop or Kill has stopped.
-func (c *Cluster) Run(t testing.TB) {
-	t.Helper()
+func (c *Cluster) Run(t T) {
 	if err := c.start(); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 }
 
 // Stop ends all connections and stops the server in good order.
-func (c *Cluster) Stop(t testing.TB) {
-	t.Helper()
+func (c *Cluster) Stop(t T) {
 	if err := c.stop(os.Interrupt); err != nil { // PostgreSQL's "fast shutdown"
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 }
 
 // Kill has the server end at once, as in a crash: it recovers when it is run
 // again.
-func (c *Cluster) Kill(t testing.TB) {
-	t.Helper()
+func (c *Cluster) Kill(t T) {
 	if err := c.stop(immediate); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 }
 
@@ -216,8 +216,7 @@ func (c *Cluster) stop(how os.Signal) error {
 
 // Schema makes an empty schema, and returns the connection string of its owner,
 // who may do everything.
-func (c *Cluster) Schema(t testing.TB) (dsn string) {
-	t.Helper()
+func (c *Cluster) Schema(t T) (dsn string) {
 	c.mu.Lock()
 	c.schemas++
 	name := fmt.Sprintf("test%d", c.schemas)
@@ -235,12 +234,11 @@ func (c *Cluster) DSN(database string) string {
 func As(dsn, role string) string { return strings.Replace(dsn, "user="+superuser, "user="+role, 1) }
 
 // Exec runs SQL statements.
-func (c *Cluster) Exec(t testing.TB, dsn, statements string) {
-	t.Helper()
+func (c *Cluster) Exec(t T, dsn, statements string) {
 	ctx := context.Background() // a test's own has ended where it cleans up
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	defer conn.Close(ctx)
 	if _, err := conn.PgConn().Exec(ctx, statements).ReadAll(); err != nil {
