@@ -140,17 +140,31 @@ func unfit(reason, format string, args ...any) *sealift.Error {
 	return sealift.Errorf(sealift.KindInvalid, "", format, args...).WithReason(reason)
 }
 
+const (
+	// aloneWait is how long a connection waits for the lock of a server: one that
+	// follows another of the same process may be made before the database has
+	// done with that. It asks every alonePause.
+	aloneWait  = 2 * time.Second
+	alonePause = 50 * time.Millisecond
+)
+
 // takeAlone takes the lock that lasts as long as the connection.
 func takeAlone(ctx context.Context, conn *pgx.Conn) error {
-	var taken bool
-	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock("+aloneKey+")").Scan(&taken); err != nil {
-		return err
+	for began := time.Now(); ; {
+		var taken bool
+		if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock("+aloneKey+")").Scan(&taken); err != nil || taken {
+			return err
+		}
+		if time.Since(began) > aloneWait {
+			return sealift.Errorf(sealift.KindConflict, "", "another server has this database open").WithReason("locked").
+				WithHint("stop the server that runs on it; one that was cut off from the database is forgotten after half a minute")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(alonePause):
+		}
 	}
-	if !taken {
-		return sealift.Errorf(sealift.KindConflict, "", "another server has this database open").WithReason("locked").
-			WithHint("stop the server that runs on it; one that was cut off from the database is forgotten after half a minute")
-	}
-	return nil
 }
 
 // deadline bounds every statement, beginning and committing included.
