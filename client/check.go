@@ -86,11 +86,12 @@ func (d *Device) follow(rules *trust.Rules) error {
 			WithHint("check that the root and the server belong together")
 	}
 	blocked := s.Installed != nil && rules.Under(s.Installed.Counter, s.Installed.Version)
-	if s.Vault == rules.Vault() && s.Blocked == blocked {
+	log := rules.Recall(s.Log)
+	if s.Vault == rules.Vault() && s.Blocked == blocked && s.Log.Equal(log) {
 		return nil
 	}
 	_, err = d.store.change(func(s *state) error {
-		s.Vault, s.Blocked = rules.Vault(), blocked
+		s.Vault, s.Blocked, s.Log = rules.Vault(), blocked, rules.Recall(s.Log)
 		return nil
 	})
 	return err
@@ -225,7 +226,7 @@ func (d *Device) verify(s *state, p *plan) error {
 	if err := p.rules.CheckVersion(d.judged(s, p.rules, p.verified), p.verified.Release, d.meta.Now()); err != nil {
 		return err
 	}
-	if p.verified.Log == s.Log {
+	if p.verified.Log.Equal(s.Log) {
 		return nil
 	}
 	_, err := d.store.change(func(s *state) error { s.Log = p.verified.Log; return nil })
@@ -283,20 +284,15 @@ func (d *Device) judged(s *state, rules *trust.Rules, next *trust.Verified) trus
 }
 
 // sound reports whether the installed release still passes steps 1 and 2, by
-// the rules of today and the files of then. If those are lost it counts as
-// sound, which is the stricter answer.
+// the rules of today and the file of then. If that is lost it counts as sound,
+// which is the stricter answer.
 func (d *Device) sound(i *Installed, rules *trust.Rules) bool {
-	release, releaseErr := d.files.ReadFile(releaseFile(i.Release), sealift.MaxRelease)
-	proof, proofErr := d.files.ReadFile(proofFile(i.Release), sealift.MaxProof)
-	if releaseErr != nil || proofErr != nil || sealift.DigestOf(release) != i.Release {
+	release, err := d.files.ReadFile(releaseFile(i.Release), sealift.MaxRelease)
+	if err != nil || sealift.DigestOf(release) != i.Release {
 		return true
 	}
 	file, err := trust.ParseReleaseFile(release)
-	if err != nil {
-		return false
-	}
-	_, err = rules.Authenticate(trust.Evidence{Release: file, Proof: proof})
-	return err == nil
+	return err == nil && rules.CheckInstalled(file) == nil
 }
 
 func releaseFile(d sealift.Digest) string { return path.Join(releasesDir, d.String()+".json") }

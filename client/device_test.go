@@ -655,6 +655,64 @@ func TestWayBackFromAThief(t *testing.T) {
 	})
 }
 
+// A vault that was restored from before 1.1.0 shows a log that a device which
+// took 1.1.0 refuses, until people name a new log key and none of the old ones.
+func TestWayBackFromALostLog(t *testing.T) {
+	play(t, func(s *scene) {
+		s.publish("1.0.0")
+		s.must(s.update())
+		size := s.world.LogSize()
+		s.publish("1.1.0")
+		s.must(s.update())
+		s.world.ForkLog(size)
+		s.must(s.world.AppendLog([]byte("the restore\n")))
+		s.publish("1.2.0")
+		s.refused(s.update(), sealift.KindSignature, "log")
+		s.wantInstalled("1.1.0")
+
+		s.must(s.world.ReplaceLog(size))
+		_, err := s.world.Publish(sealifttest.Spec{Version: "1.0.1", Counter: 2, Bundle: content("1.0.1")})
+		s.must(err)
+		s.refused(s.update(), sealift.KindVersion, "counter") // the log key's end frees nobody from the counter
+		s.publish("1.3.0")
+		s.must(s.update())
+		s.wantInstalled("1.3.0")
+
+		// The memory goes on under the new key.
+		s.world.ForkLog(size)
+		s.must(s.world.AppendLog([]byte("another restore\n"), []byte("and more\n"), []byte("of it\n")))
+		s.publish("1.4.0")
+		s.refused(s.update(), sealift.KindSignature, "log")
+	})
+}
+
+// A log key that is exchanged for its standby, and then dropped, takes no memory
+// with it, also from a device that took no release meanwhile.
+func TestLogKeyRotationKeepsTheMemory(t *testing.T) {
+	play(t, func(s *scene) {
+		a := s.world.Trust.Log.Keys[0]
+		s.publish("1.0.0")
+		s.must(s.update())
+		size := s.world.LogSize()
+		for range 3 { // {a, b}, {b, c}, {c, d}
+			s.must(s.world.ReplaceLog(size))
+			b := s.world.Trust.Log.Keys[0]
+			s.world.Trust.Log.Keys = []string{a, b}
+			s.must(s.world.SignTargets())
+			s.must(s.world.Direct())
+			_, err := s.device.Check(s.Context())
+			if sealift.KindOf(err) != sealift.KindSignature && err != nil { // the proof offered is by a key that is gone
+				s.Fatal(err)
+			}
+			a = b
+		}
+		s.world.ForkLog(size - 1)
+		s.must(s.world.AppendLog([]byte("another history\n")))
+		s.publish("1.1.0")
+		s.refused(s.update(), sealift.KindSignature, "log")
+	})
+}
+
 func TestRollbackRelease(t *testing.T) {
 	play(t, func(s *scene) {
 		s.publish("1.0.0")

@@ -27,7 +27,7 @@ type state struct {
 	Enrolled bool            `json:"enrolled"`
 
 	Memory Memory     `json:"memory"`
-	Log    trust.Seen `json:"log"` // the log's state that was verified last
+	Log    trust.Seen `json:"log"` // the log's state that was verified last, and the keys it is bound to
 
 	// Confirmed is the highest counter ever confirmed. What is installed may
 	// have been replaced since by one with a lower version.

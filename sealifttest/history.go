@@ -175,6 +175,24 @@ func (w *World) saveLog() (size int64, restore func()) {
 	}
 }
 
+// ReplaceLog makes a new log key, forgets all but the first size records of the
+// log, and signs a trust.json that names the new key alone: what people do after
+// a restore that lost entries which devices saw.
+func (w *World) ReplaceLog(size int64) error {
+	key, public, err := newLogKey(w.Vault)
+	if err != nil {
+		return err
+	}
+	w.ForkLog(size)
+	w.mu.Lock()
+	w.LogKey, w.Trust.Log = key, trust.Log{Keys: []string{public}}
+	w.mu.Unlock()
+	if err := w.SignTargets(); err != nil {
+		return err
+	}
+	return w.Direct()
+}
+
 func target(path string, content []byte) tufrepo.Target {
 	return tufrepo.Target{Path: path, Content: content}
 }

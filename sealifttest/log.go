@@ -1,11 +1,13 @@
 package sealifttest
 
 import (
+	"crypto/rand"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/trust"
 )
 
@@ -34,6 +36,16 @@ func (l *log) append(record []byte) (index int64, err error) {
 	return l.size - 1, nil
 }
 
+// newLogKey makes a key of a vault's log, and its verifier key.
+func newLogKey(vault sealift.VaultID) (key note.Signer, public string, err error) {
+	private, public, err := note.GenerateKey(rand.Reader, trust.LogOrigin(vault))
+	if err != nil {
+		return nil, "", err
+	}
+	key, err = note.NewSigner(private)
+	return key, public, err
+}
+
 // AppendLog adds records to the log, as a vault at work does, and publishes a
 // checkpoint with its tiles.
 func (w *World) AppendLog(records ...[]byte) error {
@@ -46,6 +58,13 @@ func (w *World) AppendLog(records ...[]byte) error {
 	}
 	_, err := w.checkpoint()
 	return err
+}
+
+// LogSize returns how many records the log has.
+func (w *World) LogSize() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.log.size
 }
 
 // ForkLog makes the log forget all but its first size records: a thief of the

@@ -283,8 +283,27 @@ func logAttacks() []Attack {
 			return nil
 		}),
 		{
+			Name: "log-begun-anew", Title: "a log begun anew under a key that no trust.json vouches for", Stolen: stolenDirector,
+			Kind: sealift.KindSignature, Reasons: []string{reasonLog}, stage: logBegunAnew,
+		},
+		{
 			Name: "log-left-out", Title: "a release that is not in the log", Stolen: stolenRelease,
 			Kind: sealift.KindSignature, Reasons: []string{reasonLog}, stage: publishing(Spec{SkipLog: true}),
 		},
 	}
+}
+
+// logBegunAnew is what people do after a restore that lost entries, done by
+// somebody who has no targets key.
+func logBegunAnew(w *World, next Spec) (func() error, error) {
+	size, restore := w.saveLog()
+	own, _, err := newLogKey(w.Vault)
+	if err != nil {
+		return nil, err
+	}
+	honest := w.LogKey
+	w.ForkLog(size / 2)
+	w.LogKey = own
+	_, err = w.Publish(next)
+	return func() error { restore(); w.LogKey = honest; _, err := w.Publish(next); return err }, err
 }

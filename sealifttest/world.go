@@ -138,11 +138,8 @@ func (w *World) makeKeys() error {
 	if w.DeviceCA, err = NewCA("device CA", w.now); err != nil {
 		return err
 	}
-	private, public, err := note.GenerateKey(rand.Reader, trust.LogOrigin(w.Vault))
-	if err != nil {
-		return err
-	}
-	if w.LogKey, err = note.NewSigner(private); err != nil {
+	var public string
+	if w.LogKey, public, err = newLogKey(w.Vault); err != nil {
 		return err
 	}
 	w.Trust = trust.Trust{

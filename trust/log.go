@@ -152,10 +152,36 @@ func ParseProof(data []byte) (*Proof, error) {
 type Seen struct {
 	Size int64     `json:"size"`
 	Root tlog.Hash `json:"root"`
+	// Keys are the SHA-256 of the log keys that trust.json named when it was
+	// verified, or last recalled: what this memory is bound to (see
+	// Rules.Recall). None are in what was kept before they were; it counts
+	// under every key.
+	Keys []sealift.Digest `json:"keys,omitempty"`
+}
+
+// Equal reports whether two memories are the same.
+func (s Seen) Equal(t Seen) bool {
+	return s.Size == t.Size && s.Root == t.Root && slices.Equal(s.Keys, t.Keys)
+}
+
+// Recall returns what counts of a memory under the log keys that trust.json
+// names now, bound to these from here on. While one of the keys that it is bound
+// to is still named, all of it does, so that no rotation of a log key makes a
+// device forget. Where none is, people replaced the log, as after a restore that
+// lost entries which devices saw: the memory is of a log that is no more, and the
+// zero Seen is returned. Only a quorum of the targets keys can bring that about.
+func (r *Rules) Recall(seen Seen) Seen {
+	named := func(key sealift.Digest) bool { return slices.Contains(r.logIDs, key) }
+	if seen.Size == 0 || len(seen.Keys) > 0 && !slices.ContainsFunc(seen.Keys, named) {
+		return Seen{}
+	}
+	seen.Keys = slices.Clone(r.logIDs)
+	return seen
 }
 
 // checkProof verifies that the log holds the record, under a checkpoint that
-// is consistent with the last one seen, and returns the larger of the two.
+// is consistent with what counts of the last one seen, and returns the larger of
+// the two, bound to the log keys of now.
 // tiles yields hash tiles of the log when the two differ; what it yields is
 // verified, and an error of KindNetwork from it is returned as it is.
 func (r *Rules) checkProof(data []byte, record []byte, seen Seen, tiles tlog.TileReader) (Seen, error) {
@@ -170,7 +196,12 @@ func (r *Rules) checkProof(data []byte, record []byte, seen Seen, tiles tlog.Til
 	if err := tlog.CheckRecord(proof.Hashes, c.Tree.N, c.Tree.Hash, proof.Index, tlog.RecordHash(record)); err != nil {
 		return seen, err
 	}
-	return CheckConsistent(seen, Seen{c.Tree.N, c.Tree.Hash}, tiles)
+	kept, err := CheckConsistent(r.Recall(seen), Seen{Size: c.Tree.N, Root: c.Tree.Hash}, tiles)
+	if err != nil {
+		return seen, err
+	}
+	kept.Keys = slices.Clone(r.logIDs)
+	return kept, nil
 }
 
 // CheckConsistent verifies that one of two states of a log is a prefix of the

@@ -245,25 +245,25 @@ func TestConsistency(t *testing.T) {
 		x, y := size.Draw(rt, "seen"), size.Draw(rt, "got")
 		seen, got := honest.at(t, x), honest.at(t, y)
 		kept, err := trust.CheckConsistent(seen, got, honest)
-		if err != nil || kept != honest.at(t, max(x, y)) {
+		if err != nil || !kept.Equal(honest.at(t, max(x, y))) {
 			rt.Errorf("%d after %d: kept %d, %v", y, x, kept.Size, err)
 		}
 		tiles := other
 		if x > y {
 			tiles = honest // the larger tree's, which authenticates them
 		}
-		if kept, err = trust.CheckConsistent(seen, other.at(t, y), tiles); err == nil || kept != seen {
+		if kept, err = trust.CheckConsistent(seen, other.at(t, y), tiles); err == nil || !kept.Equal(seen) {
 			rt.Errorf("%d of another history after %d: kept %d, %v", y, x, kept.Size, err)
 		}
 	})
 	some := honest.at(t, 5)
-	if kept, err := trust.CheckConsistent(trust.Seen{}, some, nil); err != nil || kept != some {
+	if kept, err := trust.CheckConsistent(trust.Seen{}, some, nil); err != nil || !kept.Equal(some) {
 		t.Errorf("the first state seen: %v, %v", kept, err)
 	}
-	if kept, err := trust.CheckConsistent(some, trust.Seen{}, nil); err != nil || kept != some {
+	if kept, err := trust.CheckConsistent(some, trust.Seen{}, nil); err != nil || !kept.Equal(some) {
 		t.Errorf("an empty log after some: %v, %v", kept, err)
 	}
-	if kept, err := trust.CheckConsistent(some, some, nil); err != nil || kept != some { // nothing to read
+	if kept, err := trust.CheckConsistent(some, some, nil); err != nil || !kept.Equal(some) { // nothing to read
 		t.Errorf("the same state again: %v, %v", kept, err)
 	}
 	if _, err := trust.CheckConsistent(trust.Seen{}, trust.Seen{Root: hash("x")}, nil); err == nil {
@@ -271,7 +271,7 @@ func TestConsistency(t *testing.T) {
 	}
 	broken := *honest
 	broken.broken = errors.New("broken")
-	if kept, err := trust.CheckConsistent(some, honest.at(t, 600), &broken); !errors.Is(err, broken.broken) || kept != some {
+	if kept, err := trust.CheckConsistent(some, honest.at(t, 600), &broken); !errors.Is(err, broken.broken) || !kept.Equal(some) {
 		t.Errorf("tiles that cannot be read: %v, %v", kept, err)
 	}
 }
@@ -289,5 +289,46 @@ func TestTilesAway(t *testing.T) {
 	got, err := b.rules().Verify(b.device, trust.Evidence{Release: file, Proof: p.Proof, Seen: b.seen, Tiles: away}, b.world.Now())
 	if sealift.KindOf(err) != sealift.KindNetwork || sealift.ReasonOf(err) != "unreachable" || got != nil {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestRecall: a memory counts while one of the keys that it is bound to is
+// named, and is bound to those of now.
+func TestRecall(t *testing.T) {
+	b := newBench(t)
+	key := func() string {
+		_, public, err := note.GenerateKey(rand.Reader, trust.LogOrigin(b.world.Vault))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return public
+	}
+	w, x, y, z := key(), key(), key(), key()
+	recall := func(seen trust.Seen, keys ...string) trust.Seen {
+		b.world.Trust.Log.Keys = keys
+		return b.rules().Recall(seen)
+	}
+	unbound := trust.Seen{Size: 5, Root: hash("x")}
+	bound := recall(unbound, w, x)
+	if bound.Size != 5 || bound.Root != unbound.Root || len(bound.Keys) != 2 {
+		t.Errorf("from before keys were kept: %+v", bound)
+	}
+	if got := recall(bound, x, w); !got.Equal(bound) {
+		t.Errorf("the same keys: %+v", got)
+	}
+	next := recall(bound, x, y)
+	if next.Size != 5 || next.Equal(bound) {
+		t.Errorf("one key stays: %+v", next)
+	}
+	if got := recall(next, y, z); got.Size != 5 {
+		t.Errorf("one of those it was bound to anew stays: %+v", got)
+	}
+	for _, keys := range [][]string{{y}, {y, z}} {
+		if got := recall(bound, keys...); !got.Equal(trust.Seen{}) {
+			t.Errorf("all keys are new: %+v", got)
+		}
+	}
+	if got := recall(trust.Seen{}, w); !got.Equal(trust.Seen{}) {
+		t.Errorf("a new device remembers %+v", got)
 	}
 }

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/x509"
 	"errors"
@@ -23,6 +24,7 @@ type Rules struct {
 	deviceCAs []*x509.Certificate
 	logOrigin string
 	logKeys   note.Verifiers
+	logIDs    []sealift.Digest // of the log's verifier keys, as trust.json spells them, sorted
 	revoked   map[Revocation]bool
 	floor     Floor
 	cosigners []crypto.PublicKey
@@ -85,10 +87,12 @@ func (r *Rules) addLog(l Log) error {
 			return fmt.Errorf("a log key of %q, not of %q", v.Name(), r.logOrigin)
 		}
 		list = append(list, v)
+		r.logIDs = append(r.logIDs, sealift.DigestOf([]byte(key)))
 	}
 	if len(list) == 0 {
 		return errors.New("no log key")
 	}
+	slices.SortFunc(r.logIDs, func(a, b sealift.Digest) int { return bytes.Compare(a[:], b[:]) })
 	r.logKeys = note.VerifierList(list...)
 	return nil
 }

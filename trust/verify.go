@@ -32,8 +32,9 @@ type Installed struct {
 	Release sealift.Digest // of release.json
 	Version sealift.Version
 	// Sound is false when the installed release no longer passes steps 1 and
-	// 2, as after its certificate was revoked: then only floors bound the
-	// counter, so that a device which followed a thief finds its way back.
+	// 2 (Rules.CheckInstalled), as after its certificate was revoked: then only
+	// floors bound the counter, so that a device which followed a thief finds its
+	// way back.
 	Sound bool
 }
 
@@ -187,15 +188,10 @@ const signatureOp = "step 2, checking the signature"
 // CheckSignature is step 2: the leaf signed the exact payload, so did enough
 // co-signers, and the log holds it. It returns the log's state to keep.
 func (r *Rules) CheckSignature(e Evidence, leaf crypto.PublicKey) (Seen, error) {
+	if err := r.checkSigners(e.Release, leaf); err != nil {
+		return e.Seen, err
+	}
 	signed := e.Release.signed
-	if err := signed.verify(ReleasePayloadType, 1, leaf); err != nil {
-		return e.Seen, refusal(sealift.KindSignature, signatureOp, "signature", err)
-	}
-	if r.needed > 0 {
-		if err := signed.verify(ReleasePayloadType, r.needed, r.cosigners...); err != nil {
-			return e.Seen, refusal(sealift.KindSignature, signatureOp, "cosigners", fmt.Errorf("%d co-signers are needed: %w", r.needed, err))
-		}
-	}
 	seen, err := r.checkProof(e.Proof, LogEntry(sealift.DigestOf(signed.Payload)), e.Seen, e.Tiles)
 	if err == nil {
 		return seen, nil
@@ -204,6 +200,30 @@ func (r *Rules) CheckSignature(e Evidence, leaf crypto.PublicKey) (Seen, error) 
 		return e.Seen, err
 	}
 	return e.Seen, refusal(sealift.KindSignature, signatureOp, "log", err)
+}
+
+// checkSigners is step 2 without the log.
+func (r *Rules) checkSigners(f *ReleaseFile, leaf crypto.PublicKey) error {
+	if err := f.signed.verify(ReleasePayloadType, 1, leaf); err != nil {
+		return refusal(sealift.KindSignature, signatureOp, "signature", err)
+	}
+	if r.needed > 0 {
+		if err := f.signed.verify(ReleasePayloadType, r.needed, r.cosigners...); err != nil {
+			return refusal(sealift.KindSignature, signatureOp, "cosigners", fmt.Errorf("%d co-signers are needed: %w", r.needed, err))
+		}
+	}
+	return nil
+}
+
+// CheckInstalled takes a release that passed all steps once through steps 1 and 2
+// again, without the log: that one held it was proven then, and the key that
+// proved it may rightly be gone from trust.json by now.
+func (r *Rules) CheckInstalled(f *ReleaseFile) error {
+	_, leaf, err := r.CheckChain(f)
+	if err != nil {
+		return err
+	}
+	return r.checkSigners(f, leaf)
 }
 
 const versionOp = "step 3, checking the version"

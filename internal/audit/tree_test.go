@@ -46,10 +46,10 @@ func TestPublished(t *testing.T) {
 	}
 	for i, a := range states {
 		for _, b := range states[i:] {
-			if got, err := trust.CheckConsistent(a, b, edge); err != nil || got != b {
+			if got, err := trust.CheckConsistent(a, b, edge); err != nil || !got.Equal(b) {
 				t.Errorf("%d and then %d: %v, %v", a.Size, b.Size, got, err)
 			}
-			if got, err := trust.CheckConsistent(b, a, edge); err != nil || got != b {
+			if got, err := trust.CheckConsistent(b, a, edge); err != nil || !got.Equal(b) {
 				t.Errorf("%d and then %d: %v, %v", b.Size, a.Size, got, err)
 			}
 			w.checkGrowth(a, b)
