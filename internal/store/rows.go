@@ -328,3 +328,37 @@ type Nonce struct {
 	Nonce   string
 	Expires time.Time
 }
+
+// Table is a table of a store, by what SQL calls it and its columns.
+type Table struct {
+	Name    string   `json:"name"`
+	Columns []string `json:"columns"`
+}
+
+// Backup is one that was made, or that could not be.
+type Backup struct {
+	Created time.Time // when it was begun
+	File    string    // where it was written, by its path on the server's machine
+	Length  int64     // bytes
+	Digest  sealift.Digest
+	Problem string // why there is none; empty for a good one
+}
+
+// Restore is the coming back of this store from a backup.
+type Restore struct {
+	Restored time.Time
+	Created  time.Time // when the backup was begun
+	Entries  int64     // how many log entries the backup held
+	Lost     int64     // how many of those after it are known by their hashes alone
+	// Known is whether the published tree of before was there to go on from, so
+	// that the log does. Otherwise devices that saw more of it follow a new log
+	// only, which people vouch for.
+	Known bool
+	// Directed is whether everything online was signed anew since, above all
+	// that was published.
+	Directed bool
+	// LogVersion is the first version of the log key that is the new log's; 0
+	// until it is made, and where none is needed.
+	LogVersion uint64
+	Settled    bool // there is nothing left to do
+}

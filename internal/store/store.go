@@ -59,6 +59,8 @@ type Tx interface {
 	TokenTx
 	PeopleTx
 	DeviceTx
+	RestoreTx
+	CopyTx
 }
 
 // SealTx keeps how the vault is sealed.
@@ -150,6 +152,10 @@ type ReleaseTx interface {
 	// are in DraftSubmitted, by Submitted and then by id.
 	SubmittedDrafts(ctx context.Context, app sealift.AppID) ([]Draft, error)
 
+	// AbandonDrafts puts every draft that is not published into
+	// DraftAbandoned, and returns how many there were.
+	AbandonDrafts(ctx context.Context) (int64, error)
+
 	// InsertBlob notes a stored blob; one that is noted already is no error.
 	InsertBlob(ctx context.Context, b Blob) error
 	Blob(ctx context.Context, app sealift.AppID, digest sealift.Digest) (Blob, error)
@@ -179,6 +185,8 @@ type DocumentTx interface {
 
 	// Document returns the newest content at a target path, or KindNotFound.
 	Document(ctx context.Context, path string) ([]byte, error)
+	// Documents returns the paths there are.
+	Documents(ctx context.Context) ([]string, error) // by path
 	// SetDocument writes it, over the one before; nil removes it. Removing none
 	// is no error.
 	SetDocument(ctx context.Context, path string, content []byte) error
@@ -264,4 +272,38 @@ type DeviceTx interface {
 	UseNonce(ctx context.Context, n Nonce) error
 	// PruneNonces forgets the nonces that expired before the time.
 	PruneNonces(ctx context.Context, before time.Time) (int64, error)
+}
+
+// RestoreTx keeps what became of backups, and what a restored store has to go
+// on above.
+type RestoreTx interface {
+	// RaiseVersion makes the version that the next metadata of a role must
+	// exceed at least this one.
+	RaiseVersion(ctx context.Context, role string, least int64) error
+	// VersionFloors returns those versions by role.
+	VersionFloors(ctx context.Context) (map[string]int64, error)
+	InsertBackup(ctx context.Context, b Backup) error         // KindConflict if one was begun at that time
+	Backups(ctx context.Context, limit int) ([]Backup, error) // newest first
+	PutRestore(ctx context.Context, r Restore) error          // over one of the same Restored
+	Restores(ctx context.Context) ([]Restore, error)          // newest first
+}
+
+// CopyTx reads and fills tables whole, whatever they mean. A value in a row is an
+// int64, a string or a []byte.
+type CopyTx interface {
+	// Schema returns the number of the last migration.
+	Schema(ctx context.Context) (int64, error)
+	// Tables returns all tables but the outbox, whose files can be written again
+	// from the others, in an order in which they can be filled: what a row
+	// belongs to comes before it.
+	Tables(ctx context.Context) ([]Table, error)
+	// Rows calls each with every row of a table of Tables, its values in the
+	// order of the columns, until one returns an error, which Rows returns. The
+	// values are the callee's, which must not use the transaction.
+	Rows(ctx context.Context, table Table, each func(values []any) error) error
+	// FillRow inserts a row into a table of Tables, whose columns may be in
+	// another order. Names that are not the store's own, or values of another
+	// number, are KindInvalid. Every other error, KindConflict and KindNotFound
+	// included, ends the transaction.
+	FillRow(ctx context.Context, table Table, values []any) error
 }

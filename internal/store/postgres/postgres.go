@@ -81,8 +81,12 @@ var Roles string
 var dialect = sqlstore.Dialect{
 	Refusal:    refusal,
 	Savepoints: true,
-	Update:     &sql.TxOptions{Isolation: sql.LevelReadCommitted},
-	View:       &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
+	Cursors:    true,
+	Columns: `SELECT c.relname::text, a.attname::text
+		FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace JOIN pg_attribute AS a ON a.attrelid = c.oid
+		WHERE n.nspname = current_schema() AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY c.oid, a.attnum`,
+	Update: &sql.TxOptions{Isolation: sql.LevelReadCommitted},
+	View:   &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	// With the lock the transaction gets its id, by which it is found again.
 	Lock: `WITH locked AS MATERIALIZED (SELECT pg_advisory_xact_lock(` + updateKey + `))
 		SELECT pg_current_xact_id()::text FROM locked`,

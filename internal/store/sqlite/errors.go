@@ -13,7 +13,9 @@ import (
 )
 
 // dialect is what SQLite has of its own.
-var dialect = sqlstore.Dialect{Refusal: refused, Prepare: true}
+var dialect = sqlstore.Dialect{Refusal: refused, Prepare: true, Columns: `
+	SELECT m.name, c.name FROM sqlite_schema AS m JOIN pragma_table_info(m.name) AS c
+	WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' ORDER BY m.rowid, c.cid`}
 
 // refused is dialect.Refusal.
 func refused(op string, err error) error {

@@ -26,7 +26,7 @@ func openHere(t *testing.T) inside {
 	if err := createFile(path); err != nil {
 		t.Fatal(err)
 	}
-	writer, reader, err := connect(t.Context(), path)
+	writer, reader, err := connect(t.Context(), path, newest)
 	if err != nil {
 		t.Fatal(err)
 	}

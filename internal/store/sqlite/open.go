@@ -6,6 +6,7 @@ import (
 	"embed"
 	"errors"
 	"io/fs"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -43,11 +44,37 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err := createFile(path); err != nil {
 		return nil, failure(op, err)
 	}
-	writer, reader, err := connect(ctx, path)
+	writer, reader, err := connect(ctx, path, newest)
 	if err != nil {
 		return nil, opening(ctx, err)
 	}
 	return over(ctx, writer, reader)
+}
+
+// OpenAt opens an empty store, as Open does, with the schema that was the newest
+// after the migration of that number: what it can do is Tables and FillRow, by
+// which a backup of that schema comes back. Open then brings it up to date. A
+// number above those that this Sealift knows is refused with reason
+// "newer-schema".
+func OpenAt(ctx context.Context, path string, schema int64) (*DB, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, failure(op, err)
+	}
+	if err := createFile(path); err != nil {
+		return nil, failure(op, err)
+	}
+	writer, reader, err := connect(ctx, path, schema)
+	if err != nil {
+		return nil, opening(ctx, err)
+	}
+	bare := dialect
+	bare.Prepare = false // queries are those of the newest schema
+	db, err := sqlstore.New(ctx, writer, reader, bare)
+	if err != nil {
+		return nil, opening(ctx, err)
+	}
+	return &DB{db}, nil
 }
 
 // over returns the store over connections.
@@ -67,13 +94,16 @@ func opening(ctx context.Context, err error) error {
 	return failure(op, err)
 }
 
-// connect opens the connection that writes, brings the schema up to date, and
-// opens those that read.
-func connect(ctx context.Context, path string) (writer, reader *sql.DB, err error) {
+// newest stands for the schema after all migrations.
+const newest = math.MaxInt64
+
+// connect opens the connection that writes, brings the schema up to a version,
+// and opens those that read.
+func connect(ctx context.Context, path string, schema int64) (writer, reader *sql.DB, err error) {
 	if writer, err = pool(writerDSN(path), 1); err != nil {
 		return nil, nil, err
 	}
-	if err := migrate(ctx, writer); err != nil {
+	if err := migrate(ctx, writer, schema); err != nil {
 		return nil, nil, errors.Join(err, writer.Close())
 	}
 	if reader, err = pool(readerDSN(path), readers); err != nil {
@@ -167,9 +197,9 @@ func dsn(path string, values url.Values) string {
 	return name.String()
 }
 
-// migrate brings the schema up to date. Where another process does so at the
-// same time, one of the two fails, and looks again.
-func migrate(ctx context.Context, db *sql.DB) error {
+// migrate brings the schema up to a version. Where another process does so at
+// the same time, one of the two fails, and looks again.
+func migrate(ctx context.Context, db *sql.DB, schema int64) error {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -186,8 +216,10 @@ func migrate(ctx context.Context, db *sql.DB) error {
 			return err
 		case current > target:
 			return newerSchema(current, target)
+		case schema != newest && schema > target:
+			return newerSchema(schema, target)
 		}
-		_, err = provider.Up(ctx)
+		_, err = provider.UpTo(ctx, schema)
 		if err == nil || current == before {
 			return err
 		}

@@ -335,3 +335,33 @@ DELETE FROM sessions WHERE id = @id;
 
 -- name: PruneSessions :execrows
 DELETE FROM sessions WHERE expires < @before;
+
+-- name: RaiseVersion :exec
+INSERT INTO version_floors (role, version) VALUES (@role, @version)
+ON CONFLICT (role) DO UPDATE SET version = excluded.version WHERE version_floors.version < excluded.version;
+
+-- name: VersionFloors :many
+SELECT * FROM version_floors;
+
+-- name: InsertBackup :execrows
+INSERT INTO backups (created, file, length, digest, problem) VALUES (@created, @file, @length, @digest, @problem)
+ON CONFLICT DO NOTHING;
+
+-- name: Backups :many
+SELECT * FROM backups ORDER BY created DESC LIMIT CAST(@most AS BIGINT);
+
+-- name: PutRestore :exec
+INSERT INTO restores (restored, created, entries, lost, known, directed, log_version, settled)
+VALUES (@restored, @created, @entries, @lost, @known, @directed, @log_version, @settled)
+ON CONFLICT (restored) DO UPDATE SET
+  created = excluded.created, entries = excluded.entries, lost = excluded.lost, known = excluded.known,
+  directed = excluded.directed, log_version = excluded.log_version, settled = excluded.settled;
+
+-- name: Restores :many
+SELECT * FROM restores ORDER BY restored DESC;
+
+-- name: AbandonDrafts :execrows
+UPDATE drafts SET state = 'abandoned' WHERE state NOT IN ('published', 'abandoned');
+
+-- name: Documents :many
+SELECT path FROM documents ORDER BY path;

@@ -35,6 +35,7 @@ func (d *DB) run(ctx context.Context, p pool, op string, fn func(store.Tx) error
 	}
 	defer func() { _ = inner.Rollback() }() // does nothing after Commit
 	t := &tx{q: p.queries.WithTx(inner), inner: inner, dialect: d.dialect}
+	defer func() { _ = t.closeInserts() }()
 	if err := fn(t); err != nil {
 		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
 			return d.dialect.Failure(op, ctx.Err()) // which ended the transaction

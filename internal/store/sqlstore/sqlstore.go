@@ -55,6 +55,12 @@ type Dialect struct {
 	// Prepare is whether database/sql is to prepare the queries on every
 	// connection, all at the start; a driver may do so itself.
 	Prepare bool
+	// Cursors is whether a query over a whole table is to be read by a cursor, so
+	// that no statement takes as long as its reader.
+	Cursors bool
+	// Columns is the query for the name of every table and column, the oldest
+	// table first and its columns in their order.
+	Columns string
 	// Update and View are the options of the transactions; nil for the default.
 	Update, View *sql.TxOptions
 	// Lock is the query with which an Update begins, so that it waits for those

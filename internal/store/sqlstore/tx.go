@@ -19,6 +19,13 @@ type tx struct {
 	inner   *sql.Tx
 	dialect Dialect
 	broken  error // what ended it before its time
+	inserts map[string]filling
+}
+
+// filling is how FillRow fills one table.
+type filling struct {
+	columns   []string
+	statement *sql.Stmt
 }
 
 var _ store.Tx = (*tx)(nil)

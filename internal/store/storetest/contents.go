@@ -121,6 +121,9 @@ var populate = []write{
 	}},
 	{"PutDevice", func(ctx context.Context, tx store.Tx) error { return tx.PutDevice(ctx, aDevice("d1")) }},
 	{"UseNonce", func(ctx context.Context, tx store.Tx) error { return tx.UseNonce(ctx, aNonce()) }},
+	{"RaiseVersion", func(ctx context.Context, tx store.Tx) error { return tx.RaiseVersion(ctx, "timestamp", 5) }},
+	{"InsertBackup", func(ctx context.Context, tx store.Tx) error { return tx.InsertBackup(ctx, filled[store.Backup](1)) }},
+	{"PutRestore", func(ctx context.Context, tx store.Tx) error { return tx.PutRestore(ctx, filled[store.Restore](1)) }},
 }
 
 // change changes or removes what populate wrote, or writes more. All succeed,
@@ -183,6 +186,17 @@ var change = []write{
 	}},
 	{"PruneNonces", func(ctx context.Context, tx store.Tx) error {
 		_, err := tx.PruneNonces(ctx, someTime.AddDate(1, 0, 0))
+		return err
+	}},
+	{"RaiseVersion", func(ctx context.Context, tx store.Tx) error { return tx.RaiseVersion(ctx, "timestamp", 6) }},
+	{"InsertBackup", func(ctx context.Context, tx store.Tx) error { return tx.InsertBackup(ctx, filled[store.Backup](2)) }},
+	{"PutRestore", func(ctx context.Context, tx store.Tx) error {
+		r := filled[store.Restore](1)
+		r.Entries++
+		return tx.PutRestore(ctx, r)
+	}},
+	{"AbandonDrafts", func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.AbandonDrafts(ctx)
 		return err
 	}},
 }
@@ -249,6 +263,10 @@ func readContents(t *testing.T, tx store.Tx) contents {
 	keep("Denials")(first(tx.Denials(ctx)))
 	keep("Tokens")(first(tx.Tokens(ctx)))
 	keep("Device")(first(tx.Device(ctx, app, "d1")))
+	keep("VersionFloors")(first(tx.VersionFloors(ctx)))
+	keep("Backups")(first(tx.Backups(ctx, 10)))
+	keep("Restores")(first(tx.Restores(ctx)))
+	keep("Documents")(first(tx.Documents(ctx)))
 	keep("CountDevices")(first(tx.CountDevices(ctx, app)))
 	return c
 }

@@ -64,12 +64,17 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"EnrolmentTokens", testEnrolmentTokens},
 		{"Devices", testDevices},
 		{"Nonces", testNonces},
+		{"VersionFloors", testVersionFloors},
+		{"Backups", testBackups},
+		{"Restores", testRestores},
+		{"AbandonDrafts", testAbandonDrafts},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, _ := open(t)
 			test.run(t, s)
 		})
 	}
+	t.Run("Copy", func(t *testing.T) { testCopy(t, open) })
 	t.Run("Reopen", func(t *testing.T) { testReopen(t, open) })
 }
 

@@ -24,6 +24,9 @@ func New(db DBTX) *Queries {
 func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	q := Queries{db: db}
 	var err error
+	if q.abandonDraftsStmt, err = db.PrepareContext(ctx, abandonDrafts); err != nil {
+		return nil, fmt.Errorf("error preparing query AbandonDrafts: %w", err)
+	}
 	if q.appStmt, err = db.PrepareContext(ctx, app); err != nil {
 		return nil, fmt.Errorf("error preparing query App: %w", err)
 	}
@@ -44,6 +47,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.auditSizeStmt, err = db.PrepareContext(ctx, auditSize); err != nil {
 		return nil, fmt.Errorf("error preparing query AuditSize: %w", err)
+	}
+	if q.backupsStmt, err = db.PrepareContext(ctx, backups); err != nil {
+		return nil, fmt.Errorf("error preparing query Backups: %w", err)
 	}
 	if q.blobStmt, err = db.PrepareContext(ctx, blob); err != nil {
 		return nil, fmt.Errorf("error preparing query Blob: %w", err)
@@ -90,6 +96,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.documentStmt, err = db.PrepareContext(ctx, document); err != nil {
 		return nil, fmt.Errorf("error preparing query Document: %w", err)
 	}
+	if q.documentsStmt, err = db.PrepareContext(ctx, documents); err != nil {
+		return nil, fmt.Errorf("error preparing query Documents: %w", err)
+	}
 	if q.draftStmt, err = db.PrepareContext(ctx, draft); err != nil {
 		return nil, fmt.Errorf("error preparing query Draft: %w", err)
 	}
@@ -107,6 +116,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertAuditHashStmt, err = db.PrepareContext(ctx, insertAuditHash); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertAuditHash: %w", err)
+	}
+	if q.insertBackupStmt, err = db.PrepareContext(ctx, insertBackup); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertBackup: %w", err)
 	}
 	if q.insertBlobStmt, err = db.PrepareContext(ctx, insertBlob); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertBlob: %w", err)
@@ -201,14 +213,23 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.putDeviceStmt, err = db.PrepareContext(ctx, putDevice); err != nil {
 		return nil, fmt.Errorf("error preparing query PutDevice: %w", err)
 	}
+	if q.putRestoreStmt, err = db.PrepareContext(ctx, putRestore); err != nil {
+		return nil, fmt.Errorf("error preparing query PutRestore: %w", err)
+	}
 	if q.raiseCounterStmt, err = db.PrepareContext(ctx, raiseCounter); err != nil {
 		return nil, fmt.Errorf("error preparing query RaiseCounter: %w", err)
+	}
+	if q.raiseVersionStmt, err = db.PrepareContext(ctx, raiseVersion); err != nil {
+		return nil, fmt.Errorf("error preparing query RaiseVersion: %w", err)
 	}
 	if q.releaseStmt, err = db.PrepareContext(ctx, release); err != nil {
 		return nil, fmt.Errorf("error preparing query Release: %w", err)
 	}
 	if q.releasesStmt, err = db.PrepareContext(ctx, releases); err != nil {
 		return nil, fmt.Errorf("error preparing query Releases: %w", err)
+	}
+	if q.restoresStmt, err = db.PrepareContext(ctx, restores); err != nil {
+		return nil, fmt.Errorf("error preparing query Restores: %w", err)
 	}
 	if q.secretStmt, err = db.PrepareContext(ctx, secret); err != nil {
 		return nil, fmt.Errorf("error preparing query Secret: %w", err)
@@ -273,11 +294,19 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.vaultSealStmt, err = db.PrepareContext(ctx, vaultSeal); err != nil {
 		return nil, fmt.Errorf("error preparing query VaultSeal: %w", err)
 	}
+	if q.versionFloorsStmt, err = db.PrepareContext(ctx, versionFloors); err != nil {
+		return nil, fmt.Errorf("error preparing query VersionFloors: %w", err)
+	}
 	return &q, nil
 }
 
 func (q *Queries) Close() error {
 	var err error
+	if q.abandonDraftsStmt != nil {
+		if cerr := q.abandonDraftsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing abandonDraftsStmt: %w", cerr)
+		}
+	}
 	if q.appStmt != nil {
 		if cerr := q.appStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing appStmt: %w", cerr)
@@ -311,6 +340,11 @@ func (q *Queries) Close() error {
 	if q.auditSizeStmt != nil {
 		if cerr := q.auditSizeStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing auditSizeStmt: %w", cerr)
+		}
+	}
+	if q.backupsStmt != nil {
+		if cerr := q.backupsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing backupsStmt: %w", cerr)
 		}
 	}
 	if q.blobStmt != nil {
@@ -388,6 +422,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing documentStmt: %w", cerr)
 		}
 	}
+	if q.documentsStmt != nil {
+		if cerr := q.documentsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing documentsStmt: %w", cerr)
+		}
+	}
 	if q.draftStmt != nil {
 		if cerr := q.draftStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing draftStmt: %w", cerr)
@@ -416,6 +455,11 @@ func (q *Queries) Close() error {
 	if q.insertAuditHashStmt != nil {
 		if cerr := q.insertAuditHashStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertAuditHashStmt: %w", cerr)
+		}
+	}
+	if q.insertBackupStmt != nil {
+		if cerr := q.insertBackupStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertBackupStmt: %w", cerr)
 		}
 	}
 	if q.insertBlobStmt != nil {
@@ -573,9 +617,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing putDeviceStmt: %w", cerr)
 		}
 	}
+	if q.putRestoreStmt != nil {
+		if cerr := q.putRestoreStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putRestoreStmt: %w", cerr)
+		}
+	}
 	if q.raiseCounterStmt != nil {
 		if cerr := q.raiseCounterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing raiseCounterStmt: %w", cerr)
+		}
+	}
+	if q.raiseVersionStmt != nil {
+		if cerr := q.raiseVersionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing raiseVersionStmt: %w", cerr)
 		}
 	}
 	if q.releaseStmt != nil {
@@ -586,6 +640,11 @@ func (q *Queries) Close() error {
 	if q.releasesStmt != nil {
 		if cerr := q.releasesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing releasesStmt: %w", cerr)
+		}
+	}
+	if q.restoresStmt != nil {
+		if cerr := q.restoresStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing restoresStmt: %w", cerr)
 		}
 	}
 	if q.secretStmt != nil {
@@ -693,6 +752,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing vaultSealStmt: %w", cerr)
 		}
 	}
+	if q.versionFloorsStmt != nil {
+		if cerr := q.versionFloorsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing versionFloorsStmt: %w", cerr)
+		}
+	}
 	return err
 }
 
@@ -732,6 +796,7 @@ func (q *Queries) queryRow(ctx context.Context, stmt *sql.Stmt, query string, ar
 type Queries struct {
 	db                       DBTX
 	tx                       *sql.Tx
+	abandonDraftsStmt        *sql.Stmt
 	appStmt                  *sql.Stmt
 	appendOutboxStmt         *sql.Stmt
 	appsStmt                 *sql.Stmt
@@ -739,6 +804,7 @@ type Queries struct {
 	auditHashStmt            *sql.Stmt
 	auditHashSizeStmt        *sql.Stmt
 	auditSizeStmt            *sql.Stmt
+	backupsStmt              *sql.Stmt
 	blobStmt                 *sql.Stmt
 	channelStmt              *sql.Stmt
 	channelsStmt             *sql.Stmt
@@ -754,12 +820,14 @@ type Queries struct {
 	denialsStmt              *sql.Stmt
 	deviceStmt               *sql.Stmt
 	documentStmt             *sql.Stmt
+	documentsStmt            *sql.Stmt
 	draftStmt                *sql.Stmt
 	enrolmentTokenStmt       *sql.Stmt
 	epochStmt                *sql.Stmt
 	insertAppStmt            *sql.Stmt
 	insertAuditEntryStmt     *sql.Stmt
 	insertAuditHashStmt      *sql.Stmt
+	insertBackupStmt         *sql.Stmt
 	insertBlobStmt           *sql.Stmt
 	insertChannelStmt        *sql.Stmt
 	insertCheckpointStmt     *sql.Stmt
@@ -791,9 +859,12 @@ type Queries struct {
 	pruneNoncesStmt          *sql.Stmt
 	pruneSessionsStmt        *sql.Stmt
 	putDeviceStmt            *sql.Stmt
+	putRestoreStmt           *sql.Stmt
 	raiseCounterStmt         *sql.Stmt
+	raiseVersionStmt         *sql.Stmt
 	releaseStmt              *sql.Stmt
 	releasesStmt             *sql.Stmt
+	restoresStmt             *sql.Stmt
 	secretStmt               *sql.Stmt
 	sessionStmt              *sql.Stmt
 	sessionsStmt             *sql.Stmt
@@ -815,12 +886,14 @@ type Queries struct {
 	useEnrolmentTokenStmt    *sql.Stmt
 	useNonceStmt             *sql.Stmt
 	vaultSealStmt            *sql.Stmt
+	versionFloorsStmt        *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 	return &Queries{
 		db:                       tx,
 		tx:                       tx,
+		abandonDraftsStmt:        q.abandonDraftsStmt,
 		appStmt:                  q.appStmt,
 		appendOutboxStmt:         q.appendOutboxStmt,
 		appsStmt:                 q.appsStmt,
@@ -828,6 +901,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		auditHashStmt:            q.auditHashStmt,
 		auditHashSizeStmt:        q.auditHashSizeStmt,
 		auditSizeStmt:            q.auditSizeStmt,
+		backupsStmt:              q.backupsStmt,
 		blobStmt:                 q.blobStmt,
 		channelStmt:              q.channelStmt,
 		channelsStmt:             q.channelsStmt,
@@ -843,12 +917,14 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		denialsStmt:              q.denialsStmt,
 		deviceStmt:               q.deviceStmt,
 		documentStmt:             q.documentStmt,
+		documentsStmt:            q.documentsStmt,
 		draftStmt:                q.draftStmt,
 		enrolmentTokenStmt:       q.enrolmentTokenStmt,
 		epochStmt:                q.epochStmt,
 		insertAppStmt:            q.insertAppStmt,
 		insertAuditEntryStmt:     q.insertAuditEntryStmt,
 		insertAuditHashStmt:      q.insertAuditHashStmt,
+		insertBackupStmt:         q.insertBackupStmt,
 		insertBlobStmt:           q.insertBlobStmt,
 		insertChannelStmt:        q.insertChannelStmt,
 		insertCheckpointStmt:     q.insertCheckpointStmt,
@@ -880,9 +956,12 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		pruneNoncesStmt:          q.pruneNoncesStmt,
 		pruneSessionsStmt:        q.pruneSessionsStmt,
 		putDeviceStmt:            q.putDeviceStmt,
+		putRestoreStmt:           q.putRestoreStmt,
 		raiseCounterStmt:         q.raiseCounterStmt,
+		raiseVersionStmt:         q.raiseVersionStmt,
 		releaseStmt:              q.releaseStmt,
 		releasesStmt:             q.releasesStmt,
+		restoresStmt:             q.restoresStmt,
 		secretStmt:               q.secretStmt,
 		sessionStmt:              q.sessionStmt,
 		sessionsStmt:             q.sessionsStmt,
@@ -904,5 +983,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		useEnrolmentTokenStmt:    q.useEnrolmentTokenStmt,
 		useNonceStmt:             q.useNonceStmt,
 		vaultSealStmt:            q.vaultSealStmt,
+		versionFloorsStmt:        q.versionFloorsStmt,
 	}
 }

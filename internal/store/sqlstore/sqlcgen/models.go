@@ -23,6 +23,14 @@ type AuditHash struct {
 	Hash     []byte
 }
 
+type Backup struct {
+	Created int64
+	File    string
+	Length  int64
+	Digest  []byte
+	Problem string
+}
+
 type Blob struct {
 	App     string
 	Digest  []byte
@@ -190,6 +198,17 @@ type Release struct {
 	File        []byte
 }
 
+type Restore struct {
+	Restored   int64
+	Created    int64
+	Entries    int64
+	Lost       int64
+	Known      int64
+	Directed   int64
+	LogVersion int64
+	Settled    int64
+}
+
 type Secret struct {
 	Name    string
 	Wrapped []byte
@@ -253,4 +272,9 @@ type VaultKey struct {
 type VaultSeal struct {
 	ID     int64
 	Record []byte
+}
+
+type VersionFloor struct {
+	Role    string
+	Version int64
 }

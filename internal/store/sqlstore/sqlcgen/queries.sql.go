@@ -9,6 +9,18 @@ import (
 	"context"
 )
 
+const abandonDrafts = `-- name: AbandonDrafts :execrows
+UPDATE drafts SET state = 'abandoned' WHERE state NOT IN ('published', 'abandoned')
+`
+
+func (q *Queries) AbandonDrafts(ctx context.Context) (int64, error) {
+	result, err := q.exec(ctx, q.abandonDraftsStmt, abandonDrafts)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const app = `-- name: App :one
 SELECT id, device, open_enrolment, created, last_counter, mac FROM apps WHERE id = $1
 `
@@ -138,6 +150,39 @@ func (q *Queries) AuditSize(ctx context.Context) (int64, error) {
 	var size int64
 	err := row.Scan(&size)
 	return size, err
+}
+
+const backups = `-- name: Backups :many
+SELECT created, file, length, digest, problem FROM backups ORDER BY created DESC LIMIT CAST($1 AS BIGINT)
+`
+
+func (q *Queries) Backups(ctx context.Context, most int64) ([]Backup, error) {
+	rows, err := q.query(ctx, q.backupsStmt, backups, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Backup
+	for rows.Next() {
+		var i Backup
+		if err := rows.Scan(
+			&i.Created,
+			&i.File,
+			&i.Length,
+			&i.Digest,
+			&i.Problem,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const blob = `-- name: Blob :one
@@ -475,6 +520,33 @@ func (q *Queries) Document(ctx context.Context, path string) ([]byte, error) {
 	return content, err
 }
 
+const documents = `-- name: Documents :many
+SELECT path FROM documents ORDER BY path
+`
+
+func (q *Queries) Documents(ctx context.Context) ([]string, error) {
+	rows, err := q.query(ctx, q.documentsStmt, documents)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var path string
+		if err := rows.Scan(&path); err != nil {
+			return nil, err
+		}
+		items = append(items, path)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const draft = `-- name: Draft :one
 SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope FROM drafts WHERE id = $1
 `
@@ -605,6 +677,33 @@ type InsertAuditHashParams struct {
 func (q *Queries) InsertAuditHash(ctx context.Context, arg InsertAuditHashParams) error {
 	_, err := q.exec(ctx, q.insertAuditHashStmt, insertAuditHash, arg.Position, arg.Hash)
 	return err
+}
+
+const insertBackup = `-- name: InsertBackup :execrows
+INSERT INTO backups (created, file, length, digest, problem) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING
+`
+
+type InsertBackupParams struct {
+	Created int64
+	File    string
+	Length  int64
+	Digest  []byte
+	Problem string
+}
+
+func (q *Queries) InsertBackup(ctx context.Context, arg InsertBackupParams) (int64, error) {
+	result, err := q.exec(ctx, q.insertBackupStmt, insertBackup,
+		arg.Created,
+		arg.File,
+		arg.Length,
+		arg.Digest,
+		arg.Problem,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const insertBlob = `-- name: InsertBlob :exec
@@ -1608,6 +1707,39 @@ func (q *Queries) PutDevice(ctx context.Context, arg PutDeviceParams) error {
 	return err
 }
 
+const putRestore = `-- name: PutRestore :exec
+INSERT INTO restores (restored, created, entries, lost, known, directed, log_version, settled)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (restored) DO UPDATE SET
+  created = excluded.created, entries = excluded.entries, lost = excluded.lost, known = excluded.known,
+  directed = excluded.directed, log_version = excluded.log_version, settled = excluded.settled
+`
+
+type PutRestoreParams struct {
+	Restored   int64
+	Created    int64
+	Entries    int64
+	Lost       int64
+	Known      int64
+	Directed   int64
+	LogVersion int64
+	Settled    int64
+}
+
+func (q *Queries) PutRestore(ctx context.Context, arg PutRestoreParams) error {
+	_, err := q.exec(ctx, q.putRestoreStmt, putRestore,
+		arg.Restored,
+		arg.Created,
+		arg.Entries,
+		arg.Lost,
+		arg.Known,
+		arg.Directed,
+		arg.LogVersion,
+		arg.Settled,
+	)
+	return err
+}
+
 const raiseCounter = `-- name: RaiseCounter :execrows
 UPDATE apps SET last_counter = $1 WHERE id = $2 AND last_counter < $1
 `
@@ -1623,6 +1755,21 @@ func (q *Queries) RaiseCounter(ctx context.Context, arg RaiseCounterParams) (int
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const raiseVersion = `-- name: RaiseVersion :exec
+INSERT INTO version_floors (role, version) VALUES ($1, $2)
+ON CONFLICT (role) DO UPDATE SET version = excluded.version WHERE version_floors.version < excluded.version
+`
+
+type RaiseVersionParams struct {
+	Role    string
+	Version int64
+}
+
+func (q *Queries) RaiseVersion(ctx context.Context, arg RaiseVersionParams) error {
+	_, err := q.exec(ctx, q.raiseVersionStmt, raiseVersion, arg.Role, arg.Version)
+	return err
 }
 
 const release = `-- name: Release :one
@@ -1727,6 +1874,42 @@ func (q *Queries) Releases(ctx context.Context, arg ReleasesParams) ([]Release, 
 			&i.Withdrawn,
 			&i.Proof,
 			&i.File,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const restores = `-- name: Restores :many
+SELECT restored, created, entries, lost, known, directed, log_version, settled FROM restores ORDER BY restored DESC
+`
+
+func (q *Queries) Restores(ctx context.Context) ([]Restore, error) {
+	rows, err := q.query(ctx, q.restoresStmt, restores)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Restore
+	for rows.Next() {
+		var i Restore
+		if err := rows.Scan(
+			&i.Restored,
+			&i.Created,
+			&i.Entries,
+			&i.Lost,
+			&i.Known,
+			&i.Directed,
+			&i.LogVersion,
+			&i.Settled,
 		); err != nil {
 			return nil, err
 		}
@@ -2376,4 +2559,31 @@ func (q *Queries) VaultSeal(ctx context.Context) ([]byte, error) {
 	var record []byte
 	err := row.Scan(&record)
 	return record, err
+}
+
+const versionFloors = `-- name: VersionFloors :many
+SELECT role, version FROM version_floors
+`
+
+func (q *Queries) VersionFloors(ctx context.Context) ([]VersionFloor, error) {
+	rows, err := q.query(ctx, q.versionFloorsStmt, versionFloors)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []VersionFloor
+	for rows.Next() {
+		var i VersionFloor
+		if err := rows.Scan(&i.Role, &i.Version); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
