@@ -219,6 +219,30 @@ const (
 	// MaxTokenKeys bounds the keys listed of one token; the largest hold some hundred.
 	MaxTokenKeys = 1000
 
+	// MaxBackupHeader bounds the description at a backup's begin: 50 tables, and
+	// the newest counter of 10,000 apps, are 700 KiB.
+	MaxBackupHeader = 2 << 20
+	// MaxBackupPart bounds a piece of a backup's rows: 4 MiB, and the row that
+	// crosses them, which is MaxTargets in base64 at the most.
+	MaxBackupPart = 16 << 20
+	// MaxBackupManifest bounds the list of those pieces: 200,000 of them are
+	// 800 GB of rows.
+	MaxBackupManifest = 32 << 20
+	// MaxRecipients bounds a file of age recipients or identities; a hybrid one
+	// has 2 KiB.
+	MaxRecipients = 256 << 10
+	// RestoreCounters is by how much a restored vault skips counters beyond
+	// those it knows of: as many releases as may have been reserved since the
+	// backup. It leaves devices that never updated within MaxCounterStep, and
+	// reservations within MaxReservations, after ninety restores without a
+	// release.
+	RestoreCounters = 10_000
+	// RestoreVersions is by how much it skips versions of metadata, which have
+	// no step: as many signatures as may have been made since the backup. For a
+	// bin, whose versions go up by 256, these are 65,536. It goes into 2^53,
+	// where some readers of JSON stop counting, 500 million times.
+	RestoreVersions = 1 << 24
+
 	// MaxBlob bounds a sealed blob, and so an upload.
 	MaxBlob = MaxArchive + MaxSealedOverhead
 	// MaxHeader bounds the header of an HTTP request. The largest of ours has a

@@ -42,6 +42,8 @@ const layers = `
 	internal/audit, internal/control/service < internal/witness;
 	rollout, internal/throttle, internal/vault, internal/control/service, internal/ceremony < internal/release, internal/fleet, internal/people, internal/custody, internal/sealing < internal/watch;
 
+	trust/tufrepo, internal/audit, internal/blob < internal/backup;
+
 	# The two doors. The edge holds no key and sees no package that does.
 	sealift < api, internal/control/problem, internal/control/api;
 	internal/control/problem, rollout, bundle, internal/audit, internal/blob, internal/config, internal/throttle < internal/edge;
@@ -49,7 +51,7 @@ const layers = `
 	api, internal/control/api, internal/control/problem, internal/config, internal/watch < internal/control < internal/web;
 
 	# Where everything is put together: a server, and the command line.
-	internal/store/sqlite, internal/store/postgres, internal/edge, internal/web, internal/witness < internal/installation;
+	internal/store/sqlite, internal/store/postgres, internal/edge, internal/web, internal/witness, internal/backup < internal/installation;
 	client, internal/control/apiclient < internal/publisher;
 	client, sealifttest, internal/publisher, internal/term, internal/installation, internal/pkcs11 < internal/cli < cmd/sealift;
 	internal/pkcs11 < cmd/sealift-pkcs11;
@@ -87,6 +89,7 @@ const modules = `
 	internal/edge    github.com/prometheus/client_golang
 	internal/ceremony filippo.io/age github.com/theupdateframework/go-tuf/v2 golang.org/x/crypto
 	internal/control github.com/oapi-codegen/runtime github.com/prometheus/client_golang
+	internal/backup  filippo.io/age golang.org/x/mod
 	internal/term    golang.org/x/term
 	internal/installation golang.org/x/mod
 	internal/cli     github.com/alecthomas/kong github.com/boombuler/barcode golang.org/x/mod golang.org/x/sync

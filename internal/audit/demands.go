@@ -35,6 +35,7 @@ type Verified struct {
 	Checkpoints int                 // how many signed states of the log the entries were compared with
 	Cosigned    []trust.Cosignature // by which of Demands.Witnesses the newest checkpoint is cosigned
 	Back        *Jump               // the first entry whose time goes back, if one does
+	Lost        []Lost              // entries of which a restore left no more than the hashes
 }
 
 // MaxClockBack is by how much an entry may be older than one before it and pass

@@ -37,6 +37,7 @@ type exportLine struct {
 	Index      *int64  `json:"index,omitempty"`
 	Hash       string  `json:"hash,omitempty"`       // leaf hash (RFC 6962 section 2.1) as the vault stored it, base64
 	Leaf       *string `json:"leaf,omitempty"`       // the bytes that are hashed; all of them are UTF-8
+	Lost       bool    `json:"lost,omitempty"`       // Hash is all that a restore left of it; there is no Leaf
 	Checkpoint string  `json:"checkpoint,omitempty"` // C2SP tlog-checkpoint of as many entries as stand before it
 }
 
@@ -66,8 +67,13 @@ func NewExporter(w io.Writer, origin string, size int64, keys []string) (*Export
 
 // Entry writes the next entry.
 func (e *Exporter) Entry(s Stored) error {
-	leaf := string(s.Leaf)
-	return e.json.Encode(exportLine{Index: &s.Index, Hash: base64.StdEncoding.EncodeToString(s.Hash[:]), Leaf: &leaf})
+	line := exportLine{Index: &s.Index, Hash: base64.StdEncoding.EncodeToString(s.Hash[:])}
+	if leaf := string(s.Leaf); leaf != "" {
+		line.Leaf = &leaf
+	} else {
+		line.Lost = true
+	}
+	return e.json.Encode(line)
 }
 
 // Checkpoint writes a signed checkpoint; its size is the number of entries
@@ -123,6 +129,7 @@ type exportReader struct {
 	number int // of the line read last, from 1
 
 	tree      spine
+	losses    losses
 	clock     clock
 	cosigners cosigners
 	covered   int64       // size of the last checkpoint that the entries agreed with
@@ -190,9 +197,9 @@ func (x *exportReader) next() (line exportLine, err error) {
 
 func (x *exportReader) take(line exportLine, size int64) error {
 	switch {
-	case line.Checkpoint != "" && line.Index == nil && line.Leaf == nil && line.Hash == "":
+	case line.Checkpoint != "" && line.Index == nil && line.Leaf == nil && line.Hash == "" && !line.Lost:
 		return x.checkpoint([]byte(line.Checkpoint))
-	case line.Index == nil || line.Leaf == nil || line.Checkpoint != "":
+	case line.Index == nil || (line.Leaf == nil) != line.Lost || line.Checkpoint != "":
 		return x.malformed(errors.New("it is neither an entry nor a checkpoint"))
 	case *line.Index != x.tree.size:
 		return bad(x.tree.size, "is missing: entry %d stands in its place", *line.Index)
@@ -203,8 +210,14 @@ func (x *exportReader) take(line exportLine, size int64) error {
 }
 
 func (x *exportReader) entry(line exportLine) error {
-	leaf := []byte(*line.Leaf)
-	hashes := x.tree.add(leaf)
+	leaf, hash, err := line.content()
+	if err != nil {
+		return x.malformed(err)
+	}
+	if err := x.losses.see(*line.Index, leaf); err != nil {
+		return err
+	}
+	hashes := x.tree.add(hash)
 	if line.Hash != base64.StdEncoding.EncodeToString(hashes[0][:]) {
 		return bad(*line.Index, "was changed or moved: its hash is not the one that was exported with it%s", about(leaf))
 	}
@@ -213,6 +226,19 @@ func (x *exportReader) entry(line exportLine) error {
 		x.See(recordOf(*line.Index, leaf))
 	}
 	return x.compareKept()
+}
+
+// content returns the leaf, empty for a lost one, and its hash.
+func (l exportLine) content() (leaf []byte, hash tlog.Hash, err error) {
+	if !l.Lost {
+		leaf = []byte(*l.Leaf)
+		return leaf, tlog.RecordHash(leaf), nil
+	}
+	stored, err := base64.StdEncoding.DecodeString(l.Hash)
+	if err != nil || len(stored) != tlog.HashSize {
+		return nil, hash, errors.New("it is of an entry that was lost, and without its hash")
+	}
+	return nil, tlog.Hash(stored), nil
 }
 
 // compareKept compares the entries so far with the checkpoints of their number
@@ -262,6 +288,9 @@ func (x *exportReader) agree(signed tlog.Tree, where string) error {
 }
 
 func (x *exportReader) end(h exportHeader) (Verified, error) {
+	if err := x.losses.end(); err != nil {
+		return Verified{}, err
+	}
 	switch {
 	case x.tree.size < h.Size:
 		return Verified{}, bad(x.tree.size, "is missing: the export ends before it and says that it has %d entries", h.Size)
@@ -270,5 +299,5 @@ func (x *exportReader) end(h exportHeader) (Verified, error) {
 	case len(x.kept) > 0:
 		return Verified{}, bad(x.tree.size, "is missing: the export ends before it, and a checkpoint that was kept elsewhere covers %d entries", x.kept[len(x.kept)-1].N)
 	}
-	return Verified{Tree: x.tree.tree(), Checkpoints: x.seen, Cosigned: x.cosigners.by, Back: x.clock.back}, x.cosigners.check()
+	return Verified{Tree: x.tree.tree(), Checkpoints: x.seen, Cosigned: x.cosigners.by, Back: x.clock.back, Lost: x.losses.found}, x.cosigners.check()
 }

@@ -35,20 +35,34 @@ func Keys(ctx context.Context, tx store.DocumentTx) (origin string, keys note.Ve
 
 // AppendLeaf adds a leaf as it is and returns its index.
 func AppendLeaf(ctx context.Context, tx store.AuditTx, leaf []byte) (int64, error) {
-	const op = "appending to the log"
 	size, err := tx.AuditSize(ctx)
 	if err != nil {
 		return 0, err
 	}
-	hashes, err := tlog.StoredHashes(size, leaf, HashReader(ctx, tx))
+	return size, appendHashed(ctx, tx, size, leaf, tlog.RecordHash(leaf))
+}
+
+// AppendHash adds a leaf of which only the hash (RFC 6962 section 2.1) is known,
+// as after a restore, and returns its index. It is kept as an empty one, which
+// no act ever is; Verify takes it where a restore says so (Entry.LoseEntries).
+func AppendHash(ctx context.Context, tx store.AuditTx, hash tlog.Hash) (int64, error) {
+	size, err := tx.AuditSize(ctx)
 	if err != nil {
-		return 0, sealift.Errorf(sealift.KindInternal, op, "%w", err)
+		return 0, err
+	}
+	return size, appendHashed(ctx, tx, size, nil, hash)
+}
+
+func appendHashed(ctx context.Context, tx store.AuditTx, size int64, leaf []byte, hash tlog.Hash) error {
+	hashes, err := tlog.StoredHashesForRecordHash(size, hash, HashReader(ctx, tx))
+	if err != nil {
+		return sealift.Errorf(sealift.KindInternal, "appending to the log", "%w", err)
 	}
 	stored := make([][32]byte, len(hashes))
 	for i, h := range hashes {
 		stored[i] = h
 	}
-	return size, tx.AppendAudit(ctx, size, leaf, tlog.StoredHashCount(size), stored)
+	return tx.AppendAudit(ctx, size, leaf, tlog.StoredHashCount(size), stored)
 }
 
 // HashReader reads the log's hashes in tx.

@@ -35,7 +35,7 @@ func Verify(ctx context.Context, tx store.AuditTx, d Demands) (Verified, error) 
 	if err := v.entries(); err != nil {
 		return Verified{}, err
 	}
-	out := Verified{Tree: v.tree.tree(), Checkpoints: signed, Cosigned: v.cosigners.by, Back: v.clock.back}
+	out := Verified{Tree: v.tree.tree(), Checkpoints: signed, Cosigned: v.cosigners.by, Back: v.clock.back, Lost: v.losses.found}
 	if unread != nil { // a bad entry says more than a bad checkpoint
 		return out, unread
 	}
@@ -56,6 +56,7 @@ type verifier struct {
 	ctx       context.Context
 	tx        store.AuditTx
 	tree      spine
+	losses    losses
 	clock     clock
 	cosigners cosigners
 	signed    []tlog.Tree // what the checkpoints say of larger trees, by size
@@ -130,7 +131,21 @@ func (v *verifier) entries() error {
 // entry checks one leaf, the hashes that it completes, and the checkpoints that
 // end with it.
 func (v *verifier) entry(row store.AuditEntry) error {
-	hashes := v.tree.add(row.Leaf)
+	if err := v.losses.see(row.Index, row.Leaf); err != nil {
+		return err
+	}
+	leaf := tlog.RecordHash(row.Leaf)
+	if len(row.Leaf) == 0 { // lost: its hash is all there is, and the tree's to judge
+		own, err := v.tx.AuditHashes(v.ctx, []int64{tlog.StoredHashIndex(0, row.Index)})
+		switch {
+		case sealift.KindOf(err) == sealift.KindNotFound:
+			return bad(row.Index, "has lost its hashes")
+		case err != nil:
+			return err
+		}
+		leaf = own[0]
+	}
+	hashes := v.tree.add(leaf)
 	indexes := make([]int64, len(hashes))
 	for level := range hashes {
 		indexes[level] = tlog.StoredHashIndex(level, row.Index>>level)
@@ -178,6 +193,9 @@ func another(covered, size int64, where string) error {
 
 // end looks for what should have come after the last leaf.
 func (v *verifier) end() error {
+	if err := v.losses.end(); err != nil {
+		return err
+	}
 	if n := len(v.signed); n > 0 {
 		return bad(v.tree.size, "is missing: the log ends before it, and a checkpoint covers %d entries", v.signed[n-1].N)
 	}
@@ -198,9 +216,9 @@ type spine struct {
 	roots []tlog.Hash
 }
 
-// add adds a leaf and returns the hashes that it completes, by level.
-func (s *spine) add(leaf []byte) []tlog.Hash {
-	h := tlog.RecordHash(leaf)
+// add adds the hash of a leaf and returns the hashes that it completes, by
+// level.
+func (s *spine) add(h tlog.Hash) []tlog.Hash {
 	completed := []tlog.Hash{h}
 	for n := s.size; n&1 == 1; n >>= 1 {
 		last := len(s.roots) - 1

@@ -50,6 +50,16 @@ func OpenFolder(dir string) (*Folder, error) {
 	return f, nil
 }
 
+// ReadFolder opens the store in dir for reading, also while another process
+// writes to it. What Put does with it is undefined.
+func ReadFolder(dir string) (*Folder, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, folderError("opening published tree", err)
+	}
+	return &Folder{root: root}, nil
+}
+
 // Close gives the folder's descriptor back; opened Files stay readable.
 func (f *Folder) Close() error { return f.root.Close() }
 

@@ -38,6 +38,21 @@ type auditVerdict struct {
 	Index       *int64          `json:"index,omitempty"`     // of the entry that was proven
 	Cosigned    []auditCosigner `json:"cosigned,omitempty"`  // by which of the witnesses named
 	ClockBack   *auditClockBack `json:"clockBack,omitempty"` // the first entry that is older than one before it
+	Lost        []lostEntries   `json:"lost,omitempty"`      // of which restores left no more than the hashes
+}
+
+type lostEntries struct {
+	First    int64     `json:"first"`
+	Count    int64     `json:"count"`
+	Restored time.Time `json:"restored"`
+}
+
+// warnLost says what can be verified and not be read.
+func warnLost(std *IO, lost []audit.Lost) {
+	for _, l := range lost {
+		std.Warn("what entries %d to %d said was lost before the restore of %s; their hashes hold, and releases among them are still there",
+			l.First, l.First+l.Count-1, l.Restored.UTC().Format(time.RFC3339))
+	}
 }
 
 type auditCosigner struct {
@@ -81,6 +96,10 @@ func runAuditVerify(ctx context.Context, std *IO, opts auditVerifyCmd) error {
 	for _, c := range verified.Cosigned {
 		verdict.Cosigned = append(verdict.Cosigned, auditCosigner{c.Witness.Name(), c.Time})
 	}
+	for _, l := range verified.Lost {
+		verdict.Lost = append(verdict.Lost, lostEntries{l.First, l.Count, l.Restored})
+	}
+	warnLost(std, verified.Lost)
 	if back := verified.Back; back != nil {
 		verdict.ClockBack = &auditClockBack{back.Index, back.Time, back.Before}
 		std.Warn("the server's clock went back: entry %d is of %s, behind one of %s\nthe order of the entries is sound; their times, around there, are what the clock said",

@@ -17,6 +17,9 @@ type Data struct {
 // DatabaseName is the file of the vault's rows in a data folder.
 const DatabaseName = "vault.db"
 
+// PublicName is the folder of the published tree in a data folder.
+const PublicName = "public"
+
 // OpenData checks that dir is a folder that nobody else may enter, and takes it
 // for this process: KindNotFound if it is not there, KindDenied with reason
 // "permissions" if others may enter it, KindConflict with reason "locked" while
@@ -62,6 +65,6 @@ func (d *Data) Dir() string { return d.dir }
 func (d *Data) Database() string { return filepath.Join(d.dir, DatabaseName) }
 
 // Public is the path of the published tree.
-func (d *Data) Public() string { return filepath.Join(d.dir, "public") }
+func (d *Data) Public() string { return filepath.Join(d.dir, PublicName) }
 
 var errLocked = errors.New("locked")

@@ -61,6 +61,9 @@ func entryOut(r audit.Record) api.LogEntry {
 		if payload, ok := trust.ParseLogEntry(r.Leaf); ok {
 			out.Action, out.Subject = "release", "sha256:"+payload.String()
 		}
+		if len(r.Leaf) == 0 {
+			out.Action = audit.ActionLost
+		}
 		return out
 	}
 	e := r.Entry

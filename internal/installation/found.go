@@ -286,6 +286,8 @@ func folderError(op string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return sealift.Errorf(sealift.KindDenied, op, "%w", err).WithHint("choose folders that you may write to")
+	case errors.Is(err, fs.ErrNotExist):
+		return sealift.Errorf(sealift.KindNotFound, op, "%w", err).WithHint("check the path")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return sealift.Errorf(sealift.KindExhausted, op, "%w", err).WithHint("free some room and run it again; nothing was kept")
 	}

@@ -104,18 +104,24 @@ func (i *Installation) sealedLevel(ctx context.Context) slog.Level {
 	return slog.LevelError
 }
 
-// Fresh writes what waits in the outbox, and renews the timestamp if that is
-// due and the vault is unsealed. Then it also looks at the drafts that wait.
+// Fresh writes what waits in the outbox and, if the vault is unsealed, does what
+// a restore left to do and renews the timestamp when that is due. Then it also
+// looks at the drafts that wait.
 func (i *Installation) Fresh(ctx context.Context) error {
 	if err := i.Releases.Flush(ctx); err != nil {
 		return err
 	}
-	due, err := i.Releases.NextRenewal(ctx)
-	if err != nil || i.now().Before(due) {
-		return err
-	}
 	status, err := i.Vault.Status(ctx)
 	if err != nil {
+		return err
+	}
+	if !status.Sealed {
+		if err := i.Releases.Continue(ctx); err != nil {
+			return err
+		}
+	}
+	due, err := i.Releases.NextRenewal(ctx)
+	if err != nil || i.now().Before(due) {
 		return err
 	}
 	if status.Sealed {

@@ -30,6 +30,7 @@ type anchorRows interface {
 	vault.Rows
 	store.DocumentTx
 	store.ReleaseTx
+	store.RestoreTx
 }
 
 // anchorsOf names the public keys that the next ceremony is to list: of every
@@ -47,10 +48,14 @@ func (s *Service) anchorsOf(ctx context.Context, tx anchorRows, base trust.Trust
 	if err != nil {
 		return anchors{}, err
 	}
+	begun, err := newLog(ctx, tx)
+	if err != nil {
+		return anchors{}, err
+	}
 	a := anchors{Anchors: ceremony.Anchors{Vault: base.Vault, Trust: base}}
 	a.Trust.ReleaseCAs, a.Trust.DeviceCAs, a.Trust.Log = nil, nil, trust.Log{}
 	for _, info := range infos {
-		if !info.Purpose.HasStandby() || !toVouchFor(info, issuers) {
+		if !info.Purpose.HasStandby() || !toVouchFor(info, issuers) || info.Purpose == vault.PurposeLog && info.Version < begun {
 			continue
 		}
 		if err := a.add(info); err != nil {

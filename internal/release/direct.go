@@ -35,8 +35,13 @@ func (s *Service) directBefore(ctx context.Context, tx *vault.Tx, actor audit.Ac
 		}
 		return m.Content, err
 	}
+	above, err := tx.VersionFloors(ctx)
+	if err != nil {
+		return err
+	}
 	var update *tufrepo.Update
-	err := s.withOnline(ctx, tx, actor, func(keys tufrepo.Online) (err error) {
+	err = s.withOnline(ctx, tx, actor, func(keys tufrepo.Online) (err error) {
+		keys.Above = above
 		update, err = tufrepo.Direct(current, changes, keys, s.now(), renewBefore)
 		return err
 	})

@@ -77,9 +77,13 @@ func find(ctx context.Context, tx store.AuditTx, want service.Entries) (found []
 
 func matches(want service.Entries, r audit.Record) bool {
 	e := r.Entry
-	if e == nil { // a release: it has none of what is asked for but its action
+	if e == nil { // a release, or what was lost: it has none of what is asked for but its action
+		action := "release"
+		if len(r.Leaf) == 0 {
+			action = audit.ActionLost
+		}
 		return want.Key == "" && want.Actor == "" && want.Result == "" && want.Since.IsZero() && want.Until.IsZero() &&
-			(want.Action == "" || want.Action == "release")
+			(want.Action == "" || want.Action == action)
 	}
 	return (want.Action == "" || e.Action == want.Action || strings.HasPrefix(e.Action, want.Action+".")) &&
 		(want.Key == "" || e.Key == want.Key) &&
@@ -179,7 +183,10 @@ func (j *Journal) Prove(ctx context.Context, by access.Caller, index int64) (lea
 		if err != nil {
 			return err
 		}
-		leaf = leaves[0]
+		if leaf = leaves[0]; len(leaf.Leaf) == 0 {
+			return sealift.Errorf(sealift.KindNotFound, "proving a log entry", "what entry %d says was lost before a restore", index).WithReason("lost").
+				WithHint("see which were, and when: sealift audit list --action backup.restore")
+		}
 		if err := record(ctx, tx, s.now(), by, "log.prove", strconv.FormatInt(index, 10), nil); err != nil {
 			return err
 		}

@@ -133,11 +133,15 @@ func (s *Service) takeCeremony(ctx context.Context, tx *vault.Tx, actor audit.Ac
 			return err
 		}
 	}
+	changes, err := s.beginLog(ctx, tx, actor)
+	if err != nil {
+		return err
+	}
 	deny, err := s.confirmDenials(ctx, tx, actor)
 	if err != nil {
 		return err
 	}
-	if err := s.directBefore(ctx, tx, actor, []tufrepo.Target{deny}, s.now().AddDate(100, 0, 0)); err != nil {
+	if err := s.directBefore(ctx, tx, actor, append(changes, deny), s.now().AddDate(100, 0, 0)); err != nil {
 		return err
 	}
 	if err := s.checkWhole(ctx, tx, root); err != nil {

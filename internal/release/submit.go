@@ -163,6 +163,9 @@ func (s *Service) checkEpoch(ctx context.Context, tx store.AppTx, r *trust.Relea
 // publish does all that is signed for a release, in one transaction.
 // d follows.
 func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, d *store.Draft, c candidate) (store.Release, error) {
+	if err := demandContinued(ctx, tx); err != nil {
+		return store.Release{}, err
+	}
 	if err := checkFree(ctx, tx, d.Coordinates); err != nil {
 		return store.Release{}, err
 	}

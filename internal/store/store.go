@@ -112,6 +112,9 @@ type AuditTx interface {
 	// LatestCheckpoint returns the checkpoint of the largest size, or
 	// KindNotFound.
 	LatestCheckpoint(ctx context.Context) (size int64, note []byte, err error)
+	// DropCheckpoints removes those of less than the given size, as when a new
+	// log begins, and returns how many there were.
+	DropCheckpoints(ctx context.Context, size int64) (int64, error)
 	// Checkpoints returns those of at least the given size, at most limit, by
 	// size.
 	Checkpoints(ctx context.Context, least int64, limit int) ([]Checkpoint, error)
@@ -152,9 +155,9 @@ type ReleaseTx interface {
 	// are in DraftSubmitted, by Submitted and then by id.
 	SubmittedDrafts(ctx context.Context, app sealift.AppID) ([]Draft, error)
 
-	// AbandonDrafts puts every draft that is not published into
-	// DraftAbandoned, and returns how many there were.
-	AbandonDrafts(ctx context.Context) (int64, error)
+	// UnfinishedDrafts returns all drafts that are in DraftReserved or
+	// DraftSubmitted, by id.
+	UnfinishedDrafts(ctx context.Context) ([]Draft, error)
 
 	// InsertBlob notes a stored blob; one that is noted already is no error.
 	InsertBlob(ctx context.Context, b Blob) error
@@ -167,6 +170,9 @@ type ReleaseTx interface {
 	// Releases returns the releases of an app that match every non-zero field
 	// of filter, newest counter first.
 	Releases(ctx context.Context, app sealift.AppID, filter ReleaseFilter) ([]Release, error)
+	// SetProof replaces the log proof of a release; KindNotFound if there is
+	// none.
+	SetProof(ctx context.Context, app sealift.AppID, digest sealift.Digest, proof []byte) error
 	// SetWithdrawn marks a release; KindNotFound if there is none.
 	SetWithdrawn(ctx context.Context, app sealift.AppID, digest sealift.Digest, withdrawn bool) error
 }

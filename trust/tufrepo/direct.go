@@ -20,6 +20,10 @@ type Online struct {
 	// TimestampLife is how long a timestamp is good for, between
 	// sealift.MinTimestampLife and sealift.MaxTimestampLife.
 	TimestampLife time.Duration
+	// Above are versions, by role, that the next one must exceed even where the
+	// current one is lower: what may have been published by a repository of
+	// before, from whose backup this one was restored.
+	Above map[string]int64
 }
 
 // Current yields the newest signed metadata of a role: "targets", "snapshot",
@@ -164,7 +168,7 @@ func (d *direction) bin(number int64, name string, changes []Target, snapshot *m
 		m.Signed.Targets[change.Path] = targetFile(change.Content)
 		d.publish(TargetPath(change.Path, change.Content), change.Content)
 	}
-	m.Signed.Version = nextBinVersion(number, m.Signed.Version)
+	m.Signed.Version = nextBinVersion(number, max(m.Signed.Version, d.keys.Above[name]))
 	m.Signed.Expires = d.now.Add(sealift.BinsLife)
 	content, err := signAll(m, []crypto.Signer{d.keys.Director})
 	if err != nil {
@@ -191,7 +195,7 @@ func expiryOf(signed []byte) (time.Time, error) {
 }
 
 func (d *direction) signSnapshot(m *metadata.Metadata[metadata.SnapshotType]) error {
-	m.Signed.Version++
+	m.Signed.Version = max(m.Signed.Version, d.keys.Above[metadata.SNAPSHOT]) + 1
 	m.Signed.Expires = d.now.Add(sealift.SnapshotLife)
 	content, err := signAll(m, []crypto.Signer{d.keys.Snapshot})
 	if err != nil {
@@ -220,7 +224,7 @@ func (d *direction) signTimestamp(snapshot *metadata.Metadata[metadata.SnapshotT
 		meta.Length, meta.Hashes = file.Length, file.Hashes
 		m.Signed.Meta = map[string]*metadata.MetaFiles{"snapshot.json": meta}
 	}
-	m.Signed.Version++
+	m.Signed.Version = max(m.Signed.Version, d.keys.Above[metadata.TIMESTAMP]) + 1
 	m.Signed.Expires = d.now.Add(d.keys.TimestampLife)
 	m.Signed.UnrecognizedFields = map[string]any{Issued: trust.At(d.now).UTC().Format(time.RFC3339)}
 	content, err := signAll(m, []crypto.Signer{d.keys.Timestamp})

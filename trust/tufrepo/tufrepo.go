@@ -157,8 +157,12 @@ func MetadataPath(role string, version int64) string {
 // TargetPath returns where a target is published: with consistent snapshots
 // its SHA-256 stands before its name (TUF specification 1.0, section 6.2).
 func TargetPath(target string, content []byte) string {
+	return targetAt(target, sealift.DigestOf(content))
+}
+
+func targetAt(target string, digest sealift.Digest) string {
 	dir, name := path.Split(target)
-	return "targets/" + dir + sealift.DigestOf(content).String() + "." + name
+	return "targets/" + dir + digest.String() + "." + name
 }
 
 // BinOf returns the name of the bin that holds a target path.

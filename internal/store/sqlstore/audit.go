@@ -83,3 +83,9 @@ func (t *tx) LatestCheckpoint(ctx context.Context) (size int64, note []byte, err
 	row, err := t.q.LatestCheckpoint(ctx)
 	return row.Size, bare(row.Note), t.fail(ctx, "reading the latest checkpoint", err)
 }
+
+// DropCheckpoints implements store.AuditTx.
+func (t *tx) DropCheckpoints(ctx context.Context, size int64) (int64, error) {
+	rows, err := t.q.DropCheckpoints(ctx, size)
+	return rows, t.fail(ctx, "removing checkpoints", err)
+}

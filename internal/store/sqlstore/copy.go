@@ -53,19 +53,41 @@ func (t *tx) Rows(ctx context.Context, table store.Table, each func(values []any
 	if err := t.checkTable(ctx, op, table); err != nil {
 		return err
 	}
-	rows, err := t.inner.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s", strings.Join(table.Columns, ", "), table.Name))
-	if err != nil {
+	query := fmt.Sprintf("SELECT %s FROM %s", strings.Join(table.Columns, ", "), table.Name)
+	if !t.dialect.Cursors {
+		_, err := t.rows(ctx, op, query, len(table.Columns), each)
+		return err
+	}
+	cursor := "copying_" + table.Name // one each: a driver remembers what a FETCH returns
+	if _, err := t.inner.ExecContext(ctx, fmt.Sprintf("DECLARE %s NO SCROLL CURSOR FOR %s", cursor, query)); err != nil {
 		return t.fail(ctx, op, err)
 	}
+	for more := true; more; {
+		n, err := t.rows(ctx, op, "FETCH FORWARD 500 FROM "+cursor, len(table.Columns), each)
+		if err != nil {
+			return err
+		}
+		more = n > 0
+	}
+	_, err := t.inner.ExecContext(ctx, "CLOSE "+cursor)
+	return t.fail(ctx, op, err)
+}
+
+// rows calls each with what a query returns, and counts.
+func (t *tx) rows(ctx context.Context, op, query string, columns int, each func(values []any) error) (n int, err error) {
+	rows, err := t.inner.QueryContext(ctx, query)
+	if err != nil {
+		return 0, t.fail(ctx, op, err)
+	}
 	defer rows.Close()
-	for rows.Next() {
-		values := make([]any, len(table.Columns))
+	for ; rows.Next(); n++ {
+		values := make([]any, columns)
 		into := make([]any, len(values))
 		for i := range values {
 			into[i] = &values[i]
 		}
 		if err := rows.Scan(into...); err != nil {
-			return t.fail(ctx, op, err)
+			return n, t.fail(ctx, op, err)
 		}
 		for i, value := range values {
 			switch value := value.(type) {
@@ -76,10 +98,10 @@ func (t *tx) Rows(ctx context.Context, table store.Table, each func(values []any
 			}
 		}
 		if err := each(values); err != nil {
-			return err
+			return n, err
 		}
 	}
-	return t.fail(ctx, op, rows.Err())
+	return n, t.fail(ctx, op, rows.Err())
 }
 
 // FillRow implements store.CopyTx.

@@ -85,3 +85,9 @@ func coordinates(app, channel, platform, runtime, version string) store.Coordina
 		Runtime: sealift.RuntimeRange(runtime), Version: sealift.Version(version),
 	}
 }
+
+// UnfinishedDrafts implements store.ReleaseTx.
+func (t *tx) UnfinishedDrafts(ctx context.Context) ([]store.Draft, error) {
+	rows, err := t.q.UnfinishedDrafts(ctx)
+	return collect(rows, t.fail(ctx, "listing unfinished drafts", err), draftOf)
+}

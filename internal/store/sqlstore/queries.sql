@@ -75,6 +75,9 @@ ON CONFLICT (size) DO UPDATE SET note = excluded.note;
 -- name: LatestCheckpoint :one
 SELECT * FROM checkpoints ORDER BY size DESC LIMIT 1;
 
+-- name: DropCheckpoints :execrows
+DELETE FROM checkpoints WHERE size < @size;
+
 -- name: Checkpoints :many
 SELECT * FROM checkpoints WHERE size >= @least ORDER BY size LIMIT CAST(@most AS BIGINT);
 
@@ -360,8 +363,11 @@ ON CONFLICT (restored) DO UPDATE SET
 -- name: Restores :many
 SELECT * FROM restores ORDER BY restored DESC;
 
--- name: AbandonDrafts :execrows
-UPDATE drafts SET state = 'abandoned' WHERE state NOT IN ('published', 'abandoned');
+-- name: UnfinishedDrafts :many
+SELECT * FROM drafts WHERE state IN ('reserved', 'submitted') ORDER BY id;
+
+-- name: SetProof :execrows
+UPDATE releases SET proof = @proof WHERE app = @app AND digest = @digest;
 
 -- name: Documents :many
 SELECT path FROM documents ORDER BY path;

@@ -63,6 +63,12 @@ func (t *tx) SetWithdrawn(ctx context.Context, app sealift.AppID, d sealift.Dige
 	return t.changed(ctx, fmt.Sprintf("marking release %v of %s", d, app), rows, err)
 }
 
+// SetProof implements store.ReleaseTx.
+func (t *tx) SetProof(ctx context.Context, app sealift.AppID, d sealift.Digest, proof []byte) error {
+	rows, err := t.q.SetProof(ctx, sqlcgen.SetProofParams{Proof: some(proof), App: string(app), Digest: d[:]})
+	return t.changed(ctx, fmt.Sprintf("proving release %v of %s anew", d, app), rows, err)
+}
+
 func releaseRow(r store.Release) sqlcgen.Release {
 	return sqlcgen.Release{
 		App: string(r.App), Channel: string(r.Channel), Platform: string(r.Platform), Runtime: string(r.Runtime),

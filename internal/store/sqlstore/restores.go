@@ -60,12 +60,6 @@ func (t *tx) Restores(ctx context.Context) ([]store.Restore, error) {
 	})
 }
 
-// AbandonDrafts implements store.ReleaseTx.
-func (t *tx) AbandonDrafts(ctx context.Context) (int64, error) {
-	rows, err := t.q.AbandonDrafts(ctx)
-	return rows, t.fail(ctx, "giving up drafts", err)
-}
-
 // Documents implements store.DocumentTx.
 func (t *tx) Documents(ctx context.Context) ([]string, error) {
 	paths, err := t.q.Documents(ctx)

@@ -195,9 +195,12 @@ var change = []write{
 		r.Entries++
 		return tx.PutRestore(ctx, r)
 	}},
-	{"AbandonDrafts", func(ctx context.Context, tx store.Tx) error {
-		_, err := tx.AbandonDrafts(ctx)
+	{"DropCheckpoints", func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.DropCheckpoints(ctx, 1<<40)
 		return err
+	}},
+	{"SetProof", func(ctx context.Context, tx store.Tx) error {
+		return tx.SetProof(ctx, app, aRelease(1).Digest, []byte("another"))
 	}},
 }
 

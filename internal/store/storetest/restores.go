@@ -51,23 +51,36 @@ func testRestores(t *testing.T, s store.Store) {
 	view(t, s, func(tx store.Tx) { gives(t, []store.Restore{b, a})(tx.Restores(ctx)) })
 }
 
-func testAbandonDrafts(t *testing.T, s store.Store) {
+func testUnfinishedDrafts(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	states := map[string]store.DraftState{"a": store.DraftReserved, "b": store.DraftPublished, "c": store.DraftAbandoned}
+	states := map[string]store.DraftState{"b": store.DraftReserved, "c": store.DraftPublished, "d": store.DraftAbandoned, "a": store.DraftSubmitted}
+	draft := func(id string) store.Draft {
+		d := aDraft(id)
+		d.State = states[id]
+		return d
+	}
+	update(t, s, func(tx store.Tx) {
+		gives(t, []store.Draft{})(tx.UnfinishedDrafts(ctx))
+		addApp(t, tx)
+		for id := range states {
+			do(t, tx.InsertDraft(ctx, draft(id)))
+		}
+		gives(t, []store.Draft{draft("a"), draft("b")})(tx.UnfinishedDrafts(ctx))
+	})
+}
+
+func testSetProof(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	r := aRelease(1)
 	update(t, s, func(tx store.Tx) {
 		addApp(t, tx)
-		for id, state := range states {
-			d := aDraft(id)
-			d.State = state
-			do(t, tx.InsertDraft(ctx, d))
+		if err := tx.SetProof(ctx, app, r.Digest, []byte("x")); sealift.KindOf(err) != sealift.KindNotFound {
+			t.Errorf("of none: %v", err)
 		}
-		gives(t, int64(1))(tx.AbandonDrafts(ctx))
-		gives(t, int64(0))(tx.AbandonDrafts(ctx))
-		for id, want := range map[string]store.DraftState{"a": store.DraftAbandoned, "b": store.DraftPublished, "c": store.DraftAbandoned} {
-			d := aDraft(id)
-			d.State = want
-			gives(t, d)(tx.Draft(ctx, id))
-		}
+		do(t, tx.InsertRelease(ctx, r))
+		r.Proof = []byte("another")
+		do(t, tx.SetProof(ctx, app, r.Digest, r.Proof))
+		gives(t, r)(tx.Release(ctx, app, r.Digest))
 	})
 }
 

@@ -67,7 +67,8 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"VersionFloors", testVersionFloors},
 		{"Backups", testBackups},
 		{"Restores", testRestores},
-		{"AbandonDrafts", testAbandonDrafts},
+		{"UnfinishedDrafts", testUnfinishedDrafts},
+		{"SetProof", testSetProof},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, _ := open(t)

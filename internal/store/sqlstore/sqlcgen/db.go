@@ -24,9 +24,6 @@ func New(db DBTX) *Queries {
 func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	q := Queries{db: db}
 	var err error
-	if q.abandonDraftsStmt, err = db.PrepareContext(ctx, abandonDrafts); err != nil {
-		return nil, fmt.Errorf("error preparing query AbandonDrafts: %w", err)
-	}
 	if q.appStmt, err = db.PrepareContext(ctx, app); err != nil {
 		return nil, fmt.Errorf("error preparing query App: %w", err)
 	}
@@ -101,6 +98,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.draftStmt, err = db.PrepareContext(ctx, draft); err != nil {
 		return nil, fmt.Errorf("error preparing query Draft: %w", err)
+	}
+	if q.dropCheckpointsStmt, err = db.PrepareContext(ctx, dropCheckpoints); err != nil {
+		return nil, fmt.Errorf("error preparing query DropCheckpoints: %w", err)
 	}
 	if q.enrolmentTokenStmt, err = db.PrepareContext(ctx, enrolmentToken); err != nil {
 		return nil, fmt.Errorf("error preparing query EnrolmentToken: %w", err)
@@ -243,6 +243,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.setDocumentStmt, err = db.PrepareContext(ctx, setDocument); err != nil {
 		return nil, fmt.Errorf("error preparing query SetDocument: %w", err)
 	}
+	if q.setProofStmt, err = db.PrepareContext(ctx, setProof); err != nil {
+		return nil, fmt.Errorf("error preparing query SetProof: %w", err)
+	}
 	if q.setVaultSealStmt, err = db.PrepareContext(ctx, setVaultSeal); err != nil {
 		return nil, fmt.Errorf("error preparing query SetVaultSeal: %w", err)
 	}
@@ -263,6 +266,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.trimOutboxStmt, err = db.PrepareContext(ctx, trimOutbox); err != nil {
 		return nil, fmt.Errorf("error preparing query TrimOutbox: %w", err)
+	}
+	if q.unfinishedDraftsStmt, err = db.PrepareContext(ctx, unfinishedDrafts); err != nil {
+		return nil, fmt.Errorf("error preparing query UnfinishedDrafts: %w", err)
 	}
 	if q.updateCredentialStmt, err = db.PrepareContext(ctx, updateCredential); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateCredential: %w", err)
@@ -302,11 +308,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 
 func (q *Queries) Close() error {
 	var err error
-	if q.abandonDraftsStmt != nil {
-		if cerr := q.abandonDraftsStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing abandonDraftsStmt: %w", cerr)
-		}
-	}
 	if q.appStmt != nil {
 		if cerr := q.appStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing appStmt: %w", cerr)
@@ -430,6 +431,11 @@ func (q *Queries) Close() error {
 	if q.draftStmt != nil {
 		if cerr := q.draftStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing draftStmt: %w", cerr)
+		}
+	}
+	if q.dropCheckpointsStmt != nil {
+		if cerr := q.dropCheckpointsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropCheckpointsStmt: %w", cerr)
 		}
 	}
 	if q.enrolmentTokenStmt != nil {
@@ -667,6 +673,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing setDocumentStmt: %w", cerr)
 		}
 	}
+	if q.setProofStmt != nil {
+		if cerr := q.setProofStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setProofStmt: %w", cerr)
+		}
+	}
 	if q.setVaultSealStmt != nil {
 		if cerr := q.setVaultSealStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setVaultSealStmt: %w", cerr)
@@ -700,6 +711,11 @@ func (q *Queries) Close() error {
 	if q.trimOutboxStmt != nil {
 		if cerr := q.trimOutboxStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing trimOutboxStmt: %w", cerr)
+		}
+	}
+	if q.unfinishedDraftsStmt != nil {
+		if cerr := q.unfinishedDraftsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing unfinishedDraftsStmt: %w", cerr)
 		}
 	}
 	if q.updateCredentialStmt != nil {
@@ -796,7 +812,6 @@ func (q *Queries) queryRow(ctx context.Context, stmt *sql.Stmt, query string, ar
 type Queries struct {
 	db                       DBTX
 	tx                       *sql.Tx
-	abandonDraftsStmt        *sql.Stmt
 	appStmt                  *sql.Stmt
 	appendOutboxStmt         *sql.Stmt
 	appsStmt                 *sql.Stmt
@@ -822,6 +837,7 @@ type Queries struct {
 	documentStmt             *sql.Stmt
 	documentsStmt            *sql.Stmt
 	draftStmt                *sql.Stmt
+	dropCheckpointsStmt      *sql.Stmt
 	enrolmentTokenStmt       *sql.Stmt
 	epochStmt                *sql.Stmt
 	insertAppStmt            *sql.Stmt
@@ -869,6 +885,7 @@ type Queries struct {
 	sessionStmt              *sql.Stmt
 	sessionsStmt             *sql.Stmt
 	setDocumentStmt          *sql.Stmt
+	setProofStmt             *sql.Stmt
 	setVaultSealStmt         *sql.Stmt
 	setWithdrawnStmt         *sql.Stmt
 	submittedDraftsStmt      *sql.Stmt
@@ -876,6 +893,7 @@ type Queries struct {
 	tokensStmt               *sql.Stmt
 	trimMetadataStmt         *sql.Stmt
 	trimOutboxStmt           *sql.Stmt
+	unfinishedDraftsStmt     *sql.Stmt
 	updateCredentialStmt     *sql.Stmt
 	updateDenialStmt         *sql.Stmt
 	updateDraftStmt          *sql.Stmt
@@ -893,7 +911,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 	return &Queries{
 		db:                       tx,
 		tx:                       tx,
-		abandonDraftsStmt:        q.abandonDraftsStmt,
 		appStmt:                  q.appStmt,
 		appendOutboxStmt:         q.appendOutboxStmt,
 		appsStmt:                 q.appsStmt,
@@ -919,6 +936,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		documentStmt:             q.documentStmt,
 		documentsStmt:            q.documentsStmt,
 		draftStmt:                q.draftStmt,
+		dropCheckpointsStmt:      q.dropCheckpointsStmt,
 		enrolmentTokenStmt:       q.enrolmentTokenStmt,
 		epochStmt:                q.epochStmt,
 		insertAppStmt:            q.insertAppStmt,
@@ -966,6 +984,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		sessionStmt:              q.sessionStmt,
 		sessionsStmt:             q.sessionsStmt,
 		setDocumentStmt:          q.setDocumentStmt,
+		setProofStmt:             q.setProofStmt,
 		setVaultSealStmt:         q.setVaultSealStmt,
 		setWithdrawnStmt:         q.setWithdrawnStmt,
 		submittedDraftsStmt:      q.submittedDraftsStmt,
@@ -973,6 +992,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		tokensStmt:               q.tokensStmt,
 		trimMetadataStmt:         q.trimMetadataStmt,
 		trimOutboxStmt:           q.trimOutboxStmt,
+		unfinishedDraftsStmt:     q.unfinishedDraftsStmt,
 		updateCredentialStmt:     q.updateCredentialStmt,
 		updateDenialStmt:         q.updateDenialStmt,
 		updateDraftStmt:          q.updateDraftStmt,

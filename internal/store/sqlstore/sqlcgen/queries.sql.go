@@ -9,18 +9,6 @@ import (
 	"context"
 )
 
-const abandonDrafts = `-- name: AbandonDrafts :execrows
-UPDATE drafts SET state = 'abandoned' WHERE state NOT IN ('published', 'abandoned')
-`
-
-func (q *Queries) AbandonDrafts(ctx context.Context) (int64, error) {
-	result, err := q.exec(ctx, q.abandonDraftsStmt, abandonDrafts)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const app = `-- name: App :one
 SELECT id, device, open_enrolment, created, last_counter, mac FROM apps WHERE id = $1
 `
@@ -574,6 +562,18 @@ func (q *Queries) Draft(ctx context.Context, id string) (Draft, error) {
 		&i.Envelope,
 	)
 	return i, err
+}
+
+const dropCheckpoints = `-- name: DropCheckpoints :execrows
+DELETE FROM checkpoints WHERE size < $1
+`
+
+func (q *Queries) DropCheckpoints(ctx context.Context, size int64) (int64, error) {
+	result, err := q.exec(ctx, q.dropCheckpointsStmt, dropCheckpoints, size)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const enrolmentToken = `-- name: EnrolmentToken :one
@@ -2014,6 +2014,24 @@ func (q *Queries) SetDocument(ctx context.Context, arg SetDocumentParams) error 
 	return err
 }
 
+const setProof = `-- name: SetProof :execrows
+UPDATE releases SET proof = $1 WHERE app = $2 AND digest = $3
+`
+
+type SetProofParams struct {
+	Proof  []byte
+	App    string
+	Digest []byte
+}
+
+func (q *Queries) SetProof(ctx context.Context, arg SetProofParams) (int64, error) {
+	result, err := q.exec(ctx, q.setProofStmt, setProof, arg.Proof, arg.App, arg.Digest)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const setVaultSeal = `-- name: SetVaultSeal :exec
 INSERT INTO vault_seal (id, record) VALUES (1, $1)
 ON CONFLICT (id) DO UPDATE SET record = excluded.record
@@ -2174,6 +2192,51 @@ DELETE FROM outbox WHERE seq <= $1
 func (q *Queries) TrimOutbox(ctx context.Context, seq int64) error {
 	_, err := q.exec(ctx, q.trimOutboxStmt, trimOutbox, seq)
 	return err
+}
+
+const unfinishedDrafts = `-- name: UnfinishedDrafts :many
+SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope FROM drafts WHERE state IN ('reserved', 'submitted') ORDER BY id
+`
+
+func (q *Queries) UnfinishedDrafts(ctx context.Context) ([]Draft, error) {
+	rows, err := q.query(ctx, q.unfinishedDraftsStmt, unfinishedDrafts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Draft
+	for rows.Next() {
+		var i Draft
+		if err := rows.Scan(
+			&i.ID,
+			&i.App,
+			&i.Channel,
+			&i.Platform,
+			&i.Runtime,
+			&i.Version,
+			&i.Counter,
+			&i.Act,
+			&i.State,
+			&i.Requester,
+			&i.Created,
+			&i.Expires,
+			&i.Release,
+			&i.Submitted,
+			&i.Mac,
+			&i.Csr,
+			&i.Envelope,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const updateCredential = `-- name: UpdateCredential :execrows

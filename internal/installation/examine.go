@@ -1,0 +1,170 @@
+package installation
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/backup"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/store/sqlite"
+	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/trust"
+	"github.com/sealift/sealift/trust/tufrepo"
+)
+
+// Examining says which backup to verify, and how.
+type Examining struct {
+	File       string
+	Identities []backup.Identity
+	Root       []byte       // as in Restoring
+	Drill      vault.Opener // opens the vault in it, to prove that it can be; or nil
+	By         audit.Actor
+	Now        time.Time
+}
+
+// Examined says what a backup holds, all of which was verified.
+type Examined struct {
+	Header   backup.Header
+	Manifest backup.Manifest
+	Log      audit.Verified
+	Path     string // by which the drill opened the vault; "" without one
+}
+
+// VerifyBackup reads a backup to its end in a temporary place, and verifies it:
+// every digest, the schema, the chain of roots, all signed metadata, the log from
+// its first entry on, the seal record, and with Drill that the vault opens.
+// Nothing stays. Errors are those of backup.Read; KindIntegrity where what it
+// holds does not verify, with reason "foreign-root" where it is of another first
+// root.json than Root; and those of vault.Unseal.
+func VerifyBackup(ctx context.Context, e Examining) (out Examined, err error) {
+	dir, err := os.MkdirTemp("", "sealift-verify-") // mode 0700
+	if err != nil {
+		return out, folderError(verifyOp, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	database := filepath.Join(dir, "backup.db")
+	if out.Header, out.Manifest, err = load(ctx, e.File, e.Identities, database, nil); err != nil {
+		return out, err
+	}
+	db, err := sqlite.Open(ctx, database)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if out.Log, err = examine(ctx, db, out.Header, e.Root); err != nil || e.Drill == nil {
+		return out, err
+	}
+	v := vault.New(db)
+	defer v.Close()
+	if err := v.Unseal(ctx, e.Drill, e.By, e.Now); err != nil {
+		return out, err
+	}
+	return out, nil
+}
+
+const verifyOp = "verifying the backup"
+
+func unsound(format string, args ...any) error {
+	return sealift.Errorf(sealift.KindIntegrity, verifyOp, format, args...).WithReason("unsound").
+		WithHint("do not restore it: take the backup before it, and look for who could write to the server's database or to the backups")
+}
+
+// examine verifies what a store says, from the first root on: who is trusted,
+// what is published, the log, and how the vault is sealed.
+func examine(ctx context.Context, db store.Store, h backup.Header, root []byte) (log audit.Verified, err error) {
+	err = db.View(ctx, func(tx store.Tx) error {
+		if err := examineRoots(ctx, tx, h, root); err != nil {
+			return err
+		}
+		anchors, err := examineMetadata(ctx, tx, h)
+		if err != nil {
+			return err
+		}
+		var keys []note.Verifier
+		for _, text := range anchors.Log.Keys {
+			key, err := note.NewVerifier(text)
+			if err != nil {
+				return unsound("a log key of trust.json: %w", err)
+			}
+			keys = append(keys, key)
+		}
+		log, err = audit.Verify(ctx, tx, audit.Demands{Origin: trust.LogOrigin(anchors.Vault), Keys: note.VerifierList(keys...)})
+		return err
+	})
+	if err != nil {
+		return log, err
+	}
+	if log.Tree.N != h.State.Entries {
+		return log, unsound("the log has %d entries, its description says %d", log.Tree.N, h.State.Entries)
+	}
+	v := vault.New(db)
+	defer v.Close()
+	status, err := v.Status(ctx)
+	if err == nil && status.Vault != h.Vault {
+		err = unsound("it is sealed as vault %s, its description says %s", status.Vault, h.Vault)
+	}
+	return log, err
+}
+
+// examineRoots follows the roots from the first one on.
+func examineRoots(ctx context.Context, tx store.Tx, h backup.Header, expected []byte) error {
+	newest, err := tx.Metadata(ctx, "root")
+	if err != nil {
+		return err
+	}
+	var before []byte
+	for version := int64(1); version <= newest.Version; version++ {
+		m, err := tx.Root(ctx, version)
+		if err != nil {
+			return unsound("root version %d: %w", version, err)
+		}
+		if _, err := tufrepo.CheckRoot(before, m.Content); err != nil {
+			return unsound("root version %d: %w", version, err)
+		}
+		if version == 1 && sealift.DigestOf(m.Content) != h.Root {
+			return unsound("its first root is not the one in its description")
+		}
+		if version == 1 && expected != nil && !bytes.Equal(m.Content, expected) {
+			return sealift.Errorf(sealift.KindIntegrity, verifyOp, "it begins with another root.json (SHA-256 %s) than the one that you named", h.Root).
+				WithReason("foreign-root").WithHint("name the first root.json of this vault, with which its devices were built; if you did, the backup is of another vault, or forged")
+		}
+		before = m.Content
+	}
+	return nil
+}
+
+func examineMetadata(ctx context.Context, tx store.Tx, h backup.Header) (*trust.Trust, error) {
+	read := func(role string) ([]byte, error) {
+		m, err := tx.Metadata(ctx, role)
+		return m.Content, err
+	}
+	root, rootErr := read("root")
+	targets, targetsErr := read("targets")
+	trusted, trustErr := tx.Document(ctx, trust.TrustPath)
+	if err := errors.Join(rootErr, targetsErr, trustErr); err != nil {
+		return nil, err
+	}
+	if _, err := tufrepo.CheckTargets(root, targets, trusted); err != nil {
+		return nil, unsound("targets.json: %w", err)
+	}
+	if err := tufrepo.CheckOnline(root, targets, read); err != nil {
+		return nil, unsound("%w", err)
+	}
+	anchors, err := trust.ParseTrust(trusted)
+	if err == nil && anchors.Vault != h.Vault {
+		err = fmt.Errorf("trust.json is of vault %s, its description says %s", anchors.Vault, h.Vault)
+	}
+	if err != nil {
+		return nil, unsound("%w", err)
+	}
+	return anchors, nil
+}
