@@ -121,6 +121,19 @@ var populate = []write{
 	}},
 	{"PutDevice", func(ctx context.Context, tx store.Tx) error { return tx.PutDevice(ctx, aDevice("d1")) }},
 	{"UseNonce", func(ctx context.Context, tx store.Tx) error { return tx.UseNonce(ctx, aNonce()) }},
+	{"InsertPerson", func(ctx context.Context, tx store.Tx) error {
+		return tx.InsertPerson(ctx, aPerson("p1", "ann@acme.com"))
+	}},
+	{"InsertCredential", func(ctx context.Context, tx store.Tx) error {
+		c := filled[store.Credential](0)
+		c.Person = "p1"
+		return tx.InsertCredential(ctx, c)
+	}},
+	{"InsertSession", func(ctx context.Context, tx store.Tx) error {
+		session := filled[store.Session](0)
+		session.Person = "p1"
+		return tx.InsertSession(ctx, session)
+	}},
 	{"RaiseVersion", func(ctx context.Context, tx store.Tx) error { return tx.RaiseVersion(ctx, "timestamp", 5) }},
 	{"InsertBackup", func(ctx context.Context, tx store.Tx) error { return tx.InsertBackup(ctx, filled[store.Backup](1)) }},
 	{"PutRestore", func(ctx context.Context, tx store.Tx) error { return tx.PutRestore(ctx, filled[store.Restore](1)) }},
@@ -266,6 +279,9 @@ func readContents(t *testing.T, tx store.Tx) contents {
 	keep("Denials")(first(tx.Denials(ctx)))
 	keep("Tokens")(first(tx.Tokens(ctx)))
 	keep("Device")(first(tx.Device(ctx, app, "d1")))
+	keep("Persons")(first(tx.Persons(ctx)))
+	keep("Credentials")(first(tx.Credentials(ctx, "p1")))
+	keep("Sessions")(first(tx.Sessions(ctx, "p1")))
 	keep("VersionFloors")(first(tx.VersionFloors(ctx)))
 	keep("Backups")(first(tx.Backups(ctx, 10)))
 	keep("Restores")(first(tx.Restores(ctx)))
