@@ -14,7 +14,7 @@ import (
 // grows with the square of the log, on any machine. How fast it is, make bench
 // says.
 func TestSpeed(t *testing.T) {
-	const size, proofs = 10_000, 200
+	const size, proofs = 10_000, 100
 	w := newWorld(t)
 	w.grow(size)
 	signed := w.checkpoint()

@@ -3,7 +3,6 @@ package audit_test
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"fmt"
 	"strings"
 	"testing"
@@ -180,13 +179,8 @@ func TestEveryEntry(t *testing.T) {
 // flip flips a bit in the middle of what stands at a position.
 func (w *world) flip(table, column string, position int64) {
 	w.t.Helper()
-	db, err := sql.Open("sqlite", w.path)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer db.Close()
 	var b []byte
-	if err := db.QueryRowContext(w.t.Context(), "SELECT "+column+" FROM "+table+" WHERE position = ?", position).Scan(&b); err != nil {
+	if err := w.behind().QueryRowContext(w.t.Context(), "SELECT "+column+" FROM "+table+" WHERE position = ?", position).Scan(&b); err != nil {
 		w.t.Fatal(err)
 	}
 	b[len(b)/2] ^= 1

@@ -35,6 +35,7 @@ type world struct {
 	store  store.Store
 	signer note.Signer
 	keys   note.Verifiers
+	rows   *sql.DB // see behind
 	// rebuilt are the hashes of a log with a changed entry, by position
 	rebuilt map[int64]tlog.Hash
 }
@@ -142,12 +143,7 @@ func (w *world) sql(statement string, args ...any) {
 // sqlMaybe may find nothing to change.
 func (w *world) sqlMaybe(statement string, args ...any) (rows int64) {
 	w.t.Helper()
-	db, err := sql.Open("sqlite", w.path)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer db.Close()
-	result, err := db.ExecContext(w.t.Context(), statement, args...)
+	result, err := w.behind().ExecContext(w.t.Context(), statement, args...)
 	if err != nil {
 		w.t.Fatalf("%s: %v", statement, err)
 	}
@@ -155,6 +151,19 @@ func (w *world) sqlMaybe(statement string, args ...any) (rows int64) {
 		w.t.Fatal(err)
 	}
 	return rows
+}
+
+// behind is a way to the rows that the store knows nothing of.
+func (w *world) behind() *sql.DB {
+	w.t.Helper()
+	if w.rows == nil {
+		var err error
+		if w.rows, err = sql.Open("sqlite", w.path+"?_pragma=synchronous(off)"); err != nil {
+			w.t.Fatal(err)
+		}
+		w.t.Cleanup(func() { _ = w.rows.Close() })
+	}
+	return w.rows
 }
 
 func wantError(t *testing.T, err error, kind sealift.Kind, reason string) {
