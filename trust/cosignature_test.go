@@ -3,6 +3,7 @@ package trust_test
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -233,19 +234,25 @@ func TestQuorum(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
 	}
-	renamed, err := trust.ParseWitness(a.Key())
+	key, err := base64.StdEncoding.DecodeString(a.Key()[strings.LastIndex(a.Key()[:len("witness.example/a+00000000+")], "+")+1:])
 	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(append([]byte("other.example\n"), key...))
+	renamed := fmt.Sprintf("other.example+%x+%s", sum[:4], base64.StdEncoding.EncodeToString(key))
+	if _, err := trust.ParseWitness(renamed); err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
 		keys   []string
 		needed int
 	}{
-		"none":      {nil, 1},
-		"zero":      {[]string{a.Key()}, 0},
-		"too many":  {[]string{a.Key()}, 2},
-		"one twice": {[]string{a.Key(), renamed.String()}, 1},
-		"malformed": {[]string{"x"}, 1},
+		"none":                {nil, 1},
+		"zero":                {[]string{a.Key()}, 0},
+		"too many":            {[]string{a.Key()}, 2},
+		"one twice":           {[]string{a.Key(), a.Key()}, 1},
+		"one under two names": {[]string{a.Key(), renamed}, 1},
+		"malformed":           {[]string{"x"}, 1},
 	} {
 		if _, err := trust.NewQuorum(test.keys, test.needed); err == nil {
 			t.Errorf("%s: taken", name)
