@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -136,6 +137,8 @@ func stolenReleaseKeyAttacks() (all []Attack) {
 		publishing(Spec{BendPayload: func(p []byte) []byte { return append(bytes.Clone(p), '\n') }}))
 	add("payload-type", "a release signed as another type of document", stolenRelease, sealift.KindSignature, "payload-type",
 		publishing(Spec{PayloadType: trust.RequestPayloadType}))
+	add("vault-authors-alone", "a release by the vault itself, with co-signatures by keys that it made, and one for another release",
+		"every key of the vault", sealift.KindSignature, "cosigners", authorsAlone)
 	add("cosigners-missing", "a release without the co-signers that the app demands", stolenRelease, sealift.KindSignature, "cosigners", cosigners)
 
 	scope("for-another-app", "a release for another app", "app", Spec{App: "com.acme.other"})
@@ -193,22 +196,62 @@ func suspendedCA(w *World, next Spec) (func() error, error) {
 
 func cosigners(w *World, next Spec) (func() error, error) {
 	next.scoped()
-	keys := []crypto.Signer{NewKey(), NewKey()}
-	own := trust.AppTrust{CosignersNeeded: len(keys)}
-	for _, key := range keys {
-		spki, err := x509.MarshalPKIXPublicKey(key.Public())
+	keys, err := w.demandCosigners(next.App, 2)
+	if err != nil {
+		return nil, err
+	}
+	_, err = publishing(Spec{Cosigners: keys[:1]})(w, next)
+	next.Cosigners = keys
+	return func() error { _, err := w.Publish(next); return err }, err
+}
+
+// demandCosigners lets people say in trust.json that all of some new keys must
+// co-sign the app's releases.
+func (w *World) demandCosigners(app sealift.AppID, n int) (keys []crypto.Signer, err error) {
+	own := trust.AppTrust{CosignersNeeded: n}
+	for range n {
+		key := NewKey()
+		cosigner, err := trust.CheckCosigner(key.Public())
 		if err != nil {
 			return nil, err
 		}
-		own.Cosigners = append(own.Cosigners, trust.Cosigner{Algorithm: trust.Ed25519, PublicKey: spki})
+		keys, own.Cosigners = append(keys, key), append(own.Cosigners, cosigner)
 	}
-	w.Trust.Apps[next.App] = own
-	if err := w.SignTargets(); err != nil {
+	w.Trust.Apps[app] = own
+	return keys, w.SignTargets()
+}
+
+// authorsAlone is what whoever has the running vault can do where an app demands
+// co-signers: everything but their signatures. It brings some by keys of its own,
+// and one that a co-signer gave for another release.
+func authorsAlone(w *World, next Spec) (func() error, error) {
+	next.scoped()
+	keys, err := w.demandCosigners(next.App, 2)
+	if err != nil {
 		return nil, err
 	}
-	_, err := publishing(Spec{Cosigners: keys[:1]})(w, next)
+	first := &replayer{Signer: keys[0]}
+	earlier := Spec{App: next.App, Channel: next.Channel, Platform: next.Platform, Version: next.Version + "-rc.1", Cosigners: []crypto.Signer{first}}
+	if _, err := w.Prepare(earlier); err != nil {
+		return nil, err
+	}
+	_, err = publishing(Spec{Cosigners: []crypto.Signer{first, NewKey(), NewKey()}})(w, next)
 	next.Cosigners = keys
 	return func() error { _, err := w.Publish(next); return err }, err
+}
+
+// replayer signs once, and says the same for ever.
+type replayer struct {
+	crypto.Signer
+	said []byte
+}
+
+// Sign implements crypto.Signer.
+func (r *replayer) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) (signature []byte, err error) {
+	if r.said == nil {
+		r.said, err = r.Signer.Sign(rand, digest, opts)
+	}
+	return r.said, err
 }
 
 func underFloor(w *World, next Spec) (func() error, error) {

@@ -3,7 +3,9 @@ package ceremony
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
@@ -17,7 +19,66 @@ import (
 	"filippo.io/age/armor"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/trust"
 )
+
+// NewKeyFile makes a key of its own, which belongs to no folder: at path, as an
+// age file under the passphrase, and its public half (SubjectPublicKeyInfo in PEM)
+// at path.pub. Neither may exist. algorithm is trust.Ed25519 or
+// trust.ECDSAP256SHA256.
+func NewKeyFile(path string, algorithm trust.Algorithm, passphrase []byte) (crypto.PublicKey, error) {
+	op := "making the key " + path
+	for _, name := range []string{path, path + ".pub"} {
+		if err := CheckNew(name); err != nil {
+			return nil, err
+		}
+	}
+	key, err := newKey()
+	if algorithm == trust.ECDSAP256SHA256 {
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	}
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindInternal, op, "%w", err)
+	}
+	sealed, err := sealKey(key, passphrase)
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err)
+	}
+	if err := writeFile(path, sealed, false); err != nil {
+		return nil, inputError(op, err)
+	}
+	return key.Public(), WritePublicKey(path+".pub", key.Public())
+}
+
+// CheckNew refuses a name under which there is a file.
+func CheckNew(path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return sealift.Errorf(sealift.KindConflict, "making a key", "%s exists already", path).WithHint("choose another name; Sealift overwrites no key")
+	}
+	return nil
+}
+
+// WritePublicKey writes what ReadPublicKey reads, to a file that does not exist.
+func WritePublicKey(path string, pub crypto.PublicKey) error {
+	op := "writing the public key " + path
+	spki, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		return sealift.Errorf(sealift.KindInternal, op, "%w", err)
+	}
+	if err := writeFile(path, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki}), false); err != nil {
+		return inputError(op, err)
+	}
+	return nil
+}
+
+// OpenKeyFile opens a key that NewKeyFile made; name is what hints call it.
+func OpenKeyFile(path, name string, passphrase []byte) (crypto.Signer, error) {
+	key, err := openKey(path, name, passphrase)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, inputError("opening key "+name, err)
+	}
+	return key, err
+}
 
 // newKey makes an Ed25519 key (FIPS 186-5, RFC 8032) from the system's
 // generator.

@@ -34,7 +34,8 @@ const maxProposal = 2 * (sealift.MaxTargets + sealift.MaxTarget)
 // publishes, as after a ceremony that was held with another copy of the folder.
 // They must be signed by the quorum of the folder's own root and follow on from
 // what the folder has: a server cannot bring it to go back. It reports whether
-// they are new to the folder.
+// they are new to the folder. A server that is behind it, as after a restore, is
+// KindMetadata with ReasonBehind: the folder's own are what comes next follows.
 func (f *Folder) Adopt(root, targets, trustJSON []byte) (bool, error) {
 	const op = "reading what the server publishes"
 	if err := f.sameRoot(root); err != nil {
@@ -63,16 +64,20 @@ func (f *Folder) Adopt(root, targets, trustJSON []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	follows := next.Follows(ownTrust)
 	if after.Version <= before.Version {
-		follows = errors.Join(follows, errors.New("its version is not above the folder's"))
+		return false, sealift.Errorf(sealift.KindMetadata, op, "the server publishes targets.json version %d, the folder has version %d", after.Version, before.Version).
+			WithReason(ReasonBehind).WithHint("if it was restored from a backup, sign anew above both: sealift trust propose --keys DIR --renew")
 	}
-	if follows != nil {
-		return false, sealift.Errorf(sealift.KindMetadata, op, "targets.json version %d does not follow the folder's version %d: %w", after.Version, before.Version, follows).
-			WithReason("targets").WithHint("the server went back: restore its data, or bring the keys folder that belongs to it")
+	if err := next.Follows(ownTrust); err != nil {
+		return false, sealift.Errorf(sealift.KindMetadata, op, "targets.json version %d does not follow the folder's version %d: %w", after.Version, before.Version, err).
+			WithReason("targets").WithHint("somebody signed another one with another copy of the folder: compare them with sealift trust show")
 	}
 	return true, f.save(map[string][]byte{targetsName: targets, trustName: trustJSON})
 }
+
+// ReasonBehind is the reason of an error about a server that publishes less than
+// the folder has.
+const ReasonBehind = "behind"
 
 // Documents returns the folder's trust.json and the version and expiry of its
 // targets.json.
@@ -262,7 +267,7 @@ func (f *Folder) Sign(p *Proposal, passphrases Passphrases) error {
 	if state.Missing() == 0 {
 		return nil
 	}
-	open := Folder{Dir: f.Dir, Inventory: f.Inventory}
+	open := Folder{Dir: f.Dir, Inventory: f.Inventory, Tokens: f.Tokens}
 	open.Inventory.Keys = slices.DeleteFunc(slices.Clone(f.Inventory.Keys), func(k KeyEntry) bool {
 		return k.Role == RoleTargets && signedBy(state, k.Public)
 	})
@@ -317,10 +322,13 @@ func (f *Folder) Signers(p *Proposal) (signed, open []string, err error) {
 	return signed, open, nil
 }
 
-// TargetsKeys names the keys whose passphrases Propose and Sign may ask for.
+// TargetsKeys names the keys whose passphrases Propose and Sign may ask for:
+// those that are in no token.
 func (f *Folder) TargetsKeys() (names []string) {
 	for _, k := range f.Inventory.live(RoleTargets) {
-		names = append(names, k.Name)
+		if k.Token == "" {
+			names = append(names, k.Name)
+		}
 	}
 	return names
 }

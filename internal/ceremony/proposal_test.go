@@ -177,7 +177,7 @@ func TestAdoptRefuses(t *testing.T) {
 		_, err := f.Adopt(root, targets, trustJSON)
 		wantRefusal(t, what, err, kind, reason)
 	}
-	refused("an older one", rootOf(t, f), first, firstTrust, sealift.KindMetadata, "targets")
+	refused("an older one", rootOf(t, f), first, firstTrust, sealift.KindMetadata, ceremony.ReasonBehind)
 	refused("another root", rootOf(t, stranger), p.Targets, p.Trust, sealift.KindConflict, "root")
 	q := raised(t, stranger, 9, words)
 	refused("of another quorum", rootOf(t, f), q.Targets, q.Trust, sealift.KindMetadata, "targets")

@@ -68,6 +68,7 @@ type root struct {
 	Publish publishCmd `cmd:"" help:"Publish a folder as a release."`
 	Agent   agentCmd   `cmd:"" help:"Keep a device up to date."`
 	Release releaseCmd `cmd:"" help:"List, show, cancel and revoke releases."`
+	Cosign  cosignCmd  `cmd:"" help:"Co-sign releases with a key that you hold outside the vault."`
 	Deny    denyCmd    `cmd:"" help:"Let devices refuse at once: floors and release CAs. For one release: release revoke."`
 	Verify  verifyCmd  `cmd:"" help:"Take a release through the four steps, offline."`
 	Trust   trustCmd   `cmd:"" help:"Change whom devices trust: floors, revocations, release CAs, co-signers."`

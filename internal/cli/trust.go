@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -100,6 +101,7 @@ type trustProposeCmd struct {
 	Change      trustChange       `embed:""`
 	Out         string            `placeholder:"FILE" help:"Write it there for the next person to sign, in place of publishing it."`
 	Yes         bool              `help:"Do not ask. Without it: what changes is shown, and you confirm it."`
+	Reach       PKCS11Options     `embed:""`
 	Passphrases PassphraseOptions `embed:""`
 	API         APIOptions        `embed:""`
 }
@@ -109,11 +111,12 @@ func (c *trustProposeCmd) Run(ctx context.Context, std *IO) error {
 	return runTrustPropose(ctx, std, *c)
 }
 
-func runTrustPropose(ctx context.Context, std *IO, opts trustProposeCmd) error {
-	folder, err := ceremony.OpenFolder(opts.Keys)
+func runTrustPropose(ctx context.Context, std *IO, opts trustProposeCmd) (err error) {
+	folder, done, err := openPeoplesFolder(ctx, std, opts.Keys, opts.Reach)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, done()) }()
 	if err := opts.Passphrases.Check(folder.TargetsKeys()...); err != nil {
 		return err
 	}
@@ -155,6 +158,20 @@ func runTrustPropose(ctx context.Context, std *IO, opts trustProposeCmd) error {
 	return publishProposal(ctx, std, c, folder, p, lines)
 }
 
+// openPeoplesFolder opens a folder whose keys may be in tokens; call done in the
+// end.
+func openPeoplesFolder(ctx context.Context, std *IO, dir string, reach PKCS11Options) (folder *ceremony.Folder, done func() error, err error) {
+	if folder, err = ceremony.OpenFolder(dir); err != nil {
+		return nil, nil, err
+	}
+	tokens, err := reach.Tokens(std)
+	if err != nil {
+		return nil, nil, err
+	}
+	folder.Tokens = peoplesTokens{ctx, tokens}
+	return folder, tokens.Close, nil
+}
+
 // draftTrust makes the trust.json that is to follow, and says what is different.
 // The folder follows the server first, where a ceremony was held with another
 // copy of it.
@@ -164,6 +181,10 @@ func draftTrust(ctx context.Context, std *IO, c *apiclient.Client, folder *cerem
 		return next, anchors, nil, err
 	}
 	adopted, err := folder.Adopt(said.Root, said.Targets, said.Trust)
+	if sealift.ReasonOf(err) == ceremony.ReasonBehind {
+		std.Warn("%v\nwhat is signed now goes on from the folder's; if nothing else is to change, use --renew", err)
+		err = nil
+	}
 	if err != nil {
 		return next, anchors, nil, err
 	}
@@ -202,16 +223,22 @@ func confirmChanges(ctx context.Context, std *IO, yes bool, lines []string) erro
 	if len(lines) == 0 {
 		std.Note("  nothing: it is only signed anew")
 	}
+	return askYes(ctx, std, yes, "sign this?")
+}
+
+// askYes asks a person before something is signed, unless yes was given.
+func askYes(ctx context.Context, std *IO, yes bool, question string) error {
+	const op = "asking for a yes"
 	if yes {
 		return nil
 	}
 	if !term.IsTerminal(std.In) {
-		return sealift.Errorf(sealift.KindInvalid, "asking for a yes", "there is no terminal to ask on").WithReason("no-terminal").
-			WithHint("read what changes, and add --yes")
+		return sealift.Errorf(sealift.KindInvalid, op, "there is no terminal to ask on").WithReason("no-terminal").
+			WithHint("read what is shown above, and add --yes")
 	}
-	said, err := term.Confirm(ctx, std.In, std.Err, "sign this? type yes: ", "yes")
+	said, err := term.Confirm(ctx, std.In, std.Err, question+" type yes: ", "yes")
 	if err == nil && !said {
-		err = sealift.Errorf(sealift.KindInvalid, "asking for a yes", "you did not say yes; nothing was signed")
+		err = sealift.Errorf(sealift.KindInvalid, op, "you did not say yes; nothing was signed")
 	}
 	return err
 }
@@ -254,7 +281,7 @@ func publishProposal(ctx context.Context, std *IO, c *apiclient.Client, folder *
 		if err != nil {
 			return err
 		}
-		if _, err := folder.Adopt(root, p.Targets, p.Trust); err != nil {
+		if _, err := folder.Adopt(root, p.Targets, p.Trust); err != nil && sealift.ReasonOf(err) != ceremony.ReasonBehind {
 			return err
 		}
 	}
@@ -269,17 +296,19 @@ type trustSignCmd struct {
 	File        string            `arg:"" help:"The proposal, as sealift trust propose --out wrote it."`
 	Keys        string            `required:"" placeholder:"DIR" help:"Your folder with people's keys: what it says now is what the proposal is compared with."`
 	Yes         bool              `help:"Do not ask. Without it: what changes is shown, and you confirm it."`
+	Reach       PKCS11Options     `embed:""`
 	Passphrases PassphraseOptions `embed:""`
 }
 
 // Run implements the command.
 func (c *trustSignCmd) Run(ctx context.Context, std *IO) error { return runTrustSign(ctx, std, *c) }
 
-func runTrustSign(ctx context.Context, std *IO, opts trustSignCmd) error {
-	folder, err := ceremony.OpenFolder(opts.Keys)
+func runTrustSign(ctx context.Context, std *IO, opts trustSignCmd) (err error) {
+	folder, done, err := openPeoplesFolder(ctx, std, opts.Keys, opts.Reach)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, done()) }()
 	if err := opts.Passphrases.Check(folder.TargetsKeys()...); err != nil {
 		return err
 	}
