@@ -100,7 +100,7 @@ func (r Restoring) restore(ctx context.Context, data string) (out Restored, err 
 	if err != nil {
 		return out, err
 	}
-	i, err := open(ctx, folder, r.Options)
+	i, err := openIn(ctx, folder, r.Options)
 	if err != nil {
 		return out, errors.Join(err, folder.Close())
 	}
