@@ -133,6 +133,15 @@ const (
 	// one Argon2id to try.
 	MaxSealRecord = 64 << 10
 	MaxSealWraps  = 8
+	// MaxKEKs bounds its key-encryption keys: the one that seals, and the one
+	// before it while a rotation re-wraps what is under it; and two more, since a
+	// record may come from a release that keeps others.
+	MaxKEKs = 4
+	// RewrapBatch is how many keys and secrets one transaction of such a rotation
+	// re-wraps, each with an entry in the log: it holds up every other transaction
+	// for some 30 ms. RewrapTime is how long the server goes on at a stretch.
+	RewrapBatch = 50
+	RewrapTime  = 10 * time.Second
 	// The bounds of Argon2id parameters read from a record: RFC 9106's first
 	// option (2 GiB, one pass) passes, a terabyte does not. Memory is in KiB.
 	// Below the least no record was ever written.

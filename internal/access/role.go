@@ -43,6 +43,7 @@ const (
 	SignWithKeys   Action = "key.sign"        // have a service's key sign
 	ManageTokens   Action = "token.manage"    // make and revoke access tokens
 	SealVault      Action = "vault.seal"      // stop everything
+	RotateKEK      Action = "vault.rotate"    // exchange the key-encryption key
 	ListPersons    Action = "person.list"     // never what they sign in with
 	ManagePersons  Action = "person.manage"   // invite, disable and remove people, change their roles
 	UseAccount     Action = "account.use"     // see and change how one signs in oneself
@@ -56,7 +57,7 @@ var table = map[Role]grants{
 		ListApps: true, CreateApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
 		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
-		SealVault:   true,
+		SealVault: true, RotateKEK: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
 		CreateKeys: true, ImportKeys: true, ExportKeys: true, SignWithKeys: true,
 	},
@@ -64,7 +65,7 @@ var table = map[Role]grants{
 		ListApps: true, OpenEnrolment: true, ListChannels: true,
 		IssueEnrolment: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
-		SealVault:   true,
+		SealVault: true, RotateKEK: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
 		CreateKeys: true, ImportKeys: true, ExportKeys: true,
 	},

@@ -38,6 +38,7 @@ key.import        yes    yes               no               no         no       
 key.export        yes    yes               no               no         no       no
 key.sign          yes    no                yes              yes        no       no
 vault.seal        yes    yes               no               no         no       no
+vault.rotate      yes    yes               no               no         no       no
 `
 
 func TestEveryCell(t *testing.T) {

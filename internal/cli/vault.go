@@ -20,6 +20,7 @@ type vaultCmd struct {
 	Unseal vaultUnsealCmd `cmd:"" help:"Give a passphrase, a recovery key or a share to a server whose vault is sealed."`
 	Seal   vaultSealCmd   `cmd:"" help:"Seal a server's vault at once: nothing is signed until it is unsealed."`
 	Rekey  vaultRekeyCmd  `cmd:"" help:"Exchange what opens the vault, for another of its kind or of another. No key is made anew."`
+	Rotate vaultRotateCmd `cmd:"" name:"rotate-kek" help:"Exchange a server's key-encryption key; all that is under it is moved to the new one while the vault works."`
 	Drill  vaultDrillCmd  `cmd:"" help:"Prove that the recovery key, or shares, open the vault. Nothing changes but the log."`
 }
 

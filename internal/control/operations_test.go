@@ -31,6 +31,8 @@ var operations = []operation{
 	{"getStatus", "GET", control.Prefix + "/status", "", 200, ""},
 	{"unsealVault", "POST", control.Prefix + "/vault/unseal", `{"secret":"five random words"}`, 200, ""},
 	{"resetUnseal", "POST", control.Prefix + "/vault/unseal/reset", `{"secret":"five random words"}`, 204, ""},
+	{"rotateKEK", "POST", control.Prefix + "/vault/rotations", `{"reason":"yearly"}`, 200, access.RotateKEK},
+	{"continueRotation", "POST", control.Prefix + "/vault/rotations/0123456789abcdef0123456789abcdef", "", 200, access.RotateKEK},
 	{"sealVault", "POST", control.Prefix + "/vault/seal", "", 204, access.SealVault},
 	{"listApps", "GET", control.Prefix + "/apps", "", 200, access.ListApps},
 	{"createApp", "POST", control.Prefix + "/apps", `{"id":"com.acme.shop"}`, 201, access.CreateApp},

@@ -54,6 +54,26 @@ func (h *handler) SealVault(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// RotateKEK implements POST /vault/rotations.
+func (h *handler) RotateKEK(w http.ResponseWriter, r *http.Request) {
+	h.do(w, r, access.RotateKEK, noApp, http.StatusOK, func(by access.Caller) (any, error) {
+		var body api.NewRotation
+		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
+			return nil, err
+		}
+		so, err := h.Seal.RotateKEK(r.Context(), by, body.Reason)
+		return api.Rotation{Kek: so.KEK, Done: so.Done}, err
+	})
+}
+
+// ContinueRotation implements POST /vault/rotations/{kek}.
+func (h *handler) ContinueRotation(w http.ResponseWriter, r *http.Request, kek string) {
+	h.do(w, r, access.RotateKEK, noApp, http.StatusOK, func(by access.Caller) (any, error) {
+		so, err := h.Seal.ContinueRotation(r.Context(), by, kek)
+		return api.Rotation{Kek: so.KEK, Done: so.Done}, err
+	})
+}
+
 func sealWayOut(s service.SealWay) api.SealWay {
 	return api.SealWay{Sealer: s.Sealer, Threshold: s.Threshold, Shares: s.Shares, Set: s.Set, Given: s.Given}
 }

@@ -22,6 +22,25 @@ func (s *services) ResetUnseal(_ context.Context, from string, share []byte) err
 
 func (s *services) Seal(_ context.Context, by access.Caller) error { return s.note(by) }
 
+func (s *services) RotateKEK(_ context.Context, by access.Caller, reason string) (service.Rotation, error) {
+	return service.Rotation{KEK: "k"}, s.note(by, reason)
+}
+
+func (s *services) ContinueRotation(_ context.Context, by access.Caller, kek string) (service.Rotation, error) {
+	return service.Rotation{KEK: kek, Done: true}, s.note(by, kek)
+}
+
+func TestRotations(t *testing.T) {
+	f := newFixture(t, roles{})
+	c := f.client(access.RoleSecurityOfficer)
+	so, err := c.RotateKEK(t.Context(), "yearly")
+	check(t, "rotation", err, so, api.Rotation{Kek: "k"})
+	check(t, "asked", nil, f.services.last(), []any{caller(access.RoleSecurityOfficer), "yearly"})
+	so, err = c.ContinueRotation(t.Context(), "k")
+	check(t, "going on", err, so, api.Rotation{Kek: "k", Done: true})
+	check(t, "asked", nil, f.services.last(), []any{caller(access.RoleSecurityOfficer), "k"})
+}
+
 func TestUnsealing(t *testing.T) {
 	f := newFixture(t, roles{})
 	f.services.sealed = true

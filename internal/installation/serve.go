@@ -13,6 +13,7 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/config"
 	"github.com/sealift/sealift/internal/edge"
+	"github.com/sealift/sealift/internal/release"
 	"github.com/sealift/sealift/internal/store"
 )
 
@@ -64,7 +65,7 @@ func (i *Installation) keep(ctx context.Context) {
 			i.log.Error("recording attempts to unseal the vault", "error", err)
 		}
 	}()
-	var pruned, told time.Time
+	var pruned, told, stuck time.Time
 	for {
 		switch err := i.Fresh(ctx); {
 		case err == nil, ctx.Err() != nil:
@@ -76,6 +77,12 @@ func (i *Installation) keep(ctx context.Context) {
 		}
 		if err := i.Vault.Settle(ctx, i.now(), false); err != nil && ctx.Err() == nil {
 			i.log.Error("recording attempts to unseal the vault", "error", err)
+		}
+		if now := i.now(); now.Sub(stuck) >= stuckPeriod {
+			if _, err := i.Vault.Rewrap(ctx, release.System("rotate"), i.now); sealift.KindOf(err) != sealift.KindSealed && err != nil && ctx.Err() == nil {
+				stuck = now // each attempt is entries in the log
+				i.log.Error("going on with a rotation of the key-encryption key", "error", err, "hint", sealift.HintOf(err))
+			}
 		}
 		if now := i.now(); now.Sub(pruned) >= time.Hour {
 			pruned = now
@@ -94,6 +101,10 @@ func (i *Installation) keep(ctx context.Context) {
 
 // sealedPeriod is how often the log says that the vault is sealed.
 const sealedPeriod = 10 * time.Minute
+
+// stuckPeriod is how long the server waits with a rotation of the key-encryption
+// key that cannot go on: a row was bent, and people have to look at it.
+const stuckPeriod = time.Hour
 
 // sealedLevel is how loud it says so: past half of the timestamp's life the fleet
 // is about to go stale, and that is an error.

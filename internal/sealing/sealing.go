@@ -1,4 +1,5 @@
-// Package sealing opens the vault for people, and seals it, over the API.
+// Package sealing opens the vault for people, seals it, and turns its
+// key-encryption key, over the API.
 //
 // Nobody can be signed in while the vault is sealed: whoever gives the right
 // secret is who may. So anyone may try, within bounds:
@@ -68,6 +69,28 @@ func (d *Door) ResetUnseal(ctx context.Context, from string, share []byte) error
 // Seal implements service.Seal.
 func (d *Door) Seal(ctx context.Context, by access.Caller) error {
 	return d.vault.Seal(ctx, by.Actor(), d.now())
+}
+
+// RotateKEK implements service.Seal.
+func (d *Door) RotateKEK(ctx context.Context, by access.Caller, reason string) (service.Rotation, error) {
+	so, err := d.vault.RotateKEK(ctx, by.Actor(), reason, d.now())
+	if err != nil {
+		return service.Rotation{}, err
+	}
+	return d.ContinueRotation(ctx, by, so.KEK)
+}
+
+// ContinueRotation implements service.Seal.
+func (d *Door) ContinueRotation(ctx context.Context, by access.Caller, kek string) (service.Rotation, error) {
+	so, err := d.vault.Rewrap(ctx, by.Actor(), d.now)
+	if err != nil {
+		return service.Rotation{}, err
+	}
+	if so.KEK != kek {
+		return service.Rotation{}, sealift.Errorf(sealift.KindNotFound, "going on with a rotation", "there is none to %.40q", kek).
+			WithHint("the newest led to %s", so.KEK)
+	}
+	return service.Rotation{KEK: so.KEK, Done: so.Done}, nil
 }
 
 // reasonRate is problem.ReasonRate, which makes it a 429.

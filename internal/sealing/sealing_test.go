@@ -142,3 +142,29 @@ func TestTriesOfManyNetworks(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestRotate(t *testing.T) {
+	w := newWorld(t)
+	alice := access.Caller{ID: "alice", Kind: access.CallerPerson}
+	if _, err := w.door.RotateKEK(t.Context(), alice, "yearly"); sealift.KindOf(err) != sealift.KindSealed {
+		t.Error(err)
+	}
+	for _, share := range w.shares[:2] {
+		if _, err := w.door.Unseal(t.Context(), "192.0.2.1", share); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.door.RotateKEK(t.Context(), alice, ""); sealift.KindOf(err) != sealift.KindInvalid {
+		t.Error(err)
+	}
+	so, err := w.door.RotateKEK(t.Context(), alice, "yearly")
+	if err != nil || !so.Done || so.KEK == "" {
+		t.Fatalf("%+v, %v", so, err)
+	}
+	if again, err := w.door.ContinueRotation(t.Context(), alice, so.KEK); err != nil || again != so {
+		t.Errorf("%+v, %v", again, err)
+	}
+	if _, err := w.door.ContinueRotation(t.Context(), alice, "another"); sealift.KindOf(err) != sealift.KindNotFound {
+		t.Error(err)
+	}
+}

@@ -33,6 +33,12 @@ type Key struct {
 	MAC         []byte
 }
 
+// Secret is a wrapped secret that is not a key.
+type Secret struct {
+	Name    string
+	Wrapped []byte
+}
+
 // KeyFilter picks keys; an empty field matches all.
 type KeyFilter struct {
 	ID      string

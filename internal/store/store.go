@@ -73,6 +73,12 @@ type SealTx interface {
 	Secret(ctx context.Context, name string) ([]byte, error)
 	// InsertSecret writes one; KindConflict if the name is taken.
 	InsertSecret(ctx context.Context, name string, wrapped []byte) error
+	// UpdateSecret replaces one that still is as old says; KindConflict otherwise,
+	// KindNotFound if there is none.
+	UpdateSecret(ctx context.Context, name string, wrapped, old []byte) error
+	// Secrets returns those whose name comes behind the given one, at most limit,
+	// by name.
+	Secrets(ctx context.Context, behind string, limit int) ([]Secret, error)
 	// DeleteSecret removes one; removing none is no error.
 	DeleteSecret(ctx context.Context, name string) error
 }
@@ -89,6 +95,9 @@ type KeyTx interface {
 	// Keys returns the keys that match every non-empty field of filter, by id
 	// and version.
 	Keys(ctx context.Context, filter KeyFilter) ([]Key, error)
+	// KeysUnder returns the keys under a key-encryption key that come behind a
+	// version of an id, which need not exist, at most limit, by id and version.
+	KeysUnder(ctx context.Context, kek string, behindID string, behindVersion uint64, limit int) ([]Key, error)
 }
 
 // AuditTx keeps the log.

@@ -49,6 +49,17 @@
 // Those of Argon2id are RFC 9106's second recommended option; what is read is
 // bounded before it is computed.
 //
+// # The key-encryption key
+//
+// RotateKEK makes a new key-encryption key and puts it into the record beside the
+// one before: "kek" names the one that seals. Rewrap then seals each data key that
+// is under the old one under the new one, a few a transaction, and takes the old
+// one out of the record when nothing is under it. No private key and no data key
+// is in the clear but for the data key within one re-wrap, and no sealed body
+// changes. Everything else goes on meanwhile, since both are held; whatever stops
+// it, the next Rewrap goes on, which a server calls by itself. The standbys' key
+// is derived from the root key and is not part of it.
+//
 // # Shares
 //
 // What is shared is no bytes but a scalar of ristretto255 (RFC 9496), drawn for
@@ -81,7 +92,7 @@
 // any more, and the error names it. Other rows that say who may do what
 // (store.Authentic) bear one too: Tx.Authenticate makes it, CheckRow checks it.
 //
-// In memory the root key, the key-encryption key and the MAC key are in one
+// In memory the root key, the key-encryption keys and the MAC key are in one
 // page, which on Linux is locked (mlock), left out of core dumps
 // (MADV_DONTDUMP) and zeroed by Seal; HardenProcess forbids dumps and tracing
 // of the whole process. That is all: copies that the crypto packages and the
@@ -154,7 +165,7 @@
 // is the form that does not: it returns what its function computed only after
 // the commit.
 //
-// Init, Unseal, Seal, Rekey and Drill are in the log as well, whatever came of them. A sealed
+// Init, Unseal, Give, Reset, Seal, Rekey, Drill and RotateKEK are in the log as well, whatever came of them. A sealed
 // vault tells its Status and records refusals; it does nothing else.
 //
 // # What it does not do

@@ -22,6 +22,8 @@ const (
 
 	ReasonUnsealed = "unsealed" // KindConflict: it is open already
 
+	ReasonRotating = "rotating" // KindConflict: an earlier rotation is not finished
+
 	ReasonShareForm     = "share-form"     // KindInvalid: a text is no share, or was mistyped
 	ReasonShareForeign  = "share-foreign"  // KindSealed: it is of another vault
 	ReasonShareOld      = "share-old"      // KindSealed: it is of a set that opens this vault no more

@@ -4,31 +4,34 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/sealift/sealift"
 )
 
 // keyring holds what an unsealed vault knows: the root key, the key-encryption
-// key and the key of the row MACs, in one page. After wipe it does nothing.
+// keys and the key of the row MACs, in one page. After wipe it does nothing.
 // It is safe for concurrent use; no lock is held longer than one AES or HMAC
 // over a small input takes.
 type keyring struct {
 	vault sealift.VaultID
-	kekID string
 
 	mu   sync.RWMutex
-	page *page // nil once wiped
+	page *page                   // nil once wiped
+	keks [sealift.MaxKEKs]string // the ids of the key-encryption keys, by their place; "" for none
+	kek  string                  // the one of them that seals
 }
 
 // The places in the page.
 const (
 	rootAt   = 0
-	kekAt    = keySize
-	rowMACAt = 2 * keySize
+	rowMACAt = keySize
+	keksAt   = 2 * keySize // and those after it
 )
 
-func newKeyring(vault sealift.VaultID, root []byte, kekID string, kek []byte) (*keyring, error) {
+// newKeyring returns a keyring without a key-encryption key.
+func newKeyring(vault sealift.VaultID, root []byte) (*keyring, error) {
 	rowMAC, err := derive(root, "sealift/vault/key-row-mac/v1", []byte(vault))
 	if err != nil {
 		return nil, err
@@ -39,9 +42,51 @@ func newKeyring(vault sealift.VaultID, root []byte, kekID string, kek []byte) (*
 		return nil, err
 	}
 	copy(p.bytes()[rootAt:], root)
-	copy(p.bytes()[kekAt:], kek)
 	copy(p.bytes()[rowMACAt:], rowMAC)
-	return &keyring{vault: vault, kekID: kekID, page: p}, nil
+	return &keyring{vault: vault, page: p}, nil
+}
+
+// addKEK adds a key-encryption key, which seals from now on if it is to.
+func (k *keyring) addKEK(id string, kek []byte, seals bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.page == nil {
+		return errSealed()
+	}
+	place := slices.Index(k.keks[:], id)
+	if place < 0 {
+		place = slices.Index(k.keks[:], "")
+	}
+	if place < 0 {
+		return fmt.Errorf("it would hold more than %d key-encryption keys", sealift.MaxKEKs)
+	}
+	copy(k.page.bytes()[keksAt+place*keySize:], kek)
+	if k.keks[place] = id; seals {
+		k.kek = id
+	}
+	return nil
+}
+
+// dropKEKs forgets all key-encryption keys but the one that seals.
+func (k *keyring) dropKEKs() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for place, id := range k.keks {
+		if k.page != nil && id != "" && id != k.kek {
+			clear(k.page.bytes()[keksAt+place*keySize : keksAt+(place+1)*keySize])
+			k.keks[place] = ""
+		}
+	}
+}
+
+// sealing returns the id of the key-encryption key that seals.
+func (k *keyring) sealing() (string, error) {
+	if err := k.present(); err != nil {
+		return "", err
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.kek, nil
 }
 
 // with calls fn with the key at a place, which fn must not keep.
@@ -134,6 +179,11 @@ func (k *keyring) activate(s sealed, binding []byte) (sealed, error) {
 	if s.kek != standbyKEK {
 		return s, nil
 	}
+	return k.rewrap(s, binding)
+}
+
+// rewrap seals a data key under the key-encryption key that seals now.
+func (k *keyring) rewrap(s sealed, binding []byte) (sealed, error) {
 	dataKey, err := k.openDataKey(s, binding)
 	if err != nil {
 		return sealed{}, err
@@ -145,10 +195,9 @@ func (k *keyring) activate(s sealed, binding []byte) (sealed, error) {
 
 func (k *keyring) sealDataKey(dataKey, binding []byte, standby bool) (id string, wrapped []byte, err error) {
 	if id = standbyKEK; !standby {
-		if err := k.present(); err != nil {
+		if id, err = k.sealing(); err != nil {
 			return "", nil, err
 		}
-		id = k.kekID
 	}
 	err = k.withKEK(id, func(kek []byte) (err error) {
 		wrapped, err = sealWith(kek, dataKey, k.dataKeyBinding(id, binding))
@@ -183,12 +232,19 @@ func (k *keyring) withKEK(id string, fn func(kek []byte) error) error {
 			return fn(kek)
 		})
 	}
-	return k.with(kekAt, func(kek []byte) error {
-		if id != k.kekID {
-			return fmt.Errorf("sealed under key-encryption key %.40q, which this vault does not hold", id)
-		}
-		return fn(kek)
-	})
+	if k == nil {
+		return errSealed()
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.page == nil {
+		return errSealed()
+	}
+	place := slices.Index(k.keks[:], id)
+	if place < 0 || id == "" {
+		return fmt.Errorf("sealed under key-encryption key %.40q, which this vault does not hold", id)
+	}
+	return fn(k.page.bytes()[keksAt+place*keySize : keksAt+(place+1)*keySize])
 }
 
 func (k *keyring) dataKeyBinding(kek string, binding []byte) []byte {

@@ -31,7 +31,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	w := newWorld(t)
 	var secrets [][]byte
 	ring := w.vault.ring.Load()
-	for _, at := range []int{rootAt, kekAt, rowMACAt} {
+	for _, at := range []int{rootAt, keksAt, rowMACAt} {
 		if err := ring.with(at, func(key []byte) error { secrets = append(secrets, bytes.Clone(key)); return nil }); err != nil {
 			t.Fatal(err)
 		}

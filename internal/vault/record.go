@@ -23,7 +23,7 @@ type record struct {
 	Vault  sealift.VaultID `json:"vault"`
 	Wraps  []wrap          `json:"wraps"`
 	KEK    string          `json:"kek"`  // id of the key-encryption key that seals from now on
-	KEKs   []wrappedKEK    `json:"keks"` // that one; a re-wrap will keep the one before it beside it
+	KEKs   []wrappedKEK    `json:"keks"` // that one, and those that something is under still
 	MAC    []byte          `json:"mac"`  // over all of the above, under the root key
 }
 
@@ -44,17 +44,38 @@ func newRecord(ctx context.Context, vault sealift.VaultID, s Secrets, params fun
 	defer clear(root)
 	defer clear(kek)
 	r := &record{Format: recordFormat, Vault: vault}
-	k := wrappedKEK{ID: newID()}
-	var err error
-	if k.Wrapped, err = sealWith(root, kek, k.associated(vault)); err != nil {
+	if err := r.addKEK(root, kek); err != nil {
 		return nil, nil, err
 	}
-	r.KEK, r.KEKs = k.ID, []wrappedKEK{k}
 	if err := r.wrap(ctx, root, s, params); err != nil {
 		return nil, nil, err
 	}
-	ring, err := newKeyring(vault, root, k.ID, kek)
+	ring, err := newKeyring(vault, root)
+	if err == nil {
+		err = ring.addKEK(r.KEK, kek, true)
+	}
 	return r, ring, err
+}
+
+// addKEK wraps a key-encryption key, which seals from now on. The MAC is the
+// caller's to write.
+func (r *record) addKEK(root, kek []byte) (err error) {
+	k := wrappedKEK{ID: newID()}
+	if k.Wrapped, err = sealWith(root, kek, k.associated(r.Vault)); err != nil {
+		return err
+	}
+	r.KEK, r.KEKs = k.ID, append(slices.Clone(r.KEKs), k)
+	return nil
+}
+
+// oldKEKs returns the ids of the key-encryption keys that seal no more.
+func (r *record) oldKEKs() (ids []string) {
+	for _, k := range r.KEKs {
+		if k.ID != r.KEK {
+			ids = append(ids, k.ID)
+		}
+	}
+	return ids
 }
 
 // wrap seals the root key under each of the secrets that is there, in place of
@@ -124,6 +145,9 @@ func parseRecord(data []byte) (*record, error) {
 	}
 	if n := len(r.Wraps); n < 1 || n > sealift.MaxSealWraps {
 		return nil, fmt.Errorf("%d wraps of the root key; 1 to %d are allowed", n, sealift.MaxSealWraps)
+	}
+	if n := len(r.KEKs); n > sealift.MaxKEKs {
+		return nil, fmt.Errorf("%d key-encryption keys; at most %d are allowed", n, sealift.MaxKEKs)
 	}
 	for _, w := range r.Wraps {
 		if err := w.check(); err != nil {
@@ -205,28 +229,45 @@ func (r *record) setOf(s Share) (wrap, shamirParams, error) {
 // errPassphrase cannot tell a wrong passphrase from a wrap that was changed.
 var errPassphrase = errors.New("the passphrase opens none of the vault's wraps")
 
-// openWithRoot checks the record as a whole, so that a wrap that was taken out
-// or a key-encryption key that was exchanged is noticed, and opens the latter.
-func (r *record) openWithRoot(root []byte) (*keyring, error) {
+// whole checks the record as a whole, so that a wrap that was taken out or a
+// key-encryption key that was exchanged is noticed.
+func (r *record) whole(root []byte) error {
 	mac, err := r.mac(root)
+	if err == nil && !hmac.Equal(mac, r.MAC) {
+		err = errors.New("the seal record was changed by something other than the vault")
+	}
+	return err
+}
+
+// openWithRoot checks the record as a whole and opens its key-encryption keys.
+func (r *record) openWithRoot(root []byte) (*keyring, error) {
+	if err := r.whole(root); err != nil {
+		return nil, err
+	}
+	ring, err := newKeyring(r.Vault, root)
 	if err != nil {
 		return nil, err
 	}
-	if !hmac.Equal(mac, r.MAC) {
-		return nil, errors.New("the seal record was changed by something other than the vault")
-	}
 	for _, k := range r.KEKs {
-		if k.ID != r.KEK {
-			continue
-		}
-		kek, err := openWith(root, k.Wrapped, k.associated(r.Vault))
-		if err != nil {
+		if err := r.openKEK(ring, root, k); err != nil {
+			ring.wipe()
 			return nil, fmt.Errorf("key-encryption key %s: %w", k.ID, err)
 		}
-		defer clear(kek)
-		return newKeyring(r.Vault, root, k.ID, kek)
 	}
-	return nil, fmt.Errorf("no key-encryption key %q", r.KEK)
+	if id, err := ring.sealing(); err != nil || id == "" {
+		ring.wipe()
+		return nil, errors.Join(err, fmt.Errorf("no key-encryption key %q", r.KEK))
+	}
+	return ring, nil
+}
+
+func (r *record) openKEK(ring *keyring, root []byte, k wrappedKEK) error {
+	kek, err := openWith(root, k.Wrapped, k.associated(r.Vault))
+	if err != nil {
+		return err
+	}
+	defer clear(kek)
+	return ring.addKEK(k.ID, kek, k.ID == r.KEK)
 }
 
 // mac is over every field, with the JSON of each list as one field: the lists

@@ -36,8 +36,8 @@ func TestStandbyIsUnderAnotherWrap(t *testing.T) {
 	opens := func(ref Ref) bool {
 		row := w.rowOfKey(ref)
 		binding := keyBinding(row.ID, row.Version, Purpose(row.Purpose))
-		return ring.with(kekAt, func(kek []byte) error {
-			for _, id := range []string{row.KEK, ring.kekID} {
+		return ring.with(keksAt, func(kek []byte) error {
+			for _, id := range []string{row.KEK, ring.kek} {
 				if _, err := openWith(kek, row.DataKey, ring.dataKeyBinding(id, binding)); err == nil {
 					return nil
 				}
@@ -53,7 +53,7 @@ func TestStandbyIsUnderAnotherWrap(t *testing.T) {
 	}
 	wantError(t, w.tryUse(use(standby)), sealift.KindDenied, ReasonState)
 	w.enter(standby.Ref, Active)
-	if !opens(standby.Ref) || w.rowOfKey(standby.Ref).KEK != ring.kekID {
+	if !opens(standby.Ref) || w.rowOfKey(standby.Ref).KEK != ring.kek {
 		t.Error("the activated standby does not open with the key-encryption key")
 	}
 	if err := w.tryUse(use(standby)); err != nil {

@@ -23,6 +23,8 @@ type Vault struct {
 	gathered gatherings              // shares that people gave so far
 	failures attempts                // of opening it
 
+	rewrapping sync.Mutex // held by the one Rewrap
+
 	turn sync.Mutex // held while the seal record or ring changes, never while Argon2id runs
 }
 

@@ -25,6 +25,10 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if path := os.Getenv(rotatorEnv); path != "" {
+		fmt.Fprintln(os.Stderr, runRotator(path))
+		os.Exit(1)
+	}
 	goleak.VerifyTestMain(m)
 }
 

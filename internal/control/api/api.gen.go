@@ -1370,6 +1370,12 @@ type NewPerson struct {
 	Role Role   `json:"role"`
 }
 
+// NewRotation defines model for NewRotation.
+type NewRotation struct {
+	// Reason Why, in your words, for the log.
+	Reason string `json:"reason"`
+}
+
 // NewToken defines model for NewToken.
 type NewToken struct {
 	// Actions The only actions of the role's that it is good for; all where absent.
@@ -1599,6 +1605,15 @@ type RotatedKey struct {
 
 	// Standby The next one, which waits to be listed by the next ceremony; absent where devices need not know it beforehand.
 	Standby *Key `json:"standby,omitempty"`
+}
+
+// Rotation defines model for Rotation.
+type Rotation struct {
+	// Done Nothing is under another one any more.
+	Done bool `json:"done"`
+
+	// Kek Id of the key-encryption key that seals.
+	Kek string `json:"kek"`
 }
 
 // RuntimeRange `*`, or up to eight comparators (`=`, `<`, `<=`, `>`, `>=` and a
@@ -2122,6 +2137,9 @@ type CreateSessionJSONRequestBody = SignIn
 
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = NewToken
+
+// RotateKEKJSONRequestBody defines body for RotateKEK for application/json ContentType.
+type RotateKEKJSONRequestBody = NewRotation
 
 // UnsealVaultJSONRequestBody defines body for UnsealVault for application/json ContentType.
 type UnsealVaultJSONRequestBody = UnsealSecret
@@ -3005,6 +3023,42 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /trust (the `GetTrust` operationId).
 	GetTrust(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateKEKWithBody Exchange the key-encryption key
+	//
+	// Roles: owner, security_officer. What is sealed from now on is under the
+	// new one; what was sealed before is moved to it, a few at a time, while the
+	// vault works. While that goes on another rotation is a conflict with reason
+	// `rotating`. Where the answer says that it is not done, the server goes on
+	// by itself, and `continueRotation` waits for it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /vault/rotations (the `RotateKEK` operationId).
+	RotateKEKWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateKEK Exchange the key-encryption key
+	//
+	// Roles: owner, security_officer. What is sealed from now on is under the
+	// new one; what was sealed before is moved to it, a few at a time, while the
+	// vault works. While that goes on another rotation is a conflict with reason
+	// `rotating`. Where the answer says that it is not done, the server goes on
+	// by itself, and `continueRotation` waits for it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /vault/rotations (the `RotateKEK` operationId).
+	RotateKEK(ctx context.Context, body RotateKEKJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ContinueRotation Go on with a rotation, and say how far it has come
+	//
+	// Roles: owner, security_officer. It works for ten seconds at the most. A
+	// rotation that is not the newest one is not found. A row that something
+	// other than the vault wrote to holds it up: 403 with reason
+	// `key-row-tampered` names it.
+	//
+	// Corresponds with POST /vault/rotations/{kek} (the `ContinueRotation` operationId).
+	ContinueRotation(ctx context.Context, kek string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SealVault Seal the vault at once
 	//
@@ -4676,6 +4730,72 @@ func (c *Client) RevokeToken(ctx context.Context, token string, reqEditors ...Re
 // Corresponds with GET /trust (the `GetTrust` operationId).
 func (c *Client) GetTrust(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetTrustRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateKEKWithBody Exchange the key-encryption key
+//
+// Roles: owner, security_officer. What is sealed from now on is under the
+// new one; what was sealed before is moved to it, a few at a time, while the
+// vault works. While that goes on another rotation is a conflict with reason
+// `rotating`. Where the answer says that it is not done, the server goes on
+// by itself, and `continueRotation` waits for it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /vault/rotations (the `RotateKEK` operationId).
+func (c *Client) RotateKEKWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateKEKRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateKEK Exchange the key-encryption key
+//
+// Roles: owner, security_officer. What is sealed from now on is under the
+// new one; what was sealed before is moved to it, a few at a time, while the
+// vault works. While that goes on another rotation is a conflict with reason
+// `rotating`. Where the answer says that it is not done, the server goes on
+// by itself, and `continueRotation` waits for it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /vault/rotations (the `RotateKEK` operationId).
+func (c *Client) RotateKEK(ctx context.Context, body RotateKEKJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateKEKRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ContinueRotation Go on with a rotation, and say how far it has come
+//
+// Roles: owner, security_officer. It works for ten seconds at the most. A
+// rotation that is not the newest one is not found. A row that something
+// other than the vault wrote to holds it up: 403 with reason
+// `key-row-tampered` names it.
+//
+// Corresponds with POST /vault/rotations/{kek} (the `ContinueRotation` operationId).
+func (c *Client) ContinueRotation(ctx context.Context, kek string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewContinueRotationRequest(c.Server, kek)
 	if err != nil {
 		return nil, err
 	}
@@ -7117,6 +7237,80 @@ func NewGetTrustRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewRotateKEKRequest calls the generic RotateKEK builder with application/json body
+func NewRotateKEKRequest(server string, body RotateKEKJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRotateKEKRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRotateKEKRequestWithBody constructs an http.Request for the RotateKEK method, with any body, and a specified content type
+func NewRotateKEKRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/vault/rotations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewContinueRotationRequest constructs an http.Request for the ContinueRotation method
+func NewContinueRotationRequest(server string, kek string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "kek", kek, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/vault/rotations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewSealVaultRequest constructs an http.Request for the SealVault method
 func NewSealVaultRequest(server string) (*http.Request, error) {
 	var err error
@@ -7410,6 +7604,12 @@ type ServerInterface interface {
 	// GetTrust The signed documents that say whom devices trust
 	// (GET /trust)
 	GetTrust(w http.ResponseWriter, r *http.Request)
+	// RotateKEK Exchange the key-encryption key
+	// (POST /vault/rotations)
+	RotateKEK(w http.ResponseWriter, r *http.Request)
+	// ContinueRotation Go on with a rotation, and say how far it has come
+	// (POST /vault/rotations/{kek})
+	ContinueRotation(w http.ResponseWriter, r *http.Request, kek string)
 	// SealVault Seal the vault at once
 	// (POST /vault/seal)
 	SealVault(w http.ResponseWriter, r *http.Request)
@@ -8847,6 +9047,46 @@ func (siw *ServerInterfaceWrapper) GetTrust(w http.ResponseWriter, r *http.Reque
 	handler.ServeHTTP(w, r)
 }
 
+// RotateKEK operation middleware
+func (siw *ServerInterfaceWrapper) RotateKEK(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RotateKEK(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ContinueRotation operation middleware
+func (siw *ServerInterfaceWrapper) ContinueRotation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "kek" -------------
+	var kek string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kek", r.PathValue("kek"), &kek, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kek", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ContinueRotation(w, r, kek)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SealVault operation middleware
 func (siw *ServerInterfaceWrapper) SealVault(w http.ResponseWriter, r *http.Request) {
 
@@ -9013,6 +9253,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/vault/unseal", wrapper.UnsealVault)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/vault/unseal/reset", wrapper.ResetUnseal)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/vault/seal", wrapper.SealVault)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/vault/rotations", wrapper.RotateKEK)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/vault/rotations/{kek}", wrapper.ContinueRotation)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps", wrapper.ListApps)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps", wrapper.CreateApp)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}", wrapper.GetApp)

@@ -29,3 +29,15 @@ func (c *Client) Seal(ctx context.Context) error {
 	_, err := body(ctx, func(ctx context.Context) (*http.Response, error) { return c.api.SealVault(ctx) })
 	return err
 }
+
+// RotateKEK exchanges the key-encryption key.
+func (c *Client) RotateKEK(ctx context.Context, reason string) (api.Rotation, error) {
+	return decoded[api.Rotation](ctx, func(ctx context.Context) (*http.Response, error) {
+		return c.api.RotateKEK(ctx, api.NewRotation{Reason: reason})
+	})
+}
+
+// ContinueRotation goes on with a rotation.
+func (c *Client) ContinueRotation(ctx context.Context, kek string) (api.Rotation, error) {
+	return decoded[api.Rotation](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.ContinueRotation(ctx, kek) })
+}

@@ -132,4 +132,11 @@ type Seal interface {
 	// Seal forgets the keys at once: from then on nothing is signed and nobody is
 	// answered until it is unsealed again.
 	Seal(ctx context.Context, by access.Caller) error
+	// RotateKEK makes a new key-encryption key, which seals from now on, and moves
+	// to it what it gets to in a while. KindInvalid for the reason, KindConflict with
+	// reason "rotating" while an earlier one is not finished.
+	RotateKEK(ctx context.Context, by access.Caller, reason string) (Rotation, error)
+	// ContinueRotation goes on with it for a while. KindNotFound if kek is not the
+	// one that seals.
+	ContinueRotation(ctx context.Context, by access.Caller, kek string) (Rotation, error)
 }

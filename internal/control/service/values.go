@@ -286,3 +286,9 @@ type Progress struct {
 	Given     int    // of shares: so far; 0 once it is open
 	Threshold int    // of shares
 }
+
+// Rotation is how far a rotation of the key-encryption key has come.
+type Rotation struct {
+	KEK  string // id of the one that seals
+	Done bool   // nothing is under another one any more
+}

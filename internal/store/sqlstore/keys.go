@@ -51,6 +51,12 @@ func (t *tx) Keys(ctx context.Context, f store.KeyFilter) ([]store.Key, error) {
 	return collect(rows, t.fail(ctx, "listing keys", err), keyOf)
 }
 
+// KeysUnder implements store.KeyTx.
+func (t *tx) KeysUnder(ctx context.Context, kek string, behindID string, behindVersion uint64, limit int) ([]store.Key, error) {
+	rows, err := t.q.KeysUnder(ctx, sqlcgen.KeysUnderParams{Kek: kek, ID: behindID, Version: number(behindVersion), Most: most(limit)})
+	return collect(rows, t.fail(ctx, "listing the keys under "+kek, err), keyOf)
+}
+
 func keyName(id string, version uint64) string { return fmt.Sprintf("key %s version %d", id, version) }
 
 func keyRow(k store.Key) sqlcgen.VaultKey {

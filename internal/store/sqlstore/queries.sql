@@ -16,6 +16,12 @@ SELECT wrapped FROM secrets WHERE name = @name;
 INSERT INTO secrets (name, wrapped) VALUES (@name, @wrapped)
 ON CONFLICT DO NOTHING;
 
+-- name: UpdateSecret :execrows
+UPDATE secrets SET wrapped = @wrapped WHERE name = @name AND wrapped = @old;
+
+-- name: Secrets :many
+SELECT * FROM secrets WHERE name > @behind ORDER BY name LIMIT CAST(@most AS BIGINT);
+
 -- name: DeleteSecret :exec
 DELETE FROM secrets WHERE name = @name;
 
@@ -49,6 +55,11 @@ WHERE (id = @id OR @id = '')
   AND (state = @state OR @state = '')
   AND (label = @label OR @label = '')
 ORDER BY id, version;
+
+-- name: KeysUnder :many
+SELECT * FROM vault_keys
+WHERE kek = @kek AND (id > @id OR id = @id AND version > @version)
+ORDER BY id, version LIMIT CAST(@most AS BIGINT);
 
 -- name: AuditSize :one
 SELECT CAST(COALESCE(MAX(position) + 1, 0) AS BIGINT) AS size FROM audit_entries;

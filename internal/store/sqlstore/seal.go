@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/store/sqlstore/sqlcgen"
 )
 
@@ -27,6 +29,27 @@ func (t *tx) Secret(ctx context.Context, name string) ([]byte, error) {
 func (t *tx) InsertSecret(ctx context.Context, name string, wrapped []byte) error {
 	rows, err := t.q.InsertSecret(ctx, sqlcgen.InsertSecretParams{Name: name, Wrapped: some(wrapped)})
 	return t.added(ctx, "storing secret "+name, rows, err)
+}
+
+// UpdateSecret implements store.SealTx.
+func (t *tx) UpdateSecret(ctx context.Context, name string, wrapped, old []byte) error {
+	op := "changing secret " + name
+	rows, err := t.q.UpdateSecret(ctx, sqlcgen.UpdateSecretParams{Name: name, Wrapped: some(wrapped), Old: some(old)})
+	if err != nil || rows > 0 {
+		return t.fail(ctx, op, err)
+	}
+	if _, err := t.Secret(ctx, name); err != nil {
+		return err
+	}
+	return sealift.Errorf(sealift.KindConflict, op, "it has changed meanwhile")
+}
+
+// Secrets implements store.SealTx.
+func (t *tx) Secrets(ctx context.Context, behind string, limit int) ([]store.Secret, error) {
+	rows, err := t.q.Secrets(ctx, sqlcgen.SecretsParams{Behind: behind, Most: most(limit)})
+	return collect(rows, t.fail(ctx, "listing secrets", err), func(r sqlcgen.Secret) store.Secret {
+		return store.Secret{Name: r.Name, Wrapped: bare(r.Wrapped)}
+	})
 }
 
 // DeleteSecret implements store.SealTx.

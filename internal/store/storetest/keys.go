@@ -39,6 +39,40 @@ func testSecrets(t *testing.T, s store.Store) {
 		isAbsent(t)(tx.Secret(ctx, "s"))
 		do(t, tx.InsertSecret(ctx, "s", []byte{3}))
 		gives(t, []byte{3})(tx.Secret(ctx, "s"))
+
+		isAbsent(t)(tx.UpdateSecret(ctx, "S", []byte{4}, []byte{3}))
+		isConflict(t)(tx.UpdateSecret(ctx, "s", []byte{4}, []byte{4}))
+		gives(t, []byte{3})(tx.Secret(ctx, "s"))
+		do(t, tx.UpdateSecret(ctx, "s", []byte{4}, []byte{3}))
+		do(t, tx.UpdateSecret(ctx, "empty", []byte{5}, nil))
+		one, two := store.Secret{Name: "empty", Wrapped: []byte{5}}, store.Secret{Name: "s", Wrapped: []byte{4}}
+		gives(t, []store.Secret{one, two})(tx.Secrets(ctx, "", 3))
+		gives(t, []store.Secret{one})(tx.Secrets(ctx, "", 1))
+		gives(t, []store.Secret{two})(tx.Secrets(ctx, "empty", 3))
+		gives(t, []store.Secret{two})(tx.Secrets(ctx, "emptz", 3))
+		gives(t, []store.Secret{})(tx.Secrets(ctx, "s", 3))
+		gives(t, []store.Secret{})(tx.Secrets(ctx, "", 0))
+	})
+}
+
+func testKeysUnder(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	under := func(id string, version uint64, kek string) store.Key {
+		return store.Key{ID: id, Version: version, KEK: kek}
+	}
+	a1, a2, b1, z := under("a", 1, "old"), under("a", 2, "old"), under("b", 1, "old"), under("a", 3, "new")
+	update(t, s, func(tx store.Tx) {
+		for _, k := range []store.Key{b1, z, a2, a1} {
+			do(t, tx.InsertKey(ctx, k))
+		}
+		gives(t, []store.Key{a1, a2, b1})(tx.KeysUnder(ctx, "old", "", 0, 10))
+		gives(t, []store.Key{a1, a2})(tx.KeysUnder(ctx, "old", "", 0, 2))
+		gives(t, []store.Key{b1})(tx.KeysUnder(ctx, "old", "a", 2, 2))
+		gives(t, []store.Key{a2, b1})(tx.KeysUnder(ctx, "old", "a", 1, 2))
+		gives(t, []store.Key{z})(tx.KeysUnder(ctx, "new", "", 0, 2))
+		gives(t, []store.Key{})(tx.KeysUnder(ctx, "old", "b", 1, 2))
+		gives(t, []store.Key{})(tx.KeysUnder(ctx, "", "", 0, 2))
+		gives(t, []store.Key{})(tx.KeysUnder(ctx, "old", "", 0, 0))
 	})
 }
 

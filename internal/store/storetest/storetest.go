@@ -37,6 +37,7 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"VaultSeal", testVaultSeal},
 		{"Secrets", testSecrets},
 		{"Keys", testKeys},
+		{"KeysUnder", testKeysUnder},
 		{"KeyFilter", testKeyFilter},
 		{"KeyVersions", testKeyVersions},
 		{"Audit", testAudit},

@@ -171,6 +171,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.keysStmt, err = db.PrepareContext(ctx, keys); err != nil {
 		return nil, fmt.Errorf("error preparing query Keys: %w", err)
 	}
+	if q.keysUnderStmt, err = db.PrepareContext(ctx, keysUnder); err != nil {
+		return nil, fmt.Errorf("error preparing query KeysUnder: %w", err)
+	}
 	if q.latestCheckpointStmt, err = db.PrepareContext(ctx, latestCheckpoint); err != nil {
 		return nil, fmt.Errorf("error preparing query LatestCheckpoint: %w", err)
 	}
@@ -234,6 +237,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.secretStmt, err = db.PrepareContext(ctx, secret); err != nil {
 		return nil, fmt.Errorf("error preparing query Secret: %w", err)
 	}
+	if q.secretsStmt, err = db.PrepareContext(ctx, secrets); err != nil {
+		return nil, fmt.Errorf("error preparing query Secrets: %w", err)
+	}
 	if q.sessionStmt, err = db.PrepareContext(ctx, session); err != nil {
 		return nil, fmt.Errorf("error preparing query Session: %w", err)
 	}
@@ -284,6 +290,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.updatePersonStmt, err = db.PrepareContext(ctx, updatePerson); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdatePerson: %w", err)
+	}
+	if q.updateSecretStmt, err = db.PrepareContext(ctx, updateSecret); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateSecret: %w", err)
 	}
 	if q.updateSessionStmt, err = db.PrepareContext(ctx, updateSession); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateSession: %w", err)
@@ -553,6 +562,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing keysStmt: %w", cerr)
 		}
 	}
+	if q.keysUnderStmt != nil {
+		if cerr := q.keysUnderStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing keysUnderStmt: %w", cerr)
+		}
+	}
 	if q.latestCheckpointStmt != nil {
 		if cerr := q.latestCheckpointStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing latestCheckpointStmt: %w", cerr)
@@ -658,6 +672,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing secretStmt: %w", cerr)
 		}
 	}
+	if q.secretsStmt != nil {
+		if cerr := q.secretsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing secretsStmt: %w", cerr)
+		}
+	}
 	if q.sessionStmt != nil {
 		if cerr := q.sessionStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing sessionStmt: %w", cerr)
@@ -741,6 +760,11 @@ func (q *Queries) Close() error {
 	if q.updatePersonStmt != nil {
 		if cerr := q.updatePersonStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updatePersonStmt: %w", cerr)
+		}
+	}
+	if q.updateSecretStmt != nil {
+		if cerr := q.updateSecretStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateSecretStmt: %w", cerr)
 		}
 	}
 	if q.updateSessionStmt != nil {
@@ -861,6 +885,7 @@ type Queries struct {
 	insertTokenStmt          *sql.Stmt
 	keyStmt                  *sql.Stmt
 	keysStmt                 *sql.Stmt
+	keysUnderStmt            *sql.Stmt
 	latestCheckpointStmt     *sql.Stmt
 	metadataStmt             *sql.Stmt
 	metadataVersionStmt      *sql.Stmt
@@ -882,6 +907,7 @@ type Queries struct {
 	releasesStmt             *sql.Stmt
 	restoresStmt             *sql.Stmt
 	secretStmt               *sql.Stmt
+	secretsStmt              *sql.Stmt
 	sessionStmt              *sql.Stmt
 	sessionsStmt             *sql.Stmt
 	setDocumentStmt          *sql.Stmt
@@ -899,6 +925,7 @@ type Queries struct {
 	updateDraftStmt          *sql.Stmt
 	updateKeyStmt            *sql.Stmt
 	updatePersonStmt         *sql.Stmt
+	updateSecretStmt         *sql.Stmt
 	updateSessionStmt        *sql.Stmt
 	updateTokenStmt          *sql.Stmt
 	useEnrolmentTokenStmt    *sql.Stmt
@@ -960,6 +987,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertTokenStmt:          q.insertTokenStmt,
 		keyStmt:                  q.keyStmt,
 		keysStmt:                 q.keysStmt,
+		keysUnderStmt:            q.keysUnderStmt,
 		latestCheckpointStmt:     q.latestCheckpointStmt,
 		metadataStmt:             q.metadataStmt,
 		metadataVersionStmt:      q.metadataVersionStmt,
@@ -981,6 +1009,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		releasesStmt:             q.releasesStmt,
 		restoresStmt:             q.restoresStmt,
 		secretStmt:               q.secretStmt,
+		secretsStmt:              q.secretsStmt,
 		sessionStmt:              q.sessionStmt,
 		sessionsStmt:             q.sessionsStmt,
 		setDocumentStmt:          q.setDocumentStmt,
@@ -998,6 +1027,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		updateDraftStmt:          q.updateDraftStmt,
 		updateKeyStmt:            q.updateKeyStmt,
 		updatePersonStmt:         q.updatePersonStmt,
+		updateSecretStmt:         q.updateSecretStmt,
 		updateSessionStmt:        q.updateSessionStmt,
 		updateTokenStmt:          q.updateTokenStmt,
 		useEnrolmentTokenStmt:    q.useEnrolmentTokenStmt,

@@ -1361,6 +1361,70 @@ func (q *Queries) Keys(ctx context.Context, arg KeysParams) ([]VaultKey, error) 
 	return items, nil
 }
 
+const keysUnder = `-- name: KeysUnder :many
+SELECT id, version, purpose, algorithm, provider, owner, label, state, created, not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate, app, imported, exportable, retire_at FROM vault_keys
+WHERE kek = $1 AND (id > $2 OR id = $2 AND version > $3)
+ORDER BY id, version LIMIT CAST($4 AS BIGINT)
+`
+
+type KeysUnderParams struct {
+	Kek     string
+	ID      string
+	Version int64
+	Most    int64
+}
+
+func (q *Queries) KeysUnder(ctx context.Context, arg KeysUnderParams) ([]VaultKey, error) {
+	rows, err := q.query(ctx, q.keysUnderStmt, keysUnder,
+		arg.Kek,
+		arg.ID,
+		arg.Version,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []VaultKey
+	for rows.Next() {
+		var i VaultKey
+		if err := rows.Scan(
+			&i.ID,
+			&i.Version,
+			&i.Purpose,
+			&i.Algorithm,
+			&i.Provider,
+			&i.Owner,
+			&i.Label,
+			&i.State,
+			&i.Created,
+			&i.NotBefore,
+			&i.NotAfter,
+			&i.Changed,
+			&i.Kek,
+			&i.Mac,
+			&i.DataKey,
+			&i.PublicKey,
+			&i.PrivateKey,
+			&i.Certificate,
+			&i.App,
+			&i.Imported,
+			&i.Exportable,
+			&i.RetireAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const latestCheckpoint = `-- name: LatestCheckpoint :one
 SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1
 `
@@ -1935,6 +1999,38 @@ func (q *Queries) Secret(ctx context.Context, name string) ([]byte, error) {
 	return wrapped, err
 }
 
+const secrets = `-- name: Secrets :many
+SELECT name, wrapped FROM secrets WHERE name > $1 ORDER BY name LIMIT CAST($2 AS BIGINT)
+`
+
+type SecretsParams struct {
+	Behind string
+	Most   int64
+}
+
+func (q *Queries) Secrets(ctx context.Context, arg SecretsParams) ([]Secret, error) {
+	rows, err := q.query(ctx, q.secretsStmt, secrets, arg.Behind, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Secret
+	for rows.Next() {
+		var i Secret
+		if err := rows.Scan(&i.Name, &i.Wrapped); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const session = `-- name: Session :one
 SELECT id, person, kind, label, address, amr, hash, created, seen, proven, expires, mac FROM sessions WHERE id = $1
 `
@@ -2483,6 +2579,24 @@ func (q *Queries) UpdatePerson(ctx context.Context, arg UpdatePersonParams) (int
 		arg.Login,
 		arg.OldMac,
 	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const updateSecret = `-- name: UpdateSecret :execrows
+UPDATE secrets SET wrapped = $1 WHERE name = $2 AND wrapped = $3
+`
+
+type UpdateSecretParams struct {
+	Wrapped []byte
+	Name    string
+	Old     []byte
+}
+
+func (q *Queries) UpdateSecret(ctx context.Context, arg UpdateSecretParams) (int64, error) {
+	result, err := q.exec(ctx, q.updateSecretStmt, updateSecret, arg.Wrapped, arg.Name, arg.Old)
 	if err != nil {
 		return 0, err
 	}
