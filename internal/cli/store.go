@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/config"
 	"github.com/sealift/sealift/internal/term"
@@ -24,6 +26,10 @@ func (o StoreOptions) Read() (config.Store, error) {
 	case o.DSNFile == "":
 		return config.Store{}, sealift.Errorf(sealift.KindInvalid, op, "none was given").
 			WithHint("write the connection string into a file, chmod 600 it, and name it: --store-dsn-file FILE")
+	}
+	if strings.Contains(o.DSNFile, "://") || strings.Contains(o.DSNFile, "password=") {
+		return config.Store{}, sealift.Errorf(sealift.KindInvalid, op, "it names a file that holds the connection string").
+			WithHint("an argument is seen by every user of this machine: change a password that was in it")
 	}
 	secret, err := term.ReadSecretFile(o.DSNFile, "connection string")
 	if err != nil {

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -119,6 +122,7 @@ func TestCrash(t *testing.T) {
 		for range 10 {
 			<-warm
 		}
+		time.Sleep(rand.N(50 * time.Millisecond))
 		cluster.Kill(t)
 		close(stop)
 		cluster.Run(t) // while those that were committing ask what became of it
@@ -296,6 +300,53 @@ func TestAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestHung stops the processes of the server that have a store's connections: an
+// answer never comes, and nothing breaks.
+func TestHung(t *testing.T) {
+	cluster := postgrestest.Start(t)
+	dsn := cluster.Schema(t)
+	open(t, dsn) // makes the tables, which may take longer than
+	db := open(t, dsn+" statement_timeout=1000 application_name=hung")
+	if _, err := storetest.AppendCounted(db); err != nil {
+		t.Fatal(err)
+	}
+	if err := look(db); err != nil {
+		t.Fatal(err)
+	}
+	// As long ago as that some drivers look whether the connection is alive.
+	time.Sleep(1100 * time.Millisecond)
+	pids := strings.Fields(ask(t, dsn, "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE application_name = 'hung'"))
+	if len(pids) != 2 {
+		t.Fatalf("%d connections", len(pids))
+	}
+	signal := func(s syscall.Signal) {
+		for _, pid := range pids {
+			n, err := strconv.Atoi(pid)
+			if err == nil {
+				err = syscall.Kill(n, s)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	signal(syscall.SIGSTOP)
+	began := time.Now()
+	isAway(t, look(db))
+	_, err := storetest.AppendCounted(db)
+	isAway(t, err)
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	signal(syscall.SIGCONT)
+	if got, err := storetest.AppendCounted(db); got != 2 || err != nil {
+		t.Errorf("counter %d, %v", got, err)
+	}
+	if err := look(db); err != nil {
 		t.Error(err)
 	}
 }

@@ -82,6 +82,9 @@ func TestDeadline(t *testing.T) {
 	began := time.Now()
 	patient := pool(config, 1, nil)
 	defer patient.Close()
+	if got := deadlineOf(config); got != deadline(1100*time.Millisecond) {
+		t.Errorf("the deadline is %v", time.Duration(got))
+	}
 	_, err = patient.Exec(sleep) // the server's own deadline
 	wantClass(t, dialect.Failure("testing", err), sealift.KindInternal, "timeout")
 	config.RuntimeParams["statement_timeout"] = "0"

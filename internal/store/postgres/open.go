@@ -69,14 +69,15 @@ func opening(ctx context.Context, err error) error {
 // connection string sets itself is left as it is.
 func pool(config *pgx.ConnConfig, size int, begin func(context.Context, *pgx.Conn) error) *sql.DB {
 	config = config.Copy()
-	// The server's own deadline comes first, since its error says more.
-	config.Tracer = deadline(sealift.DatabaseTimeout + time.Second)
 	setDefaults(config, map[string]string{
 		"statement_timeout":                   milliseconds(sealift.DatabaseTimeout),
 		"lock_timeout":                        milliseconds(sealift.StoreBusyTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(sealift.MaxIdleTransaction),
 	})
-	var options []stdlib.OptionOpenDB
+	config.Tracer = deadlineOf(config)
+	// A ping would have no deadline. That a connection is dead shows when a
+	// transaction begins on it, which then goes on to the next.
+	options := []stdlib.OptionOpenDB{stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false })}
 	if begin != nil {
 		options = append(options, stdlib.OptionAfterConnect(begin))
 	}
@@ -169,6 +170,15 @@ func takeAlone(ctx context.Context, conn *pgx.Conn) error {
 
 // deadline bounds every statement, beginning and committing included.
 type deadline time.Duration
+
+// deadlineOf is a little after the server's own, whose error says more.
+func deadlineOf(config *pgx.ConnConfig) deadline {
+	limit := sealift.DatabaseTimeout
+	if own, err := strconv.ParseUint(config.RuntimeParams["statement_timeout"], 10, 31); err == nil && own > 0 {
+		limit = time.Duration(own) * time.Millisecond
+	}
+	return deadline(limit + time.Second)
+}
 
 type deadlineKey struct{}
 

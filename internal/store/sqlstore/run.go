@@ -58,7 +58,8 @@ func (d *DB) run(ctx context.Context, p pool, op string, fn func(store.Tx) error
 
 // begin begins a transaction and returns its name, if it has one. Where the
 // connection turns out to be lost, as all are after the database was started
-// anew, it goes on to the next, and at last to a new one.
+// anew, it goes on to the next, and at last to a new one; but not where that took
+// up the time that a statement has.
 func (d *DB) begin(ctx context.Context, p pool) (inner *sql.Tx, name string, err error) {
 	for range p.db.Stats().MaxOpenConnections + 1 {
 		inner, err = p.db.BeginTx(ctx, p.options)
@@ -67,7 +68,7 @@ func (d *DB) begin(ctx context.Context, p pool) (inner *sql.Tx, name string, err
 				_ = inner.Rollback() // what is wrong is known already
 			}
 		}
-		if err == nil || d.dialect.Lost == nil || !d.dialect.Lost(err) || ctx.Err() != nil {
+		if err == nil || d.dialect.Lost == nil || !d.dialect.Lost(err) || errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 			break
 		}
 	}
