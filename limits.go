@@ -202,6 +202,9 @@ const (
 	// of all people together: whoever has more to tell of has a flood, and its
 	// number is in the last of them.
 	MaxFailureEntries = 60
+	// SignInsPerMinute is how many sign-ins with a passkey, or in a browser, one
+	// network may begin: an office in the morning.
+	SignInsPerMinute = 60
 	// MaxCeremonies bounds the registrations and sign-ins that are under way, a few
 	// KiB each.
 	MaxCeremonies = 1000

@@ -18,6 +18,7 @@ type accountCmd struct {
 	Show          accountShowCmd     `cmd:"" help:"Say who you are here, and how you have signed in."`
 	Password      accountPasswordCmd `cmd:"" help:"Exchange your password. Your other sessions end."`
 	TOTP          accountTOTPCmd     `cmd:"" name:"totp" help:"Exchange your authenticator app."`
+	Passkey       accountPasskeyCmd  `cmd:"" help:"Say where to register a passkey, list yours, or end one."`
 	RecoveryCodes accountCodesCmd    `cmd:"" help:"Exchange your recovery codes."`
 }
 
@@ -66,6 +67,43 @@ func runAccountPassword(ctx context.Context, std *IO, opts accountPasswordCmd) e
 		return err
 	}
 	return std.Print(map[string]any{"ok": true}, Println("exchanged; your other sessions have ended"))
+}
+
+type accountPasskeyCmd struct {
+	Remove string     `placeholder:"ID" help:"End this one."`
+	API    APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *accountPasskeyCmd) Run(ctx context.Context, std *IO) error {
+	return runAccountPasskey(ctx, std, *c)
+}
+
+func runAccountPasskey(ctx context.Context, std *IO, opts accountPasskeyCmd) error {
+	c, err := opts.API.client(std)
+	if err != nil {
+		return err
+	}
+	if opts.Remove != "" {
+		if err := c.RemovePasskey(ctx, opts.Remove); err != nil {
+			return err
+		}
+		return std.Print(map[string]any{"removed": opts.Remove}, Println("removed %s", opts.Remove))
+	}
+	passkeys, err := c.Passkeys(ctx)
+	if err != nil {
+		return err
+	}
+	std.Note("register one in a browser, on the page /people/ of the server")
+	var rows [][]string
+	for _, p := range passkeys {
+		used := "never"
+		if p.Used != nil {
+			used = p.Used.UTC().Format(minute)
+		}
+		rows = append(rows, []string{p.ID, p.Label, p.Created.UTC().Format(minute), used})
+	}
+	return std.Print(map[string]any{"passkeys": passkeys}, Table([]string{"PASSKEY", "LABEL", "SINCE", "LAST USED"}, rows))
 }
 
 type accountTOTPCmd struct {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/control/api"
@@ -64,6 +65,7 @@ type loginCmd struct {
 	Login            string        `arg:"" optional:"" help:"Your login, an e-mail address."`
 	RecoveryCode     bool          `help:"Ask for a recovery code in place of your authenticator's: the phone is lost."`
 	RecoveryCodeFile string        `placeholder:"FILE" help:"File with the recovery code."`
+	Browser          bool          `help:"Confirm it in a browser, with a passkey: print the page's address and a code, and wait."`
 	StepUp           bool          `help:"Prove again who you are, in the session that you have: for what wants a fresh proof."`
 	Proof            proofOptions  `embed:""`
 	Server           ServerOptions `embed:""`
@@ -75,6 +77,9 @@ func (c *loginCmd) Run(ctx context.Context, std *IO) error { return runLogin(ctx
 func runLogin(ctx context.Context, std *IO, opts loginCmd) error {
 	if opts.StepUp {
 		return runStepUp(ctx, std, opts)
+	}
+	if opts.Browser {
+		return runBrowserLogin(ctx, std, opts)
 	}
 	if opts.Login == "" {
 		return usage("no login was given").WithHint("use: sealift login alice@example.com")
@@ -128,6 +133,47 @@ func (c loginCmd) read(ctx context.Context, std *IO) (with api.SignIn, err error
 	defer code.Clear()
 	with.Code = string(code.Bytes())
 	return with, nil
+}
+
+// pollPause is how long the terminal waits between asking whether somebody has
+// confirmed the sign-in.
+const pollPause = 2 * time.Second
+
+func runBrowserLogin(ctx context.Context, std *IO, opts loginCmd) error {
+	server, c, err := opts.Server.open(std)
+	if err != nil {
+		return err
+	}
+	path, err := sessionFile(server.Base)
+	if err != nil {
+		return err
+	}
+	request, err := c.BeginSignInRequest(ctx)
+	if err != nil {
+		return err
+	}
+	tell := std.Note
+	if std.JSON {
+		tell = std.Warn // without it nobody can go on
+	}
+	tell("open %s in a browser, and confirm there that it shows the code %s", request.URL, request.Code)
+	for {
+		in, err := c.PollSignInRequest(ctx, request.Secret)
+		if err == nil {
+			if err := writeSession(path, in.Secret); err != nil {
+				return err
+			}
+			return std.Print(map[string]any{"session": in.Session, "file": path}, Println("signed in until %s, or an hour of not using it", in.Session.Expires.UTC().Format("15:04Z")))
+		}
+		if sealift.ReasonOf(err) != "pending" {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pollPause):
+		}
+	}
 }
 
 func signedIn(login string, s api.Session) string {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -59,4 +60,36 @@ func codeOf(ts *testscript.TestScript, secret string, steps int) string {
 	code, err := totp.GenerateCodeCustom(secret, time.Now().Add(time.Duration(steps)*30*time.Second), totp.ValidateOpts{Period: 30, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
 	ts.Check(err)
 	return code
+}
+
+var shownCode = regexp.MustCompile(`[A-Z2-7]{4}-[A-Z2-7]{4}`)
+
+// cmdConfirm does what a person does in a browser where a terminal, whose stderr
+// is in FILE, shows a code: confirms it, with the session under HOME.
+func cmdConfirm(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: confirm FILE")
+	}
+	base := ts.Getenv("SEALIFT_SERVER")
+	sessions, err := filepath.Glob(filepath.Join(ts.Getenv("HOME"), ".config", "sealift", "sessions", "*"))
+	ts.Check(err)
+	c, err := apiclient.New(base, bearing(strings.TrimSpace(ts.ReadFile(sessions[0]))))
+	ts.Check(err)
+	for range 1000 { // ten seconds
+		said, err := os.ReadFile(ts.MkAbs(args[0]))
+		if code := shownCode.Find(said); err == nil && code != nil {
+			ts.Check(c.ConfirmSignInRequest(context.Background(), string(code)))
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("no code was shown")
+}
+
+// bearing is a Doer that bears a token.
+type bearing string
+
+func (b bearing) Do(req *http.Request) (*http.Response, error) {
+	req.Header.Set("Authorization", "Bearer "+string(b))
+	return http.DefaultClient.Do(req)
 }

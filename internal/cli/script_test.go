@@ -40,7 +40,7 @@ import (
 //	                             all scripts share
 //	bigfile FILE MIB             make a file that does not compress
 //	damage flip|halve FILE…      flip the bit in the middle, or cut it off there
-//	accept FILE NAME, code NAME STEPS
+//	accept FILE NAME, code NAME STEPS, confirm FILE
 //	                             see people_world_test.go
 //	settoken FILE                set $SEALIFT_TOKEN to what FILE holds
 //	lossy NAME N METHOD SUFFIX   set $NAME to a way to the server on which N answers
@@ -68,6 +68,7 @@ func TestScripts(t *testing.T) {
 			"bend":       cmdBend,
 			"bigfile":    cmdBigFile,
 			"code":       cmdCode,
+			"confirm":    cmdConfirm,
 			"damage":     cmdDamage,
 			"database":   cmdDatabase,
 			"exits":      cmdExits,

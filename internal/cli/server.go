@@ -24,6 +24,7 @@ type serverCmd struct {
 	TLSCert     string            `name:"tls-cert" placeholder:"FILE" help:"Certificate chain, PEM."`
 	TLSKey      string            `name:"tls-key" placeholder:"FILE" help:"Its private key, PEM."`
 	BehindProxy bool              `help:"A proxy on the way terminates TLS: allow a non-loopback address without it."`
+	Origin      string            `placeholder:"URL" help:"How browsers reach the server, such as https://updates.example.com: for passkeys and for sealift login --browser. Without it: http://localhost and the port, where the server listens on this machine alone, and else none."`
 	Timestamp   time.Duration     `name:"timestamp-life" default:"72h" placeholder:"DURATION" help:"How long devices take the newest metadata for current, 24h to 168h: what a stopped server may cost, and what an attacker who withholds updates may gain."`
 	Witnesses   string            `placeholder:"FILE" help:"Who is asked to cosign the log: a line each with a witness's verifier key and the URL before its /add-checkpoint (C2SP tlog-witness)."`
 	Sealed      bool              `help:"Start with the vault sealed, whatever opens it: it serves devices what is published, and is opened with sealift vault unseal."`
@@ -69,6 +70,11 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 		return err
 	}
 	defer listener.Close()
+	if origin := opts.origin(settings, listener.Addr()); origin != "" {
+		if err := i.People.SetOrigin(origin); err != nil {
+			return err
+		}
+	}
 	if err := opts.unseal(ctx, std, i, tokens); err != nil {
 		return err
 	}
@@ -82,6 +88,16 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 	std.Note("serving on %s://%s", scheme, listener.Addr())
 	log.Info("serving", "address", listener.Addr().String(), "tls", settings.TLS != nil)
 	return i.Serve(ctx, listener, settings, std.Build.Version)
+}
+
+// origin is how browsers reach the server; empty where nobody has said so, and it
+// is not on this machine alone. An address is none that takes passkeys.
+func (c serverCmd) origin(settings config.Server, listen net.Addr) string {
+	host, port, err := net.SplitHostPort(listen.String())
+	if c.Origin != "" || err != nil || settings.TLS != nil || settings.BehindProxy || !config.IsLoopback(host) {
+		return c.Origin
+	}
+	return "http://localhost:" + port
 }
 
 // readWitnesses reads the file that names them; no name is none.

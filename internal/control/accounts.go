@@ -94,7 +94,10 @@ func (h *handler) CreateSession(w http.ResponseWriter, r *http.Request) {
 		in, err := h.Accounts.SignIn(r.Context(), from, service.SignIn{
 			Login: login, Password: body.Password, Code: body.Code, RecoveryCode: body.RecoveryCode,
 		})
-		return api.SignedIn{Secret: in.Secret.Reveal(), Session: sessionOut(in.Session), RecoveryCodesLeft: in.RecoveryCodesLeft}, err
+		if err != nil {
+			return nil, err
+		}
+		return signedIn(w, in, body.Cookie), nil
 	})
 }
 

@@ -6,7 +6,7 @@
 //
 //	Guard        request id, log line, panics become problems   (package problem)
 //	cross-origin a browser on another site may read, not change  (net/http)
-//	sign in      bearer token → access.Principal                 (package access)
+//	sign in      bearer token or cookie → access.Principal       (package access)
 //	authorise    role × action × app, and for what matters most a fresh proof
 //	sealed?      a sealed vault answers its status, and lets itself be unsealed
 //	form         path, query and body; unknown fields are refused
@@ -58,6 +58,7 @@ type Services struct {
 	Tokens     service.Tokens
 	People     service.People
 	Accounts   service.Accounts
+	Passkeys   service.Passkeys
 	Keys       service.Keys
 	Seal       service.Seal
 }
@@ -182,8 +183,7 @@ const noApp = ""
 // allow signs the caller of r in and asks whether they may do action on app,
 // which is as it stands in the path, and have proven it lately enough.
 func (h *handler) allow(r *http.Request, action access.Action, app string) (access.Caller, error) {
-	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	principal, err := h.SignIn.Authenticate(r.Context(), bearer)
+	principal, err := h.SignIn.Authenticate(r.Context(), bearer(r))
 	if err != nil {
 		return access.Caller{}, err
 	}

@@ -77,6 +77,16 @@ var operations = []operation{
 	{"listSessions", "GET", control.Prefix + "/sessions", "", 200, access.UseAccount},
 	{"createSession", "POST", control.Prefix + "/sessions", `{"login":"alice@example.com","password":"secret","code":"492039"}`, 201, ""},
 	{"endSession", "DELETE", control.Prefix + "/sessions/0123456789abcdef", "", 204, access.UseAccount},
+	{"beginPasskeySignIn", "POST", control.Prefix + "/sessions/passkey/begin", "", 200, ""},
+	{"finishPasskeySignIn", "POST", control.Prefix + "/sessions/passkey/finish", `{"ceremony":"x","credential":{"id":"y"}}`, 201, ""},
+	{"beginSignInRequest", "POST", control.Prefix + "/sign-in-requests", "", 201, ""},
+	{"pollSignInRequest", "POST", control.Prefix + "/sign-in-requests/poll", `{"secret":"x"}`, 201, ""},
+	{"getSignInRequest", "GET", control.Prefix + "/sign-in-requests/K3VX-M2PQ", "", 200, access.UseAccount},
+	{"confirmSignInRequest", "POST", control.Prefix + "/sign-in-requests/K3VX-M2PQ", "", 204, access.UseAccount},
+	{"listPasskeys", "GET", control.Prefix + "/passkeys", "", 200, access.UseAccount},
+	{"beginPasskey", "POST", control.Prefix + "/passkeys/begin", "", 200, access.UseAccount},
+	{"finishPasskey", "POST", control.Prefix + "/passkeys/finish", `{"ceremony":"x","credential":{"id":"y"}}`, 201, access.UseAccount},
+	{"removePasskey", "DELETE", control.Prefix + "/passkeys/0123456789abcdef", "", 204, access.UseAccount},
 	{"getAccount", "GET", control.Prefix + "/account", "", 200, access.UseAccount},
 	{"stepUp", "POST", control.Prefix + "/account/step-up", `{"code":"492 039"}`, 200, access.UseAccount},
 	{"newRecoveryCodes", "POST", control.Prefix + "/account/recovery-codes", "", 200, access.UseAccount},
@@ -225,7 +235,8 @@ func TestNobodyWithoutATokenIsServed(t *testing.T) {
 }
 
 // ofPeople are what anyone may ask of a vault that is not sealed.
-var ofPeople = map[string]bool{"beginAcceptance": true, "acceptInvitation": true, "createSession": true}
+var ofPeople = map[string]bool{"beginAcceptance": true, "acceptInvitation": true, "createSession": true,
+	"beginPasskeySignIn": true, "finishPasskeySignIn": true, "beginSignInRequest": true, "pollSignInRequest": true}
 
 func TestASealedVaultAnswersItsStatusOnly(t *testing.T) {
 	f := newFixture(t, roles{})

@@ -25,6 +25,7 @@ import (
 	"github.com/sealift/sealift/internal/sealing"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/internal/web"
 	"github.com/sealift/sealift/internal/witness"
 )
 
@@ -120,6 +121,7 @@ func (i *Installation) Close() error {
 func (i *Installation) Handler(version string, address func(*http.Request) string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", edge.New(i.published, i.Desk, edge.Options{Log: i.log, Address: address}))
+	mux.Handle(web.Prefix, web.New())
 	mux.Handle(control.Prefix+"/", control.New(control.Services{
 		SignIn:     &access.Authenticator{Directory: access.InStore(i.store), Rows: i.Vault, Sessions: i.People, Now: i.now},
 		Vault:      status{i.Vault},
@@ -135,6 +137,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Tokens:     i.People,
 		People:     i.People,
 		Accounts:   i.People,
+		Passkeys:   i.People,
 		Keys:       i.Keys,
 		Seal:       sealing.New(i.Vault, i.now),
 	}, control.Options{Version: version, Log: i.log, Address: address, Now: i.now}))

@@ -17,9 +17,14 @@ import (
 // ceremony is something that takes a person two requests: what the first one
 // made, for the second one to be proven against.
 type ceremony struct {
-	holder  string // who began it: id of a session or an invitation
-	secret  []byte // of an authenticator app, to be proven by a code
+	holder  string // who began it: id of a session or an invitation; empty for a stranger
+	secret  []byte // of an authenticator app, to be proven by a code; or the state of a passkey's
 	expires time.Time
+
+	// Of a sign-in that is confirmed in a browser:
+	code string         // what the person compares
+	from service.Origin // where it began
+	by   access.Caller  // who confirmed it
 }
 
 // ceremonies are those under way. They end with the process: who was in the
@@ -34,11 +39,11 @@ func (c *ceremonies) begin(now time.Time, made ceremony) (id string, err error) 
 	defer c.mu.Unlock()
 	for id, other := range c.all {
 		// One at a time: who begins again has given the first one up.
-		if !now.Before(other.expires) || other.holder == made.holder {
+		if !now.Before(other.expires) || other.holder == made.holder && made.holder != "" {
 			delete(c.all, id)
 		}
 	}
-	if len(c.all) >= sealift.MaxCeremonies {
+	if len(c.all) >= sealift.MaxCeremonies && !c.makeRoom() {
 		return "", sealift.Errorf(sealift.KindExhausted, "beginning", "%d people are in the middle of it", len(c.all)).
 			WithReason("rate").WithHint("try again in some minutes")
 	}
@@ -55,10 +60,14 @@ func (c *ceremonies) find(id, holder string, now time.Time) (ceremony, error) {
 	defer c.mu.Unlock()
 	found, ok := c.all[id]
 	if !ok || found.holder != holder || !now.Before(found.expires) {
-		return ceremony{}, sealift.Errorf(sealift.KindNotFound, "going on", "it was begun more than %s ago, or the server was started since", sealift.CeremonyLife).
-			WithReason("ceremony").WithHint("begin again")
+		return ceremony{}, noCeremony()
 	}
 	return found, nil
+}
+
+func noCeremony() error {
+	return sealift.Errorf(sealift.KindNotFound, "going on", "it was begun more than %s ago, was finished, or the server was started since", sealift.CeremonyLife).
+		WithReason("ceremony").WithHint("begin again")
 }
 
 func (c *ceremonies) end(id string) {

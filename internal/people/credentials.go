@@ -17,6 +17,7 @@ const (
 	kindPassword = "password"
 	kindTOTP     = "totp"
 	kindRecovery = "recovery"
+	kindPasskey  = "passkey"
 )
 
 // credentials are those of one person, whose rows the vault wrote.
@@ -24,6 +25,7 @@ type credentials struct {
 	password *store.Credential
 	totp     *store.Credential
 	recovery []store.Credential
+	passkeys []store.Credential
 }
 
 // credentialsOf reads them. A forged row is no credential.
@@ -46,6 +48,8 @@ func (r *Registry) credentialsOf(ctx context.Context, tx store.Tx, person string
 			c.totp = &row
 		case kindRecovery:
 			c.recovery = append(c.recovery, row)
+		case kindPasskey:
+			c.passkeys = append(c.passkeys, row)
 		}
 	}
 	return c, nil

@@ -11,6 +11,7 @@
 //	password   Data: Argon2id in the PHC string format (access.PasswordHash)
 //	totp       Counter: the last time step that was used. The secret is one of
 //	           the vault's, "totp/<id of the row>", sealed like a key
+//	passkey    Data: the credential record (access.Passkey); Counter: of signatures
 //	recovery   Data: SHA-256 of one code. Using it deletes the row
 //
 // and for each sign-in there is a session: a token by hash, with how and when the
@@ -57,6 +58,7 @@ import (
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/throttle"
 	"github.com/sealift/sealift/internal/vault"
 )
 
@@ -71,12 +73,25 @@ type Registry struct {
 	limiter    access.Limiter
 	failures   failures
 	ceremonies ceremonies
+	begun      *throttle.Throttle // of what strangers begin
+
+	origin string               // under which browsers reach the server
+	party  *access.RelyingParty // nil where that is not known
 }
 
 // New returns the registry over a vault and its store. What it counts and what is
 // under way is kept in memory: one server wants one registry.
 func New(s store.Store, v *vault.Vault, now func() time.Time) *Registry {
-	return &Registry{store: s, vault: v, now: now, hasher: access.NewHasher()}
+	return &Registry{store: s, vault: v, now: now, hasher: access.NewHasher(), begun: throttle.New(sealift.SignInsPerMinute)}
+}
+
+// SetOrigin says under which origin browsers reach the server: without one there
+// are no passkeys, and no page confirms a sign-in. It is for before the first
+// use.
+func (r *Registry) SetOrigin(origin string) (err error) {
+	r.origin = origin
+	r.party, err = access.NewRelyingParty(origin)
+	return err
 }
 
 // newID names a person or a credential: 16 lower-case hex digits, like a token's.

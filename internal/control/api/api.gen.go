@@ -1352,6 +1352,17 @@ type NewKeyAlgorithm string
 // NewKeyPurpose defines model for NewKey.Purpose.
 type NewKeyPurpose string
 
+// NewPasskey defines model for NewPasskey.
+type NewPasskey struct {
+	Ceremony string `json:"ceremony"`
+
+	// Credential What navigator.credentials returned (W3C Web Authentication, JSON form).
+	Credential PasskeyAnswer `json:"credential"`
+
+	// Label Which authenticator it is on, in your words.
+	Label string `json:"label,omitempty"`
+}
+
 // NewPassword At least 12 characters.
 type NewPassword = string
 
@@ -1397,6 +1408,51 @@ type NewToken struct {
 //
 // Example: 492039
 type OneTimeCode = string
+
+// Passkey defines model for Passkey.
+type Passkey struct {
+	// Created Example: 2026-01-02T03:04:05Z
+	Created Time `json:"created"`
+
+	// ID Example: 77aa0c4e1b2d3c55
+	ID    string `json:"id"`
+	Label string `json:"label,omitempty"`
+
+	// Used Never where absent.
+	Used *time.Time `json:"used,omitempty"`
+}
+
+// PasskeyAnswer What navigator.credentials returned (W3C Web Authentication, JSON form).
+type PasskeyAnswer = json.RawMessage
+
+// PasskeyCeremony defines model for PasskeyCeremony.
+type PasskeyCeremony struct {
+	// Ceremony To be named with the answer.
+	Ceremony string `json:"ceremony"`
+
+	// Expires Example: 2026-01-02T03:04:05Z
+	Expires Time `json:"expires"`
+
+	// Options What navigator.credentials takes (W3C Web Authentication, JSON form).
+	Options json.RawMessage `json:"options"`
+}
+
+// PasskeyList defines model for PasskeyList.
+type PasskeyList struct {
+	Passkeys []Passkey `json:"passkeys"`
+}
+
+// PasskeySignIn defines model for PasskeySignIn.
+type PasskeySignIn struct {
+	Ceremony string `json:"ceremony"`
+
+	// Cookie For a browser: set the session as the cookie `__Host-sealift`, which no
+	// script reads, and leave `secret` empty.
+	Cookie WantsCookie `json:"cookie,omitempty"`
+
+	// Credential What navigator.credentials returned (W3C Web Authentication, JSON form).
+	Credential PasskeyAnswer `json:"credential"`
+}
 
 // Password defines model for Password.
 type Password struct {
@@ -1695,6 +1751,10 @@ type SignIn struct {
 	// Example: 492039
 	Code OneTimeCode `json:"code,omitempty"`
 
+	// Cookie For a browser: set the session as the cookie `__Host-sealift`, which no
+	// script reads, and leave `secret` empty.
+	Cookie WantsCookie `json:"cookie,omitempty"`
+
 	// Login An e-mail address. Upper case is read as lower case.
 	//
 	// Example: alice@example.com
@@ -1703,6 +1763,31 @@ type SignIn struct {
 
 	// RecoveryCode In place of the code. It serves once.
 	RecoveryCode string `json:"recoveryCode,omitempty"`
+}
+
+// SignInOrigin defines model for SignInOrigin.
+type SignInOrigin struct {
+	// Address IP address that asks.
+	Address string `json:"address"`
+
+	// Program What asks, in its own words.
+	Program string `json:"program"`
+}
+
+// SignInPoll defines model for SignInPoll.
+type SignInPoll struct {
+	Secret string `json:"secret"`
+}
+
+// SignInRequest defines model for SignInRequest.
+type SignInRequest struct {
+	// Code Example: K3VX-M2PQ
+	Code string `json:"code"`
+
+	// Expires Example: 2026-01-02T03:04:05Z
+	Expires Time   `json:"expires"`
+	Secret  string `json:"secret"`
+	URL     string `json:"url"`
 }
 
 // Signature defines model for Signature.
@@ -1893,6 +1978,10 @@ type UnsealSecret struct {
 //
 // Example: 1.4.0
 type Version = string
+
+// WantsCookie For a browser: set the session as the cookie `__Host-sealift`, which no
+// script reads, and leave `secret` empty.
+type WantsCookie = bool
 
 // Witness defines model for Witness.
 type Witness struct {
@@ -2123,6 +2212,9 @@ type RotateKeyJSONRequestBody = KeyRotation
 // SetKeyStateJSONRequestBody defines body for SetKeyState for application/json ContentType.
 type SetKeyStateJSONRequestBody = KeyChange
 
+// FinishPasskeyJSONRequestBody defines body for FinishPasskey for application/json ContentType.
+type FinishPasskeyJSONRequestBody = NewPasskey
+
 // InvitePersonJSONRequestBody defines body for InvitePerson for application/json ContentType.
 type InvitePersonJSONRequestBody = NewPerson
 
@@ -2134,6 +2226,12 @@ type AcceptRootJSONRequestBody = Ceremony
 
 // CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
 type CreateSessionJSONRequestBody = SignIn
+
+// FinishPasskeySignInJSONRequestBody defines body for FinishPasskeySignIn for application/json ContentType.
+type FinishPasskeySignInJSONRequestBody = PasskeySignIn
+
+// PollSignInRequestJSONRequestBody defines body for PollSignInRequest for application/json ContentType.
+type PollSignInRequestJSONRequestBody = SignInPoll
 
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = NewToken
@@ -2832,6 +2930,47 @@ type ClientInterface interface {
 	// Corresponds with POST /keys/state (the `SetKeyState` operationId).
 	SetKeyState(ctx context.Context, body SetKeyStateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListPasskeys One's passkeys
+	//
+	// Roles: all.
+	//
+	// Corresponds with GET /passkeys (the `ListPasskeys` operationId).
+	ListPasskeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BeginPasskey Ask for a new passkey
+	//
+	// Roles: all. Wants a fresh proof.
+	//
+	// Corresponds with POST /passkeys/begin (the `BeginPasskey` operationId).
+	BeginPasskey(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishPasskeyWithBody Register a passkey
+	//
+	// Roles: all. Wants a fresh proof. A ceremony serves for one answer; one that does not
+	// verify is 403 with reason `passkey`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /passkeys/finish (the `FinishPasskey` operationId).
+	FinishPasskeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishPasskey Register a passkey
+	//
+	// Roles: all. Wants a fresh proof. A ceremony serves for one answer; one that does not
+	// verify is 403 with reason `passkey`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /passkeys/finish (the `FinishPasskey` operationId).
+	FinishPasskey(ctx context.Context, body FinishPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemovePasskey End a passkey
+	//
+	// Roles: all. Wants a fresh proof. One's own.
+	//
+	// Corresponds with DELETE /passkeys/{passkey} (the `RemovePasskey` operationId).
+	RemovePasskey(ctx context.Context, passkey string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListPersons Everybody who may act in their own name, by when they were invited
 	//
 	// Roles: owner, security_officer, auditor. Who was removed is not among them.
@@ -2963,12 +3102,83 @@ type ClientInterface interface {
 	// Corresponds with POST /sessions (the `CreateSession` operationId).
 	CreateSession(ctx context.Context, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// BeginPasskeySignIn Ask for a passkey, to sign in
+	//
+	// For a browser, which passes `options` to navigator.credentials. 409 with reason
+	// `no-origin` where the server was not told how browsers reach it.
+	//
+	// Corresponds with POST /sessions/passkey/begin (the `BeginPasskeySignIn` operationId).
+	BeginPasskeySignIn(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishPasskeySignInWithBody Sign in with a passkey
+	//
+	// A passkey whose user was verified is two factors by itself. A ceremony serves for
+	// one answer. A refusal is 401 and does not say what was wrong.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /sessions/passkey/finish (the `FinishPasskeySignIn` operationId).
+	FinishPasskeySignInWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishPasskeySignIn Sign in with a passkey
+	//
+	// A passkey whose user was verified is two factors by itself. A ceremony serves for
+	// one answer. A refusal is 401 and does not say what was wrong.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /sessions/passkey/finish (the `FinishPasskeySignIn` operationId).
+	FinishPasskeySignIn(ctx context.Context, body FinishPasskeySignInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// EndSession End a session at once
 	//
 	// Roles: all. One's own; or anybody's that one may remove.
 	//
 	// Corresponds with DELETE /sessions/{session} (the `EndSession` operationId).
 	EndSession(ctx context.Context, session string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BeginSignInRequest Begin a sign-in that a person confirms in a browser
+	//
+	// For a program without one. Show the person `url` and `code`; ask with `secret` what
+	// has become of it, every two seconds or more seldom.
+	//
+	// Corresponds with POST /sign-in-requests (the `BeginSignInRequest` operationId).
+	BeginSignInRequest(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PollSignInRequestWithBody Ask whether a sign-in was confirmed
+	//
+	// The session is in the answer, once. Until somebody has confirmed it, 403 with
+	// reason `pending`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /sign-in-requests/poll (the `PollSignInRequest` operationId).
+	PollSignInRequestWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PollSignInRequest Ask whether a sign-in was confirmed
+	//
+	// The session is in the answer, once. Until somebody has confirmed it, 403 with
+	// reason `pending`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /sign-in-requests/poll (the `PollSignInRequest` operationId).
+	PollSignInRequest(ctx context.Context, body PollSignInRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSignInRequest Where a sign-in began that is to be confirmed
+	//
+	// Roles: all.
+	//
+	// Corresponds with GET /sign-in-requests/{code} (the `GetSignInRequest` operationId).
+	GetSignInRequest(ctx context.Context, code string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmSignInRequest Sign whoever began it in as oneself
+	//
+	// Roles: all. Wants a fresh proof. Whoever sees a code that they did not ask for, on the
+	// machine before them, is being phished.
+	//
+	// Corresponds with POST /sign-in-requests/{code} (the `ConfirmSignInRequest` operationId).
+	ConfirmSignInRequest(ctx context.Context, code string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetStatus The vault's id and state
 	//
@@ -4348,6 +4558,97 @@ func (c *Client) SetKeyState(ctx context.Context, body SetKeyStateJSONRequestBod
 	return c.Client.Do(req)
 }
 
+// ListPasskeys One's passkeys
+//
+// Roles: all.
+//
+// Corresponds with GET /passkeys (the `ListPasskeys` operationId).
+func (c *Client) ListPasskeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPasskeysRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BeginPasskey Ask for a new passkey
+//
+// Roles: all. Wants a fresh proof.
+//
+// Corresponds with POST /passkeys/begin (the `BeginPasskey` operationId).
+func (c *Client) BeginPasskey(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginPasskeyRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishPasskeyWithBody Register a passkey
+//
+// Roles: all. Wants a fresh proof. A ceremony serves for one answer; one that does not
+// verify is 403 with reason `passkey`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /passkeys/finish (the `FinishPasskey` operationId).
+func (c *Client) FinishPasskeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishPasskeyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishPasskey Register a passkey
+//
+// Roles: all. Wants a fresh proof. A ceremony serves for one answer; one that does not
+// verify is 403 with reason `passkey`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /passkeys/finish (the `FinishPasskey` operationId).
+func (c *Client) FinishPasskey(ctx context.Context, body FinishPasskeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishPasskeyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemovePasskey End a passkey
+//
+// Roles: all. Wants a fresh proof. One's own.
+//
+// Corresponds with DELETE /passkeys/{passkey} (the `RemovePasskey` operationId).
+func (c *Client) RemovePasskey(ctx context.Context, passkey string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemovePasskeyRequest(c.Server, passkey)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListPersons Everybody who may act in their own name, by when they were invited
 //
 // Roles: owner, security_officer, auditor. Who was removed is not among them.
@@ -4609,6 +4910,64 @@ func (c *Client) CreateSession(ctx context.Context, body CreateSessionJSONReques
 	return c.Client.Do(req)
 }
 
+// BeginPasskeySignIn Ask for a passkey, to sign in
+//
+// For a browser, which passes `options` to navigator.credentials. 409 with reason
+// `no-origin` where the server was not told how browsers reach it.
+//
+// Corresponds with POST /sessions/passkey/begin (the `BeginPasskeySignIn` operationId).
+func (c *Client) BeginPasskeySignIn(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginPasskeySignInRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishPasskeySignInWithBody Sign in with a passkey
+//
+// A passkey whose user was verified is two factors by itself. A ceremony serves for
+// one answer. A refusal is 401 and does not say what was wrong.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /sessions/passkey/finish (the `FinishPasskeySignIn` operationId).
+func (c *Client) FinishPasskeySignInWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishPasskeySignInRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishPasskeySignIn Sign in with a passkey
+//
+// A passkey whose user was verified is two factors by itself. A ceremony serves for
+// one answer. A refusal is 401 and does not say what was wrong.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /sessions/passkey/finish (the `FinishPasskeySignIn` operationId).
+func (c *Client) FinishPasskeySignIn(ctx context.Context, body FinishPasskeySignInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishPasskeySignInRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // EndSession End a session at once
 //
 // Roles: all. One's own; or anybody's that one may remove.
@@ -4616,6 +4975,99 @@ func (c *Client) CreateSession(ctx context.Context, body CreateSessionJSONReques
 // Corresponds with DELETE /sessions/{session} (the `EndSession` operationId).
 func (c *Client) EndSession(ctx context.Context, session string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewEndSessionRequest(c.Server, session)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BeginSignInRequest Begin a sign-in that a person confirms in a browser
+//
+// For a program without one. Show the person `url` and `code`; ask with `secret` what
+// has become of it, every two seconds or more seldom.
+//
+// Corresponds with POST /sign-in-requests (the `BeginSignInRequest` operationId).
+func (c *Client) BeginSignInRequest(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginSignInRequestRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PollSignInRequestWithBody Ask whether a sign-in was confirmed
+//
+// The session is in the answer, once. Until somebody has confirmed it, 403 with
+// reason `pending`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /sign-in-requests/poll (the `PollSignInRequest` operationId).
+func (c *Client) PollSignInRequestWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPollSignInRequestRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PollSignInRequest Ask whether a sign-in was confirmed
+//
+// The session is in the answer, once. Until somebody has confirmed it, 403 with
+// reason `pending`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /sign-in-requests/poll (the `PollSignInRequest` operationId).
+func (c *Client) PollSignInRequest(ctx context.Context, body PollSignInRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPollSignInRequestRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSignInRequest Where a sign-in began that is to be confirmed
+//
+// Roles: all.
+//
+// Corresponds with GET /sign-in-requests/{code} (the `GetSignInRequest` operationId).
+func (c *Client) GetSignInRequest(ctx context.Context, code string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSignInRequestRequest(c.Server, code)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmSignInRequest Sign whoever began it in as oneself
+//
+// Roles: all. Wants a fresh proof. Whoever sees a code that they did not ask for, on the
+// machine before them, is being phished.
+//
+// Corresponds with POST /sign-in-requests/{code} (the `ConfirmSignInRequest` operationId).
+func (c *Client) ConfirmSignInRequest(ctx context.Context, code string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmSignInRequestRequest(c.Server, code)
 	if err != nil {
 		return nil, err
 	}
@@ -6709,6 +7161,134 @@ func NewSetKeyStateRequestWithBody(server string, contentType string, body io.Re
 	return req, nil
 }
 
+// NewListPasskeysRequest constructs an http.Request for the ListPasskeys method
+func NewListPasskeysRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/passkeys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBeginPasskeyRequest constructs an http.Request for the BeginPasskey method
+func NewBeginPasskeyRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/passkeys/begin")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewFinishPasskeyRequest calls the generic FinishPasskey builder with application/json body
+func NewFinishPasskeyRequest(server string, body FinishPasskeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFinishPasskeyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewFinishPasskeyRequestWithBody constructs an http.Request for the FinishPasskey method, with any body, and a specified content type
+func NewFinishPasskeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/passkeys/finish")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRemovePasskeyRequest constructs an http.Request for the RemovePasskey method
+func NewRemovePasskeyRequest(server string, passkey string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "passkey", passkey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/passkeys/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListPersonsRequest constructs an http.Request for the ListPersons method
 func NewListPersonsRequest(server string) (*http.Request, error) {
 	var err error
@@ -7048,6 +7628,73 @@ func NewCreateSessionRequestWithBody(server string, contentType string, body io.
 	return req, nil
 }
 
+// NewBeginPasskeySignInRequest constructs an http.Request for the BeginPasskeySignIn method
+func NewBeginPasskeySignInRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/passkey/begin")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewFinishPasskeySignInRequest calls the generic FinishPasskeySignIn builder with application/json body
+func NewFinishPasskeySignInRequest(server string, body FinishPasskeySignInJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFinishPasskeySignInRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewFinishPasskeySignInRequestWithBody constructs an http.Request for the FinishPasskeySignIn method, with any body, and a specified content type
+func NewFinishPasskeySignInRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/passkey/finish")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewEndSessionRequest constructs an http.Request for the EndSession method
 func NewEndSessionRequest(server string, session string) (*http.Request, error) {
 	var err error
@@ -7075,6 +7722,141 @@ func NewEndSessionRequest(server string, session string) (*http.Request, error) 
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBeginSignInRequestRequest constructs an http.Request for the BeginSignInRequest method
+func NewBeginSignInRequestRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sign-in-requests")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPollSignInRequestRequest calls the generic PollSignInRequest builder with application/json body
+func NewPollSignInRequestRequest(server string, body PollSignInRequestJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPollSignInRequestRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewPollSignInRequestRequestWithBody constructs an http.Request for the PollSignInRequest method, with any body, and a specified content type
+func NewPollSignInRequestRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sign-in-requests/poll")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetSignInRequestRequest constructs an http.Request for the GetSignInRequest method
+func NewGetSignInRequestRequest(server string, code string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "code", code, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sign-in-requests/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewConfirmSignInRequestRequest constructs an http.Request for the ConfirmSignInRequest method
+func NewConfirmSignInRequestRequest(server string, code string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "code", code, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sign-in-requests/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -7559,6 +8341,18 @@ type ServerInterface interface {
 	// SetKeyState Suspend, restore, deactivate or destroy a version of a key, or declare it compromised
 	// (POST /keys/state)
 	SetKeyState(w http.ResponseWriter, r *http.Request)
+	// ListPasskeys One's passkeys
+	// (GET /passkeys)
+	ListPasskeys(w http.ResponseWriter, r *http.Request)
+	// BeginPasskey Ask for a new passkey
+	// (POST /passkeys/begin)
+	BeginPasskey(w http.ResponseWriter, r *http.Request)
+	// FinishPasskey Register a passkey
+	// (POST /passkeys/finish)
+	FinishPasskey(w http.ResponseWriter, r *http.Request)
+	// RemovePasskey End a passkey
+	// (DELETE /passkeys/{passkey})
+	RemovePasskey(w http.ResponseWriter, r *http.Request, passkey string)
 	// ListPersons Everybody who may act in their own name, by when they were invited
 	// (GET /persons)
 	ListPersons(w http.ResponseWriter, r *http.Request)
@@ -7586,9 +8380,27 @@ type ServerInterface interface {
 	// CreateSession Sign in
 	// (POST /sessions)
 	CreateSession(w http.ResponseWriter, r *http.Request)
+	// BeginPasskeySignIn Ask for a passkey, to sign in
+	// (POST /sessions/passkey/begin)
+	BeginPasskeySignIn(w http.ResponseWriter, r *http.Request)
+	// FinishPasskeySignIn Sign in with a passkey
+	// (POST /sessions/passkey/finish)
+	FinishPasskeySignIn(w http.ResponseWriter, r *http.Request)
 	// EndSession End a session at once
 	// (DELETE /sessions/{session})
 	EndSession(w http.ResponseWriter, r *http.Request, session string)
+	// BeginSignInRequest Begin a sign-in that a person confirms in a browser
+	// (POST /sign-in-requests)
+	BeginSignInRequest(w http.ResponseWriter, r *http.Request)
+	// PollSignInRequest Ask whether a sign-in was confirmed
+	// (POST /sign-in-requests/poll)
+	PollSignInRequest(w http.ResponseWriter, r *http.Request)
+	// GetSignInRequest Where a sign-in began that is to be confirmed
+	// (GET /sign-in-requests/{code})
+	GetSignInRequest(w http.ResponseWriter, r *http.Request, code string)
+	// ConfirmSignInRequest Sign whoever began it in as oneself
+	// (POST /sign-in-requests/{code})
+	ConfirmSignInRequest(w http.ResponseWriter, r *http.Request, code string)
 	// GetStatus The vault's id and state
 	// (GET /status)
 	GetStatus(w http.ResponseWriter, r *http.Request)
@@ -8758,6 +9570,74 @@ func (siw *ServerInterfaceWrapper) SetKeyState(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// ListPasskeys operation middleware
+func (siw *ServerInterfaceWrapper) ListPasskeys(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPasskeys(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// BeginPasskey operation middleware
+func (siw *ServerInterfaceWrapper) BeginPasskey(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BeginPasskey(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// FinishPasskey operation middleware
+func (siw *ServerInterfaceWrapper) FinishPasskey(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.FinishPasskey(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RemovePasskey operation middleware
+func (siw *ServerInterfaceWrapper) RemovePasskey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "passkey" -------------
+	var passkey string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "passkey", r.PathValue("passkey"), &passkey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "passkey", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RemovePasskey(w, r, passkey)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListPersons operation middleware
 func (siw *ServerInterfaceWrapper) ListPersons(w http.ResponseWriter, r *http.Request) {
 
@@ -8939,6 +9819,34 @@ func (siw *ServerInterfaceWrapper) CreateSession(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// BeginPasskeySignIn operation middleware
+func (siw *ServerInterfaceWrapper) BeginPasskeySignIn(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BeginPasskeySignIn(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// FinishPasskeySignIn operation middleware
+func (siw *ServerInterfaceWrapper) FinishPasskeySignIn(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.FinishPasskeySignIn(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // EndSession operation middleware
 func (siw *ServerInterfaceWrapper) EndSession(w http.ResponseWriter, r *http.Request) {
 
@@ -8956,6 +9864,86 @@ func (siw *ServerInterfaceWrapper) EndSession(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.EndSession(w, r, session)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// BeginSignInRequest operation middleware
+func (siw *ServerInterfaceWrapper) BeginSignInRequest(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BeginSignInRequest(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PollSignInRequest operation middleware
+func (siw *ServerInterfaceWrapper) PollSignInRequest(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PollSignInRequest(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSignInRequest operation middleware
+func (siw *ServerInterfaceWrapper) GetSignInRequest(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSignInRequest(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ConfirmSignInRequest operation middleware
+func (siw *ServerInterfaceWrapper) ConfirmSignInRequest(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ConfirmSignInRequest(w, r, code)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -9291,6 +10279,16 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions", wrapper.ListSessions)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions", wrapper.CreateSession)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/sessions/{session}", wrapper.EndSession)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions/passkey/begin", wrapper.BeginPasskeySignIn)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions/passkey/finish", wrapper.FinishPasskeySignIn)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sign-in-requests", wrapper.BeginSignInRequest)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sign-in-requests/poll", wrapper.PollSignInRequest)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sign-in-requests/{code}", wrapper.GetSignInRequest)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sign-in-requests/{code}", wrapper.ConfirmSignInRequest)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/passkeys", wrapper.ListPasskeys)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/passkeys/begin", wrapper.BeginPasskey)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/passkeys/finish", wrapper.FinishPasskey)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/passkeys/{passkey}", wrapper.RemovePasskey)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/account", wrapper.GetAccount)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/account/step-up", wrapper.StepUp)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/account/recovery-codes", wrapper.NewRecoveryCodes)

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -103,6 +104,59 @@ type Accounts interface {
 	// EndSession ends a session at once: one's own, or anybody's for who may
 	// manage people. KindNotFound if there is none that they may end.
 	EndSession(ctx context.Context, by access.Caller, id string) error
+}
+
+// Passkeys are the part of Accounts that takes a browser. KindConflict with reason
+// "no-origin" where the server does not know how browsers reach it.
+type Passkeys interface {
+	// BeginPasskey asks for a new passkey of the caller's. It wants a fresh proof.
+	BeginPasskey(ctx context.Context, by access.Caller) (PasskeyCeremony, error)
+	// FinishPasskey takes it. KindDenied with reason "passkey" for one that does
+	// not verify, KindNotFound with reason "ceremony" where it was not asked for.
+	FinishPasskey(ctx context.Context, by access.Caller, ceremony, label string, answer json.RawMessage) (Passkey, error)
+	// Passkeys returns the caller's, by creation.
+	Passkeys(ctx context.Context, by access.Caller) ([]Passkey, error)
+	// RemovePasskey ends one of the caller's. It wants a fresh proof.
+	RemovePasskey(ctx context.Context, by access.Caller, id string) error
+
+	// BeginPasskeySignIn asks for any passkey of this vault's.
+	BeginPasskeySignIn(ctx context.Context, from Origin) (PasskeyCeremony, error)
+	// FinishPasskeySignIn signs its person in. Errors are those of SignIn.
+	FinishPasskeySignIn(ctx context.Context, from Origin, ceremony string, answer json.RawMessage) (SignedIn, error)
+
+	// BeginRequest begins a sign-in that somebody confirms in a browser.
+	BeginRequest(ctx context.Context, from Origin) (SignInRequest, error)
+	// ShowRequest says where the request with a code came from.
+	ShowRequest(ctx context.Context, by access.Caller, code string) (Origin, error)
+	// ConfirmRequest signs whoever began the request with a code in as the
+	// caller. It wants a fresh proof.
+	ConfirmRequest(ctx context.Context, by access.Caller, code string) error
+	// PollRequest returns the session, once; KindDenied with reason "pending"
+	// until somebody has confirmed it.
+	PollRequest(ctx context.Context, from Origin, secret string) (SignedIn, error)
+}
+
+// PasskeyCeremony is what a browser is asked.
+type PasskeyCeremony struct {
+	Ceremony string
+	Options  json.RawMessage // for navigator.credentials
+	Expires  time.Time
+}
+
+// Passkey is one of a person's.
+type Passkey struct {
+	ID      string
+	Label   string
+	Created time.Time
+	Used    time.Time // zero for never
+}
+
+// SignInRequest is a sign-in that is to be confirmed in a browser.
+type SignInRequest struct {
+	Secret  string // to ask what has become of it
+	Code    string // shown on both screens
+	URL     string // where to confirm it
+	Expires time.Time
 }
 
 // Origin is where a request came from that nobody has signed in for.

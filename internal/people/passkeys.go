@@ -1,0 +1,368 @@
+package people
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+)
+
+// partyOf returns how passkeys know this vault, where an origin was set.
+func (r *Registry) partyOf() (*access.RelyingParty, error) {
+	if r.party == nil {
+		return nil, sealift.Errorf(sealift.KindConflict, "asking for a passkey", "the server does not know under which origin browsers reach it").
+			WithReason("no-origin").WithHint("start it with --origin https://…")
+	}
+	return r.party, nil
+}
+
+// holder is a person with their passkeys, and the rows of these in the same order.
+func (r *Registry) holder(ctx context.Context, tx store.Tx, id string) (access.Holder, []store.Credential, error) {
+	person, err := tx.Person(ctx, id)
+	if err == nil {
+		err = r.vault.CheckRow(person)
+	}
+	if err == nil && person.State != store.PersonActive {
+		err = sealift.Errorf(sealift.KindNotFound, "finding a person", "%s may not sign in", id)
+	}
+	if err != nil {
+		return access.Holder{}, nil, err
+	}
+	c, err := r.credentialsOf(ctx, tx, id)
+	h := access.Holder{ID: person.ID, Login: person.Login, Name: person.Name}
+	for _, row := range c.passkeys {
+		h.Passkeys = append(h.Passkeys, row.Data)
+	}
+	return h, c.passkeys, err
+}
+
+// BeginPasskey implements service.Accounts.
+func (r *Registry) BeginPasskey(ctx context.Context, by access.Caller) (service.PasskeyCeremony, error) {
+	const doing = "registering a passkey"
+	if err := wantPerson(doing, by); err != nil {
+		return service.PasskeyCeremony{}, err
+	}
+	now := r.now().UTC()
+	if err := by.Fresh(doing, now); err != nil {
+		return service.PasskeyCeremony{}, err
+	}
+	party, err := r.partyOf()
+	if err != nil {
+		return service.PasskeyCeremony{}, err
+	}
+	h, err := r.findHolder(ctx, by.ID)
+	if err != nil {
+		return service.PasskeyCeremony{}, err
+	}
+	if len(h.Passkeys) >= sealift.MaxPasskeys {
+		return service.PasskeyCeremony{}, sealift.Errorf(sealift.KindExhausted, doing, "you have %d", len(h.Passkeys)).WithReason("passkeys").
+			WithHint("remove one that you do not use")
+	}
+	asked, err := party.BeginRegistration(h)
+	return r.ask(asked, err, by.Session, now)
+}
+
+func (r *Registry) findHolder(ctx context.Context, id string) (h access.Holder, err error) {
+	err = r.store.View(ctx, func(tx store.Tx) error {
+		h, _, err = r.holder(ctx, tx, id)
+		return err
+	})
+	return h, err
+}
+
+func (r *Registry) ask(asked access.PasskeyCeremony, err error, holder string, now time.Time) (service.PasskeyCeremony, error) {
+	if err != nil {
+		return service.PasskeyCeremony{}, err
+	}
+	expires := now.Add(sealift.CeremonyLife)
+	id, err := r.ceremonies.begin(now, ceremony{holder: holder, secret: asked.State, expires: expires})
+	return service.PasskeyCeremony{Ceremony: id, Options: asked.Options, Expires: expires}, err
+}
+
+// FinishPasskey implements service.Accounts.
+func (r *Registry) FinishPasskey(ctx context.Context, by access.Caller, id, label string, answer json.RawMessage) (made service.Passkey, err error) {
+	const doing = "registering a passkey"
+	party, err := r.partyOf()
+	if err != nil {
+		return made, err
+	}
+	begun, err := r.ceremonies.take(id, by.Session, r.now())
+	if err != nil {
+		return made, err
+	}
+	err = r.own(ctx, by, "account.passkey", doing, func(tx *vault.Tx, now time.Time) error {
+		h, _, err := r.holder(ctx, tx, by.ID)
+		if err != nil {
+			return err
+		}
+		key, err := party.FinishRegistration(h, begun.secret, answer)
+		if err != nil {
+			return err
+		}
+		row := store.Credential{ID: newID(), Person: by.ID, Kind: kindPasskey, Label: label, Counter: access.PasskeyCounter(key), Created: now, Data: key}
+		made = passkeyOf(row)
+		return addCredential(ctx, tx, row)
+	})
+	if err != nil {
+		return service.Passkey{}, err
+	}
+	return made, nil
+}
+
+func passkeyOf(c store.Credential) service.Passkey {
+	return service.Passkey{ID: c.ID, Label: c.Label, Created: c.Created, Used: c.Used}
+}
+
+// Passkeys implements service.Accounts.
+func (r *Registry) Passkeys(ctx context.Context, by access.Caller) (passkeys []service.Passkey, err error) {
+	if err := wantPerson("listing your passkeys", by); err != nil {
+		return nil, err
+	}
+	err = r.store.View(ctx, func(tx store.Tx) error {
+		c, err := r.credentialsOf(ctx, tx, by.ID)
+		for _, row := range c.passkeys {
+			passkeys = append(passkeys, passkeyOf(row))
+		}
+		return err
+	})
+	return passkeys, err
+}
+
+// RemovePasskey implements service.Accounts.
+func (r *Registry) RemovePasskey(ctx context.Context, by access.Caller, id string) error {
+	const doing = "removing a passkey"
+	return r.own(ctx, by, "account.remove-passkey", doing, func(tx *vault.Tx, _ time.Time) error {
+		row, err := tx.Credential(ctx, id)
+		if sealift.KindOf(err) == sealift.KindNotFound || err == nil && (row.Person != by.ID || row.Kind != kindPasskey) {
+			return sealift.Errorf(sealift.KindNotFound, doing, "you have no passkey %s", id).WithReason("passkey").
+				WithHint("see yours with: sealift account passkey")
+		}
+		if err != nil {
+			return err
+		}
+		return tx.DeleteCredential(ctx, id)
+	})
+}
+
+// BeginPasskeySignIn implements service.Accounts.
+func (r *Registry) BeginPasskeySignIn(_ context.Context, from service.Origin) (service.PasskeyCeremony, error) {
+	party, err := r.partyOf()
+	if err != nil {
+		return service.PasskeyCeremony{}, err
+	}
+	now := r.now().UTC()
+	if err := r.mayBegin(from, now); err != nil {
+		return service.PasskeyCeremony{}, err
+	}
+	asked, err := party.BeginAssertion(nil, nil)
+	return r.ask(asked, err, "", now)
+}
+
+// mayBegin bounds how much of ceremonies one network fills.
+func (r *Registry) mayBegin(from service.Origin, now time.Time) error {
+	if wait, ok := r.begun.Admit(from.Address, now); !ok {
+		return r.tooMany(signingIn, wait, now)
+	}
+	return nil
+}
+
+// FinishPasskeySignIn implements service.Accounts.
+func (r *Registry) FinishPasskeySignIn(ctx context.Context, from service.Origin, id string, answer json.RawMessage) (signed service.SignedIn, err error) {
+	party, err := r.partyOf()
+	if err != nil {
+		return signed, err
+	}
+	now := r.now().UTC()
+	begun, err := r.ceremonies.take(id, "", now)
+	if err != nil {
+		return signed, err
+	}
+	who := access.UserHandle(answer)
+	err = r.vault.Update(ctx, func(tx *vault.Tx) error {
+		h, rows, err := r.holder(ctx, tx, who)
+		switch sealift.KindOf(err) {
+		case "":
+		case sealift.KindNotFound, sealift.KindDenied:
+			return wrongPasskey()
+		default:
+			return err
+		}
+		which, kept, err := party.FinishAssertion(h, begun.secret, answer)
+		if sealift.KindOf(err) == sealift.KindDenied {
+			return wrongPasskey()
+		}
+		if err != nil {
+			return err
+		}
+		row := rows[which]
+		old := row.MAC
+		row.Data, row.Counter, row.Used = kept, access.PasskeyCounter(kept), now
+		if row.MAC, err = tx.Authenticate(row); err != nil {
+			return err
+		}
+		if err := tx.UpdateCredential(ctx, row, old); err != nil {
+			return err
+		}
+		person, err := tx.Person(ctx, h.ID)
+		if err != nil {
+			return err
+		}
+		if signed, err = r.newSession(ctx, tx, person, access.AMRPasskey, from, now); err != nil {
+			return err
+		}
+		by := audit.Actor{Kind: audit.Person, ID: person.ID, Address: from.Address}
+		return r.noteSignIn(ctx, tx, by, signed.Session, 0, now)
+	})
+	if err == nil {
+		return signed, nil
+	}
+	if sealift.ReasonOf(err) == access.ReasonUnauthenticated {
+		// Nothing is guessed here, so it is not counted; a flood is in few entries.
+		if failed := r.failed(ctx, actionSignIn, "", source{address: from.Address}, 1, now); failed != nil {
+			return service.SignedIn{}, failed
+		}
+	}
+	return service.SignedIn{}, err
+}
+
+func wrongPasskey() error {
+	return sealift.Errorf(sealift.KindDenied, signingIn, "the passkey does not verify").WithReason(access.ReasonUnauthenticated).
+		WithHint("use a passkey that you registered here, or sign in with: sealift login")
+}
+
+// userCode is what a person compares on two screens: eight characters that are
+// not mistaken for others.
+func userCode() string {
+	text := rand.Text() // base32: A to Z, 2 to 7
+	return text[:4] + "-" + text[4:8]
+}
+
+// BeginRequest implements service.Accounts.
+func (r *Registry) BeginRequest(_ context.Context, from service.Origin) (service.SignInRequest, error) {
+	party := r.origin
+	if _, err := r.partyOf(); err != nil {
+		return service.SignInRequest{}, err
+	}
+	now := r.now().UTC()
+	if err := r.mayBegin(from, now); err != nil {
+		return service.SignInRequest{}, err
+	}
+	code := userCode()
+	expires := now.Add(sealift.CeremonyLife)
+	id, err := r.ceremonies.begin(now, ceremony{code: code, from: from, expires: expires})
+	return service.SignInRequest{Secret: id, Code: code, URL: party + "/people/#" + code, Expires: expires}, err
+}
+
+// ShowRequest implements service.Accounts.
+func (r *Registry) ShowRequest(_ context.Context, by access.Caller, code string) (service.Origin, error) {
+	if err := wantPerson(confirming, by); err != nil {
+		return service.Origin{}, err
+	}
+	_, found, err := r.ceremonies.byCode(code, r.now())
+	return found.from, err
+}
+
+const confirming = "confirming a sign-in"
+
+// ConfirmRequest implements service.Accounts.
+func (r *Registry) ConfirmRequest(ctx context.Context, by access.Caller, code string) error {
+	id := ""
+	err := r.own(ctx, by, "session.confirm", confirming, func(_ *vault.Tx, now time.Time) (err error) {
+		id, _, err = r.ceremonies.byCode(code, now)
+		return err
+	})
+	if err == nil {
+		r.ceremonies.confirm(id, by) // once the log has it
+	}
+	return err
+}
+
+// PollRequest implements service.Accounts.
+func (r *Registry) PollRequest(ctx context.Context, from service.Origin, secret string) (signed service.SignedIn, err error) {
+	now := r.now().UTC()
+	begun, err := r.ceremonies.find(secret, "", now)
+	if err == nil && begun.code == "" {
+		err = noCeremony()
+	}
+	if err != nil {
+		return signed, err
+	}
+	if begun.by.ID == "" {
+		return signed, sealift.Errorf(sealift.KindDenied, signingIn, "nobody has confirmed it yet").WithReason("pending").
+			WithHint("open the page and confirm it there")
+	}
+	if _, err := r.ceremonies.take(secret, "", now); err != nil { // once
+		return signed, err
+	}
+	err = r.vault.Update(ctx, func(tx *vault.Tx) error {
+		person, err := tx.Person(ctx, begun.by.ID)
+		if err == nil {
+			err = r.vault.CheckRow(person)
+		}
+		if err == nil && person.State != store.PersonActive {
+			err = wrongPasskey()
+		}
+		if err != nil {
+			return err
+		}
+		if signed, err = r.newSession(ctx, tx, person, begun.by.AMR, from, now); err != nil {
+			return err
+		}
+		return r.noteSignIn(ctx, tx, audit.Actor{Kind: audit.Person, ID: person.ID, Address: from.Address}, signed.Session, 0, now)
+	})
+	if err != nil {
+		return service.SignedIn{}, err
+	}
+	return signed, nil
+}
+
+// byCode finds the request that a person reads on another screen.
+func (c *ceremonies) byCode(code string, now time.Time) (id string, found ceremony, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, other := range c.all {
+		if other.code != "" && other.code == code && now.Before(other.expires) {
+			return id, other, nil
+		}
+	}
+	return "", ceremony{}, noCeremony()
+}
+
+// confirm says who stands behind a request.
+func (c *ceremonies) confirm(id string, by access.Caller) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if found, ok := c.all[id]; ok && found.by.ID == "" { // the first one
+		found.by = by
+		c.all[id] = found
+	}
+}
+
+// take is find for what serves once.
+func (c *ceremonies) take(id, holder string, now time.Time) (ceremony, error) {
+	found, err := c.find(id, holder, now)
+	if err == nil {
+		c.end(id)
+	}
+	return found, err
+}
+
+// makeRoom gives the oldest of those up that nobody has signed in for, so that
+// strangers never keep somebody out who has.
+func (c *ceremonies) makeRoom() bool {
+	var oldest string
+	for id, other := range c.all {
+		if other.holder == "" && (oldest == "" || other.expires.Before(c.all[oldest].expires)) {
+			oldest = id
+		}
+	}
+	delete(c.all, oldest)
+	return oldest != ""
+}
