@@ -73,6 +73,9 @@ func WritePublicKey(path string, pub crypto.PublicKey) error {
 
 // OpenKeyFile opens a key that NewKeyFile made; name is what hints call it.
 func OpenKeyFile(path, name string, passphrase []byte) (crypto.Signer, error) {
+	if _, err := ReadPublicKey(path); err == nil {
+		return nil, sealift.Errorf(sealift.KindInvalid, "opening key "+name, "%s is its public half", path).WithHint("name the file without .pub")
+	}
 	key, err := openKey(path, name, passphrase)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, inputError("opening key "+name, err)

@@ -238,7 +238,7 @@ func askYes(ctx context.Context, std *IO, yes bool, question string) error {
 	}
 	said, err := term.Confirm(ctx, std.In, std.Err, question+" type yes: ", "yes")
 	if err == nil && !said {
-		err = sealift.Errorf(sealift.KindInvalid, op, "you did not say yes; nothing was signed")
+		err = sealift.Errorf(sealift.KindInvalid, op, "you did not say yes; nothing was signed").WithHint("run it again when you are sure")
 	}
 	return err
 }

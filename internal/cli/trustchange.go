@@ -17,11 +17,11 @@ import (
 type trustChange struct {
 	FloorVersion    map[string]string `placeholder:"APP=V" help:"Raise the floor of an app's version: devices run nothing under it. APP may be default, for all apps that are not named."`
 	FloorCounter    map[string]uint64 `placeholder:"APP=N" help:"Raise the floor of an app's counter."`
-	Revoke          []string          `placeholder:"ISSUER:SERIAL" help:"Revoke a release's certificate for good: its CA's SHA-256 and its serial, as sealift release show has them."`
-	Cosigner        []string          `placeholder:"APP=FILE" help:"Let the holder of this public key co-sign the app's releases. May be repeated."`
+	Revoke          []string          `placeholder:"ISSUER:SERIAL" help:"Revoke a release's certificate for good: its issuer and its serial, as sealift release show has them."`
+	Cosigner        []string          `sep:"none" placeholder:"APP=FILE" help:"Let the holder of this public key co-sign the app's releases. May be repeated."`
 	DropCosigner    []string          `placeholder:"APP=ID" help:"Let nobody co-sign with the key whose id begins so."`
 	CosignersNeeded map[string]int    `placeholder:"APP=N" help:"How many of an app's co-signers must sign each release; 0 for none."`
-	AddCA           []string          `name:"add-ca" placeholder:"FILE" help:"Let devices take what this release CA certifies, beside the vault's own: its certificate, in PEM or DER."`
+	AddCA           []string          `name:"add-ca" sep:"none" placeholder:"FILE" help:"Let devices take what this release CA certifies, beside the vault's own: its certificate, in PEM or DER."`
 	DropCA          []string          `name:"drop-ca" placeholder:"SHA256" help:"Let devices take nothing that this release CA certified."`
 	ConfirmDenials  bool              `help:"Make permanent what deny.json refuses."`
 	Renew           bool              `help:"Sign it anew, though nothing else changes: it is good for a year."`

@@ -132,7 +132,7 @@ func wantRelease(counter uint64) api.Release {
 		App: "com.acme.shop", Channel: "production", Platform: "web", Runtime: ">=1.0.0", Version: "1.4.0", Counter: counter,
 		Act: api.ActRelease, State: api.ReleaseStatePublished, SHA256: sealift.Digest{1}.String(),
 		Archive: api.Content{SHA256: sealift.Digest{2}.String(), Length: 2}, Blob: api.Content{SHA256: sealift.Digest{3}.String(), Length: 3},
-		SignedAt: time.Unix(7, 0).UTC(), Published: time.Unix(8, 0).UTC(),
+		Issuer: sealift.Digest{4}.String(), Serial: "7f", SignedAt: time.Unix(7, 0).UTC(), Published: time.Unix(8, 0).UTC(),
 	}
 }
 

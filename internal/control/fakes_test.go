@@ -111,7 +111,7 @@ func releaseNo(counter sealift.Counter) service.Release {
 		App: "com.acme.shop", Channel: "production", Platform: "web", Runtime: ">=1.0.0", Version: "1.4.0", Counter: counter,
 		Act: sealift.ActRelease, State: service.ReleasePublished, Digest: sealift.Digest{1},
 		Archive: service.Content{Digest: sealift.Digest{2}, Length: 2}, Blob: service.Content{Digest: sealift.Digest{3}, Length: 3},
-		SignedAt: time.Unix(7, 0), Published: time.Unix(8, 0),
+		Issuer: sealift.Digest{4}, Serial: "7f", SignedAt: time.Unix(7, 0), Published: time.Unix(8, 0),
 	}
 }
 

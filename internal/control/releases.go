@@ -107,7 +107,7 @@ func releaseOut(r service.Release) api.Release {
 		App: string(r.App), Channel: string(r.Channel), Platform: string(r.Platform), Runtime: string(r.Runtime),
 		Version: string(r.Version), Counter: uint64(r.Counter), Act: api.Act(r.Act), State: api.ReleaseState(r.State),
 		SHA256: r.Digest.String(), Archive: contentOut(r.Archive), Blob: contentOut(r.Blob),
-		SignedAt: r.SignedAt.UTC(), Published: r.Published.UTC(),
+		Issuer: r.Issuer.String(), Serial: r.Serial, SignedAt: r.SignedAt.UTC(), Published: r.Published.UTC(),
 	}
 }
 

@@ -17,8 +17,9 @@ func releaseOf(r store.Release) service.Release {
 	return service.Release{
 		App: r.App, Channel: r.Channel, Platform: r.Platform, Runtime: r.Runtime,
 		Version: r.Version, Counter: r.Counter, Act: r.Act, State: state, Digest: r.Digest,
-		Archive:  service.Content{Digest: r.Archive, Length: r.ArchiveSize},
-		Blob:     service.Content{Digest: r.Blob, Length: r.BlobSize},
+		Archive: service.Content{Digest: r.Archive, Length: r.ArchiveSize},
+		Blob:    service.Content{Digest: r.Blob, Length: r.BlobSize},
+		Issuer:  r.Issuer, Serial: r.Serial,
 		SignedAt: r.SignedAt, Published: r.Created,
 	}
 }

@@ -1584,6 +1584,9 @@ type Release struct {
 	// Example: 17
 	Counter Counter `json:"counter"`
 
+	// Issuer The release CA that certified it, by the SHA-256 of its SubjectPublicKeyInfo.
+	Issuer SHA256 `json:"issuer,omitempty"`
+
 	// Platform Example: web
 	Platform Platform `json:"platform"`
 
@@ -1596,6 +1599,9 @@ type Release struct {
 	//
 	// Example: >=2.1.0 <3.0.0
 	Runtime RuntimeRange `json:"runtime"`
+
+	// Serial Of its certificate, in lower-case hex.
+	Serial string `json:"serial,omitempty"`
 
 	// SHA256 Of release.json; the release's name.
 	SHA256 SHA256 `json:"sha256"`

@@ -191,6 +191,8 @@ type Release struct {
 	Digest    sealift.Digest // of its release.json
 	Archive   Content        // the bundle's identity
 	Blob      Content        // the full sealed blob
+	Issuer    sealift.Digest // the CA that certified it, as in trust.Revocation
+	Serial    string
 	SignedAt  time.Time
 	Published time.Time
 }
