@@ -60,6 +60,7 @@ func runDoctor(ctx context.Context, std *IO, opts doctorCmd) error {
 	} else {
 		d.found("vault", stateOK, "unsealed")
 		d.root(ctx)
+		d.trust(ctx)
 		d.keys(ctx)
 		d.tokens(ctx)
 		d.witnesses(ctx)

@@ -285,10 +285,13 @@ func publishProposal(ctx context.Context, std *IO, c *apiclient.Client, folder *
 			return err
 		}
 	}
+	for _, line := range accepted.Refused {
+		std.Warn("it is offered, and devices refuse it from now on: %s", line)
+	}
 	if lines == nil {
 		lines = []string{}
 	}
-	return std.Print(map[string]any{"targets": accepted.Targets, "expires": accepted.TargetsExpire, "changes": lines},
+	return std.Print(map[string]any{"targets": accepted.Targets, "expires": accepted.TargetsExpire, "changes": lines, "refused": accepted.Refused},
 		Println("targets.json version %d is published, good until %s", accepted.Targets, accepted.TargetsExpire.Format(time.DateOnly)))
 }
 

@@ -266,7 +266,7 @@ func TestRoots(t *testing.T) {
 		{Targets: []byte("targets\n"), Trust: []byte("trust\n")},
 	} {
 		got, err := c.AcceptRoot(t.Context(), api.Ceremony{Root: outcome.Root, Targets: outcome.Targets, Trust: outcome.Trust})
-		check(t, "accept", err, got, api.Root{Version: 2, SHA256: sealift.Digest{2}.String(), Expires: time.Unix(5, 0).UTC(), Targets: 3, TargetsExpire: time.Unix(10, 0).UTC()})
+		check(t, "accept", err, got, api.Root{Version: 2, SHA256: sealift.Digest{2}.String(), Expires: time.Unix(5, 0).UTC(), Targets: 3, TargetsExpire: time.Unix(10, 0).UTC(), Refused: []string{"com.acme.shop 1.0.0"}})
 		check(t, "asked", nil, f.services.last(), []any{caller(access.RoleSecurityOfficer), outcome})
 	}
 	for _, bad := range []api.Ceremony{

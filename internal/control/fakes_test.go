@@ -90,7 +90,7 @@ var (
 	app2     = service.App{NewApp: service.NewApp{ID: "com.acme.till", Kind: service.AppDevice, OpenEnrolment: true}, Created: time.Unix(2, 0)}
 	channel1 = service.Channel{App: "com.acme.shop", Name: "production", Epoch: 3, Created: time.Unix(3, 0)}
 	draft1   = service.Draft{ID: "5c1d7a0e", Counter: 17, Vault: "0f1e2d3c4b5a69788796a5b4c3d2e1f0", Expires: time.Unix(4, 0)}
-	root1    = service.Root{Version: 2, Digest: sealift.Digest{2}, Expires: time.Unix(5, 0), Targets: 3, TargetsExpire: time.Unix(10, 0)}
+	root1    = service.Root{Version: 2, Digest: sealift.Digest{2}, Expires: time.Unix(5, 0), Targets: 3, TargetsExpire: time.Unix(10, 0), Refused: []string{"com.acme.shop 1.0.0"}}
 	token1   = service.EnrolmentToken{Token: sealift.NewEnrolmentToken(sealift.Digest{3}), Expires: time.Unix(6, 0)}
 	detail1  = service.DraftDetail{
 		Reservation: service.Reservation{App: "com.acme.shop", Channel: "production", Platform: "web", Runtime: "*", Version: "1.4.0", Act: sealift.ActRelease},

@@ -153,7 +153,7 @@ func (h *handler) AcceptRoot(w http.ResponseWriter, r *http.Request) {
 		root, err := h.Roots.AcceptRoot(r.Context(), by, service.Ceremony{Root: body.Root, Targets: body.Targets, Trust: body.Trust})
 		return api.Root{
 			Version: root.Version, SHA256: root.Digest.String(), Expires: root.Expires.UTC(),
-			Targets: root.Targets, TargetsExpire: root.TargetsExpire.UTC(),
+			Targets: root.Targets, TargetsExpire: root.TargetsExpire.UTC(), Refused: root.Refused,
 		}, err
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -284,6 +285,34 @@ func TestResurrected(t *testing.T) {
 	}))
 	_, err := b.cosign(w, key)
 	wantRefusal(t, "put back", err, sealift.KindDenied, vault.ReasonForged)
+}
+
+// TestCeremonySaysWhatIsRefused: people who demand co-signers hear that what is
+// offered has none.
+func TestCeremonySaysWhatIsRefused(t *testing.T) {
+	b := newBench(t)
+	b.publish("1.0.0")
+	key := sealifttest.NewKey()
+	c, err := trust.CheckCosigner(key.Public())
+	b.check(err)
+	about := func(root service.Root) (lines []string) {
+		for _, line := range root.Refused {
+			if strings.HasPrefix(line, string(b.app)+"/") {
+				lines = append(lines, line)
+			}
+		}
+		return lines
+	}
+	own := trust.AppTrust{Cosigners: []trust.Cosigner{c}, CosignersNeeded: 1}
+	lines := about(b.trusting(func(t *trust.Trust) { t.Apps[b.app] = own }))
+	if len(lines) != 1 || !strings.Contains(lines[0], "1 co-signers are needed") {
+		t.Errorf("refused %q", lines)
+	}
+	_, err = b.cosign(b.waiting("1.1.0"), key)
+	b.check(err)
+	if lines := about(b.trusting(func(*trust.Trust) {})); len(lines) != 0 {
+		t.Errorf("refused %q", lines)
+	}
 }
 
 // TestStrangersSignatures do not use up the room of those that count.

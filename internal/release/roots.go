@@ -88,7 +88,11 @@ func (s *Service) AcceptRoot(ctx context.Context, by access.Caller, outcome serv
 		if outcome.Targets != nil {
 			details["targets"], details["trust"] = fmt.Sprint(targets.Version), "sha256:"+sealift.DigestOf(outcome.Trust).String()
 		}
-		return rootOf(current, targets), record(ctx, tx, s.now(), by, action, "ceremony", details)
+		out := rootOf(current, targets)
+		if out.Refused, err = refusedNow(ctx, tx); err != nil {
+			return out, err
+		}
+		return out, record(ctx, tx, s.now(), by, action, "ceremony", details)
 	})
 	if err != nil {
 		return service.Root{}, s.refuse(ctx, by, action, "ceremony", map[string]string{}, err)
@@ -102,6 +106,31 @@ func (s *Service) AcceptRoot(ctx context.Context, by access.Caller, outcome serv
 		_ = s.Settle(ctx)
 	}
 	return accepted, nil
+}
+
+// refusedNow runs the device's own verifier over every release that is offered,
+// and says which a device refuses by its first two steps and why: as those without
+// the co-signatures that people demand from now on. That is for people to know,
+// and no reason to refuse their ceremony: they may have meant it.
+func refusedNow(ctx context.Context, tx *vault.Tx) (lines []string, err error) {
+	releases, err := offered(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range releases {
+		rules, err := rulesOf(ctx, tx, r.App)
+		if err != nil {
+			return nil, err
+		}
+		file, err := trust.ParseReleaseFile(r.File)
+		if err == nil {
+			_, err = rules.Authenticate(trust.Evidence{Release: file, Proof: r.Proof})
+		}
+		if err != nil {
+			lines = append(lines, fmt.Sprintf("%s: %v", subjectOf(r.Coordinates), err))
+		}
+	}
+	return lines, nil
 }
 
 func rootOf(root, targets store.Metadata) service.Root {

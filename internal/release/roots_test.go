@@ -99,10 +99,10 @@ func TestAcceptRoot(t *testing.T) {
 	current, err = b.Root(b.Context())
 	b.check(err)
 	again, err := b.AcceptRoot(b.Context(), alice, service.Ceremony{Root: current})
-	if err != nil || again != accepted {
+	if err != nil || again.Version != accepted.Version || again.Digest != accepted.Digest {
 		t.Errorf("accepted again: %v, %v", again, err)
 	}
-	if again, err := b.AcceptRoot(b.Context(), alice, with(nil, 2, floors)); err != nil || again != accepted {
+	if again, err := b.AcceptRoot(b.Context(), alice, with(nil, 2, floors)); err != nil || again.Targets != accepted.Targets || again.Digest != accepted.Digest {
 		t.Errorf("its targets.json accepted again: %v, %v", again, err)
 	}
 	third := sign(func(r *tufrepo.Root) { r.Version = 3 })

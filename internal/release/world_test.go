@@ -90,7 +90,7 @@ func newWorld() (*world, error) {
 }
 
 // trusting lets people change trust.json, in the next targets.json.
-func (b *bench) trusting(change func(*trust.Trust)) {
+func (b *bench) trusting(change func(*trust.Trust)) (accepted service.Root) {
 	b.Helper()
 	b.ceremony.Lock()
 	defer b.ceremony.Unlock()
@@ -101,8 +101,9 @@ func (b *bench) trusting(change func(*trust.Trust)) {
 	change(next)
 	targets, trustJSON, err := b.targets(version+1, *next)
 	b.check(err)
-	_, err = b.AcceptRoot(b.Context(), alice, service.Ceremony{Targets: targets, Trust: trustJSON})
+	accepted, err = b.AcceptRoot(b.Context(), alice, service.Ceremony{Targets: targets, Trust: trustJSON})
 	b.check(err)
+	return accepted
 }
 
 // trusted returns the trust.json that devices have, and the version of the

@@ -1647,6 +1647,9 @@ type Root struct {
 	// Expires Example: 2026-01-02T03:04:05Z
 	Expires Time `json:"expires"`
 
+	// Refused The releases that are offered and that devices refuse from now on, a line each with why.
+	Refused []string `json:"refused,omitempty"`
+
 	// SHA256 64 lower-case hex digits.
 	//
 	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08

@@ -242,6 +242,9 @@ type Root struct {
 	// Targets is the version of the targets.json that stands under it.
 	Targets       int64
 	TargetsExpire time.Time
+	// Refused are releases that are offered and that devices refuse under it, a
+	// line each with why. Only AcceptRoot looks for them.
+	Refused []string
 }
 
 // Anchors are what the next ceremony should list: of every online key the
