@@ -115,7 +115,7 @@ func progressed(so api.UnsealProgress) string {
 	if !so.Sealed {
 		return "the vault is open"
 	}
-	return fmt.Sprintf("taken: %d of the %d shares that are needed are there; the others have %s from now", so.Given, so.Threshold, sealift.ShareLife)
+	return fmt.Sprintf("taken: %d of the %d shares that are needed are there; the others have %d minutes from now", so.Given, so.Threshold, int(sealift.ShareLife.Minutes()))
 }
 
 type vaultSealCmd struct {
