@@ -405,6 +405,10 @@ const (
 	// MaxRetirement is how far ahead a key's end may be set: as long as the
 	// longest cryptoperiod, after which nothing that it signed is in use.
 	MaxRetirement = 3 * 365 * 24 * time.Hour
+	// LeastCALife is what a certificate of a release CA that is brought from
+	// outside must have before it: time for a ceremony to list it and for a
+	// rotation to replace it.
+	LeastCALife = 90 * 24 * time.Hour
 	// RotateShare is the part of a cryptoperiod before its end in which the vault
 	// rotates a key by itself: a fifth of a year are 73 days, enough for people to
 	// hold a ceremony where devices do not know the standby yet.

@@ -49,7 +49,7 @@ type Trust struct {
 	Critical []string                   `json:"critical,omitempty"`
 }
 
-// CA is a certificate authority: its self-signed certificate, DER.
+// CA is a certificate authority: its certificate, DER.
 type CA struct {
 	Certificate []byte `json:"certificate"`
 }

@@ -190,7 +190,10 @@ func TestFresh(t *testing.T) {
 // Which actions want a fresh proof. What changes who may act, what keys do, or
 // whom devices trust is among them.
 func TestStepUp(t *testing.T) {
-	wants := map[access.Action]bool{access.ChangeKeys: true, access.AcceptRoot: true, access.ManagePersons: true, access.SealVault: true}
+	wants := map[access.Action]bool{
+		access.ChangeKeys: true, access.CreateKeys: true, access.ImportKeys: true, access.ExportKeys: true,
+		access.AcceptRoot: true, access.ManagePersons: true, access.SealVault: true,
+	}
 	for _, line := range strings.Split(strings.TrimSpace(drawn), "\n")[1:] {
 		action := access.Action(strings.Fields(line)[0])
 		err := access.Proof{}.StepUp(action, time.Now())

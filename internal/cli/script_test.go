@@ -79,6 +79,7 @@ func TestScripts(t *testing.T) {
 			"lossy":      cmdLossy,
 			"reachable":  cmdReachable,
 			"selfsigned": cmdSelfSigned,
+			"rootca":     cmdRootCA,
 			"settoken":   cmdSetToken,
 			"witness":    cmdWitness,
 			"softtoken":  fixtures.cmdSoftToken,

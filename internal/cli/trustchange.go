@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/pem"
 	"os"
 	"slices"
 	"strconv"
@@ -93,14 +92,11 @@ func (c trustChange) revocations(out *ceremony.Change) error {
 
 func (c trustChange) cas(out *ceremony.Change) error {
 	for _, path := range c.AddCA {
-		data, err := readInput(path, sealift.MaxCertificate)
+		der, err := readCertificate(path)
 		if err != nil {
 			return err
 		}
-		if block, _ := pem.Decode(data); block != nil && block.Type == "CERTIFICATE" {
-			data = block.Bytes
-		}
-		out.AddCA = append(out.AddCA, data)
+		out.AddCA = append(out.AddCA, der)
 	}
 	for _, text := range c.DropCA {
 		digest, err := sealift.ParseDigest(strings.TrimPrefix(text, "sha256:"))

@@ -87,6 +87,41 @@ func (h *handler) RetireKey(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// RequestCertificate implements POST /keys/csr.
+func (h *handler) RequestCertificate(w http.ResponseWriter, r *http.Request) {
+	h.do(w, r, access.ChangeKeys, noApp, http.StatusOK, func(by access.Caller) (any, error) {
+		var body api.KeyVersion
+		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
+			return nil, err
+		}
+		if err := namesKey(body.ID, body.Version); err != nil {
+			return nil, err
+		}
+		csr, err := h.Keys.RequestCertificate(r.Context(), by, body.ID, body.Version)
+		return api.CertificateRequest{CSR: csr}, err
+	})
+}
+
+// InstallCertificate implements POST /keys/certificate.
+func (h *handler) InstallCertificate(w http.ResponseWriter, r *http.Request) {
+	h.do(w, r, access.ChangeKeys, noApp, http.StatusOK, func(by access.Caller) (any, error) {
+		var body api.CACertificate
+		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
+			return nil, err
+		}
+		if err := namesKey(body.ID, body.Version); err != nil {
+			return nil, err
+		}
+		if n := max(len(body.Certificate), len(body.Issuer)); len(body.Certificate) == 0 || n > sealift.MaxCertificate {
+			return nil, sealift.Errorf(sealift.KindInvalid, "reading request", "a certificate has 1 to %d bytes", sealift.MaxCertificate)
+		}
+		key, err := h.Keys.InstallCertificate(r.Context(), by, service.CACertificate{
+			ID: body.ID, Version: body.Version, Certificate: body.Certificate, Issuer: body.Issuer,
+		})
+		return keyOut(key), err
+	})
+}
+
 // namesKey refuses what can be the name of no version.
 func namesKey(id string, version uint64) error {
 	if id == "" || version == 0 || len(id) > sealift.MaxKeyLabel || !utf8.ValidString(id) {
@@ -100,7 +135,7 @@ func keyOut(k service.Key) api.Key {
 	out := api.Key{
 		ID: k.ID, Version: k.Version, Purpose: k.Purpose, Algorithm: k.Algorithm, Provider: k.Provider, Owner: k.Owner, Label: k.Label,
 		State: api.KeyState(k.State), Created: k.Created.UTC(), Changed: k.Changed.UTC(), NotBefore: k.NotBefore.UTC(), NotAfter: k.NotAfter.UTC(),
-		Standby: k.Standby, Vouched: k.Vouched, App: string(k.App), Imported: k.Imported, Exportable: k.Exportable, Spki: k.SPKI,
+		Standby: k.Standby, Vouched: k.Vouched, App: string(k.App), Imported: k.Imported, Exportable: k.Exportable, Spki: k.SPKI, Certificate: k.Certificate,
 	}
 	if !k.Public.IsZero() {
 		out.Public = k.Public.String()

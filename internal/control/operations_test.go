@@ -62,6 +62,8 @@ var operations = []operation{
 	{"importKey", "POST", control.Prefix + "/keys/import", `{"id":"ci","purpose":"capgo-app","app":"com.acme.shop","owner":"alice","pem":"eA=="}`, 201, access.ImportKeys},
 	{"exportKey", "POST", control.Prefix + "/keys/export", `{"id":"ci","version":1,"reason":"moving"}`, 200, access.ExportKeys},
 	{"signWithKey", "POST", acme + "/keys/ci/signatures", `{"message":""}`, 200, access.SignWithKeys},
+	{"requestCertificate", "POST", control.Prefix + "/keys/csr", `{"id":"release-ca","version":2}`, 200, access.ChangeKeys},
+	{"installCertificate", "POST", control.Prefix + "/keys/certificate", `{"id":"release-ca","version":2,"certificate":"eA=="}`, 200, access.ChangeKeys},
 	{"rotateKey", "POST", control.Prefix + "/keys/rotate", `{"id":"timestamp","reason":"yearly"}`, 200, access.ChangeKeys},
 	{"retireKey", "POST", control.Prefix + "/keys/retire", `{"id":"timestamp","version":1,"reason":"yearly"}`, 200, access.ChangeKeys},
 	{"listTokens", "GET", control.Prefix + "/tokens", "", 200, access.ListTokens},

@@ -32,6 +32,32 @@ func (s *services) SignWithKey(_ context.Context, by access.Caller, want service
 	return service.Signature{Signature: []byte{1}, Version: 2, Algorithm: "ed25519", Entry: 9}, s.note(by, want)
 }
 
+func (s *services) RequestCertificate(_ context.Context, by access.Caller, id string, version uint64) ([]byte, error) {
+	return []byte("csr"), s.note(by, id, version)
+}
+
+func (s *services) InstallCertificate(_ context.Context, by access.Caller, want service.CACertificate) (service.Key, error) {
+	return key1, s.note(by, want)
+}
+
+func TestCACertificates(t *testing.T) {
+	f := newFixture(t, roles{})
+	c := f.client(access.RoleSecurityOfficer)
+	csr, err := c.RequestCertificate(t.Context(), api.KeyVersion{ID: "release-ca", Version: 2})
+	check(t, "request", err, csr, []byte("csr"))
+	check(t, "asked", nil, f.services.last()[1:], []any{"release-ca", uint64(2)})
+	_, err = c.InstallCertificate(t.Context(), api.CACertificate{ID: "release-ca", Version: 2, Certificate: []byte("c"), Issuer: []byte("i")})
+	check(t, "asked", err, f.services.last()[1], any(service.CACertificate{ID: "release-ca", Version: 2, Certificate: []byte("c"), Issuer: []byte("i")}))
+	large := base64.StdEncoding.EncodeToString(make([]byte, sealift.MaxCertificate+1))
+	for _, body := range []string{
+		`{}`, `{"id":"x","version":1}`, `{"id":"x","version":0,"certificate":"eA=="}`,
+		fmt.Sprintf(`{"id":"x","version":1,"certificate":%q}`, large), fmt.Sprintf(`{"id":"x","version":1,"certificate":"eA==","issuer":%q}`, large),
+	} {
+		f.wantProblem(f.do("POST", control.Prefix+"/keys/certificate", "owner", body), 400, sealift.KindInvalid, "")
+	}
+	f.wantProblem(f.do("POST", control.Prefix+"/keys/csr", "owner", `{"id":"x"}`), 400, sealift.KindInvalid, "")
+}
+
 func TestServiceKeys(t *testing.T) {
 	f := newFixture(t, roles{})
 	c := f.client(access.RoleSecurityOfficer)

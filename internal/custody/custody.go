@@ -90,6 +90,9 @@ func keyOf(k vault.KeyInfo) service.Key {
 	if k.Purpose.ForServices() {
 		out.App, out.Imported, out.Exportable, out.SPKI = k.App, k.Imported, k.Exportable, k.Public
 	}
+	if k.Purpose == vault.PurposeReleaseCA || k.Purpose == vault.PurposeDeviceCA {
+		out.Certificate = k.Certificate
+	}
 	return out
 }
 

@@ -693,6 +693,17 @@ type AppList struct {
 	Apps []App `json:"apps"`
 }
 
+// CACertificate defines model for CACertificate.
+type CACertificate struct {
+	// Certificate X.509, DER, at most 64 KiB.
+	Certificate []byte `json:"certificate"`
+	ID          string `json:"id"`
+
+	// Issuer That of the CA that signed it; absent if it is self-signed.
+	Issuer  []byte `json:"issuer,omitempty"`
+	Version uint64 `json:"version"`
+}
+
 // Ceremony `root`, or `targets` with `trust`, or all three.
 type Ceremony struct {
 	// Root The next root.json, at most 512 KiB; the present one stays where it is absent.
@@ -703,6 +714,12 @@ type Ceremony struct {
 
 	// Trust trust.json, at most 1 MiB; with `targets`.
 	Trust []byte `json:"trust,omitempty"`
+}
+
+// CertificateRequest defines model for CertificateRequest.
+type CertificateRequest struct {
+	// CSR PKCS#10, DER.
+	CSR []byte `json:"csr"`
 }
 
 // Channel defines model for Channel.
@@ -1016,6 +1033,9 @@ type Key struct {
 	// App The app that a service's key is for.
 	App AppID `json:"app,omitempty"`
 
+	// Certificate DER, of a CA.
+	Certificate []byte `json:"certificate,omitempty"`
+
 	// Changed When its state was set.
 	Changed Time `json:"changed"`
 
@@ -1122,6 +1142,12 @@ type KeyState string
 
 // KeyText In your words.
 type KeyText = string
+
+// KeyVersion defines model for KeyVersion.
+type KeyVersion struct {
+	ID      string `json:"id"`
+	Version uint64 `json:"version"`
+}
 
 // Leaf defines model for Leaf.
 type Leaf struct {
@@ -2206,6 +2232,12 @@ type BeginAcceptanceJSONRequestBody = Invitation
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = NewKey
 
+// InstallCertificateJSONRequestBody defines body for InstallCertificate for application/json ContentType.
+type InstallCertificateJSONRequestBody = CACertificate
+
+// RequestCertificateJSONRequestBody defines body for RequestCertificate for application/json ContentType.
+type RequestCertificateJSONRequestBody = KeyVersion
+
 // ExportKeyJSONRequestBody defines body for ExportKey for application/json ContentType.
 type ExportKeyJSONRequestBody = KeyExport
 
@@ -2797,7 +2829,7 @@ type ClientInterface interface {
 
 	// CreateKeyWithBody Make a key for a service
 	//
-	// Roles: owner, security_officer. For the purposes that are for services;
+	// Roles: owner, security_officer. Wants a fresh proof. For the purposes that are for services;
 	// the other keys the vault makes for itself. 403 with reason `key-purpose`
 	// where the purpose does not permit it.
 	//
@@ -2808,7 +2840,7 @@ type ClientInterface interface {
 
 	// CreateKey Make a key for a service
 	//
-	// Roles: owner, security_officer. For the purposes that are for services;
+	// Roles: owner, security_officer. Wants a fresh proof. For the purposes that are for services;
 	// the other keys the vault makes for itself. 403 with reason `key-purpose`
 	// where the purpose does not permit it.
 	//
@@ -2817,9 +2849,53 @@ type ClientInterface interface {
 	// Corresponds with POST /keys (the `CreateKey` operationId).
 	CreateKey(ctx context.Context, body CreateKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// InstallCertificateWithBody Bring the certificate that an offline root CA made for the release CA
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. It is linted with a throwaway key in the
+	// place of the real one; what a device would refuse is 400 with reason `ca`.
+	// Devices go by the certificates that trust.json lists: hold a ceremony
+	// afterwards.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /keys/certificate (the `InstallCertificate` operationId).
+	InstallCertificateWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// InstallCertificate Bring the certificate that an offline root CA made for the release CA
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. It is linted with a throwaway key in the
+	// place of the real one; what a device would refuse is 400 with reason `ca`.
+	// Devices go by the certificates that trust.json lists: hold a ceremony
+	// afterwards.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /keys/certificate (the `InstallCertificate` operationId).
+	InstallCertificate(ctx context.Context, body InstallCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RequestCertificateWithBody A certificate request of the release CA, for an offline root CA to answer
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. For a version that is pre-active or
+	// active; signed by its key, which proves that it is held.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /keys/csr (the `RequestCertificate` operationId).
+	RequestCertificateWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RequestCertificate A certificate request of the release CA, for an offline root CA to answer
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. For a version that is pre-active or
+	// active; signed by its key, which proves that it is held.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /keys/csr (the `RequestCertificate` operationId).
+	RequestCertificate(ctx context.Context, body RequestCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ExportKeyWithBody Take the private half of a key that was created so
 	//
-	// Roles: owner, security_officer. 403 with reason `key-export` for a key
+	// Roles: owner, security_officer. Wants a fresh proof. 403 with reason `key-export` for a key
 	// that was not created exportable; it never becomes so.
 	//
 	// Takes any type of body and a specified content type.
@@ -2829,7 +2905,7 @@ type ClientInterface interface {
 
 	// ExportKey Take the private half of a key that was created so
 	//
-	// Roles: owner, security_officer. 403 with reason `key-export` for a key
+	// Roles: owner, security_officer. Wants a fresh proof. 403 with reason `key-export` for a key
 	// that was not created exportable; it never becomes so.
 	//
 	// Takes a body of the `application/json` content type.
@@ -2839,7 +2915,7 @@ type ClientInterface interface {
 
 	// ImportKeyWithBody Bring a service's key that was made elsewhere
 	//
-	// Roles: owner, security_officer. Only for a purpose that permits it, which
+	// Roles: owner, security_officer. Wants a fresh proof. Only for a purpose that permits it, which
 	// is `capgo-app`: 403 with reason `key-purpose` for any other. The key is
 	// marked as imported for good: who else holds it, the vault cannot know.
 	//
@@ -2850,7 +2926,7 @@ type ClientInterface interface {
 
 	// ImportKey Bring a service's key that was made elsewhere
 	//
-	// Roles: owner, security_officer. Only for a purpose that permits it, which
+	// Roles: owner, security_officer. Wants a fresh proof. Only for a purpose that permits it, which
 	// is `capgo-app`: 403 with reason `key-purpose` for any other. The key is
 	// marked as imported for good: who else holds it, the vault cannot know.
 	//
@@ -4305,7 +4381,7 @@ func (c *Client) ListKeys(ctx context.Context, params *ListKeysParams, reqEditor
 
 // CreateKeyWithBody Make a key for a service
 //
-// Roles: owner, security_officer. For the purposes that are for services;
+// Roles: owner, security_officer. Wants a fresh proof. For the purposes that are for services;
 // the other keys the vault makes for itself. 403 with reason `key-purpose`
 // where the purpose does not permit it.
 //
@@ -4326,7 +4402,7 @@ func (c *Client) CreateKeyWithBody(ctx context.Context, contentType string, body
 
 // CreateKey Make a key for a service
 //
-// Roles: owner, security_officer. For the purposes that are for services;
+// Roles: owner, security_officer. Wants a fresh proof. For the purposes that are for services;
 // the other keys the vault makes for itself. 403 with reason `key-purpose`
 // where the purpose does not permit it.
 //
@@ -4345,9 +4421,93 @@ func (c *Client) CreateKey(ctx context.Context, body CreateKeyJSONRequestBody, r
 	return c.Client.Do(req)
 }
 
+// InstallCertificateWithBody Bring the certificate that an offline root CA made for the release CA
+//
+// Roles: owner, security_officer. Wants a fresh proof. It is linted with a throwaway key in the
+// place of the real one; what a device would refuse is 400 with reason `ca`.
+// Devices go by the certificates that trust.json lists: hold a ceremony
+// afterwards.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /keys/certificate (the `InstallCertificate` operationId).
+func (c *Client) InstallCertificateWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewInstallCertificateRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// InstallCertificate Bring the certificate that an offline root CA made for the release CA
+//
+// Roles: owner, security_officer. Wants a fresh proof. It is linted with a throwaway key in the
+// place of the real one; what a device would refuse is 400 with reason `ca`.
+// Devices go by the certificates that trust.json lists: hold a ceremony
+// afterwards.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /keys/certificate (the `InstallCertificate` operationId).
+func (c *Client) InstallCertificate(ctx context.Context, body InstallCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewInstallCertificateRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RequestCertificateWithBody A certificate request of the release CA, for an offline root CA to answer
+//
+// Roles: owner, security_officer. Wants a fresh proof. For a version that is pre-active or
+// active; signed by its key, which proves that it is held.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /keys/csr (the `RequestCertificate` operationId).
+func (c *Client) RequestCertificateWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestCertificateRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RequestCertificate A certificate request of the release CA, for an offline root CA to answer
+//
+// Roles: owner, security_officer. Wants a fresh proof. For a version that is pre-active or
+// active; signed by its key, which proves that it is held.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /keys/csr (the `RequestCertificate` operationId).
+func (c *Client) RequestCertificate(ctx context.Context, body RequestCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestCertificateRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ExportKeyWithBody Take the private half of a key that was created so
 //
-// Roles: owner, security_officer. 403 with reason `key-export` for a key
+// Roles: owner, security_officer. Wants a fresh proof. 403 with reason `key-export` for a key
 // that was not created exportable; it never becomes so.
 //
 // Takes any type of body and a specified content type.
@@ -4367,7 +4527,7 @@ func (c *Client) ExportKeyWithBody(ctx context.Context, contentType string, body
 
 // ExportKey Take the private half of a key that was created so
 //
-// Roles: owner, security_officer. 403 with reason `key-export` for a key
+// Roles: owner, security_officer. Wants a fresh proof. 403 with reason `key-export` for a key
 // that was not created exportable; it never becomes so.
 //
 // Takes a body of the `application/json` content type.
@@ -4387,7 +4547,7 @@ func (c *Client) ExportKey(ctx context.Context, body ExportKeyJSONRequestBody, r
 
 // ImportKeyWithBody Bring a service's key that was made elsewhere
 //
-// Roles: owner, security_officer. Only for a purpose that permits it, which
+// Roles: owner, security_officer. Wants a fresh proof. Only for a purpose that permits it, which
 // is `capgo-app`: 403 with reason `key-purpose` for any other. The key is
 // marked as imported for good: who else holds it, the vault cannot know.
 //
@@ -4408,7 +4568,7 @@ func (c *Client) ImportKeyWithBody(ctx context.Context, contentType string, body
 
 // ImportKey Bring a service's key that was made elsewhere
 //
-// Roles: owner, security_officer. Only for a purpose that permits it, which
+// Roles: owner, security_officer. Wants a fresh proof. Only for a purpose that permits it, which
 // is `capgo-app`: 403 with reason `key-purpose` for any other. The key is
 // marked as imported for good: who else holds it, the vault cannot know.
 //
@@ -6970,6 +7130,86 @@ func NewCreateKeyRequestWithBody(server string, contentType string, body io.Read
 	return req, nil
 }
 
+// NewInstallCertificateRequest calls the generic InstallCertificate builder with application/json body
+func NewInstallCertificateRequest(server string, body InstallCertificateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewInstallCertificateRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewInstallCertificateRequestWithBody constructs an http.Request for the InstallCertificate method, with any body, and a specified content type
+func NewInstallCertificateRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/keys/certificate")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRequestCertificateRequest calls the generic RequestCertificate builder with application/json body
+func NewRequestCertificateRequest(server string, body RequestCertificateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRequestCertificateRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRequestCertificateRequestWithBody constructs an http.Request for the RequestCertificate method, with any body, and a specified content type
+func NewRequestCertificateRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/keys/csr")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewExportKeyRequest calls the generic ExportKey builder with application/json body
 func NewExportKeyRequest(server string, body ExportKeyJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -8335,6 +8575,12 @@ type ServerInterface interface {
 	// CreateKey Make a key for a service
 	// (POST /keys)
 	CreateKey(w http.ResponseWriter, r *http.Request)
+	// InstallCertificate Bring the certificate that an offline root CA made for the release CA
+	// (POST /keys/certificate)
+	InstallCertificate(w http.ResponseWriter, r *http.Request)
+	// RequestCertificate A certificate request of the release CA, for an offline root CA to answer
+	// (POST /keys/csr)
+	RequestCertificate(w http.ResponseWriter, r *http.Request)
 	// ExportKey Take the private half of a key that was created so
 	// (POST /keys/export)
 	ExportKey(w http.ResponseWriter, r *http.Request)
@@ -9509,6 +9755,34 @@ func (siw *ServerInterfaceWrapper) CreateKey(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// InstallCertificate operation middleware
+func (siw *ServerInterfaceWrapper) InstallCertificate(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.InstallCertificate(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RequestCertificate operation middleware
+func (siw *ServerInterfaceWrapper) RequestCertificate(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RequestCertificate(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ExportKey operation middleware
 func (siw *ServerInterfaceWrapper) ExportKey(w http.ResponseWriter, r *http.Request) {
 
@@ -10308,6 +10582,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys", wrapper.CreateKey)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/import", wrapper.ImportKey)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/export", wrapper.ExportKey)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/csr", wrapper.RequestCertificate)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/certificate", wrapper.InstallCertificate)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/state", wrapper.SetKeyState)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/rotate", wrapper.RotateKey)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/keys/retire", wrapper.RetireKey)

@@ -51,3 +51,15 @@ func (c *Client) SignWithKey(ctx context.Context, app sealift.AppID, key string,
 		return c.api.SignWithKey(ctx, string(app), key, what)
 	})
 }
+
+// RequestCertificate returns a PKCS #10 request, DER, for a version of the
+// release CA.
+func (c *Client) RequestCertificate(ctx context.Context, of api.KeyVersion) ([]byte, error) {
+	out, err := decoded[api.CertificateRequest](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.RequestCertificate(ctx, of) })
+	return out.CSR, err
+}
+
+// InstallCertificate brings a certificate for a version of the release CA.
+func (c *Client) InstallCertificate(ctx context.Context, cert api.CACertificate) (api.Key, error) {
+	return decoded[api.Key](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.InstallCertificate(ctx, cert) })
+}

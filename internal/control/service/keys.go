@@ -40,6 +40,20 @@ type Keys interface {
 	// the app has no such key; KindInvalid if the key does not sign that;
 	// KindDenied with reason "key-state" or "key-cryptoperiod".
 	SignWithKey(ctx context.Context, by access.Caller, want SigningRequest) (Signature, error)
+	// RequestCertificate returns a PKCS #10 request, DER, for a version of the
+	// release CA that is pre-active or active; KindDenied for any other.
+	RequestCertificate(ctx context.Context, by access.Caller, id string, version uint64) ([]byte, error)
+	// InstallCertificate takes the certificate that answers it. KindInvalid with
+	// reason "ca" for one that the profile, or devices, would refuse.
+	InstallCertificate(ctx context.Context, by access.Caller, want CACertificate) (Key, error)
+}
+
+// CACertificate is a certificate of a version of the release CA.
+type CACertificate struct {
+	ID          string
+	Version     uint64
+	Certificate []byte // DER
+	Issuer      []byte // DER, of the CA that signed it; nil if it is self-signed
 }
 
 // NewKey is a key for a service, to be made or imported.
@@ -137,4 +151,6 @@ type Key struct {
 	Imported   bool
 	Exportable bool
 	SPKI       []byte // of a service's key, DER
+
+	Certificate []byte // of a CA, DER
 }
