@@ -168,6 +168,7 @@ func TestAdoptRefuses(t *testing.T) {
 	check(t, err)
 	firstTrust, err := os.ReadFile(filepath.Join(f.Dir, "trust.json"))
 	check(t, err)
+	check(t, os.CopyFS(filepath.Join(filepath.Dir(f.Dir), "copy"), os.DirFS(f.Dir)))
 	p := raised(t, f, 7, words)
 	_, err = f.Adopt(rootOf(t, f), p.Targets, p.Trust)
 	check(t, err)
@@ -182,6 +183,17 @@ func TestAdoptRefuses(t *testing.T) {
 	q := raised(t, stranger, 9, words)
 	refused("of another quorum", rootOf(t, f), q.Targets, q.Trust, sealift.KindMetadata, "targets")
 	refused("another trust.json", rootOf(t, f), p.Targets, firstTrust, sealift.KindMetadata, "targets")
+
+	// The same quorum, with another copy of the folder, signed a lower floor.
+	g := open(t, filepath.Join(filepath.Dir(f.Dir), "copy"))
+	for counter := sealift.Counter(5); counter < 7; counter++ {
+		lower := raised(t, g, counter, words)
+		_, err := g.Adopt(rootOf(t, g), lower.Targets, lower.Trust)
+		check(t, err)
+		if counter == 6 {
+			refused("a floor that falls", rootOf(t, f), lower.Targets, lower.Trust, sealift.KindMetadata, "targets")
+		}
+	}
 
 	// A folder whose own files were bent says so.
 	check(t, os.WriteFile(filepath.Join(f.Dir, "trust.json"), firstTrust, 0o600))

@@ -203,6 +203,28 @@ func TestDenialsBySQL(t *testing.T) {
 	}))
 	_, err = b.Deny(b.Context(), officer, floor)
 	wantRefusal(t, "deny.json emptied by SQL", err, sealift.KindDenied, vault.ReasonForged)
-	b.check(b.store.Update(b.Context(), func(tx store.Tx) error { return tx.SetDocument(b.Context(), trust.DenyPath, document) }))
+	putDocument := func(content []byte) {
+		b.check(b.store.Update(b.Context(), func(tx store.Tx) error { return tx.SetDocument(b.Context(), trust.DenyPath, content) }))
+	}
+	putDocument(document)
 	b.lift(d)
+
+	// A row of before has a good MAC. It is not what the director signed last;
+	// and with the document of before it still is not.
+	var lifted store.Denial
+	var now []byte
+	b.view(func(tx store.Tx) (err error) {
+		lifted = row(tx)
+		now, err = tx.Document(b.Context(), trust.DenyPath)
+		return err
+	})
+	set(func(*store.Denial) {})
+	_, err = b.Deny(b.Context(), officer, floor)
+	wantRefusal(t, "a lifted one put back", err, sealift.KindDenied, vault.ReasonForged)
+	putDocument(document)
+	_, err = b.Deny(b.Context(), officer, floor)
+	wantRefusal(t, "put back with its deny.json", err, sealift.KindDenied, vault.ReasonForged)
+	putDocument(now)
+	set(func(d *store.Denial) { *d = lifted })
+	b.lift(b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Counter: 7}))
 }
