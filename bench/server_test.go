@@ -143,10 +143,10 @@ func blobOf(b *testing.B, output string) string {
 }
 
 // goBench runs a benchmark of another package and returns its metrics by unit.
-func goBench(b *testing.B, pkg, name, times string) map[string]float64 {
+func goBench(b *testing.B, pkg, name, times string, env ...string) map[string]float64 {
 	b.Helper()
 	cmd := exec.CommandContext(b.Context(), "go", "test", "-trimpath", "-run=^$", "-bench=^"+name+"$", "-benchtime="+times, pkg)
-	cmd.Dir, cmd.Stderr = root, os.Stderr
+	cmd.Dir, cmd.Stderr, cmd.Env = root, os.Stderr, append(os.Environ(), env...)
 	out, err := cmd.Output()
 	if err != nil {
 		b.Fatalf("%s of %s: %v\n%s", name, pkg, err, out)
