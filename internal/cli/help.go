@@ -70,6 +70,8 @@ func environment() []variable {
 		{envServer, "base URL of the server, where --server is not given"},
 		{envToken, "access token, where --token-file is not given"},
 		{envPassphrase, "passphrase, where --passphrase-file does not name one and one passphrase is enough"},
+		{envPKCS11, "how to reach PKCS#11 tokens, where --pkcs11 is not given: URIs with spaces between"},
+		{envHelper, "path of sealift-pkcs11, where it is not beside sealift"},
 		{"NO_COLOR", "set to anything: no colours"},
 		{"XDG_CONFIG_HOME", "the folder in which login keeps sessions, in sealift/sessions; without it: .config in HOME"},
 		{"SSL_CERT_FILE", "certificates of the authorities that servers are checked against"},

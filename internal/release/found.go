@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"errors"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
@@ -15,27 +14,25 @@ import (
 
 // Found makes the vault with its online keys and certificates, and returns
 // what people are to vouch for in the first ceremony. The vault is unsealed
-// afterwards. Keys of the purposes in inTokens are made in PKCS#11 tokens, and
-// destroyed there again if there comes to be no vault.
-func (s *Service) Found(ctx context.Context, id sealift.VaultID, secrets vault.Secrets, inTokens map[vault.Purpose]InToken) (ceremony.Anchors, error) {
+// afterwards. Keys of the wanted purposes are made in PKCS#11 tokens; if there
+// comes to be no vault, they are the caller's to destroy.
+func (s *Service) Found(ctx context.Context, id sealift.VaultID, secrets vault.Secrets, wanted map[vault.Purpose]InToken) (ceremony.Anchors, error) {
 	anchors := ceremony.Anchors{Vault: id}
 	actor := System("init")
-	made, err := s.makeInTokens(ctx, inTokens)
-	if err == nil {
-		err = s.vault.Init(ctx, id, secrets, actor, s.now(), func(tx *vault.Tx) error {
-			return s.makeOnline(ctx, tx, actor, made, &anchors)
-		})
-	}
+	made, err := s.makeInTokens(ctx, wanted)
 	if err != nil {
-		return anchors, errors.Join(err, made.discard(ctx, s.vault))
+		return anchors, err
 	}
-	return anchors, nil
+	err = s.vault.Init(ctx, id, secrets, actor, s.now(), func(tx *vault.Tx) error {
+		return s.makeOnline(ctx, tx, actor, made, &anchors)
+	})
+	return anchors, err
 }
 
 // makeOnline makes the keys that the vault works with, and a standby of each
 // that devices must know beforehand: it is vouched for in the first ceremony and
 // can take its key's place from the first day on.
-func (s *Service) makeOnline(ctx context.Context, tx *vault.Tx, actor audit.Actor, made *inTokens, anchors *ceremony.Anchors) error {
+func (s *Service) makeOnline(ctx context.Context, tx *vault.Tx, actor audit.Actor, made inTokens, anchors *ceremony.Anchors) error {
 	for _, purpose := range vault.Purposes() {
 		if !purpose.HasStandby() {
 			continue

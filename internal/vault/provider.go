@@ -75,13 +75,6 @@ func (v *Vault) GenerateInToken(ctx context.Context, uri string, p Purpose, a Al
 	return &Material{provider: ProviderPKCS11, token: key.URI, algorithm: a, public: key.Public, private: func() []byte { return name }}, nil
 }
 
-// Discard destroys the key of a material in its token, for a caller whose
-// transaction came to nothing: no row may hold it. It does nothing for one in
-// software.
-func (v *Vault) Discard(ctx context.Context, m *Material) error {
-	return v.destroyInToken(ctx, KeyInfo{Provider: m.provider, Token: m.token})
-}
-
 func errNoTokens(doing string) *sealift.Error {
 	return sealift.Errorf(sealift.KindNotFound, doing, "this vault was told of no token").WithReason(ReasonToken).
 		WithHint("say how to reach it: --pkcs11 'pkcs11:token=NAME?module-path=/usr/lib/…&pin-source=file:FILE'")
