@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/ceremony"
 	"github.com/sealift/sealift/internal/pkcs11"
 	"github.com/sealift/sealift/internal/term"
 )
@@ -129,6 +130,20 @@ func (p *pins) of(ctx context.Context, token pkcs11.URI) ([]byte, error) {
 	}
 	p.typed[name] = secret
 	return slices.Clone(secret.Bytes()), nil
+}
+
+// folder opens a keys folder whose keys may be in tokens: those that the flags
+// tell of, and those of keys that are to be made. Call done when it has been used.
+func (o PKCS11Options) folder(ctx context.Context, std *IO, dir string, made ...string) (f *ceremony.Folder, done func() error, err error) {
+	if f, err = ceremony.OpenFolder(dir); err != nil {
+		return nil, nil, err
+	}
+	tokens, err := o.Tokens(std, made...)
+	if err != nil {
+		return nil, nil, err
+	}
+	f.Tokens = peoplesTokens{ctx, tokens}
+	return f, tokens.Close, nil
 }
 
 // byToken adds to an error of opening the vault by its token what else opens it.

@@ -52,21 +52,17 @@ func resumeRotation(ctx context.Context, c *apiclient.Client, folder *ceremony.F
 }
 
 func runRootRotate(ctx context.Context, std *IO, opts rootRotateCmd) (err error) {
-	folder, err := ceremony.OpenFolder(opts.Keys)
+	folder, done, err := opts.Reach.folder(ctx, std, opts.Keys, opts.New.RootKey...)
 	if err != nil {
 		return err
 	}
-	tokens, err := opts.Reach.Tokens(std, opts.New.RootKey...)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, tokens.Close()) }()
+	defer func() { err = errors.Join(err, done()) }()
 	for _, uri := range opts.New.RootKey {
 		if err := checkNewKey(uri); err != nil {
 			return err
 		}
 	}
-	folder.Tokens, folder.Places = peoplesTokens{ctx, tokens}, ceremony.Places{ceremony.RoleRoot: opts.New.RootKey}
+	folder.Places = ceremony.Places{ceremony.RoleRoot: opts.New.RootKey}
 	names, err := folder.RotationKeys(opts.Replace, opts.Renew)
 	if err != nil {
 		return err

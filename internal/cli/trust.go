@@ -112,7 +112,7 @@ func (c *trustProposeCmd) Run(ctx context.Context, std *IO) error {
 }
 
 func runTrustPropose(ctx context.Context, std *IO, opts trustProposeCmd) (err error) {
-	folder, done, err := openPeoplesFolder(ctx, std, opts.Keys, opts.Reach)
+	folder, done, err := opts.Reach.folder(ctx, std, opts.Keys)
 	if err != nil {
 		return err
 	}
@@ -156,20 +156,6 @@ func runTrustPropose(ctx context.Context, std *IO, opts trustProposeCmd) (err er
 			WithReason("quorum").WithHint("write it to a file for the others to sign: add --out proposal.json")
 	}
 	return publishProposal(ctx, std, c, folder, p, lines)
-}
-
-// openPeoplesFolder opens a folder whose keys may be in tokens; call done in the
-// end.
-func openPeoplesFolder(ctx context.Context, std *IO, dir string, reach PKCS11Options) (folder *ceremony.Folder, done func() error, err error) {
-	if folder, err = ceremony.OpenFolder(dir); err != nil {
-		return nil, nil, err
-	}
-	tokens, err := reach.Tokens(std)
-	if err != nil {
-		return nil, nil, err
-	}
-	folder.Tokens = peoplesTokens{ctx, tokens}
-	return folder, tokens.Close, nil
 }
 
 // draftTrust makes the trust.json that is to follow, and says what is different.
@@ -307,7 +293,7 @@ type trustSignCmd struct {
 func (c *trustSignCmd) Run(ctx context.Context, std *IO) error { return runTrustSign(ctx, std, *c) }
 
 func runTrustSign(ctx context.Context, std *IO, opts trustSignCmd) (err error) {
-	folder, done, err := openPeoplesFolder(ctx, std, opts.Keys, opts.Reach)
+	folder, done, err := opts.Reach.folder(ctx, std, opts.Keys)
 	if err != nil {
 		return err
 	}

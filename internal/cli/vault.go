@@ -21,6 +21,7 @@ type vaultCmd struct {
 	Seal   vaultSealCmd   `cmd:"" help:"Seal a server's vault at once: nothing is signed until it is unsealed."`
 	Rekey  vaultRekeyCmd  `cmd:"" help:"Exchange what opens the vault, for another of its kind or of another. No key is made anew."`
 	Rotate vaultRotateCmd `cmd:"" name:"rotate-kek" help:"Exchange a server's key-encryption key; all that is under it is moved to the new one while the vault works."`
+	Move   vaultMoveCmd   `cmd:"" help:"Make the standby of one of the vault's own keys in a PKCS#11 token, in another one, or in software."`
 	Drill  vaultDrillCmd  `cmd:"" help:"Prove that the recovery key, or shares, open the vault. Nothing changes but the log."`
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/people"
+	"github.com/sealift/sealift/internal/release"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 )
@@ -49,4 +50,21 @@ func RecoverOwner(ctx context.Context, dir string, with vault.Opener, by audit.A
 		return err
 	})
 	return token, err
+}
+
+// MoveStandby opens the vault of a data folder and makes the standby of one of
+// its own keys elsewhere. A server may run on the folder meanwhile. Errors are
+// those of WithVault, vault.Unseal and release.Service.MoveStandby.
+func MoveStandby(ctx context.Context, dir string, with vault.Opener, tokens vault.Tokens, m release.Move, by audit.Actor, now func() time.Time) (info vault.KeyInfo, err error) {
+	err = openBeside(ctx, dir, func(db store.Store) error {
+		v := vault.New(db, vault.WithTokens(tokens))
+		defer v.Close()
+		if err := v.Unseal(ctx, with, by, now()); err != nil {
+			return err
+		}
+		// Nothing is published by it: devices hear of the standby by a ceremony.
+		info, err = release.New(release.Config{Store: db, Vault: v, Now: now}).MoveStandby(ctx, by, m)
+		return err
+	})
+	return info, err
 }

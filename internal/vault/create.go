@@ -67,9 +67,9 @@ func (v *Vault) Create(ctx context.Context, tx *Tx, req CreateRequest, by audit.
 // algorithm, owner, label and cryptoperiod of the newest version, and records
 // it. Activating it, and deactivating the one before, are Transitions: between
 // them lies whatever makes others trust the new version. material is as in
-// CreateRequest: where it is nil, the new key is made where the newest one is. A
-// key may go from software into a token by it, and does not come back:
-// KindInvalid with ReasonToken.
+// CreateRequest: where it is nil, the new key is made where the newest one is;
+// else where the material is, so that a key may go from software into a token,
+// or out of one that is lost.
 func (v *Vault) Rotate(ctx context.Context, tx *Tx, id string, material *Material, by audit.Actor, reason string, now time.Time) (KeyInfo, error) {
 	e := event{at: now, actor: by, action: actionRotate, key: Ref{ID: clip(id)}}
 	e, err := e.because(reason)
@@ -125,9 +125,8 @@ func (v *Vault) insertMaterial(ctx context.Context, tx *Tx, row store.Key, befor
 			return KeyInfo{}, err
 		}
 	}
-	if row.Provider = m.provider; row.Provider != ProviderPKCS11 && before.Provider == ProviderPKCS11 {
-		return KeyInfo{}, sealift.Errorf(sealift.KindInvalid, "making a key", "the next version of a key in a token is made in a token").WithReason(ReasonToken)
-	}
+	row.Provider = m.provider
+	*e = e.detail("provider", row.Provider)
 	private, err := m.take(Algorithm(row.Algorithm))
 	if err != nil {
 		return KeyInfo{}, err

@@ -145,7 +145,7 @@
 // Tokens hold the keys that sign and those that wrap. They hold no epoch, since
 // its private half is handed out and tokens have no hybrid KEM, and no enrolment
 // secret, which is part of a text that people are given. The next version of a
-// key is made where the newest one is, unless it is moved into a token.
+// key is made where the newest one is, unless it is given a material.
 //
 // # Use
 //

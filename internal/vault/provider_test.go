@@ -186,17 +186,9 @@ func TestTokenRefusals(t *testing.T) {
 	_, err := w.vault.GenerateInToken(ctx, w.token.Key("x"), PurposeReleaseCA, Ed25519)
 	wantError(t, err, sealift.KindInvalid, "")
 
-	// A key in a token does not become one in software, and the other way it may.
 	w.make(PurposeReleaseCA, ECDSAP384, "ca")
-	soft, err := Generate(ctx, ECDSAP384)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = w.try(func(ctx context.Context, tx *Tx) error {
-		_, err := w.vault.Rotate(ctx, tx, "release-ca", soft, alice, "back", start)
-		return err
-	})
-	wantError(t, err, sealift.KindInvalid, ReasonToken)
+
+	// A key goes where its next material is, and the entry says where.
 	w.create(PurposeDeviceCA, "device-ca")
 	hard, err := w.vault.GenerateInToken(ctx, w.token.Key("device-ca-2"), PurposeDeviceCA, ECDSAP384)
 	if err != nil {
@@ -205,6 +197,20 @@ func TestTokenRefusals(t *testing.T) {
 	w.update(func(ctx context.Context, tx *Tx) error {
 		info, err := w.vault.Rotate(ctx, tx, "device-ca", hard, alice, "into the token", start)
 		if info.Provider != ProviderPKCS11 {
+			t.Errorf("%+v", info)
+		}
+		return err
+	})
+	if last := w.lastUse("device-ca"); last.Details["provider"] != ProviderPKCS11 || last.Details["token"] != hard.Token() {
+		t.Errorf("%+v", last)
+	}
+	soft, err := Generate(ctx, ECDSAP384)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.update(func(ctx context.Context, tx *Tx) error {
+		info, err := w.vault.Rotate(ctx, tx, "device-ca", soft, alice, "and out of it", start)
+		if info.Provider != ProviderSoftware || info.Token != "" {
 			t.Errorf("%+v", info)
 		}
 		return err
