@@ -67,6 +67,15 @@ func (o PKCS11Options) Tokens(std *IO, keys ...string) (*pkcs11.Tokens, error) {
 	return pkcs11.New(pkcs11.Options{Helper: program, Tokens: reach, Env: std.Environ, PIN: pins.of, Log: newLog(std)})
 }
 
+// named is Tokens for a command that has nothing to do without one.
+func (o PKCS11Options) named(std *IO, keys ...string) (*pkcs11.Tokens, error) {
+	tokens, err := o.Tokens(std, keys...)
+	if err == nil && len(tokens.Reached()) == 0 {
+		err = usage("no token is named").WithHint("say how to reach it: --pkcs11 'pkcs11:token=NAME?module-path=/usr/lib/…&pin-source=file:FILE', or set %s", envPKCS11)
+	}
+	return tokens, err
+}
+
 // ready is Tokens for a server: PINs are asked for now, since nobody is there
 // later. A token that is not there is waited for; a wrong PIN is an error.
 func (o PKCS11Options) ready(ctx context.Context, std *IO) (*pkcs11.Tokens, error) {

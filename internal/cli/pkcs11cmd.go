@@ -25,7 +25,7 @@ func (c *pkcs11TokensCmd) Run(ctx context.Context, std *IO) error {
 }
 
 func runPKCS11Tokens(ctx context.Context, std *IO, opts pkcs11TokensCmd) (err error) {
-	tokens, err := opts.Reach.Tokens(std)
+	tokens, err := opts.Reach.named(std)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func runPKCS11Keys(ctx context.Context, std *IO, opts pkcs11KeysCmd) (err error)
 	if opts.Key == "" {
 		opts.Key = "pkcs11:"
 	}
-	tokens, err := opts.Reach.Tokens(std, opts.Key)
+	tokens, err := opts.Reach.named(std, opts.Key)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func runPKCS11Destroy(ctx context.Context, std *IO, opts pkcs11DestroyCmd) (err 
 	if len(key.ID) == 0 || key.Object == "" {
 		return usage("%s may name another key than is meant", key.Names()).WithHint("name object and id, as sealift pkcs11 keys prints them")
 	}
-	tokens, err := opts.Reach.Tokens(std, opts.Key)
+	tokens, err := opts.Reach.named(std, opts.Key)
 	if err != nil {
 		return err
 	}
