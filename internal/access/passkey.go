@@ -2,6 +2,7 @@ package access
 
 import (
 	"encoding/json"
+	"net/netip"
 	"net/url"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -18,10 +19,14 @@ import (
 type RelyingParty struct{ party *webauthn.WebAuthn }
 
 // ParseOrigin returns the origin that a server is reached under: https and a
-// host name, or http and localhost, as browsers want it.
+// host name, or http and localhost, as browsers want it. An address is no name.
 func ParseOrigin(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
-	good := err == nil && u.Host != "" && u.Path == "" && u.RawQuery == "" && u.Fragment == "" && u.User == nil &&
+	if err != nil {
+		u = new(url.URL)
+	}
+	_, notName := netip.ParseAddr(u.Hostname())
+	good := err == nil && notName != nil && u.Host != "" && u.Path == "" && u.RawQuery == "" && u.Fragment == "" && u.User == nil &&
 		(u.Scheme == "https" || u.Scheme == "http" && u.Hostname() == "localhost")
 	if !good {
 		return nil, sealift.Errorf(sealift.KindInvalid, "reading the origin", "%.80q is none that browsers take passkeys for", s).

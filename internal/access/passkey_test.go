@@ -166,7 +166,7 @@ func TestClonedAuthenticator(t *testing.T) {
 func TestParseOrigin(t *testing.T) {
 	for text, ok := range map[string]bool{
 		"https://updates.example.com": true, "https://updates.example.com:8443": true, "http://localhost:8470": true,
-		"http://127.0.0.1:8470": false, "http://updates.example.com": false, "https://updates.example.com/": false, "https://a@b": false,
+		"http://127.0.0.1:8470": false, "https://192.0.2.1": false, "https://[2001:db8::1]:8470": false, "https://%zz": false, "http://updates.example.com": false, "https://updates.example.com/": false, "https://a@b": false,
 		"": false, "updates.example.com": false, "https://x?y": false, "ftp://localhost": false,
 	} {
 		if _, err := access.ParseOrigin(text); (err == nil) != ok || err != nil && sealift.HintOf(err) == "" {

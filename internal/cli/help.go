@@ -68,7 +68,7 @@ type variable struct {
 func environment() []variable {
 	return []variable{
 		{envServer, "base URL of the server, where --server is not given"},
-		{envToken, "access token, where --token-file is not given"},
+		{envToken, "access token, where --token-file is not given; without it the session of login"},
 		{envPassphrase, "passphrase, where --passphrase-file does not name one and one passphrase is enough"},
 		{envPKCS11, "how to reach PKCS#11 tokens, where --pkcs11 is not given: URIs with spaces between"},
 		{envHelper, "path of sealift-pkcs11, where it is not beside sealift"},

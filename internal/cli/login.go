@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/control/api"
 	"github.com/sealift/sealift/internal/control/apiclient"
 	"github.com/sealift/sealift/internal/term"
@@ -83,6 +84,9 @@ func runLogin(ctx context.Context, std *IO, opts loginCmd) error {
 	}
 	if opts.Login == "" {
 		return usage("no login was given").WithHint("use: sealift login alice@example.com")
+	}
+	if _, err := access.ParseLogin(opts.Login); err != nil {
+		return err // before anything is typed in vain
 	}
 	server, c, err := opts.Server.open(std)
 	if err != nil {
