@@ -388,6 +388,13 @@ const (
 	// statements before the database ends it: then its process hangs, and holds
 	// up all others. The longest rest is an Argon2id of some seconds.
 	MaxIdleTransaction = 2 * time.Minute
+	// MaxGroup is how many Updates of a store share one commit: one sync for 64 of
+	// them costs each little enough, and from 65 on PostgreSQL keeps the numbers
+	// of a transaction's savepoints on disk.
+	MaxGroup = 64
+	// MaxGroupTime is the age at which a group of Updates takes no more of them:
+	// the first one waits for the last.
+	MaxGroupTime = 50 * time.Millisecond
 	// MaxDSN bounds a connection string; those with every setting have 500 bytes.
 	MaxDSN = 1 << 10
 )

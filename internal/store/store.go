@@ -36,9 +36,16 @@ const ReasonAway = "database-away"
 // Store keeps rows durably.
 type Store interface {
 	// Update runs fn in a transaction that may write. Updates run one after
-	// the other. If fn returns nil, all of it is durable when Update returns
-	// nil; otherwise nothing of it remains. fn must not keep its Tx, nor call
-	// Update: it would wait for itself.
+	// the other, in the order in which they came. If fn returns nil, all of it is
+	// durable when Update returns nil; otherwise nothing of it remains. fn must
+	// not keep its Tx, nor call Update: it would wait for itself.
+	//
+	// Updates that wait for one another may be made durable by one commit: fn then
+	// sees what those before it did, as it would after them, and if the commit
+	// fails so do all. An Update in which fn fails, panics or breaks its
+	// transaction is taken back alone. The end of ctx takes it back until fn has
+	// returned, and no longer. So an Update may wait for the fn of another behind
+	// it, as it waits for those before it: fn should be short.
 	Update(ctx context.Context, fn func(Tx) error) error
 	// View runs fn on one state of the store, no older than what Updates that
 	// returned before have left. What fn writes is an error.

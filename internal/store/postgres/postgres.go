@@ -2,8 +2,9 @@
 // UTF-8, reached directly or through a pooler that keeps sessions.
 //
 // The tables are in the first schema of the search path. Updates run one after
-// the other: each begins by taking a transaction-level advisory lock that bears
-// the schema's number, so that those of other processes wait as well. A View is
+// the other, and those of a process that wait share one transaction. It begins by
+// taking a transaction-level advisory lock that bears the schema's number, so that
+// those of other processes wait as well. A View is
 // one state of the database (REPEATABLE READ, READ ONLY). What an Update has
 // acknowledged has been flushed to the write-ahead log: Open refuses a server
 // with fsync off, and puts on a synchronous_commit that is off. What is deleted

@@ -9,10 +9,11 @@
 // back. What is deleted or overwritten is zeroed (secure_delete), and so gone
 // from the file once the log has been written back to it.
 //
-// One connection writes; Updates wait for it in turn. Views read on a few
-// others, each on the state it first looked at, and neither wait for Updates
-// nor hold them up. Another process may have the file open as well: its writes
-// are waited for, up to sealift.StoreBusyTimeout.
+// One connection writes; Updates wait for it in turn, and those that wait share
+// one commit, and so one fsync. Views read on a few others, each on the state it
+// first looked at, and neither wait for Updates nor hold them up. Another process
+// may have the file open as well: its writes are waited for, up to
+// sealift.StoreBusyTimeout.
 //
 // The schema is in migrations, and Open brings a file up to date. What is done
 // with it is in package sqlstore.

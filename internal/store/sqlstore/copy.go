@@ -17,14 +17,14 @@ var uncopied = []string{"goose_db_version", "outbox"}
 
 // Schema implements store.CopyTx.
 func (t *tx) Schema(ctx context.Context) (version int64, err error) {
-	err = t.inner.QueryRowContext(ctx, "SELECT MAX(version_id) FROM goose_db_version WHERE version_id > 0").Scan(&version)
+	err = t.session.QueryRowContext(ctx, "SELECT MAX(version_id) FROM goose_db_version WHERE version_id > 0").Scan(&version)
 	return version, t.fail(ctx, "reading the schema's version", err)
 }
 
 // Tables implements store.CopyTx. A table refers to older ones only.
 func (t *tx) Tables(ctx context.Context) ([]store.Table, error) {
 	const op = "listing tables"
-	rows, err := t.inner.QueryContext(ctx, t.dialect.Columns)
+	rows, err := t.session.QueryContext(ctx, t.dialect.Columns)
 	if err != nil {
 		return nil, t.fail(ctx, op, err)
 	}
@@ -59,7 +59,7 @@ func (t *tx) Rows(ctx context.Context, table store.Table, each func(values []any
 		return err
 	}
 	cursor := "copying_" + table.Name // one each: a driver remembers what a FETCH returns
-	if _, err := t.inner.ExecContext(ctx, fmt.Sprintf("DECLARE %s NO SCROLL CURSOR FOR %s", cursor, query)); err != nil {
+	if _, err := t.session.ExecContext(ctx, fmt.Sprintf("DECLARE %s NO SCROLL CURSOR FOR %s", cursor, query)); err != nil {
 		return t.fail(ctx, op, err)
 	}
 	for more := true; more; {
@@ -69,13 +69,13 @@ func (t *tx) Rows(ctx context.Context, table store.Table, each func(values []any
 		}
 		more = n > 0
 	}
-	_, err := t.inner.ExecContext(ctx, "CLOSE "+cursor)
+	_, err := t.session.ExecContext(ctx, "CLOSE "+cursor)
 	return t.fail(ctx, op, err)
 }
 
 // rows calls each with what a query returns, and counts.
 func (t *tx) rows(ctx context.Context, op, query string, columns int, each func(values []any) error) (n int, err error) {
-	rows, err := t.inner.QueryContext(ctx, query)
+	rows, err := t.session.QueryContext(ctx, query)
 	if err != nil {
 		return 0, t.fail(ctx, op, err)
 	}
@@ -120,7 +120,7 @@ func (t *tx) FillRow(ctx context.Context, table store.Table, values []any) error
 			places[i] = fmt.Sprintf("$%d", i+1)
 		}
 		text := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table.Name, strings.Join(table.Columns, ", "), strings.Join(places, ", "))
-		prepared, err := t.inner.PrepareContext(ctx, text)
+		prepared, err := t.session.PrepareContext(ctx, text)
 		if err != nil {
 			return t.fail(ctx, op, err)
 		}
@@ -133,7 +133,7 @@ func (t *tx) FillRow(ctx context.Context, table store.Table, values []any) error
 	if !slices.Equal(insert.columns, table.Columns) {
 		return sealift.Errorf(sealift.KindInvalid, op, "its columns were others before")
 	}
-	if _, err := insert.statement.ExecContext(ctx, values...); err != nil {
+	if err := t.session.execute(ctx, insert.statement, values...); err != nil {
 		t.broken = t.dialect.Failure(op, because(ctx, err)) // PostgreSQL would go on with nothing
 		return t.broken
 	}

@@ -13,29 +13,36 @@ import (
 
 // pool is connections of one sort.
 type pool struct {
-	db      *sql.DB
-	queries *sqlcgen.Queries
-	options *sql.TxOptions
-	lock    string // Dialect.Lock, or nothing
+	db       *sql.DB
+	prepared prepared
+	options  *sql.TxOptions
+	lock     string // Dialect.Lock, or nothing
 }
 
-func (p pool) close() error { return errors.Join(p.queries.Close(), p.db.Close()) }
+func (p pool) close() error { return errors.Join(p.prepared.close(), p.db.Close()) }
 
-// run runs fn in one transaction.
+// exec runs a statement without a result, which the end of ctx does not break
+// off.
+func (p pool) exec(ctx context.Context, inner *sql.Tx, text string) error {
+	s := session{inner: inner, prepared: p.prepared}
+	_, err := s.ExecContext(context.WithoutCancel(ctx), text)
+	return err
+}
+
+// run runs fn in a transaction of its own, which writes nothing.
 func (d *DB) run(ctx context.Context, p pool, op string, fn func(store.Tx) error) error {
-	// The end of ctx ends the transaction up to its commit, and no further: a
-	// commit that is broken off has an outcome that nobody knows.
 	inside, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	goOn := context.AfterFunc(ctx, cancel)
 	defer goOn()
-	inner, name, err := d.begin(inside, p)
+	inner, _, err := d.begin(inside, p)
 	if err != nil {
 		return d.dialect.Failure(op, because(ctx, err))
 	}
 	defer func() { _ = inner.Rollback() }() // does nothing after Commit
-	t := &tx{q: p.queries.WithTx(inner), inner: inner, dialect: d.dialect}
-	defer func() { _ = t.closeInserts() }()
+	s := &session{inner: inner, prepared: p.prepared}
+	defer s.end()
+	t := &tx{q: sqlcgen.New(s), session: s, dialect: d.dialect}
 	if err := fn(t); err != nil {
 		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
 			return d.dialect.Failure(op, ctx.Err()) // which ended the transaction
@@ -48,10 +55,8 @@ func (d *DB) run(ctx context.Context, p pool, op string, fn func(store.Tx) error
 	if !goOn() {
 		return d.dialect.Failure(op, ctx.Err())
 	}
-	hung := time.AfterFunc(commitTimeout, cancel)
-	defer hung.Stop()
 	if err := inner.Commit(); err != nil {
-		return d.settle(ctx, p, op, name, err)
+		return d.dialect.Failure(op, err)
 	}
 	return nil
 }

@@ -10,6 +10,12 @@
 //
 //	go generate ./internal/store/sqlstore
 //
+// # Updates
+//
+// Updates that wait for one another share a transaction and its commit; see group.
+// Their statements are not broken off by a context: it is looked at between two of
+// them (see session). Views have a transaction each.
+//
 // # Adding a table
 //
 //  1. The contract: its row in store/rows.go and its methods in store/store.go.
@@ -36,10 +42,10 @@ import (
 	"database/sql"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
-	"github.com/sealift/sealift/internal/store/sqlstore/sqlcgen"
 )
 
 // Dialect is what one database has of its own.
@@ -81,6 +87,11 @@ type DB struct {
 	writer, reader pool
 	dialect        Dialect
 
+	turn  turn
+	group *group // the open one; whose turn it is may use it
+
+	updates, commits atomic.Int64
+
 	mu      sync.Mutex
 	closed  bool
 	running sync.WaitGroup
@@ -93,32 +104,20 @@ var _ store.Store = (*DB)(nil)
 // returns an error.
 func New(ctx context.Context, writer, reader *sql.DB, dialect Dialect) (*DB, error) {
 	d := &DB{
-		writer:  pool{db: writer, queries: sqlcgen.New(writer), options: dialect.Update, lock: dialect.Lock},
-		reader:  pool{db: reader, queries: sqlcgen.New(reader), options: dialect.View},
+		writer:  pool{db: writer, options: dialect.Update, lock: dialect.Lock},
+		reader:  pool{db: reader, options: dialect.View},
 		dialect: dialect,
 	}
 	if !dialect.Prepare {
 		return d, nil
 	}
 	for _, p := range []*pool{&d.writer, &d.reader} {
-		queries, err := sqlcgen.Prepare(ctx, p.db)
-		if err != nil {
+		var err error
+		if p.prepared, err = prepareAll(ctx, p.db, savepoint, undoSavepoint, releaseSavepoint); err != nil {
 			return nil, errors.Join(err, d.Close())
 		}
-		p.queries = queries
 	}
 	return d, nil
-}
-
-// Update implements store.Store. fn must not call Update: it would wait for
-// itself.
-func (d *DB) Update(ctx context.Context, fn func(store.Tx) error) error {
-	const op = "updating the store"
-	if err := d.enter(op); err != nil {
-		return err
-	}
-	defer d.running.Done()
-	return d.run(ctx, d.writer, op, fn)
 }
 
 // View implements store.Store. Its state is that of its first read.
@@ -130,6 +129,15 @@ func (d *DB) View(ctx context.Context, fn func(store.Tx) error) error {
 	defer d.running.Done()
 	return d.run(ctx, d.reader, op, fn)
 }
+
+// Counts is what a DB has done since it was opened.
+type Counts struct {
+	Updates int64 // that were acknowledged
+	Commits int64 // that made them durable, each with one sync at least
+}
+
+// Counts returns what d has done so far.
+func (d *DB) Counts() Counts { return Counts{d.updates.Load(), d.commits.Load()} }
 
 // enter counts a transaction that Close has to wait for.
 func (d *DB) enter(op string) error {

@@ -16,7 +16,7 @@ import (
 // tx is one transaction. Its methods are in a file for each concern.
 type tx struct {
 	q       *sqlcgen.Queries
-	inner   *sql.Tx
+	session *session
 	dialect Dialect
 	broken  error // what ended it before its time
 	inserts map[string]filling
@@ -39,6 +39,9 @@ func (t *tx) fail(ctx context.Context, op string, err error) error {
 	if err == nil {
 		return nil
 	}
+	if t.session.over.Load() {
+		err = sql.ErrTxDone
+	}
 	failed := t.dialect.Failure(op, err)
 	switch sealift.KindOf(failed) {
 	case sealift.KindNotFound, sealift.KindConflict:
@@ -48,7 +51,7 @@ func (t *tx) fail(ctx context.Context, op string, err error) error {
 	if t.broken == nil {
 		t.broken = failed
 	}
-	_ = t.inner.Rollback() // there may be nothing left to roll back
+	t.session.end()
 	return failed
 }
 
@@ -58,20 +61,20 @@ func (t *tx) refusable(ctx context.Context, do func() (rows int64, err error)) (
 	if !t.dialect.Savepoints {
 		return do()
 	}
-	if _, err := t.inner.ExecContext(ctx, "SAVEPOINT refusable"); err != nil {
+	if _, err := t.session.ExecContext(ctx, "SAVEPOINT refusable"); err != nil {
 		return 0, err
 	}
 	rows, err = do()
 	if err != nil {
 		// Where this fails as well, so does whatever follows, and the commit.
-		_, undo := t.inner.ExecContext(ctx, "ROLLBACK TO SAVEPOINT refusable")
-		_, release := t.inner.ExecContext(ctx, "RELEASE SAVEPOINT refusable")
+		_, undo := t.session.ExecContext(ctx, "ROLLBACK TO SAVEPOINT refusable")
+		_, release := t.session.ExecContext(ctx, "RELEASE SAVEPOINT refusable")
 		if undo != nil || release != nil {
 			return 0, fmt.Errorf("%w (after %v)", errors.Join(undo, release), err)
 		}
 		return 0, err
 	}
-	_, err = t.inner.ExecContext(ctx, "RELEASE SAVEPOINT refusable")
+	_, err = t.session.ExecContext(ctx, "RELEASE SAVEPOINT refusable")
 	return rows, err
 }
 

@@ -1,0 +1,120 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync/atomic"
+
+	"github.com/sealift/sealift/internal/store/sqlstore/sqlcgen"
+)
+
+// prepared are statements by their text, each prepared on every connection that
+// it has run on.
+type prepared map[string]*sql.Stmt
+
+// prepareAll prepares the queries, and the others given.
+func prepareAll(ctx context.Context, db *sql.DB, others ...string) (prepared, error) {
+	p := prepared{}
+	_, err := sqlcgen.Prepare(ctx, preparer{db, p})
+	for i := 0; i < len(others) && err == nil; i++ {
+		_, err = preparer{db, p}.PrepareContext(ctx, others[i])
+	}
+	return p, err
+}
+
+func (p prepared) close() error {
+	var errs []error
+	for _, statement := range p {
+		errs = append(errs, statement.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// preparer keeps what it prepares by its text.
+type preparer struct {
+	*sql.DB
+	into prepared
+}
+
+// PrepareContext implements sqlcgen.DBTX.
+func (p preparer) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
+	statement, err := p.DB.PrepareContext(ctx, text)
+	if err == nil {
+		p.into[text] = statement
+	}
+	return statement, err
+}
+
+// session is what runs the statements of one tx on its connection, and nothing
+// any more once it is over.
+//
+// A transaction that others share outlives the context of each: a statement that
+// was broken off would take the others' work with it (SQLite rolls the whole
+// transaction back, pgx closes the connection). There a context that has ended is
+// noticed before a statement, and never within one. Statements of an Update are
+// short, and on PostgreSQL have a deadline.
+type session struct {
+	inner    *sql.Tx
+	prepared prepared
+	caller   context.Context // that of a shared transaction's caller; nil if it is not shared
+	over     atomic.Bool
+}
+
+var _ sqlcgen.DBTX = (*session)(nil)
+
+// end lets no more statements through.
+func (s *session) end() { s.over.Store(true) }
+
+// under returns the context that a statement is to run under.
+func (s *session) under(ctx context.Context) context.Context {
+	switch {
+	case s.over.Load():
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		return ended
+	case s.caller == nil, ctx.Err() != nil:
+		return ctx
+	case s.caller.Err() != nil:
+		return s.caller
+	}
+	return context.WithoutCancel(ctx)
+}
+
+// ExecContext implements sqlcgen.DBTX.
+func (s *session) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	ctx = s.under(ctx)
+	if statement, ok := s.prepared[text]; ok {
+		return s.inner.StmtContext(ctx, statement).ExecContext(ctx, args...)
+	}
+	return s.inner.ExecContext(ctx, text, args...)
+}
+
+// PrepareContext implements sqlcgen.DBTX. What it returns is to be run by execute.
+func (s *session) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
+	return s.inner.PrepareContext(s.under(ctx), text)
+}
+
+// execute runs what PrepareContext returned.
+func (s *session) execute(ctx context.Context, statement *sql.Stmt, args ...any) error {
+	_, err := statement.ExecContext(s.under(ctx), args...)
+	return err
+}
+
+// QueryContext implements sqlcgen.DBTX.
+func (s *session) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	ctx = s.under(ctx)
+	if statement, ok := s.prepared[text]; ok {
+		return s.inner.StmtContext(ctx, statement).QueryContext(ctx, args...)
+	}
+	return s.inner.QueryContext(ctx, text, args...)
+}
+
+// QueryRowContext implements sqlcgen.DBTX.
+func (s *session) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
+	ctx = s.under(ctx)
+	if statement, ok := s.prepared[text]; ok {
+		return s.inner.StmtContext(ctx, statement).QueryRowContext(ctx, args...)
+	}
+	return s.inner.QueryRowContext(ctx, text, args...)
+}
