@@ -176,6 +176,8 @@ func TestDrillWithThePublishedTree(t *testing.T) {
 	if made.Header.State.Releases[app] != 2 || made.Manifest.Blobs != 2 || len(made.Manifest.Missing) > 0 {
 		t.Errorf("%+v, %+v", made.Header, made.Manifest)
 	}
+	_, err := d.api.Deny(d.Context(), api.NewDenial{Kind: api.DenialKindRelease, App: string(app), Release: v1.SHA256, Reason: "it leaks"})
+	d.check(err)
 	v3 := d.mustPublish("3.0.0")
 	d.takes(onThree, "3.0.0")
 	d.clock = d.clock.Add(time.Hour)
@@ -202,6 +204,12 @@ func TestDrillWithThePublishedTree(t *testing.T) {
 	if _, err := d.publish("2.5.0"); sealift.KindOf(err) != sealift.KindVersion {
 		t.Errorf("published below what is out there: %v", err)
 	}
+	// What was refused since the backup is refused still, and can be added to.
+	if denials, err := d.api.Denials(d.Context()); err != nil || len(denials) != 1 || denials[0].State != api.DenialStateActive || denials[0].Serial != v1.Serial {
+		t.Errorf("denials %+v, %v", denials, err)
+	}
+	_, err = d.api.Deny(d.Context(), api.NewDenial{Kind: api.DenialKindFloor, App: string(app), Version: "1.0.0", Reason: "x"})
+	d.check(err)
 	v4 := d.mustPublish("4.0.0")
 	if v4.Counter <= v3.Counter+1000 {
 		t.Errorf("counter %d after %d", v4.Counter, v3.Counter)

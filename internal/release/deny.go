@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -113,8 +114,6 @@ func (s *Service) deny(ctx context.Context, tx *vault.Tx, actor audit.Actor, row
 			WithReason("denials").WithHint("hold a ceremony that confirms them: sealift trust propose --confirm-denials")
 	}
 	before := denyOfRows(rows)
-	row.ID, row.Creator, row.Created, row.State = newDraftID()[:16], actor.ID, s.now().UTC(), store.DenialActive
-	row.Changed = row.Created
 	if after := denyOfRows(append(slices.Clone(rows), row)); same(before, after) {
 		return row, errDenied()
 	}
@@ -125,16 +124,74 @@ func (s *Service) deny(ctx context.Context, tx *vault.Tx, actor audit.Actor, row
 	if confirmed(anchors, row) {
 		return row, errDenied()
 	}
+	if row, err = s.insertDenial(ctx, tx, actor, row); err != nil {
+		return row, err
+	}
+	return row, s.directDeny(ctx, tx, actor, append(rows, row))
+}
+
+func (s *Service) insertDenial(ctx context.Context, tx *vault.Tx, actor audit.Actor, row store.Denial) (_ store.Denial, err error) {
+	row.ID, row.Creator, row.Created, row.State = newDraftID()[:16], actor.ID, s.now().UTC(), store.DenialActive
+	row.Changed = row.Created
 	if row.MAC, err = tx.Authenticate(row); err != nil {
 		return row, err
 	}
 	if err := tx.InsertDenial(ctx, row); err != nil {
 		return row, err
 	}
-	if err := recordAs(ctx, tx, row.Created, actor, "deny.add", string(row.App), denialDetails(row)); err != nil {
-		return row, err
+	return row, recordAs(ctx, tx, row.Created, actor, "deny.add", string(row.App), denialDetails(row))
+}
+
+// restoreDenials brings rows and deny.json together after a restore, which has the
+// rows of the backup and may have a deny.json that was published since: what either
+// refuses stays refused. Who did it since the backup, and why, is lost.
+func (s *Service) restoreDenials(ctx context.Context, tx *vault.Tx, actor audit.Actor) error {
+	all, err := tx.Denials(ctx)
+	if err != nil {
+		return err
 	}
-	return row, s.directDeny(ctx, tx, actor, append(rows, row))
+	var rows []store.Denial
+	for _, d := range all {
+		if err := s.vault.CheckRow(d); err != nil {
+			return err
+		}
+		if d.State == store.DenialActive {
+			rows = append(rows, d)
+		}
+	}
+	published, err := denyOf(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, row := range rowsOfDeny(published) {
+		if same(denyOfRows(rows), denyOfRows(append(slices.Clone(rows), row))) {
+			continue
+		}
+		if row, err = s.insertDenial(ctx, tx, actor, row); err != nil {
+			return err
+		}
+		rows = append(rows, row)
+	}
+	content, err := denyOfRows(rows).Encode()
+	if err != nil {
+		return err
+	}
+	return tx.SetDocument(ctx, trust.DenyPath, content)
+}
+
+// rowsOfDeny is what rows would say the same as d.
+func rowsOfDeny(d *trust.Deny) (rows []store.Denial) {
+	const reason = "published before a restore"
+	for _, r := range d.Revoked {
+		rows = append(rows, store.Denial{Kind: store.DenyRelease, Issuer: r.Issuer, Serial: r.Serial, Reason: reason})
+	}
+	for _, issuer := range d.SuspendedCAs {
+		rows = append(rows, store.Denial{Kind: store.DenyCA, Issuer: issuer, Reason: reason})
+	}
+	for _, app := range slices.Sorted(maps.Keys(d.Floors)) {
+		rows = append(rows, store.Denial{Kind: store.DenyFloor, App: app, Counter: d.Floors[app].Counter, Version: d.Floors[app].Version, Reason: reason})
+	}
+	return rows
 }
 
 func errDenied() error {

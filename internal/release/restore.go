@@ -89,6 +89,9 @@ func (s *Service) goOn(ctx context.Context, tx *vault.Tx, actor audit.Actor) err
 			return err
 		}
 	}
+	if err := s.restoreDenials(ctx, tx, actor); err != nil {
+		return err
+	}
 	if err := s.directAll(ctx, tx, actor); err != nil {
 		return err
 	}
