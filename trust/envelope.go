@@ -146,6 +146,9 @@ func ParseReleaseFile(data []byte) (*ReleaseFile, error) {
 // verified.
 func (f *ReleaseFile) Payload() []byte { return f.signed.Payload }
 
+// Leaf returns the leaf certificate, DER, which nobody has checked yet.
+func (f *ReleaseFile) Leaf() []byte { return f.leaf }
+
 func parseFile(data []byte, max int, mediaType string) (*file, *SignedPayload, error) {
 	var f file
 	if err := decode(data, max, &f); err != nil {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/apiclient"
 )
 
 type keyCmd struct {
@@ -25,10 +27,15 @@ type keyCmd struct {
 }
 
 type keyListCmd struct {
-	ID      string     `name:"id" placeholder:"ID" help:"Only versions of this key."`
-	Purpose string     `placeholder:"PURPOSE" help:"Only for this purpose, such as release-ca or epoch."`
-	State   string     `placeholder:"STATE" help:"Only in this state: pre-active, active, suspended, deactivated, compromised or destroyed."`
-	API     APIOptions `embed:""`
+	ID      string `name:"id" placeholder:"ID" help:"Only versions of this key."`
+	Purpose string `placeholder:"PURPOSE" help:"Only for this purpose, such as release-ca or epoch."`
+	State   string `placeholder:"STATE" help:"Only in this state: pre-active, active, suspended, deactivated, compromised or destroyed."`
+	// The vault holds none of these: they are told by the releases.
+	Releases bool       `help:"List the keys that were made for one release each in their place: leaf keys and content keys. With --app."`
+	App      string     `placeholder:"ID" help:"With --releases: of this app's releases."`
+	Before   uint64     `placeholder:"COUNTER" help:"With --releases: only releases with a smaller counter."`
+	Limit    int        `default:"50" placeholder:"N" help:"With --releases: how many, up to 100."`
+	API      APIOptions `embed:""`
 }
 
 // Run implements the command.
@@ -38,6 +45,9 @@ func runKeyList(ctx context.Context, std *IO, opts keyListCmd) error {
 	c, err := opts.API.client(std)
 	if err != nil {
 		return err
+	}
+	if opts.Releases {
+		return listReleaseKeys(ctx, std, c, opts)
 	}
 	keys, err := c.Keys(ctx, api.ListKeysParams{ID: opts.ID, Purpose: opts.Purpose, State: api.KeyState(opts.State)})
 	if err != nil {
@@ -83,4 +93,38 @@ func vouchedText(k api.Key) string {
 		return "none yet"
 	}
 	return "-"
+}
+
+// listReleaseKeys shows the keys that serve one release each, with their ends.
+func listReleaseKeys(ctx context.Context, std *IO, c *apiclient.Client, opts keyListCmd) error {
+	app, err := sealift.ParseAppID(opts.App)
+	if err != nil {
+		return err
+	}
+	list, err := c.ReleaseKeys(ctx, app, api.ListReleaseKeysParams{Before: opts.Before, Limit: opts.Limit})
+	if err != nil {
+		return err
+	}
+	if list.Next > 0 {
+		std.Note("there are more: --before %d", list.Next)
+	}
+	var rows [][]string
+	for _, k := range list.Keys {
+		release := fmt.Sprintf("%s %s/%s #%d", k.Version, k.Channel, k.Platform, k.Counter)
+		signed := k.Leaf.Signed.UTC().Format("2006-01-02 15:04Z")
+		rows = append(rows, []string{release, "leaf", k.Leaf.Public[:12], "destroyed after one signature, " + signed, fmt.Sprintf("%s of CA %s", k.Leaf.Serial, k.Leaf.Issuer[:12])})
+		rows = append(rows, []string{release, "content", "-", contentEnd(k.Content), fmt.Sprintf("sealed to %s/%d, epoch %d", k.Content.Key, k.Content.Version, k.Content.Epoch)})
+	}
+	return std.Print(list, Table([]string{"RELEASE", "KEY", "PUBLIC", "END", "BY"}, rows))
+}
+
+// contentEnd is how long a content key can be opened.
+func contentEnd(k api.ContentKey) string {
+	switch k.EpochState {
+	case "destroyed":
+		return "ended with its epoch"
+	case "compromised":
+		return "ends with its epoch, which is compromised"
+	}
+	return "ends with its epoch"
 }

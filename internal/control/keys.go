@@ -23,6 +23,42 @@ func (h *handler) ListKeys(w http.ResponseWriter, r *http.Request, params api.Li
 	})
 }
 
+// ListReleaseKeys implements GET /apps/{app}/release-keys.
+func (h *handler) ListReleaseKeys(w http.ResponseWriter, r *http.Request, app api.InApp, params api.ListReleaseKeysParams) {
+	h.do(w, r, access.ListKeys, app, http.StatusOK, func(access.Caller) (any, error) {
+		id, err := sealift.ParseAppID(app)
+		if err != nil {
+			return nil, err
+		}
+		page, err := pageOf(api.ListReleasesParams(params))
+		if err != nil {
+			return nil, err
+		}
+		page.Limit++ // one more than asked for tells whether there is a next page
+		keys, err := h.Releases.ReleaseKeys(r.Context(), id, page)
+		if err != nil {
+			return nil, err
+		}
+		var list api.ReleaseKeysList
+		if len(keys) >= page.Limit {
+			keys = keys[:page.Limit-1]
+			list.Next = uint64(keys[len(keys)-1].Counter)
+		}
+		list.Keys = each(keys, releaseKeysOut)
+		return list, nil
+	})
+}
+
+func releaseKeysOut(k service.ReleaseKeys) api.ReleaseKeys {
+	return api.ReleaseKeys{
+		Channel: string(k.Channel), Platform: string(k.Platform), Version: string(k.Version), Counter: uint64(k.Counter), Release: k.Release.String(),
+		Leaf: api.LeafKey{
+			Issuer: k.Leaf.Issuer.String(), Serial: k.Leaf.Serial, Public: k.Leaf.Public.String(), Signed: k.Leaf.Signed.UTC(), Ends: k.Leaf.Ends.UTC(),
+		},
+		Content: api.ContentKey{Epoch: k.Content.Epoch, Key: k.Content.Key, Version: k.Content.Version, EpochState: api.KeyState(k.Content.EpochState)},
+	}
+}
+
 // keyStates are those that a caller may ask for: a version is pre-active but
 // once.
 var keyStates = []api.KeyChangeTo{

@@ -58,6 +58,7 @@ var operations = []operation{
 	{"getAnchors", "GET", control.Prefix + "/anchors", "", 200, access.ListKeys},
 	{"listKeys", "GET", control.Prefix + "/keys", "", 200, access.ListKeys},
 	{"setKeyState", "POST", control.Prefix + "/keys/state", `{"id":"release-ca","version":1,"to":"suspended","reason":"lost"}`, 200, access.ChangeKeys},
+	{"listReleaseKeys", "GET", acme + "/release-keys", "", 200, access.ListKeys},
 	{"createKey", "POST", control.Prefix + "/keys", `{"id":"ci","purpose":"artifact-signing","app":"com.acme.shop","owner":"alice"}`, 201, access.CreateKeys},
 	{"importKey", "POST", control.Prefix + "/keys/import", `{"id":"ci","purpose":"capgo-app","app":"com.acme.shop","owner":"alice","pem":"eA=="}`, 201, access.ImportKeys},
 	{"exportKey", "POST", control.Prefix + "/keys/export", `{"id":"ci","version":1,"reason":"moving"}`, 200, access.ExportKeys},

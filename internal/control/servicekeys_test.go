@@ -114,3 +114,33 @@ func TestSignWithKey(t *testing.T) {
 		t.Errorf("a service was asked %v", asked)
 	}
 }
+
+// ReleaseKeys has those of the releases with counters 1 to 3.
+func (s *services) ReleaseKeys(_ context.Context, app sealift.AppID, page service.Page) (found []service.ReleaseKeys, err error) {
+	for counter := sealift.Counter(3); counter > 0 && len(found) < page.Limit; counter-- {
+		found = append(found, service.ReleaseKeys{
+			App: app, Channel: "beta", Platform: "ios", Version: "1.0.0", Counter: counter, Release: sealift.Digest{1},
+			Leaf:    service.LeafKey{Issuer: sealift.Digest{2}, Serial: "ab", Public: sealift.Digest{3}, Signed: time.Unix(1, 0), Ends: time.Unix(2, 0)},
+			Content: service.ContentKey{Epoch: 4, Key: "epoch:x/y", Version: 5, EpochState: "active"},
+		})
+	}
+	return found, s.note(app, page)
+}
+
+func TestReleaseKeys(t *testing.T) {
+	f := newFixture(t, roles{})
+	c := f.client(access.RoleAuditor)
+	list, err := c.ReleaseKeys(t.Context(), "com.acme.shop", api.ListReleaseKeysParams{Limit: 2, Before: 9, Channel: "beta", Platform: "ios"})
+	check(t, "asked", err, f.services.last(), []any{sealift.AppID("com.acme.shop"), service.Page{Limit: 3, Before: 9, Channel: "beta", Platform: "ios"}})
+	if len(list.Keys) != 2 || list.Next != 2 {
+		t.Fatalf("%+v", list)
+	}
+	check(t, "keys", nil, list.Keys[0], api.ReleaseKeys{
+		Channel: "beta", Platform: "ios", Version: "1.0.0", Counter: 3, Release: sealift.Digest{1}.String(),
+		Leaf:    api.LeafKey{Issuer: sealift.Digest{2}.String(), Serial: "ab", Public: sealift.Digest{3}.String(), Signed: time.Unix(1, 0).UTC(), Ends: time.Unix(2, 0).UTC()},
+		Content: api.ContentKey{Epoch: 4, Key: "epoch:x/y", Version: 5, EpochState: "active"},
+	})
+	if list, err = c.ReleaseKeys(t.Context(), "com.acme.shop", api.ListReleaseKeysParams{}); err != nil || len(list.Keys) != 3 || list.Next != 0 {
+		t.Errorf("%+v, %v", list, err)
+	}
+}

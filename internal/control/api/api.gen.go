@@ -782,6 +782,18 @@ type Content struct {
 	SHA256 SHA256 `json:"sha256"`
 }
 
+// ContentKey Opens the bundle of one release, and is sealed to an epoch of its channel; it ends when that version is destroyed.
+type ContentKey struct {
+	Epoch uint64 `json:"epoch"`
+
+	// EpochState SP 800-57 part 1 rev. 5, section 7.
+	EpochState KeyState `json:"epochState"`
+
+	// Key Example: epoch:com.acme.shop/production
+	Key     string `json:"key"`
+	Version uint64 `json:"version"`
+}
+
 // Cosignature defines model for Cosignature.
 type Cosignature struct {
 	// Envelope A DSSE envelope (JSON) over the very payload of the draft, signed by
@@ -1161,6 +1173,24 @@ type Leaf struct {
 
 	// Leaf What is hashed.
 	Leaf []byte `json:"leaf"`
+}
+
+// LeafKey Signed one release, and was destroyed by its publisher at once.
+type LeafKey struct {
+	// Ends Nothing that it would sign later counts.
+	Ends Time `json:"ends"`
+
+	// Issuer Of the public key of the release CA that certified it.
+	Issuer SHA256 `json:"issuer"`
+
+	// Public Of its SubjectPublicKeyInfo, DER.
+	Public SHA256 `json:"public"`
+
+	// Serial Of its certificate.
+	Serial string `json:"serial"`
+
+	// Signed Its one signature.
+	Signed Time `json:"signed"`
 }
 
 // LeafList defines model for LeafList.
@@ -1653,6 +1683,44 @@ type ReleaseDetail struct {
 	Release  Release `json:"release"`
 }
 
+// ReleaseKeys defines model for ReleaseKeys.
+type ReleaseKeys struct {
+	// Channel Example: production
+	Channel ChannelName `json:"channel"`
+
+	// Content Opens the bundle of one release, and is sealed to an epoch of its channel; it ends when that version is destroyed.
+	Content ContentKey `json:"content"`
+
+	// Counter Orders the releases of an app; allocated by the vault.
+	//
+	// Example: 17
+	Counter Counter `json:"counter"`
+
+	// Leaf Signed one release, and was destroyed by its publisher at once.
+	Leaf LeafKey `json:"leaf"`
+
+	// Platform Example: web
+	Platform Platform `json:"platform"`
+
+	// Release 64 lower-case hex digits.
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Release SHA256 `json:"release"`
+
+	// Version Semantic version 2.0.0, without leading `v` and without `+build`.
+	//
+	// Example: 1.4.0
+	Version Version `json:"version"`
+}
+
+// ReleaseKeysList defines model for ReleaseKeysList.
+type ReleaseKeysList struct {
+	Keys []ReleaseKeys `json:"keys"`
+
+	// Next The `before` of the next page; absent on the last one.
+	Next uint64 `json:"next,omitempty"`
+}
+
 // ReleaseList defines model for ReleaseList.
 type ReleaseList struct {
 	// Next Pass this as `before` for the next page; absent on the last one.
@@ -2101,6 +2169,21 @@ type Throttled = Problem
 
 // Unauthenticated RFC 9457, with three members of our own.
 type Unauthenticated = Problem
+
+// ListReleaseKeysParams defines parameters for ListReleaseKeys.
+type ListReleaseKeysParams struct {
+	// Limit The most releases to return.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Before Only releases whose counter is smaller.
+	Before Counter `form:"before,omitempty" json:"before,omitempty"`
+
+	// Channel Only of this channel.
+	Channel OfChannel `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Platform Only for this platform.
+	Platform OfPlatform `form:"platform,omitempty" json:"platform,omitempty"`
+}
 
 // ListReleasesParams defines parameters for ListReleases.
 type ListReleasesParams struct {
@@ -2661,6 +2744,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apps/{app}/keys/{key}/signatures (the `SignWithKey` operationId).
 	SignWithKey(ctx context.Context, app InApp, key string, body SignWithKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListReleaseKeys The keys that were made for one release each, newest counter first
+	//
+	// Roles: owner, security_officer, auditor. Of each release its leaf key,
+	// which signed it and nothing else, and its content key, which opens its
+	// bundle. For the next page, pass `next` of the last one as `before`.
+	//
+	// Corresponds with GET /apps/{app}/release-keys (the `ListReleaseKeys` operationId).
+	ListReleaseKeys(ctx context.Context, app InApp, params *ListReleaseKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListReleases The releases of an app, newest counter first
 	//
@@ -4024,6 +4116,25 @@ func (c *Client) SignWithKeyWithBody(ctx context.Context, app InApp, key string,
 // Corresponds with POST /apps/{app}/keys/{key}/signatures (the `SignWithKey` operationId).
 func (c *Client) SignWithKey(ctx context.Context, app InApp, key string, body SignWithKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSignWithKeyRequest(c.Server, app, key, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListReleaseKeys The keys that were made for one release each, newest counter first
+//
+// Roles: owner, security_officer, auditor. Of each release its leaf key,
+// which signed it and nothing else, and its content key, which opens its
+// bundle. For the next page, pass `next` of the last one as `before`.
+//
+// Corresponds with GET /apps/{app}/release-keys (the `ListReleaseKeys` operationId).
+func (c *Client) ListReleaseKeys(ctx context.Context, app InApp, params *ListReleaseKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListReleaseKeysRequest(c.Server, app, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6375,6 +6486,87 @@ func NewSignWithKeyRequestWithBody(server string, app InApp, key string, content
 	return req, nil
 }
 
+// NewListReleaseKeysRequest constructs an http.Request for the ListReleaseKeys method
+func NewListReleaseKeysRequest(server string, app InApp, params *ListReleaseKeysParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/release-keys", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "uint64"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform", params.Platform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListReleasesRequest constructs an http.Request for the ListReleases method
 func NewListReleasesRequest(server string, app InApp, params *ListReleasesParams) (*http.Request, error) {
 	var err error
@@ -8530,6 +8722,9 @@ type ServerInterface interface {
 	// SignWithKey Have a service's key sign
 	// (POST /apps/{app}/keys/{key}/signatures)
 	SignWithKey(w http.ResponseWriter, r *http.Request, app InApp, key string)
+	// ListReleaseKeys The keys that were made for one release each, newest counter first
+	// (GET /apps/{app}/release-keys)
+	ListReleaseKeys(w http.ResponseWriter, r *http.Request, app InApp, params ListReleaseKeysParams)
 	// ListReleases The releases of an app, newest counter first
 	// (GET /apps/{app}/releases)
 	ListReleases(w http.ResponseWriter, r *http.Request, app InApp, params ListReleasesParams)
@@ -9189,6 +9384,87 @@ func (siw *ServerInterfaceWrapper) SignWithKey(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SignWithKey(w, r, app, key)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListReleaseKeys operation middleware
+func (siw *ServerInterfaceWrapper) ListReleaseKeys(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListReleaseKeysParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "integer", Format: "uint64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", r.URL.Query(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "channel"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "channel", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "platform" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "platform", r.URL.Query(), &params.Platform, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "platform"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "platform", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListReleaseKeys(w, r, app, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -10541,6 +10817,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/drafts/{draft}/cosignatures", wrapper.CosignDraft)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/keys/{key}/signatures", wrapper.SignWithKey)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases", wrapper.ListReleases)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/release-keys", wrapper.ListReleaseKeys)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases/{release}", wrapper.GetRelease)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/denials", wrapper.ListDenials)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/denials", wrapper.AddDenial)

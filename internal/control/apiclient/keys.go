@@ -63,3 +63,10 @@ func (c *Client) RequestCertificate(ctx context.Context, of api.KeyVersion) ([]b
 func (c *Client) InstallCertificate(ctx context.Context, cert api.CACertificate) (api.Key, error) {
 	return decoded[api.Key](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.InstallCertificate(ctx, cert) })
 }
+
+// ReleaseKeys returns a page of the keys that were made for one release each.
+func (c *Client) ReleaseKeys(ctx context.Context, app sealift.AppID, page api.ListReleaseKeysParams) (api.ReleaseKeysList, error) {
+	return decoded[api.ReleaseKeysList](ctx, func(ctx context.Context) (*http.Response, error) {
+		return c.api.ListReleaseKeys(ctx, string(app), &page)
+	})
+}

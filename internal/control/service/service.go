@@ -94,6 +94,10 @@ type Releases interface {
 	// release.json; KindNotFound if there is none, KindConflict with reason
 	// "ambiguous" if a version is published more than once.
 	Release(ctx context.Context, app sealift.AppID, which Which) (Release, []byte, error)
+	// ReleaseKeys returns the keys that were made for releases of app alone, as
+	// Releases returns those. KindSealed, since what became of them is in rows that
+	// the vault vouches for.
+	ReleaseKeys(ctx context.Context, app sealift.AppID, page Page) ([]ReleaseKeys, error)
 }
 
 // Roots keeps the chain of TUF roots.

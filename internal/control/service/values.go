@@ -197,6 +197,36 @@ type Release struct {
 	Published time.Time
 }
 
+// ReleaseKeys are the two keys that were made for one release and serve no other.
+type ReleaseKeys struct {
+	App      sealift.AppID
+	Channel  sealift.Channel
+	Platform sealift.Platform
+	Version  sealift.Version
+	Counter  sealift.Counter
+	Release  sealift.Digest // of release.json
+	Leaf     LeafKey
+	Content  ContentKey
+}
+
+// LeafKey signed one release and was destroyed by its publisher at once.
+type LeafKey struct {
+	Issuer sealift.Digest // SHA-256 of its CA's SubjectPublicKeyInfo
+	Serial string         // of its certificate
+	Public sealift.Digest // of its SubjectPublicKeyInfo
+	Signed time.Time      // its one signature
+	Ends   time.Time      // of its certificate: nothing that it would sign later counts
+}
+
+// ContentKey opens the bundle of one release. It is nowhere in the clear but on
+// devices that took the release: it ends when what it is sealed to ends.
+type ContentKey struct {
+	Epoch      uint64
+	Key        string // id of the epoch's key in the vault
+	Version    uint64
+	EpochState string // of that version
+}
+
 // Content names bytes.
 type Content struct {
 	Digest sealift.Digest
