@@ -59,6 +59,36 @@ func (s Session) Columns() (kind string, columns []string) {
 func (s Session) Tag() []byte { return s.MAC }
 
 // Columns implements Authentic.
+func (p Policy) Columns() (kind string, columns []string) {
+	return "policy", []string{
+		p.Action, string(p.App), counted(p.Version), strconv.FormatInt(p.Needed, 10), p.Roles, p.Creator, column(p.Created),
+	}
+}
+
+// Tag implements Authentic.
+func (p Policy) Tag() []byte { return p.MAC }
+
+// Columns implements Authentic.
+func (r ApprovalRequest) Columns() (kind string, columns []string) {
+	return "approval-request", []string{
+		r.ID, r.Action, string(r.App), r.Subject, r.Requester, r.Person, counted(r.PolicyVersion), counted(r.KeyVersion),
+		strconv.FormatInt(r.Needed, 10), string(r.State), r.Outcome, r.Nonce, column(r.Created), column(r.Expires), column(r.Changed),
+		r.Payload.String(), hex.EncodeToString(r.Parameters),
+	}
+}
+
+// Tag implements Authentic.
+func (r ApprovalRequest) Tag() []byte { return r.MAC }
+
+// Columns implements Authentic.
+func (a Approval) Columns() (kind string, columns []string) {
+	return "approval", []string{a.Request, a.Person, a.Credential, column(a.Created), hex.EncodeToString(a.Evidence)}
+}
+
+// Tag implements Authentic.
+func (a Approval) Tag() []byte { return a.MAC }
+
+// Columns implements Authentic.
 func (a App) Columns() (kind string, columns []string) {
 	return "app", []string{string(a.ID), strconv.FormatBool(a.Device), strconv.FormatBool(a.OpenEnrolment), column(a.Created)}
 }
@@ -109,3 +139,6 @@ func column(t time.Time) string {
 	}
 	return strconv.FormatInt(t.UnixMicro(), 10)
 }
+
+// counted writes a version.
+func counted(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -291,6 +291,71 @@ type Session struct {
 	MAC     []byte // see Authentic
 }
 
+// Policy says how many people must stand behind an action.
+type Policy struct {
+	App     sealift.AppID // empty for the installation
+	Action  string
+	Version uint64 // grows with every change
+	Needed  int64  // how many; 0 turns it off
+	Roles   string // of those who may approve, space-separated and sorted
+	Creator string // id of the actor who set it
+	Created time.Time
+	MAC     []byte // see Authentic
+}
+
+// ApprovalState is how far a request for approval has come.
+type ApprovalState string
+
+// The states of a request for approval.
+const (
+	ApprovalOpen     ApprovalState = "open"     // people are asked
+	ApprovalGranted  ApprovalState = "granted"  // enough of them approved; what was asked for is yet to be done
+	ApprovalUsed     ApprovalState = "used"     // and it was taken up, once
+	ApprovalFailed   ApprovalState = "failed"   // and it could not be done: Outcome says why
+	ApprovalRejected ApprovalState = "rejected" // somebody said no
+	ApprovalVoid     ApprovalState = "void"     // taken back, too old, or what it went by has changed
+)
+
+// ApprovalRequest asks people to stand behind one act, exactly as it stands here.
+type ApprovalRequest struct {
+	ID            string
+	Action        string
+	App           sealift.AppID // empty for the installation
+	Subject       string        // what it is about: the id of a draft, key or person
+	Requester     string        // id of the person or token that asked
+	Person        string        // id of the person who answers for the requester, and never approves; empty where nobody with a name does
+	PolicyVersion uint64
+	KeyVersion    uint64 // of the key that it is about; 0 where it is about none
+	Needed        int64
+	State         ApprovalState
+	Outcome       string // why it is rejected, failed or void; in words
+	Nonce         string
+	Created       time.Time
+	Expires       time.Time
+	Changed       time.Time      // when the state was set
+	Payload       sealift.Digest // of the payload that is to be signed; zero where there is none
+	Parameters    []byte         // canonical JSON of everything that is asked for
+	MAC           []byte         // see Authentic
+}
+
+// ApprovalFilter picks requests; an empty field matches all.
+type ApprovalFilter struct {
+	State   ApprovalState
+	Action  string
+	Subject string
+	Limit   int
+}
+
+// Approval is a person's yes to a request, with its evidence.
+type Approval struct {
+	Request    string // id
+	Person     string // id
+	Credential string // id of the passkey
+	Created    time.Time
+	Evidence   []byte // JSON of the WebAuthn assertion
+	MAC        []byte // see Authentic
+}
+
 // EnrolmentToken lets devices enrol. Its secret is among the wrapped secrets.
 type EnrolmentToken struct {
 	ID      string

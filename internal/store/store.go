@@ -65,6 +65,7 @@ type Tx interface {
 	DenialTx
 	TokenTx
 	PeopleTx
+	ApprovalTx
 	DeviceTx
 	RestoreTx
 	CopyTx
@@ -279,6 +280,28 @@ type PeopleTx interface {
 	DeleteSession(ctx context.Context, id string) error // KindNotFound if there is none
 	// PruneSessions forgets the sessions that expired before the time.
 	PruneSessions(ctx context.Context, before time.Time) (int64, error)
+}
+
+// ApprovalTx keeps how many people must stand behind what, and what they said.
+type ApprovalTx interface {
+	// PutPolicy writes a policy whose version is above that of the one before
+	// for its app and action; KindConflict otherwise.
+	PutPolicy(ctx context.Context, p Policy) error
+	Policies(ctx context.Context) ([]Policy, error) // by app and action
+
+	InsertApprovalRequest(ctx context.Context, r ApprovalRequest) error // KindConflict if its id is taken
+	ApprovalRequest(ctx context.Context, id string) (ApprovalRequest, error)
+	// ApprovalRequests returns at most filter.Limit requests that match every
+	// non-empty field of filter, newest first.
+	ApprovalRequests(ctx context.Context, filter ApprovalFilter) ([]ApprovalRequest, error)
+	// UpdateApprovalRequest replaces a row whose MAC still is oldMAC;
+	// KindConflict otherwise, KindNotFound if there is none.
+	UpdateApprovalRequest(ctx context.Context, r ApprovalRequest, oldMAC []byte) error
+
+	// InsertApproval writes what a person said to a request; KindConflict if
+	// they said so before, KindNotFound where there is no such request or person.
+	InsertApproval(ctx context.Context, a Approval) error
+	Approvals(ctx context.Context, request string) ([]Approval, error) // by creation, then by person
 }
 
 // DeviceTx keeps devices and the nonces of their requests.

@@ -382,3 +382,44 @@ UPDATE releases SET proof = @proof WHERE app = @app AND digest = @digest;
 
 -- name: Documents :many
 SELECT path FROM documents ORDER BY path;
+
+-- name: PutPolicy :execrows
+INSERT INTO policies (app, action, version, needed, roles, creator, created, mac)
+VALUES (@app, @action, @version, @needed, @roles, @creator, @created, @mac)
+ON CONFLICT (app, action) DO UPDATE SET
+  version = excluded.version, needed = excluded.needed, roles = excluded.roles, creator = excluded.creator,
+  created = excluded.created, mac = excluded.mac
+WHERE policies.version < excluded.version;
+
+-- name: Policies :many
+SELECT * FROM policies ORDER BY app, action;
+
+-- name: InsertApprovalRequest :execrows
+INSERT INTO approval_requests (id, action, app, subject, requester, person, policy_version, key_version, needed, state,
+  outcome, nonce, created, expires, changed, payload, parameters, mac)
+VALUES (@id, @action, @app, @subject, @requester, @person, @policy_version, @key_version, @needed, @state,
+  @outcome, @nonce, @created, @expires, @changed, @payload, @parameters, @mac)
+ON CONFLICT DO NOTHING;
+
+-- name: ApprovalRequest :one
+SELECT * FROM approval_requests WHERE id = @id;
+
+-- name: ApprovalRequests :many
+SELECT * FROM approval_requests
+WHERE (state = @state OR @state = '') AND (action = @action OR @action = '') AND (subject = @subject OR @subject = '')
+ORDER BY created DESC, id DESC LIMIT CAST(@most AS BIGINT);
+
+-- name: UpdateApprovalRequest :execrows
+UPDATE approval_requests SET action = @action, app = @app, subject = @subject, requester = @requester, person = @person,
+  policy_version = @policy_version, key_version = @key_version, needed = @needed, state = @state, outcome = @outcome,
+  nonce = @nonce, created = @created, expires = @expires, changed = @changed, payload = @payload,
+  parameters = @parameters, mac = @mac
+WHERE id = @id AND mac = @old_mac;
+
+-- name: InsertApproval :execrows
+INSERT INTO approvals (request, person, credential, created, evidence, mac)
+VALUES (@request, @person, @credential, @created, @evidence, @mac)
+ON CONFLICT DO NOTHING;
+
+-- name: Approvals :many
+SELECT * FROM approvals WHERE request = @request ORDER BY created, person;

@@ -134,6 +134,15 @@ var populate = []write{
 		session.Person = "p1"
 		return tx.InsertSession(ctx, session)
 	}},
+	{"PutPolicy", func(ctx context.Context, tx store.Tx) error { return tx.PutPolicy(ctx, aPolicy(1)) }},
+	{"InsertApprovalRequest", func(ctx context.Context, tx store.Tx) error {
+		return tx.InsertApprovalRequest(ctx, aRequest("q1", store.ApprovalOpen, someTime))
+	}},
+	{"InsertApproval", func(ctx context.Context, tx store.Tx) error {
+		a := filled[store.Approval](0)
+		a.Request, a.Person = "q1", "p1"
+		return tx.InsertApproval(ctx, a)
+	}},
 	{"RaiseVersion", func(ctx context.Context, tx store.Tx) error { return tx.RaiseVersion(ctx, "timestamp", 5) }},
 	{"InsertBackup", func(ctx context.Context, tx store.Tx) error { return tx.InsertBackup(ctx, filled[store.Backup](1)) }},
 	{"PutRestore", func(ctx context.Context, tx store.Tx) error { return tx.PutRestore(ctx, filled[store.Restore](1)) }},
@@ -200,6 +209,11 @@ var change = []write{
 	{"PruneNonces", func(ctx context.Context, tx store.Tx) error {
 		_, err := tx.PruneNonces(ctx, someTime.AddDate(1, 0, 0))
 		return err
+	}},
+	{"PutPolicy", func(ctx context.Context, tx store.Tx) error { return tx.PutPolicy(ctx, aPolicy(2)) }},
+	{"UpdateApprovalRequest", func(ctx context.Context, tx store.Tx) error {
+		r := aRequest("q1", store.ApprovalGranted, someTime)
+		return tx.UpdateApprovalRequest(ctx, r, r.MAC)
 	}},
 	{"RaiseVersion", func(ctx context.Context, tx store.Tx) error { return tx.RaiseVersion(ctx, "timestamp", 6) }},
 	{"InsertBackup", func(ctx context.Context, tx store.Tx) error { return tx.InsertBackup(ctx, filled[store.Backup](2)) }},
@@ -282,6 +296,9 @@ func readContents(t *testing.T, tx store.Tx) contents {
 	keep("Persons")(first(tx.Persons(ctx)))
 	keep("Credentials")(first(tx.Credentials(ctx, "p1")))
 	keep("Sessions")(first(tx.Sessions(ctx, "p1")))
+	keep("Policies")(first(tx.Policies(ctx)))
+	keep("ApprovalRequests")(first(tx.ApprovalRequests(ctx, store.ApprovalFilter{Limit: 10})))
+	keep("Approvals")(first(tx.Approvals(ctx, "q1")))
 	keep("VersionFloors")(first(tx.VersionFloors(ctx)))
 	keep("Backups")(first(tx.Backups(ctx, 10)))
 	keep("Restores")(first(tx.Restores(ctx)))

@@ -65,6 +65,8 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"Persons", testPersons},
 		{"Credentials", testCredentials},
 		{"Sessions", testSessions},
+		{"Policies", testPolicies},
+		{"Approvals", testApprovals},
 		{"EnrolmentTokens", testEnrolmentTokens},
 		{"Devices", testDevices},
 		{"Nonces", testNonces},

@@ -30,6 +30,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.appendOutboxStmt, err = db.PrepareContext(ctx, appendOutbox); err != nil {
 		return nil, fmt.Errorf("error preparing query AppendOutbox: %w", err)
 	}
+	if q.approvalRequestStmt, err = db.PrepareContext(ctx, approvalRequest); err != nil {
+		return nil, fmt.Errorf("error preparing query ApprovalRequest: %w", err)
+	}
+	if q.approvalRequestsStmt, err = db.PrepareContext(ctx, approvalRequests); err != nil {
+		return nil, fmt.Errorf("error preparing query ApprovalRequests: %w", err)
+	}
+	if q.approvalsStmt, err = db.PrepareContext(ctx, approvals); err != nil {
+		return nil, fmt.Errorf("error preparing query Approvals: %w", err)
+	}
 	if q.appsStmt, err = db.PrepareContext(ctx, apps); err != nil {
 		return nil, fmt.Errorf("error preparing query Apps: %w", err)
 	}
@@ -110,6 +119,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertAppStmt, err = db.PrepareContext(ctx, insertApp); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertApp: %w", err)
+	}
+	if q.insertApprovalStmt, err = db.PrepareContext(ctx, insertApproval); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertApproval: %w", err)
+	}
+	if q.insertApprovalRequestStmt, err = db.PrepareContext(ctx, insertApprovalRequest); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertApprovalRequest: %w", err)
 	}
 	if q.insertAuditEntryStmt, err = db.PrepareContext(ctx, insertAuditEntry); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertAuditEntry: %w", err)
@@ -207,6 +222,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.personsStmt, err = db.PrepareContext(ctx, persons); err != nil {
 		return nil, fmt.Errorf("error preparing query Persons: %w", err)
 	}
+	if q.policiesStmt, err = db.PrepareContext(ctx, policies); err != nil {
+		return nil, fmt.Errorf("error preparing query Policies: %w", err)
+	}
 	if q.pruneNoncesStmt, err = db.PrepareContext(ctx, pruneNonces); err != nil {
 		return nil, fmt.Errorf("error preparing query PruneNonces: %w", err)
 	}
@@ -215,6 +233,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.putDeviceStmt, err = db.PrepareContext(ctx, putDevice); err != nil {
 		return nil, fmt.Errorf("error preparing query PutDevice: %w", err)
+	}
+	if q.putPolicyStmt, err = db.PrepareContext(ctx, putPolicy); err != nil {
+		return nil, fmt.Errorf("error preparing query PutPolicy: %w", err)
 	}
 	if q.putRestoreStmt, err = db.PrepareContext(ctx, putRestore); err != nil {
 		return nil, fmt.Errorf("error preparing query PutRestore: %w", err)
@@ -276,6 +297,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.unfinishedDraftsStmt, err = db.PrepareContext(ctx, unfinishedDrafts); err != nil {
 		return nil, fmt.Errorf("error preparing query UnfinishedDrafts: %w", err)
 	}
+	if q.updateApprovalRequestStmt, err = db.PrepareContext(ctx, updateApprovalRequest); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateApprovalRequest: %w", err)
+	}
 	if q.updateCredentialStmt, err = db.PrepareContext(ctx, updateCredential); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateCredential: %w", err)
 	}
@@ -325,6 +349,21 @@ func (q *Queries) Close() error {
 	if q.appendOutboxStmt != nil {
 		if cerr := q.appendOutboxStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing appendOutboxStmt: %w", cerr)
+		}
+	}
+	if q.approvalRequestStmt != nil {
+		if cerr := q.approvalRequestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing approvalRequestStmt: %w", cerr)
+		}
+	}
+	if q.approvalRequestsStmt != nil {
+		if cerr := q.approvalRequestsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing approvalRequestsStmt: %w", cerr)
+		}
+	}
+	if q.approvalsStmt != nil {
+		if cerr := q.approvalsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing approvalsStmt: %w", cerr)
 		}
 	}
 	if q.appsStmt != nil {
@@ -460,6 +499,16 @@ func (q *Queries) Close() error {
 	if q.insertAppStmt != nil {
 		if cerr := q.insertAppStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertAppStmt: %w", cerr)
+		}
+	}
+	if q.insertApprovalStmt != nil {
+		if cerr := q.insertApprovalStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertApprovalStmt: %w", cerr)
+		}
+	}
+	if q.insertApprovalRequestStmt != nil {
+		if cerr := q.insertApprovalRequestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertApprovalRequestStmt: %w", cerr)
 		}
 	}
 	if q.insertAuditEntryStmt != nil {
@@ -622,6 +671,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing personsStmt: %w", cerr)
 		}
 	}
+	if q.policiesStmt != nil {
+		if cerr := q.policiesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing policiesStmt: %w", cerr)
+		}
+	}
 	if q.pruneNoncesStmt != nil {
 		if cerr := q.pruneNoncesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing pruneNoncesStmt: %w", cerr)
@@ -635,6 +689,11 @@ func (q *Queries) Close() error {
 	if q.putDeviceStmt != nil {
 		if cerr := q.putDeviceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putDeviceStmt: %w", cerr)
+		}
+	}
+	if q.putPolicyStmt != nil {
+		if cerr := q.putPolicyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putPolicyStmt: %w", cerr)
 		}
 	}
 	if q.putRestoreStmt != nil {
@@ -737,6 +796,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing unfinishedDraftsStmt: %w", cerr)
 		}
 	}
+	if q.updateApprovalRequestStmt != nil {
+		if cerr := q.updateApprovalRequestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateApprovalRequestStmt: %w", cerr)
+		}
+	}
 	if q.updateCredentialStmt != nil {
 		if cerr := q.updateCredentialStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateCredentialStmt: %w", cerr)
@@ -834,205 +898,221 @@ func (q *Queries) queryRow(ctx context.Context, stmt *sql.Stmt, query string, ar
 }
 
 type Queries struct {
-	db                       DBTX
-	tx                       *sql.Tx
-	appStmt                  *sql.Stmt
-	appendOutboxStmt         *sql.Stmt
-	appsStmt                 *sql.Stmt
-	auditEntriesStmt         *sql.Stmt
-	auditHashStmt            *sql.Stmt
-	auditHashSizeStmt        *sql.Stmt
-	auditSizeStmt            *sql.Stmt
-	backupsStmt              *sql.Stmt
-	blobStmt                 *sql.Stmt
-	channelStmt              *sql.Stmt
-	channelsStmt             *sql.Stmt
-	checkpointsStmt          *sql.Stmt
-	countDevicesStmt         *sql.Stmt
-	credentialStmt           *sql.Stmt
-	credentialsStmt          *sql.Stmt
-	deleteCredentialStmt     *sql.Stmt
-	deleteDocumentStmt       *sql.Stmt
-	deleteSecretStmt         *sql.Stmt
-	deleteSessionStmt        *sql.Stmt
-	denialStmt               *sql.Stmt
-	denialsStmt              *sql.Stmt
-	deviceStmt               *sql.Stmt
-	documentStmt             *sql.Stmt
-	documentsStmt            *sql.Stmt
-	draftStmt                *sql.Stmt
-	dropCheckpointsStmt      *sql.Stmt
-	enrolmentTokenStmt       *sql.Stmt
-	epochStmt                *sql.Stmt
-	insertAppStmt            *sql.Stmt
-	insertAuditEntryStmt     *sql.Stmt
-	insertAuditHashStmt      *sql.Stmt
-	insertBackupStmt         *sql.Stmt
-	insertBlobStmt           *sql.Stmt
-	insertChannelStmt        *sql.Stmt
-	insertCheckpointStmt     *sql.Stmt
-	insertCredentialStmt     *sql.Stmt
-	insertDenialStmt         *sql.Stmt
-	insertDraftStmt          *sql.Stmt
-	insertEnrolmentTokenStmt *sql.Stmt
-	insertEpochStmt          *sql.Stmt
-	insertKeyStmt            *sql.Stmt
-	insertMetadataStmt       *sql.Stmt
-	insertPersonStmt         *sql.Stmt
-	insertReleaseStmt        *sql.Stmt
-	insertSecretStmt         *sql.Stmt
-	insertSessionStmt        *sql.Stmt
-	insertTokenStmt          *sql.Stmt
-	keyStmt                  *sql.Stmt
-	keysStmt                 *sql.Stmt
-	keysUnderStmt            *sql.Stmt
-	latestCheckpointStmt     *sql.Stmt
-	metadataStmt             *sql.Stmt
-	metadataVersionStmt      *sql.Stmt
-	newestEpochStmt          *sql.Stmt
-	newestVersionStmt        *sql.Stmt
-	nextCounterStmt          *sql.Stmt
-	openDraftsStmt           *sql.Stmt
-	outboxStmt               *sql.Stmt
-	personStmt               *sql.Stmt
-	personByLoginStmt        *sql.Stmt
-	personsStmt              *sql.Stmt
-	pruneNoncesStmt          *sql.Stmt
-	pruneSessionsStmt        *sql.Stmt
-	putDeviceStmt            *sql.Stmt
-	putRestoreStmt           *sql.Stmt
-	raiseCounterStmt         *sql.Stmt
-	raiseVersionStmt         *sql.Stmt
-	releaseStmt              *sql.Stmt
-	releasesStmt             *sql.Stmt
-	restoresStmt             *sql.Stmt
-	secretStmt               *sql.Stmt
-	secretsStmt              *sql.Stmt
-	sessionStmt              *sql.Stmt
-	sessionsStmt             *sql.Stmt
-	setDocumentStmt          *sql.Stmt
-	setProofStmt             *sql.Stmt
-	setVaultSealStmt         *sql.Stmt
-	setWithdrawnStmt         *sql.Stmt
-	submittedDraftsStmt      *sql.Stmt
-	tokenStmt                *sql.Stmt
-	tokensStmt               *sql.Stmt
-	trimMetadataStmt         *sql.Stmt
-	trimOutboxStmt           *sql.Stmt
-	unfinishedDraftsStmt     *sql.Stmt
-	updateCredentialStmt     *sql.Stmt
-	updateDenialStmt         *sql.Stmt
-	updateDraftStmt          *sql.Stmt
-	updateKeyStmt            *sql.Stmt
-	updatePersonStmt         *sql.Stmt
-	updateSecretStmt         *sql.Stmt
-	updateSessionStmt        *sql.Stmt
-	updateTokenStmt          *sql.Stmt
-	useEnrolmentTokenStmt    *sql.Stmt
-	useNonceStmt             *sql.Stmt
-	vaultSealStmt            *sql.Stmt
-	versionFloorsStmt        *sql.Stmt
+	db                        DBTX
+	tx                        *sql.Tx
+	appStmt                   *sql.Stmt
+	appendOutboxStmt          *sql.Stmt
+	approvalRequestStmt       *sql.Stmt
+	approvalRequestsStmt      *sql.Stmt
+	approvalsStmt             *sql.Stmt
+	appsStmt                  *sql.Stmt
+	auditEntriesStmt          *sql.Stmt
+	auditHashStmt             *sql.Stmt
+	auditHashSizeStmt         *sql.Stmt
+	auditSizeStmt             *sql.Stmt
+	backupsStmt               *sql.Stmt
+	blobStmt                  *sql.Stmt
+	channelStmt               *sql.Stmt
+	channelsStmt              *sql.Stmt
+	checkpointsStmt           *sql.Stmt
+	countDevicesStmt          *sql.Stmt
+	credentialStmt            *sql.Stmt
+	credentialsStmt           *sql.Stmt
+	deleteCredentialStmt      *sql.Stmt
+	deleteDocumentStmt        *sql.Stmt
+	deleteSecretStmt          *sql.Stmt
+	deleteSessionStmt         *sql.Stmt
+	denialStmt                *sql.Stmt
+	denialsStmt               *sql.Stmt
+	deviceStmt                *sql.Stmt
+	documentStmt              *sql.Stmt
+	documentsStmt             *sql.Stmt
+	draftStmt                 *sql.Stmt
+	dropCheckpointsStmt       *sql.Stmt
+	enrolmentTokenStmt        *sql.Stmt
+	epochStmt                 *sql.Stmt
+	insertAppStmt             *sql.Stmt
+	insertApprovalStmt        *sql.Stmt
+	insertApprovalRequestStmt *sql.Stmt
+	insertAuditEntryStmt      *sql.Stmt
+	insertAuditHashStmt       *sql.Stmt
+	insertBackupStmt          *sql.Stmt
+	insertBlobStmt            *sql.Stmt
+	insertChannelStmt         *sql.Stmt
+	insertCheckpointStmt      *sql.Stmt
+	insertCredentialStmt      *sql.Stmt
+	insertDenialStmt          *sql.Stmt
+	insertDraftStmt           *sql.Stmt
+	insertEnrolmentTokenStmt  *sql.Stmt
+	insertEpochStmt           *sql.Stmt
+	insertKeyStmt             *sql.Stmt
+	insertMetadataStmt        *sql.Stmt
+	insertPersonStmt          *sql.Stmt
+	insertReleaseStmt         *sql.Stmt
+	insertSecretStmt          *sql.Stmt
+	insertSessionStmt         *sql.Stmt
+	insertTokenStmt           *sql.Stmt
+	keyStmt                   *sql.Stmt
+	keysStmt                  *sql.Stmt
+	keysUnderStmt             *sql.Stmt
+	latestCheckpointStmt      *sql.Stmt
+	metadataStmt              *sql.Stmt
+	metadataVersionStmt       *sql.Stmt
+	newestEpochStmt           *sql.Stmt
+	newestVersionStmt         *sql.Stmt
+	nextCounterStmt           *sql.Stmt
+	openDraftsStmt            *sql.Stmt
+	outboxStmt                *sql.Stmt
+	personStmt                *sql.Stmt
+	personByLoginStmt         *sql.Stmt
+	personsStmt               *sql.Stmt
+	policiesStmt              *sql.Stmt
+	pruneNoncesStmt           *sql.Stmt
+	pruneSessionsStmt         *sql.Stmt
+	putDeviceStmt             *sql.Stmt
+	putPolicyStmt             *sql.Stmt
+	putRestoreStmt            *sql.Stmt
+	raiseCounterStmt          *sql.Stmt
+	raiseVersionStmt          *sql.Stmt
+	releaseStmt               *sql.Stmt
+	releasesStmt              *sql.Stmt
+	restoresStmt              *sql.Stmt
+	secretStmt                *sql.Stmt
+	secretsStmt               *sql.Stmt
+	sessionStmt               *sql.Stmt
+	sessionsStmt              *sql.Stmt
+	setDocumentStmt           *sql.Stmt
+	setProofStmt              *sql.Stmt
+	setVaultSealStmt          *sql.Stmt
+	setWithdrawnStmt          *sql.Stmt
+	submittedDraftsStmt       *sql.Stmt
+	tokenStmt                 *sql.Stmt
+	tokensStmt                *sql.Stmt
+	trimMetadataStmt          *sql.Stmt
+	trimOutboxStmt            *sql.Stmt
+	unfinishedDraftsStmt      *sql.Stmt
+	updateApprovalRequestStmt *sql.Stmt
+	updateCredentialStmt      *sql.Stmt
+	updateDenialStmt          *sql.Stmt
+	updateDraftStmt           *sql.Stmt
+	updateKeyStmt             *sql.Stmt
+	updatePersonStmt          *sql.Stmt
+	updateSecretStmt          *sql.Stmt
+	updateSessionStmt         *sql.Stmt
+	updateTokenStmt           *sql.Stmt
+	useEnrolmentTokenStmt     *sql.Stmt
+	useNonceStmt              *sql.Stmt
+	vaultSealStmt             *sql.Stmt
+	versionFloorsStmt         *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 	return &Queries{
-		db:                       tx,
-		tx:                       tx,
-		appStmt:                  q.appStmt,
-		appendOutboxStmt:         q.appendOutboxStmt,
-		appsStmt:                 q.appsStmt,
-		auditEntriesStmt:         q.auditEntriesStmt,
-		auditHashStmt:            q.auditHashStmt,
-		auditHashSizeStmt:        q.auditHashSizeStmt,
-		auditSizeStmt:            q.auditSizeStmt,
-		backupsStmt:              q.backupsStmt,
-		blobStmt:                 q.blobStmt,
-		channelStmt:              q.channelStmt,
-		channelsStmt:             q.channelsStmt,
-		checkpointsStmt:          q.checkpointsStmt,
-		countDevicesStmt:         q.countDevicesStmt,
-		credentialStmt:           q.credentialStmt,
-		credentialsStmt:          q.credentialsStmt,
-		deleteCredentialStmt:     q.deleteCredentialStmt,
-		deleteDocumentStmt:       q.deleteDocumentStmt,
-		deleteSecretStmt:         q.deleteSecretStmt,
-		deleteSessionStmt:        q.deleteSessionStmt,
-		denialStmt:               q.denialStmt,
-		denialsStmt:              q.denialsStmt,
-		deviceStmt:               q.deviceStmt,
-		documentStmt:             q.documentStmt,
-		documentsStmt:            q.documentsStmt,
-		draftStmt:                q.draftStmt,
-		dropCheckpointsStmt:      q.dropCheckpointsStmt,
-		enrolmentTokenStmt:       q.enrolmentTokenStmt,
-		epochStmt:                q.epochStmt,
-		insertAppStmt:            q.insertAppStmt,
-		insertAuditEntryStmt:     q.insertAuditEntryStmt,
-		insertAuditHashStmt:      q.insertAuditHashStmt,
-		insertBackupStmt:         q.insertBackupStmt,
-		insertBlobStmt:           q.insertBlobStmt,
-		insertChannelStmt:        q.insertChannelStmt,
-		insertCheckpointStmt:     q.insertCheckpointStmt,
-		insertCredentialStmt:     q.insertCredentialStmt,
-		insertDenialStmt:         q.insertDenialStmt,
-		insertDraftStmt:          q.insertDraftStmt,
-		insertEnrolmentTokenStmt: q.insertEnrolmentTokenStmt,
-		insertEpochStmt:          q.insertEpochStmt,
-		insertKeyStmt:            q.insertKeyStmt,
-		insertMetadataStmt:       q.insertMetadataStmt,
-		insertPersonStmt:         q.insertPersonStmt,
-		insertReleaseStmt:        q.insertReleaseStmt,
-		insertSecretStmt:         q.insertSecretStmt,
-		insertSessionStmt:        q.insertSessionStmt,
-		insertTokenStmt:          q.insertTokenStmt,
-		keyStmt:                  q.keyStmt,
-		keysStmt:                 q.keysStmt,
-		keysUnderStmt:            q.keysUnderStmt,
-		latestCheckpointStmt:     q.latestCheckpointStmt,
-		metadataStmt:             q.metadataStmt,
-		metadataVersionStmt:      q.metadataVersionStmt,
-		newestEpochStmt:          q.newestEpochStmt,
-		newestVersionStmt:        q.newestVersionStmt,
-		nextCounterStmt:          q.nextCounterStmt,
-		openDraftsStmt:           q.openDraftsStmt,
-		outboxStmt:               q.outboxStmt,
-		personStmt:               q.personStmt,
-		personByLoginStmt:        q.personByLoginStmt,
-		personsStmt:              q.personsStmt,
-		pruneNoncesStmt:          q.pruneNoncesStmt,
-		pruneSessionsStmt:        q.pruneSessionsStmt,
-		putDeviceStmt:            q.putDeviceStmt,
-		putRestoreStmt:           q.putRestoreStmt,
-		raiseCounterStmt:         q.raiseCounterStmt,
-		raiseVersionStmt:         q.raiseVersionStmt,
-		releaseStmt:              q.releaseStmt,
-		releasesStmt:             q.releasesStmt,
-		restoresStmt:             q.restoresStmt,
-		secretStmt:               q.secretStmt,
-		secretsStmt:              q.secretsStmt,
-		sessionStmt:              q.sessionStmt,
-		sessionsStmt:             q.sessionsStmt,
-		setDocumentStmt:          q.setDocumentStmt,
-		setProofStmt:             q.setProofStmt,
-		setVaultSealStmt:         q.setVaultSealStmt,
-		setWithdrawnStmt:         q.setWithdrawnStmt,
-		submittedDraftsStmt:      q.submittedDraftsStmt,
-		tokenStmt:                q.tokenStmt,
-		tokensStmt:               q.tokensStmt,
-		trimMetadataStmt:         q.trimMetadataStmt,
-		trimOutboxStmt:           q.trimOutboxStmt,
-		unfinishedDraftsStmt:     q.unfinishedDraftsStmt,
-		updateCredentialStmt:     q.updateCredentialStmt,
-		updateDenialStmt:         q.updateDenialStmt,
-		updateDraftStmt:          q.updateDraftStmt,
-		updateKeyStmt:            q.updateKeyStmt,
-		updatePersonStmt:         q.updatePersonStmt,
-		updateSecretStmt:         q.updateSecretStmt,
-		updateSessionStmt:        q.updateSessionStmt,
-		updateTokenStmt:          q.updateTokenStmt,
-		useEnrolmentTokenStmt:    q.useEnrolmentTokenStmt,
-		useNonceStmt:             q.useNonceStmt,
-		vaultSealStmt:            q.vaultSealStmt,
-		versionFloorsStmt:        q.versionFloorsStmt,
+		db:                        tx,
+		tx:                        tx,
+		appStmt:                   q.appStmt,
+		appendOutboxStmt:          q.appendOutboxStmt,
+		approvalRequestStmt:       q.approvalRequestStmt,
+		approvalRequestsStmt:      q.approvalRequestsStmt,
+		approvalsStmt:             q.approvalsStmt,
+		appsStmt:                  q.appsStmt,
+		auditEntriesStmt:          q.auditEntriesStmt,
+		auditHashStmt:             q.auditHashStmt,
+		auditHashSizeStmt:         q.auditHashSizeStmt,
+		auditSizeStmt:             q.auditSizeStmt,
+		backupsStmt:               q.backupsStmt,
+		blobStmt:                  q.blobStmt,
+		channelStmt:               q.channelStmt,
+		channelsStmt:              q.channelsStmt,
+		checkpointsStmt:           q.checkpointsStmt,
+		countDevicesStmt:          q.countDevicesStmt,
+		credentialStmt:            q.credentialStmt,
+		credentialsStmt:           q.credentialsStmt,
+		deleteCredentialStmt:      q.deleteCredentialStmt,
+		deleteDocumentStmt:        q.deleteDocumentStmt,
+		deleteSecretStmt:          q.deleteSecretStmt,
+		deleteSessionStmt:         q.deleteSessionStmt,
+		denialStmt:                q.denialStmt,
+		denialsStmt:               q.denialsStmt,
+		deviceStmt:                q.deviceStmt,
+		documentStmt:              q.documentStmt,
+		documentsStmt:             q.documentsStmt,
+		draftStmt:                 q.draftStmt,
+		dropCheckpointsStmt:       q.dropCheckpointsStmt,
+		enrolmentTokenStmt:        q.enrolmentTokenStmt,
+		epochStmt:                 q.epochStmt,
+		insertAppStmt:             q.insertAppStmt,
+		insertApprovalStmt:        q.insertApprovalStmt,
+		insertApprovalRequestStmt: q.insertApprovalRequestStmt,
+		insertAuditEntryStmt:      q.insertAuditEntryStmt,
+		insertAuditHashStmt:       q.insertAuditHashStmt,
+		insertBackupStmt:          q.insertBackupStmt,
+		insertBlobStmt:            q.insertBlobStmt,
+		insertChannelStmt:         q.insertChannelStmt,
+		insertCheckpointStmt:      q.insertCheckpointStmt,
+		insertCredentialStmt:      q.insertCredentialStmt,
+		insertDenialStmt:          q.insertDenialStmt,
+		insertDraftStmt:           q.insertDraftStmt,
+		insertEnrolmentTokenStmt:  q.insertEnrolmentTokenStmt,
+		insertEpochStmt:           q.insertEpochStmt,
+		insertKeyStmt:             q.insertKeyStmt,
+		insertMetadataStmt:        q.insertMetadataStmt,
+		insertPersonStmt:          q.insertPersonStmt,
+		insertReleaseStmt:         q.insertReleaseStmt,
+		insertSecretStmt:          q.insertSecretStmt,
+		insertSessionStmt:         q.insertSessionStmt,
+		insertTokenStmt:           q.insertTokenStmt,
+		keyStmt:                   q.keyStmt,
+		keysStmt:                  q.keysStmt,
+		keysUnderStmt:             q.keysUnderStmt,
+		latestCheckpointStmt:      q.latestCheckpointStmt,
+		metadataStmt:              q.metadataStmt,
+		metadataVersionStmt:       q.metadataVersionStmt,
+		newestEpochStmt:           q.newestEpochStmt,
+		newestVersionStmt:         q.newestVersionStmt,
+		nextCounterStmt:           q.nextCounterStmt,
+		openDraftsStmt:            q.openDraftsStmt,
+		outboxStmt:                q.outboxStmt,
+		personStmt:                q.personStmt,
+		personByLoginStmt:         q.personByLoginStmt,
+		personsStmt:               q.personsStmt,
+		policiesStmt:              q.policiesStmt,
+		pruneNoncesStmt:           q.pruneNoncesStmt,
+		pruneSessionsStmt:         q.pruneSessionsStmt,
+		putDeviceStmt:             q.putDeviceStmt,
+		putPolicyStmt:             q.putPolicyStmt,
+		putRestoreStmt:            q.putRestoreStmt,
+		raiseCounterStmt:          q.raiseCounterStmt,
+		raiseVersionStmt:          q.raiseVersionStmt,
+		releaseStmt:               q.releaseStmt,
+		releasesStmt:              q.releasesStmt,
+		restoresStmt:              q.restoresStmt,
+		secretStmt:                q.secretStmt,
+		secretsStmt:               q.secretsStmt,
+		sessionStmt:               q.sessionStmt,
+		sessionsStmt:              q.sessionsStmt,
+		setDocumentStmt:           q.setDocumentStmt,
+		setProofStmt:              q.setProofStmt,
+		setVaultSealStmt:          q.setVaultSealStmt,
+		setWithdrawnStmt:          q.setWithdrawnStmt,
+		submittedDraftsStmt:       q.submittedDraftsStmt,
+		tokenStmt:                 q.tokenStmt,
+		tokensStmt:                q.tokensStmt,
+		trimMetadataStmt:          q.trimMetadataStmt,
+		trimOutboxStmt:            q.trimOutboxStmt,
+		unfinishedDraftsStmt:      q.unfinishedDraftsStmt,
+		updateApprovalRequestStmt: q.updateApprovalRequestStmt,
+		updateCredentialStmt:      q.updateCredentialStmt,
+		updateDenialStmt:          q.updateDenialStmt,
+		updateDraftStmt:           q.updateDraftStmt,
+		updateKeyStmt:             q.updateKeyStmt,
+		updatePersonStmt:          q.updatePersonStmt,
+		updateSecretStmt:          q.updateSecretStmt,
+		updateSessionStmt:         q.updateSessionStmt,
+		updateTokenStmt:           q.updateTokenStmt,
+		useEnrolmentTokenStmt:     q.useEnrolmentTokenStmt,
+		useNonceStmt:              q.useNonceStmt,
+		vaultSealStmt:             q.vaultSealStmt,
+		versionFloorsStmt:         q.versionFloorsStmt,
 	}
 }

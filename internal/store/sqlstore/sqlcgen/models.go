@@ -13,6 +13,36 @@ type App struct {
 	Mac           []byte
 }
 
+type Approval struct {
+	Request    string
+	Person     string
+	Credential string
+	Created    int64
+	Evidence   []byte
+	Mac        []byte
+}
+
+type ApprovalRequest struct {
+	ID            string
+	Action        string
+	App           string
+	Subject       string
+	Requester     string
+	Person        string
+	PolicyVersion int64
+	KeyVersion    int64
+	Needed        int64
+	State         string
+	Outcome       string
+	Nonce         string
+	Created       int64
+	Expires       int64
+	Changed       int64
+	Payload       []byte
+	Parameters    []byte
+	Mac           []byte
+}
+
 type AuditEntry struct {
 	Position int64
 	Leaf     []byte
@@ -171,6 +201,17 @@ type Person struct {
 	Created int64
 	Issuer  string
 	Subject string
+	Mac     []byte
+}
+
+type Policy struct {
+	App     string
+	Action  string
+	Version int64
+	Needed  int64
+	Roles   string
+	Creator string
+	Created int64
 	Mac     []byte
 }
 

@@ -41,6 +41,130 @@ func (q *Queries) AppendOutbox(ctx context.Context, arg AppendOutboxParams) erro
 	return err
 }
 
+const approvalRequest = `-- name: ApprovalRequest :one
+SELECT id, action, app, subject, requester, person, policy_version, key_version, needed, state, outcome, nonce, created, expires, changed, payload, parameters, mac FROM approval_requests WHERE id = $1
+`
+
+func (q *Queries) ApprovalRequest(ctx context.Context, id string) (ApprovalRequest, error) {
+	row := q.queryRow(ctx, q.approvalRequestStmt, approvalRequest, id)
+	var i ApprovalRequest
+	err := row.Scan(
+		&i.ID,
+		&i.Action,
+		&i.App,
+		&i.Subject,
+		&i.Requester,
+		&i.Person,
+		&i.PolicyVersion,
+		&i.KeyVersion,
+		&i.Needed,
+		&i.State,
+		&i.Outcome,
+		&i.Nonce,
+		&i.Created,
+		&i.Expires,
+		&i.Changed,
+		&i.Payload,
+		&i.Parameters,
+		&i.Mac,
+	)
+	return i, err
+}
+
+const approvalRequests = `-- name: ApprovalRequests :many
+SELECT id, action, app, subject, requester, person, policy_version, key_version, needed, state, outcome, nonce, created, expires, changed, payload, parameters, mac FROM approval_requests
+WHERE (state = $1 OR $1 = '') AND (action = $2 OR $2 = '') AND (subject = $3 OR $3 = '')
+ORDER BY created DESC, id DESC LIMIT CAST($4 AS BIGINT)
+`
+
+type ApprovalRequestsParams struct {
+	State   string
+	Action  string
+	Subject string
+	Most    int64
+}
+
+func (q *Queries) ApprovalRequests(ctx context.Context, arg ApprovalRequestsParams) ([]ApprovalRequest, error) {
+	rows, err := q.query(ctx, q.approvalRequestsStmt, approvalRequests,
+		arg.State,
+		arg.Action,
+		arg.Subject,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ApprovalRequest
+	for rows.Next() {
+		var i ApprovalRequest
+		if err := rows.Scan(
+			&i.ID,
+			&i.Action,
+			&i.App,
+			&i.Subject,
+			&i.Requester,
+			&i.Person,
+			&i.PolicyVersion,
+			&i.KeyVersion,
+			&i.Needed,
+			&i.State,
+			&i.Outcome,
+			&i.Nonce,
+			&i.Created,
+			&i.Expires,
+			&i.Changed,
+			&i.Payload,
+			&i.Parameters,
+			&i.Mac,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const approvals = `-- name: Approvals :many
+SELECT request, person, credential, created, evidence, mac FROM approvals WHERE request = $1 ORDER BY created, person
+`
+
+func (q *Queries) Approvals(ctx context.Context, request string) ([]Approval, error) {
+	rows, err := q.query(ctx, q.approvalsStmt, approvals, request)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Approval
+	for rows.Next() {
+		var i Approval
+		if err := rows.Scan(
+			&i.Request,
+			&i.Person,
+			&i.Credential,
+			&i.Created,
+			&i.Evidence,
+			&i.Mac,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const apps = `-- name: Apps :many
 SELECT id, device, open_enrolment, created, last_counter, mac FROM apps ORDER BY id
 `
@@ -643,6 +767,92 @@ func (q *Queries) InsertApp(ctx context.Context, arg InsertAppParams) (int64, er
 		arg.Device,
 		arg.OpenEnrolment,
 		arg.Created,
+		arg.Mac,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const insertApproval = `-- name: InsertApproval :execrows
+INSERT INTO approvals (request, person, credential, created, evidence, mac)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING
+`
+
+type InsertApprovalParams struct {
+	Request    string
+	Person     string
+	Credential string
+	Created    int64
+	Evidence   []byte
+	Mac        []byte
+}
+
+func (q *Queries) InsertApproval(ctx context.Context, arg InsertApprovalParams) (int64, error) {
+	result, err := q.exec(ctx, q.insertApprovalStmt, insertApproval,
+		arg.Request,
+		arg.Person,
+		arg.Credential,
+		arg.Created,
+		arg.Evidence,
+		arg.Mac,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const insertApprovalRequest = `-- name: InsertApprovalRequest :execrows
+INSERT INTO approval_requests (id, action, app, subject, requester, person, policy_version, key_version, needed, state,
+  outcome, nonce, created, expires, changed, payload, parameters, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+  $11, $12, $13, $14, $15, $16, $17, $18)
+ON CONFLICT DO NOTHING
+`
+
+type InsertApprovalRequestParams struct {
+	ID            string
+	Action        string
+	App           string
+	Subject       string
+	Requester     string
+	Person        string
+	PolicyVersion int64
+	KeyVersion    int64
+	Needed        int64
+	State         string
+	Outcome       string
+	Nonce         string
+	Created       int64
+	Expires       int64
+	Changed       int64
+	Payload       []byte
+	Parameters    []byte
+	Mac           []byte
+}
+
+func (q *Queries) InsertApprovalRequest(ctx context.Context, arg InsertApprovalRequestParams) (int64, error) {
+	result, err := q.exec(ctx, q.insertApprovalRequestStmt, insertApprovalRequest,
+		arg.ID,
+		arg.Action,
+		arg.App,
+		arg.Subject,
+		arg.Requester,
+		arg.Person,
+		arg.PolicyVersion,
+		arg.KeyVersion,
+		arg.Needed,
+		arg.State,
+		arg.Outcome,
+		arg.Nonce,
+		arg.Created,
+		arg.Expires,
+		arg.Changed,
+		arg.Payload,
+		arg.Parameters,
 		arg.Mac,
 	)
 	if err != nil {
@@ -1703,6 +1913,42 @@ func (q *Queries) Persons(ctx context.Context) ([]Person, error) {
 	return items, nil
 }
 
+const policies = `-- name: Policies :many
+SELECT app, action, version, needed, roles, creator, created, mac FROM policies ORDER BY app, action
+`
+
+func (q *Queries) Policies(ctx context.Context) ([]Policy, error) {
+	rows, err := q.query(ctx, q.policiesStmt, policies)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Policy
+	for rows.Next() {
+		var i Policy
+		if err := rows.Scan(
+			&i.App,
+			&i.Action,
+			&i.Version,
+			&i.Needed,
+			&i.Roles,
+			&i.Creator,
+			&i.Created,
+			&i.Mac,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const pruneNonces = `-- name: PruneNonces :execrows
 DELETE FROM nonces WHERE expires < $1
 `
@@ -1769,6 +2015,43 @@ func (q *Queries) PutDevice(ctx context.Context, arg PutDeviceParams) error {
 		arg.Mac,
 	)
 	return err
+}
+
+const putPolicy = `-- name: PutPolicy :execrows
+INSERT INTO policies (app, action, version, needed, roles, creator, created, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (app, action) DO UPDATE SET
+  version = excluded.version, needed = excluded.needed, roles = excluded.roles, creator = excluded.creator,
+  created = excluded.created, mac = excluded.mac
+WHERE policies.version < excluded.version
+`
+
+type PutPolicyParams struct {
+	App     string
+	Action  string
+	Version int64
+	Needed  int64
+	Roles   string
+	Creator string
+	Created int64
+	Mac     []byte
+}
+
+func (q *Queries) PutPolicy(ctx context.Context, arg PutPolicyParams) (int64, error) {
+	result, err := q.exec(ctx, q.putPolicyStmt, putPolicy,
+		arg.App,
+		arg.Action,
+		arg.Version,
+		arg.Needed,
+		arg.Roles,
+		arg.Creator,
+		arg.Created,
+		arg.Mac,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const putRestore = `-- name: PutRestore :exec
@@ -2333,6 +2616,64 @@ func (q *Queries) UnfinishedDrafts(ctx context.Context) ([]Draft, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const updateApprovalRequest = `-- name: UpdateApprovalRequest :execrows
+UPDATE approval_requests SET action = $1, app = $2, subject = $3, requester = $4, person = $5,
+  policy_version = $6, key_version = $7, needed = $8, state = $9, outcome = $10,
+  nonce = $11, created = $12, expires = $13, changed = $14, payload = $15,
+  parameters = $16, mac = $17
+WHERE id = $18 AND mac = $19
+`
+
+type UpdateApprovalRequestParams struct {
+	Action        string
+	App           string
+	Subject       string
+	Requester     string
+	Person        string
+	PolicyVersion int64
+	KeyVersion    int64
+	Needed        int64
+	State         string
+	Outcome       string
+	Nonce         string
+	Created       int64
+	Expires       int64
+	Changed       int64
+	Payload       []byte
+	Parameters    []byte
+	Mac           []byte
+	ID            string
+	OldMac        []byte
+}
+
+func (q *Queries) UpdateApprovalRequest(ctx context.Context, arg UpdateApprovalRequestParams) (int64, error) {
+	result, err := q.exec(ctx, q.updateApprovalRequestStmt, updateApprovalRequest,
+		arg.Action,
+		arg.App,
+		arg.Subject,
+		arg.Requester,
+		arg.Person,
+		arg.PolicyVersion,
+		arg.KeyVersion,
+		arg.Needed,
+		arg.State,
+		arg.Outcome,
+		arg.Nonce,
+		arg.Created,
+		arg.Expires,
+		arg.Changed,
+		arg.Payload,
+		arg.Parameters,
+		arg.Mac,
+		arg.ID,
+		arg.OldMac,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const updateCredential = `-- name: UpdateCredential :execrows
