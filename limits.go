@@ -395,6 +395,17 @@ const (
 	// MaxGroupTime is the age at which a group of Updates takes no more of them:
 	// the first one waits for the last.
 	MaxGroupTime = 50 * time.Millisecond
+	// ApprovalLife is how long people have to approve something: a week, so that one
+	// of them may be away.
+	ApprovalLife = 7 * 24 * time.Hour
+	// MaxApprovals is how many people a policy may ask for; more are a meeting.
+	MaxApprovals = 10
+	// MaxOpenRequests is how many requests for approval may wait at a time. Whoever
+	// may publish can ask, and must not fill the store by that.
+	MaxOpenRequests = 500
+	// MaxEvidence bounds the evidence of one approval: a document of at most
+	// MaxReason bytes and some, and an assertion of less than a kilobyte.
+	MaxEvidence = 64 << 10
 	// MaxDSN bounds a connection string; those with every setting have 500 bytes.
 	MaxDSN = 1 << 10
 )

@@ -201,6 +201,24 @@ func (p *RelyingParty) FinishAssertion(h Holder, state []byte, answer json.RawMe
 	return 0, nil, refusedPasskey(op)
 }
 
+// Assertion is a use of a passkey that was verified, as it is kept for evidence.
+type Assertion struct {
+	Credential string // id of the credential's row
+	PublicKey  []byte // COSE_Key (RFC 9052) that it verifies under
+	Origin     string // that the browser named
+	RPID       string // the relying party's id
+}
+
+// PasskeyPublic is the public key of a passkey, a COSE_Key (RFC 9052).
+func PasskeyPublic(p Passkey) []byte {
+	var c webauthn.Credential
+	_ = json.Unmarshal(p, &c) // it is nil where there is none
+	return c.PublicKey
+}
+
+// ID is the relying party's: the host name that passkeys are bound to.
+func (p *RelyingParty) ID() string { return p.party.Config.RPID }
+
 // PasskeyCounter is the signature counter of a passkey as it is kept.
 func PasskeyCounter(p Passkey) int64 {
 	var c webauthn.Credential

@@ -40,7 +40,7 @@ const layers = `
 	trust/tufrepo < internal/ceremony;
 	internal/access < internal/control/service;
 	internal/audit, internal/control/service < internal/witness;
-	rollout, internal/throttle, internal/vault, internal/control/service, internal/ceremony < internal/release, internal/fleet, internal/people, internal/custody, internal/sealing < internal/watch;
+	rollout, internal/throttle, internal/vault, internal/control/service, internal/ceremony < internal/release, internal/fleet, internal/people, internal/custody, internal/approval, internal/sealing < internal/watch;
 
 	trust/tufrepo, internal/audit, internal/blob < internal/backup;
 
@@ -80,6 +80,7 @@ const modules = `
 	internal/audit   golang.org/x/mod
 	internal/witness golang.org/x/mod
 	internal/vault   golang.org/x/crypto golang.org/x/sys github.com/cloudflare/circl golang.org/x/mod
+	internal/approval github.com/go-webauthn/webauthn github.com/secure-systems-lab/go-securesystemslib
 	internal/access  github.com/go-webauthn/webauthn github.com/pquerna/otp github.com/coreos/go-oidc/v3 golang.org/x/crypto
 	internal/release github.com/theupdateframework/go-tuf/v2 golang.org/x/mod golang.org/x/sync
 	internal/blob    github.com/minio/minio-go/v7 golang.org/x/sys

@@ -18,6 +18,7 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/bundle"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/approval"
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/blob"
 	"github.com/sealift/sealift/internal/ceremony"
@@ -98,7 +99,7 @@ func newWorld() (*world, error) {
 const passphrase = "five random words are enough"
 
 func (w *world) releases() *release.Service {
-	return release.New(release.Config{Store: w.store, Vault: w.vault, Published: w.published, Now: func() time.Time { return foundedAt }})
+	return release.New(release.Config{Store: w.store, Vault: w.vault, Published: w.published, Approvals: approval.New(w.store, w.vault, nil, func() time.Time { return foundedAt }), Now: func() time.Time { return foundedAt }})
 }
 
 func TestMain(m *testing.M) {

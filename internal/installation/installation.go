@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/approval"
 	"github.com/sealift/sealift/internal/blob"
 	"github.com/sealift/sealift/internal/config"
 	"github.com/sealift/sealift/internal/control"
@@ -31,11 +32,12 @@ import (
 
 // Installation is an opened data folder. Its vault starts sealed.
 type Installation struct {
-	Vault    *vault.Vault
-	Releases *release.Service
-	Desk     *fleet.Desk
-	Keys     *custody.Cabinet
-	People   *people.Registry
+	Vault     *vault.Vault
+	Releases  *release.Service
+	Desk      *fleet.Desk
+	Keys      *custody.Cabinet
+	People    *people.Registry
+	Approvals *approval.Board
 
 	witnesses *witness.Keeper
 	data      *config.Data
@@ -98,14 +100,22 @@ func assemble(data *config.Data, db store.Store, o Options) (*Installation, erro
 		return nil, errors.Join(err, db.Close())
 	}
 	v := vault.New(db, vault.WithTokens(o.Tokens))
-	releases := release.New(release.Config{Store: db, Vault: v, Published: published, Now: o.Now, TimestampLife: o.TimestampLife})
+	registry := people.New(db, v, o.Now)
+	board := approval.New(db, v, registry, o.Now)
+	releases := release.New(release.Config{Store: db, Vault: v, Published: published, Approvals: board, Now: o.Now, TimestampLife: o.TimestampLife})
+	board.OnGranted(func(ctx context.Context, app sealift.AppID, draft string) {
+		if err := releases.SettleDraft(ctx, app, draft); err != nil { // the keeper tries again
+			o.Log.Error("publishing what was approved", "app", app, "draft", draft, "error", err, "hint", sealift.HintOf(err))
+		}
+	})
 	return &Installation{
 		Vault: v, data: data, store: db, published: published, now: o.Now, log: o.Log,
 		Releases:  releases,
 		Desk:      fleet.New(db, v, o.Now),
 		witnesses: witness.New(witness.Config{Store: db, Peers: o.Witnesses, Publish: releases.Flush, Now: o.Now, Log: o.Log}),
 		Keys:      custody.New(db, v, releases, o.Now),
-		People:    people.New(db, v, o.Now),
+		People:    registry,
+		Approvals: board,
 	}, nil
 }
 
@@ -129,16 +139,17 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Enrolment:  i.Desk,
 		Publishing: i.Releases,
 		Drafts:     i.Releases,
-		Denials:    i.Releases,
+		Denials:    i.Approvals.Denials(i.Releases),
 		Releases:   i.Releases,
 		Roots:      i.Releases,
 		Log:        release.NewJournal(i.Releases),
 		Witnesses:  i.witnesses,
-		Tokens:     i.People,
-		People:     i.People,
+		Tokens:     i.Approvals.Tokens(i.People),
+		People:     i.Approvals.People(i.People),
+		Approvals:  i.Approvals,
 		Accounts:   i.People,
 		Passkeys:   i.People,
-		Keys:       i.Keys,
+		Keys:       i.Approvals.Keys(i.Keys),
 		Seal:       sealing.New(i.Vault, i.now),
 	}, control.Options{Version: version, Log: i.log, Address: address, Now: i.now}))
 	return mux

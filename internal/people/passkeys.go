@@ -201,13 +201,7 @@ func (r *Registry) FinishPasskeySignIn(ctx context.Context, from service.Origin,
 		if err != nil {
 			return err
 		}
-		row := rows[which]
-		old := row.MAC
-		row.Data, row.Counter, row.Used = kept, access.PasskeyCounter(kept), now
-		if row.MAC, err = tx.Authenticate(row); err != nil {
-			return err
-		}
-		if err := tx.UpdateCredential(ctx, row, old); err != nil {
+		if _, err := r.keepPasskey(ctx, tx, rows[which], kept, now); err != nil {
 			return err
 		}
 		person, err := tx.Person(ctx, h.ID)
@@ -365,4 +359,58 @@ func (c *ceremonies) makeRoom() bool {
 	}
 	delete(c.all, oldest)
 	return oldest != ""
+}
+
+// HasPasskey implements approval.Passkeys.
+func (r *Registry) HasPasskey(ctx context.Context, tx store.Tx, person string) (bool, error) {
+	c, err := r.credentialsOf(ctx, tx, person)
+	return len(c.passkeys) > 0, err
+}
+
+// AskPasskey implements approval.Passkeys.
+func (r *Registry) AskPasskey(ctx context.Context, person string, challenge []byte) (json.RawMessage, error) {
+	party, err := r.partyOf()
+	if err != nil {
+		return nil, err
+	}
+	h, err := r.findHolder(ctx, person)
+	if err != nil {
+		return nil, err
+	}
+	asked, err := party.BeginAssertion(&h, challenge)
+	return asked.Options, err
+}
+
+// UsePasskey implements approval.Passkeys. The challenge is all that the answer is
+// to: nothing is kept between the question and it.
+func (r *Registry) UsePasskey(ctx context.Context, tx *vault.Tx, person string, challenge []byte, answer json.RawMessage, now time.Time) (used access.Assertion, err error) {
+	party, err := r.partyOf()
+	if err != nil {
+		return used, err
+	}
+	h, rows, err := r.holder(ctx, tx, person)
+	if err != nil {
+		return used, err
+	}
+	asked, err := party.BeginAssertion(&h, challenge)
+	if err != nil {
+		return used, err
+	}
+	which, kept, err := party.FinishAssertion(h, asked.State, answer)
+	if err != nil {
+		return used, err
+	}
+	row, err := r.keepPasskey(ctx, tx, rows[which], kept, now)
+	return access.Assertion{Credential: row.ID, PublicKey: access.PasskeyPublic(kept), Origin: r.origin, RPID: party.ID()}, err
+}
+
+// keepPasskey notes the use of a passkey.
+func (r *Registry) keepPasskey(ctx context.Context, tx *vault.Tx, row store.Credential, kept access.Passkey, now time.Time) (store.Credential, error) {
+	old := row.MAC
+	row.Data, row.Counter, row.Used = kept, access.PasskeyCounter(kept), now
+	var err error
+	if row.MAC, err = tx.Authenticate(row); err != nil {
+		return row, err
+	}
+	return row, tx.UpdateCredential(ctx, row, old)
 }

@@ -118,6 +118,9 @@ func (s *Service) abandonOpen(ctx context.Context, tx *vault.Tx, by access.Calle
 func (s *Service) giveUp(ctx context.Context, tx *vault.Tx, actor audit.Actor, d store.Draft, action string) error {
 	from := d.State
 	d.State = store.DraftAbandoned
+	if err := s.approvals.EndForRelease(ctx, tx, actor, d); err != nil {
+		return err
+	}
 	details := map[string]string{"draft": d.ID, "counter": fmt.Sprint(d.Counter)}
 	if err := s.setDraft(ctx, tx, &d, from, details); err != nil {
 		return err

@@ -20,7 +20,7 @@ type gate func(ctx context.Context, tx store.Tx, d store.Draft, c candidate) (*s
 
 // gates are all of them. A draft is certified in the transaction after which
 // the last one has nothing to say.
-func (s *Service) gates() []gate { return []gate{cosignatures} }
+func (s *Service) gates() []gate { return []gate{cosignatures, s.approved} }
 
 // ready lists what a submitted draft waits for; nothing means that it may be
 // certified. It is asked after everything that may have changed the answer.
@@ -52,6 +52,40 @@ func cosignatures(ctx context.Context, tx store.Tx, _ store.Draft, c candidate) 
 	return &service.Missing{What: service.MissingCosignatures, Have: len(count.Signed), Need: count.Needed, By: count.Signed, From: count.Open}, nil
 }
 
+// Approvals asks people about releases where a policy says so; *approval.Board
+// does.
+type Approvals interface {
+	// AskRelease asks about a draft that was just submitted.
+	AskRelease(ctx context.Context, tx *vault.Tx, by access.Caller, d store.Draft, payload sealift.Digest) error
+	// MissingForRelease says what is missing; nil for nothing.
+	MissingForRelease(ctx context.Context, tx store.Tx, d store.Draft, payload sealift.Digest) (*service.Missing, error)
+	// UseForRelease spends what people said, in the transaction that certifies.
+	UseForRelease(ctx context.Context, tx *vault.Tx, actor audit.Actor, d store.Draft, payload sealift.Digest) error
+	// EndForRelease voids what was asked about a draft that is given up.
+	EndForRelease(ctx context.Context, tx *vault.Tx, actor audit.Actor, d store.Draft) error
+}
+
+// approved is the gate of the people whom a policy asks.
+func (s *Service) approved(ctx context.Context, tx store.Tx, d store.Draft, c candidate) (*service.Missing, error) {
+	return s.approvals.MissingForRelease(ctx, tx, d, sealift.DigestOf(c.signed.Payload))
+}
+
+// SettleDraft certifies and publishes one draft if nothing is missing any more.
+func (s *Service) SettleDraft(ctx context.Context, app sealift.AppID, id string) error {
+	err := s.vault.Update(ctx, func(tx *vault.Tx) error {
+		d, err := s.findDraft(ctx, tx, app, id)
+		if err != nil || d.State != store.DraftSubmitted || s.now().After(d.Expires) {
+			return err
+		}
+		_, err = s.settle(ctx, tx, System("publisher"), d)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.Flush(ctx)
+}
+
 // rulesOf returns what the devices of app go by now.
 func rulesOf(ctx context.Context, tx store.DocumentTx, app sealift.AppID) (*trust.Rules, error) {
 	anchors, err := trustOf(ctx, tx)
@@ -79,6 +113,9 @@ func (s *Service) settle(ctx context.Context, tx *vault.Tx, actor audit.Actor, d
 		out := detailOf(d, &c)
 		out.Missing = missing
 		return out, nil
+	}
+	if err := s.approvals.UseForRelease(ctx, tx, actor, d, sealift.DigestOf(c.signed.Payload)); err != nil {
+		return service.DraftDetail{}, err
 	}
 	r, err := s.publish(ctx, tx, actor, &d, c)
 	if err != nil {

@@ -21,6 +21,7 @@ type Service struct {
 	store     store.Store
 	vault     *vault.Vault
 	published blob.Store
+	approvals Approvals
 	now       func() time.Time
 	// TimestampLife is how long a signed timestamp is good for.
 	timestampLife time.Duration
@@ -32,6 +33,7 @@ type Config struct {
 	Store     store.Store
 	Vault     *vault.Vault
 	Published blob.Store
+	Approvals Approvals
 	Now       func() time.Time
 	// TimestampLife is between sealift.MinTimestampLife and MaxTimestampLife;
 	// 0 is sealift.TimestampLife.
@@ -43,7 +45,7 @@ func New(c Config) *Service {
 	if c.TimestampLife == 0 {
 		c.TimestampLife = sealift.TimestampLife
 	}
-	return &Service{store: c.Store, vault: c.Vault, published: c.Published, now: c.Now, timestampLife: c.TimestampLife}
+	return &Service{store: c.Store, vault: c.Vault, published: c.Published, approvals: c.Approvals, now: c.Now, timestampLife: c.TimestampLife}
 }
 
 // System is the actor of what Sealift does by itself.

@@ -69,6 +69,9 @@ func (s *Service) submit(ctx context.Context, tx *vault.Tx, by access.Caller, d 
 	if err := record(ctx, tx, d.Submitted, by, "release.submit", subjectOf(d.Coordinates), details); err != nil {
 		return service.DraftDetail{}, err
 	}
+	if err := s.approvals.AskRelease(ctx, tx, by, d, sealift.DigestOf(c.signed.Payload)); err != nil {
+		return service.DraftDetail{}, err
+	}
 	return s.settle(ctx, tx, by.Actor(), d)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/bundle"
+	"github.com/sealift/sealift/internal/approval"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/release"
 	"github.com/sealift/sealift/internal/store"
@@ -294,7 +295,7 @@ func TestOvertaken(t *testing.T) {
 				var err error
 				winner, err = b.submit(quick)
 				b.check(err)
-			}}, Vault: b.vault, Published: b.published, Now: func() time.Time { return b.clock }})
+			}}, Vault: b.vault, Published: b.published, Approvals: approval.New(b.store, b.vault, nil, func() time.Time { return b.clock }), Now: func() time.Time { return b.clock }})
 			_, err := held.Submit(b.Context(), alice, b.app, slow.draft.ID, slow.what)
 			if winner.Counter == 0 {
 				t.Fatal("the other publisher never came in between")

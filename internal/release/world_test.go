@@ -20,6 +20,7 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/bundle"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/approval"
 	"github.com/sealift/sealift/internal/blob"
 	"github.com/sealift/sealift/internal/ceremony"
 	"github.com/sealift/sealift/internal/control/service"
@@ -150,7 +151,7 @@ func TestMain(m *testing.M) {
 }
 
 func (w *world) service(now func() time.Time) *release.Service {
-	return release.New(release.Config{Store: w.store, Vault: w.vault, Published: w.published, Now: now})
+	return release.New(release.Config{Store: w.store, Vault: w.vault, Published: w.published, Approvals: approval.New(w.store, w.vault, nil, now), Now: now})
 }
 
 // bench is one test's app with a channel, a service, and a clock.

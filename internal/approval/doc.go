@@ -1,0 +1,57 @@
+// Package approval lets nobody act alone where a policy says so: a number of
+// distinct people, none of them the one who asks, stand behind an act with their
+// passkeys before it is done.
+//
+// # Policies
+//
+// A policy says for an action, of one app or of the whole installation, how many
+// people must approve and which roles may. The one of the app goes before that of
+// the installation. Without one nobody is asked, which is how an installation
+// begins: with one person there is nobody to ask. A policy is refused for which
+// there are not enough people with a passkey, not counting whoever sets it. To
+// change one wants the approvals that it asks for itself, so nobody weakens it
+// alone; and its version grows, which voids what was asked under the one before.
+//
+//	release   a release is certified                      internal/release
+//	deny      devices refuse something at once, or no longer  Denials
+//	key       a key changes its state, is rotated, imported or exported  Keys
+//	role      people and tokens get in, or may do something else         People, Tokens
+//
+// # Requests
+//
+// Whoever does such a thing is told that it waits, and a request stands in the
+// store with everything that was asked for. Once it is granted they do the same
+// again, and it is done: the request is used up in a transaction before, so that
+// it serves once, and never for other parameters than were approved, nor for
+// somebody else. A release needs no second attempt: the draft waits by itself, and
+// the request is used up in the transaction that certifies it.
+//
+//	open ─► granted ─► used | failed
+//	  └────────┴─────► rejected, void (taken back, too old, or the policy changed)
+//
+// What a request goes by is looked at when it is used, not when people said yes:
+// who approved is still active, still has a role that may, and the policy is of
+// the same version. Whoever answers for the requester never counts: the person
+// themselves, or who made the token, or the token that made it.
+//
+// # Approvals
+//
+// An approval is an assertion of a passkey (W3C Web Authentication level 3,
+// section 7.2) with its user verified, whose challenge is
+//
+//	SHA-256("sealift-approval-v1" ‖ document)
+//
+// 32 bytes, where document is the canonical JSON (OLPC, as TUF has it) of
+//
+//	{"action":"release","app":"com.acme.shop","expires":"2026-03-08T12:00:00Z","keyVersion":0,"needed":2,
+//	 "nonce":"…","parameters":{"channel":"production","counter":"7",…},"payload":"…64 hex digits, or empty…",
+//	 "person":"…","policyVersion":3,"request":"…","requester":"…","subject":"…","vault":"…"}
+//
+// So what people saw is what they signed: another vault, request, version or
+// digest has another challenge. The assertion, with the public key that it
+// verifies under, is kept as evidence, and Verify checks it without any vault.
+//
+// Policies, requests and approvals bear a MAC under the vault's root key. One that
+// SQL wrote or changed fails closed: a forged policy stops what it is about, a
+// forged approval does not count.
+package approval

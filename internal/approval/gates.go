@@ -1,0 +1,159 @@
+package approval
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control/service"
+)
+
+// The services that are gated, under names that are no method's.
+type (
+	keysService    = service.Keys
+	denialsService = service.Denials
+	peopleService  = service.People
+	tokensService  = service.Tokens
+)
+
+// Keys is s with what policies of ActionKey ask people about: every change of a
+// key's state but its suspension, which is a brake and waits for nobody; its
+// rotation, retirement and export; and keys that are brought from elsewhere.
+func (b *Board) Keys(s service.Keys) service.Keys { return gatedKeys{s, b} }
+
+type gatedKeys struct {
+	keysService
+	board *Board
+}
+
+func (g gatedKeys) SetKeyState(ctx context.Context, by access.Caller, want service.KeyChange) (service.Key, error) {
+	do := func() (service.Key, error) { return g.keysService.SetKeyState(ctx, by, want) }
+	if want.To == "suspended" {
+		return do()
+	}
+	return Gated(ctx, g.board, by, Proposal{Action: ActionKey, Subject: want.ID, KeyVersion: want.Version, Parameters: map[string]string{
+		"operation": "key.state", "key": want.ID, "version": fmt.Sprint(want.Version), "to": want.To, "reason": want.Reason,
+	}}, do)
+}
+
+func (g gatedKeys) RotateKey(ctx context.Context, by access.Caller, want service.KeyRotation) (service.Rotated, error) {
+	return Gated(ctx, g.board, by, Proposal{Action: ActionKey, Subject: want.ID, Parameters: map[string]string{
+		"operation": "key.rotate", "key": want.ID, "reason": want.Reason,
+	}}, func() (service.Rotated, error) { return g.keysService.RotateKey(ctx, by, want) })
+}
+
+func (g gatedKeys) RetireKey(ctx context.Context, by access.Caller, want service.KeyRetirement) (service.Key, error) {
+	return Gated(ctx, g.board, by, Proposal{Action: ActionKey, Subject: want.ID, KeyVersion: want.Version, Parameters: map[string]string{
+		"operation": "key.retire", "key": want.ID, "version": fmt.Sprint(want.Version), "after": want.After.String(), "reason": want.Reason,
+	}}, func() (service.Key, error) { return g.keysService.RetireKey(ctx, by, want) })
+}
+
+func (g gatedKeys) CreateKey(ctx context.Context, by access.Caller, want service.NewKey) (service.Key, error) {
+	do := func() (service.Key, error) { return g.keysService.CreateKey(ctx, by, want) }
+	if want.PEM == nil {
+		return do()
+	}
+	return Gated(ctx, g.board, by, Proposal{Action: ActionKey, Subject: want.ID, Parameters: map[string]string{
+		"operation": "key.import", "key": want.ID, "purpose": want.Purpose, "algorithm": want.Algorithm, "app": string(want.App),
+		"owner": want.Owner, "label": want.Label, "period": want.Period.String(), "exportable": fmt.Sprint(want.Exportable),
+		"pem": "sha256:" + sealift.DigestOf(want.PEM).String(),
+	}}, do)
+}
+
+func (g gatedKeys) ExportKey(ctx context.Context, by access.Caller, want service.KeyExport) ([]byte, error) {
+	return Gated(ctx, g.board, by, Proposal{Action: ActionKey, Subject: want.ID, KeyVersion: want.Version, Parameters: map[string]string{
+		"operation": "key.export", "key": want.ID, "version": fmt.Sprint(want.Version), "reason": want.Reason,
+	}}, func() ([]byte, error) { return g.keysService.ExportKey(ctx, by, want) })
+}
+
+// Denials is s with what policies of ActionDeny ask people about: floors, and to
+// take a denial back. To refuse a release or what a CA certified is a brake, and
+// waits for nobody.
+func (b *Board) Denials(s service.Denials) service.Denials { return gatedDenials{s, b} }
+
+type gatedDenials struct {
+	denialsService
+	board *Board
+}
+
+func (g gatedDenials) Deny(ctx context.Context, by access.Caller, want service.NewDenial) (service.Denial, error) {
+	do := func() (service.Denial, error) { return g.denialsService.Deny(ctx, by, want) }
+	if want.Kind != service.DenyFloor {
+		return do()
+	}
+	return Gated(ctx, g.board, by, Proposal{Action: ActionDeny, App: want.App, Subject: string(want.App), Parameters: map[string]string{
+		"operation": "deny.floor", "counter": fmt.Sprint(want.Counter), "version": string(want.Version), "reason": want.Reason,
+	}}, do)
+}
+
+func (g gatedDenials) LiftDenial(ctx context.Context, by access.Caller, id, reason string) (service.Denial, error) {
+	all, err := g.denialsService.Denials(ctx)
+	if err != nil {
+		return service.Denial{}, err
+	}
+	var app sealift.AppID
+	for _, d := range all {
+		if d.ID == id {
+			app = d.App
+		}
+	}
+	return Gated(ctx, g.board, by, Proposal{Action: ActionDeny, App: app, Subject: id, Parameters: map[string]string{
+		"operation": "deny.lift", "denial": id, "reason": reason,
+	}}, func() (service.Denial, error) { return g.denialsService.LiftDenial(ctx, by, id, reason) })
+}
+
+// People is s with what policies of ActionRole ask people about: who gets in, what
+// they may do, and who gets to set what somebody signs in with. To disable or
+// remove somebody is a brake, and waits for nobody.
+func (b *Board) People(s service.People) service.People { return gatedPeople{s, b} }
+
+type gatedPeople struct {
+	peopleService
+	board *Board
+}
+
+func (g gatedPeople) Invite(ctx context.Context, by access.Caller, want service.NewPerson) (service.Invited, error) {
+	return Gated(ctx, g.board, by, Proposal{Action: ActionRole, Subject: want.Login, Parameters: map[string]string{
+		"operation": "person.invite", "login": want.Login, "name": want.Name, "role": string(want.Role), "app": string(want.App),
+	}}, func() (service.Invited, error) { return g.peopleService.Invite(ctx, by, want) })
+}
+
+func (g gatedPeople) ChangePerson(ctx context.Context, by access.Caller, id string, want service.PersonChange) (service.Person, error) {
+	do := func() (service.Person, error) { return g.peopleService.ChangePerson(ctx, by, id, want) }
+	parameters := map[string]string{"operation": "person.change", "person": id}
+	if want.Role != nil {
+		parameters["role"] = string(*want.Role)
+	}
+	if want.App != nil {
+		parameters["app"] = string(*want.App)
+	}
+	if want.State != nil {
+		parameters["state"] = string(*want.State)
+		if *want.State == "disabled" && want.Role == nil && want.App == nil {
+			return do()
+		}
+	}
+	return Gated(ctx, g.board, by, Proposal{Action: ActionRole, Subject: id, Parameters: parameters}, do)
+}
+
+func (g gatedPeople) ResetPerson(ctx context.Context, by access.Caller, id string) (service.Invited, error) {
+	return Gated(ctx, g.board, by, Proposal{Action: ActionRole, Subject: id, Parameters: map[string]string{
+		"operation": "person.reset", "person": id,
+	}}, func() (service.Invited, error) { return g.peopleService.ResetPerson(ctx, by, id) })
+}
+
+// Tokens is s with what policies of ActionRole ask people about: new tokens.
+func (b *Board) Tokens(s service.Tokens) service.Tokens { return gatedTokens{s, b} }
+
+type gatedTokens struct {
+	tokensService
+	board *Board
+}
+
+func (g gatedTokens) CreateToken(ctx context.Context, by access.Caller, want service.NewToken) (service.MadeToken, error) {
+	return Gated(ctx, g.board, by, Proposal{Action: ActionRole, Subject: "token", Parameters: map[string]string{
+		"operation": "token.create", "role": string(want.Role), "app": string(want.App), "label": want.Label, "life": want.Life.String(),
+		"actions": string(want.Actions),
+	}}, func() (service.MadeToken, error) { return g.tokensService.CreateToken(ctx, by, want) })
+}

@@ -1,0 +1,198 @@
+package approval
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+)
+
+// policyFor returns the policy that action on app goes by: the app's own, else
+// the installation's, else one that asks nobody. A row that the vault did not
+// write is an error, whatever it says.
+func (b *Board) policyFor(ctx context.Context, tx store.Tx, action string, app sealift.AppID) (found store.Policy, err error) {
+	rows, err := tx.Policies(ctx)
+	if err != nil {
+		return found, err
+	}
+	found = store.Policy{Action: action}
+	for _, row := range rows {
+		if row.Action != action || row.App != "" && row.App != app {
+			continue
+		}
+		if err := b.vault.CheckRow(row); err != nil {
+			return found, err
+		}
+		if found.Version == 0 || row.App != "" {
+			found = row
+		}
+	}
+	return found, nil
+}
+
+func hasRole(p store.Policy, role string) bool { return slices.Contains(strings.Fields(p.Roles), role) }
+
+// mayApprove reports whether a person counts under a policy: let in by the vault,
+// active, of a role that may, and not bound to another app.
+func (b *Board) mayApprove(p store.Policy, app sealift.AppID, person store.Person) bool {
+	return person.State == store.PersonActive && hasRole(p, person.Role) && (person.App == "" || person.App == app && app != "") &&
+		b.vault.CheckRow(person) == nil
+}
+
+// eligible counts who could approve under p and has a passkey, but for one.
+func (b *Board) eligible(ctx context.Context, tx store.Tx, p store.Policy, but string) (n int64, err error) {
+	all, err := tx.Persons(ctx)
+	for _, person := range all {
+		if person.ID == but || !b.mayApprove(p, p.App, person) {
+			continue
+		}
+		has, err := b.passkeys.HasPasskey(ctx, tx, person.ID)
+		if err != nil {
+			return 0, err
+		}
+		if has {
+			n++
+		}
+	}
+	return n, err
+}
+
+// Policies implements service.Approvals.
+func (b *Board) Policies(ctx context.Context) (service.Policies, error) {
+	return view(ctx, b, func(tx store.Tx) (out service.Policies, err error) {
+		rows, err := tx.Policies(ctx)
+		if err != nil {
+			return out, err
+		}
+		for _, row := range rows {
+			p := policyOf(row)
+			p.Forged = sealift.KindOf(b.vault.CheckRow(row)) == sealift.KindDenied
+			out.Policies = append(out.Policies, p)
+		}
+		everybody := store.Policy{Roles: rolesText(Approvers())}
+		out.Approvers, err = b.eligible(ctx, tx, everybody, "")
+		return out, err
+	})
+}
+
+func policyOf(row store.Policy) service.Policy {
+	out := service.Policy{App: row.App, Action: row.Action, Needed: row.Needed, Version: row.Version, Creator: row.Creator, Created: row.Created}
+	for _, role := range strings.Fields(row.Roles) {
+		out.Roles = append(out.Roles, access.Role(role))
+	}
+	return out
+}
+
+func rolesText(roles []access.Role) string {
+	text := make([]string, 0, len(roles))
+	for _, r := range roles {
+		text = append(text, string(r))
+	}
+	slices.Sort(text)
+	return strings.Join(slices.Compact(text), " ")
+}
+
+const settingPolicy = "setting a policy"
+
+// SetPolicy implements service.Approvals.
+func (b *Board) SetPolicy(ctx context.Context, by access.Caller, want service.NewPolicy) (out service.Policy, err error) {
+	if err := checkPolicy(want); err != nil {
+		return out, err
+	}
+	parameters := map[string]string{
+		"operation": "policy.set", "action": want.Action, "needed": fmt.Sprint(want.Needed), "roles": rolesText(want.Roles),
+	}
+	return Gated(ctx, b, by, Proposal{Action: actionPolicy, App: want.App, Subject: want.Action, Parameters: parameters}, func() (service.Policy, error) {
+		e := audit.Entry{Time: b.now().UTC(), Actor: by.Actor(), Action: "policy.set", Subject: want.Action, Details: maps.Clone(parameters)}
+		if want.App != "" {
+			e.Details["app"] = string(want.App)
+		}
+		err := b.vault.Act(ctx, e, func(tx *vault.Tx, e *audit.Entry) error {
+			row, err := b.putPolicy(ctx, tx, by, want, e)
+			out = policyOf(row)
+			return err
+		})
+		return out, err
+	})
+}
+
+func checkPolicy(want service.NewPolicy) error {
+	forApps, known := Actions()[want.Action]
+	switch {
+	case !known:
+		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "there is none for %.40q", want.Action).
+			WithHint("policies are for %s", strings.Join(slices.Sorted(maps.Keys(Actions())), ", "))
+	case want.App != "" && !forApps:
+		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "%s is of the whole installation, and of no app", want.Action).WithHint("leave the app out")
+	case want.Needed < 0 || want.Needed > sealift.MaxApprovals:
+		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "%d approvals; 1 to %d are possible", want.Needed, sealift.MaxApprovals)
+	case want.Needed == 0 && !want.Off:
+		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "a policy that asks nobody is none").WithHint("ask for at least 1, or turn it off with: --off")
+	case want.Off && want.Needed != 0:
+		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "it is to be off, and to ask for %d approvals", want.Needed)
+	case !want.Off && len(want.Roles) == 0:
+		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "no role may approve").WithHint("name at least one of %v", Approvers())
+	}
+	for _, role := range want.Roles {
+		if !slices.Contains(Approvers(), role) {
+			return sealift.Errorf(sealift.KindInvalid, settingPolicy, "the role %.40q approves nothing", role).WithHint("roles that may: %v", Approvers())
+		}
+	}
+	return nil
+}
+
+func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, want service.NewPolicy, e *audit.Entry) (row store.Policy, err error) {
+	if want.App != "" {
+		app, err := tx.App(ctx, want.App)
+		if sealift.KindOf(err) == sealift.KindNotFound {
+			return row, sealift.Errorf(sealift.KindNotFound, settingPolicy, "there is no app %s", want.App).WithReason("app").
+				WithHint("see the apps there are with: sealift app list")
+		}
+		if err == nil {
+			err = b.vault.CheckRow(app)
+		}
+		if err != nil {
+			return row, err
+		}
+	}
+	version, err := newestVersion(ctx, tx, want.App, want.Action)
+	if err != nil {
+		return row, err
+	}
+	row = store.Policy{
+		App: want.App, Action: want.Action, Version: version + 1, Needed: want.Needed, Roles: rolesText(want.Roles),
+		Creator: by.ID, Created: b.now().UTC().Truncate(time.Microsecond),
+	}
+	able, err := b.eligible(ctx, tx, row, by.ID)
+	if err != nil {
+		return row, err
+	}
+	if able < want.Needed {
+		return row, sealift.Errorf(sealift.KindConflict, settingPolicy, "%d approvals are wanted, and besides you %d people with a passkey may give one: nothing could be done any more", want.Needed, able).
+			WithReason("approvers").WithHint("let people of these roles register passkeys first (sealift account passkey), invite more, or ask for fewer")
+	}
+	if row.MAC, err = tx.Authenticate(row); err != nil {
+		return row, err
+	}
+	e.Details["version"], e.Details[vault.RowDetail] = fmt.Sprint(row.Version), vault.RowTag(row.MAC)
+	return row, tx.PutPolicy(ctx, row)
+}
+
+func newestVersion(ctx context.Context, tx store.Tx, app sealift.AppID, action string) (uint64, error) {
+	rows, err := tx.Policies(ctx)
+	for _, row := range rows {
+		if row.App == app && row.Action == action {
+			return row.Version, nil
+		}
+	}
+	return 0, err
+}

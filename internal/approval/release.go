@@ -1,0 +1,113 @@
+package approval
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+)
+
+// releaseOf is what is asked about a draft: everything that tells it from another,
+// and the SHA-256 of the payload that will be certified.
+func releaseOf(d store.Draft, payload sealift.Digest) Proposal {
+	return Proposal{Action: ActionRelease, App: d.App, Subject: d.ID, Payload: payload, Parameters: map[string]string{
+		"channel": string(d.Channel), "platform": string(d.Platform), "runtime": string(d.Runtime), "version": string(d.Version),
+		"counter": fmt.Sprint(d.Counter), "act": string(d.Act),
+	}}
+}
+
+// AskRelease asks people about a draft that was just submitted, if its policy does.
+// It implements release.Approvals.
+func (b *Board) AskRelease(ctx context.Context, tx *vault.Tx, by access.Caller, d store.Draft, payload sealift.Digest) error {
+	p := releaseOf(d, payload)
+	policy, err := b.policyOf(ctx, tx, p)
+	if err != nil || policy.Needed == 0 {
+		return err
+	}
+	parameters, err := canonical(p.Parameters)
+	if err != nil {
+		return err
+	}
+	_, found, err := b.find(ctx, tx, by.ID, policy, p, parameters)
+	if err == nil && !found {
+		_, err = b.open(ctx, tx, by, policy, p, parameters)
+	}
+	return err
+}
+
+// MissingForRelease says what a draft lacks of what its policy asks for; nil for
+// nothing. One that was submitted before there was such a policy, or under another
+// version of it, lacks everything, and is to be published anew. It implements
+// release.Approvals.
+func (b *Board) MissingForRelease(ctx context.Context, tx store.Tx, d store.Draft, payload sealift.Digest) (*service.Missing, error) {
+	policy, r, yes, err := b.release(ctx, tx, d, payload)
+	if err != nil || policy.Needed == 0 || int64(len(yes)) >= policy.Needed && r.State == store.ApprovalGranted {
+		return nil, err
+	}
+	out := &service.Missing{What: service.MissingApprovals, Need: int(policy.Needed), Have: len(yes), From: rolesOf(policy)}
+	for _, a := range yes {
+		out.By = append(out.By, a.Person)
+	}
+	return out, nil
+}
+
+func rolesOf(p store.Policy) (roles []string) {
+	for _, role := range policyOf(p).Roles {
+		roles = append(roles, string(role))
+	}
+	return roles
+}
+
+// release finds the request about a draft and the approvals of it that count.
+func (b *Board) release(ctx context.Context, tx store.Tx, d store.Draft, payload sealift.Digest) (policy store.Policy, r store.ApprovalRequest, yes []store.Approval, err error) {
+	p := releaseOf(d, payload)
+	if policy, err = b.policyOf(ctx, tx, p); err != nil || policy.Needed == 0 {
+		return policy, r, nil, err
+	}
+	parameters, err := canonical(p.Parameters)
+	if err != nil {
+		return policy, r, nil, err
+	}
+	rows, err := b.waiting(ctx, tx, ActionRelease, d.ID)
+	if err != nil {
+		return policy, r, nil, err
+	}
+	for _, row := range rows {
+		same := row.App == p.App && row.Payload == p.Payload && string(row.Parameters) == string(parameters)
+		if same && b.vault.CheckRow(row) == nil && b.stale(row, policy) == "" {
+			yes, err = b.counted(ctx, tx, row, policy)
+			return policy, row, yes, err
+		}
+	}
+	return policy, r, nil, nil
+}
+
+// UseForRelease uses up the request about a draft in the transaction that certifies
+// it. It implements release.Approvals.
+func (b *Board) UseForRelease(ctx context.Context, tx *vault.Tx, actor audit.Actor, d store.Draft, payload sealift.Digest) error {
+	policy, r, _, err := b.release(ctx, tx, d, payload)
+	if err != nil || policy.Needed == 0 {
+		return err
+	}
+	if r.State != store.ApprovalGranted {
+		return sealift.Errorf(sealift.KindDenied, "certifying the release", "people have not approved it").WithReason(ReasonApproval)
+	}
+	return b.use(ctx, tx, &r, policy, audit.Entry{Time: b.now().UTC(), Actor: actor, Action: "approval.use"})
+}
+
+// EndForRelease voids what was asked about a draft that is given up. It implements
+// release.Approvals.
+func (b *Board) EndForRelease(ctx context.Context, tx *vault.Tx, actor audit.Actor, d store.Draft) error {
+	rows, err := b.waiting(ctx, tx, ActionRelease, d.ID)
+	for _, r := range rows {
+		if err := b.end(ctx, tx, &r, store.ApprovalVoid, "the draft was given up", actor); err != nil {
+			return err
+		}
+	}
+	return err
+}

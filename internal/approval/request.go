@@ -1,0 +1,304 @@
+package approval
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+)
+
+// Reasons of errors that callers tell apart.
+const (
+	ReasonApproval = "approval"       // KindDenied: it waits for approvals, or they were refused
+	ReasonApprover = "approver"       // KindDenied: whoever says yes may not
+	ReasonState    = "approval-state" // KindConflict: the request is not open
+	ReasonApproved = "approved"       // KindConflict: they said yes before
+)
+
+// Proposal is an act that a policy may ask people about. What is not in it is not
+// approved: Parameters hold everything that the act depends on, and of secrets
+// their SHA-256.
+type Proposal struct {
+	Action     string
+	App        sealift.AppID
+	Subject    string
+	KeyVersion uint64
+	Payload    sealift.Digest
+	Parameters map[string]string
+}
+
+// Gated does an act that a policy may ask people about. Where it asks nobody, or
+// where enough people have approved exactly this of exactly this caller, do runs,
+// once for each approval; otherwise a request stands, and the error says so,
+// KindDenied with ReasonApproval.
+func Gated[R any](ctx context.Context, b *Board, by access.Caller, p Proposal, do func() (R, error)) (R, error) {
+	var none R
+	used, err := b.take(ctx, by, p)
+	if err != nil {
+		return none, err
+	}
+	result, err := do()
+	if err != nil && used != "" {
+		b.failed(ctx, used, err)
+	}
+	return result, err
+}
+
+// take lets an act go on: it returns the id of the request that it used up, or ""
+// where nobody had to be asked.
+func (b *Board) take(ctx context.Context, by access.Caller, p Proposal) (id string, err error) {
+	e := audit.Entry{Time: b.now().UTC(), Actor: by.Actor(), Action: "approval.use", Subject: p.Subject}
+	var asked store.ApprovalRequest
+	var policy store.Policy
+	err = b.vault.Update(ctx, func(tx *vault.Tx) error {
+		id, asked = "", store.ApprovalRequest{}
+		if policy, err = b.policyOf(ctx, tx, p); err != nil || policy.Needed == 0 {
+			return err
+		}
+		parameters, err := canonical(p.Parameters)
+		if err != nil {
+			return err
+		}
+		r, found, err := b.find(ctx, tx, by.ID, policy, p, parameters)
+		switch {
+		case err != nil:
+			return err
+		case found && r.State == store.ApprovalGranted:
+			id = r.ID
+			return b.use(ctx, tx, &r, policy, e)
+		case found:
+			asked = r
+			return nil
+		}
+		asked, err = b.open(ctx, tx, by, policy, p, parameters)
+		return err
+	})
+	if err != nil || asked.ID == "" {
+		return id, err
+	}
+	return "", waits(asked)
+}
+
+// policyOf is the policy that a proposal goes by. A change of a policy goes by
+// that policy.
+func (b *Board) policyOf(ctx context.Context, tx store.Tx, p Proposal) (store.Policy, error) {
+	action := p.Action
+	if action == actionPolicy {
+		action = p.Parameters["action"]
+	}
+	return b.policyFor(ctx, tx, action, p.App)
+}
+
+func waits(r store.ApprovalRequest) error {
+	return sealift.Errorf(sealift.KindDenied, "asking for approval", "it waits for %d people, as request %s", r.Needed, r.ID).WithReason(ReasonApproval).
+		WithHint("let them look at it: sealift approval show %s; once they have approved, do the same again until %s", r.ID, r.Expires.UTC().Format(time.RFC3339))
+}
+
+// find returns the request of this caller for exactly this, open or granted and
+// of this policy. One that is too old, or of another version of the policy, is
+// voided on the way.
+func (b *Board) find(ctx context.Context, tx *vault.Tx, requester string, policy store.Policy, p Proposal, parameters []byte) (store.ApprovalRequest, bool, error) {
+	rows, err := b.waiting(ctx, tx, p.Action, p.Subject)
+	if err != nil {
+		return store.ApprovalRequest{}, false, err
+	}
+	for _, r := range rows {
+		if r.Requester != requester || r.App != p.App || r.Payload != p.Payload || !bytes.Equal(r.Parameters, parameters) {
+			continue
+		}
+		if b.vault.CheckRow(r) != nil {
+			continue // something else wrote it: people are asked anew
+		}
+		stale := b.stale(r, policy)
+		if stale == "" {
+			return r, true, nil
+		}
+		if err := b.end(ctx, tx, &r, store.ApprovalVoid, stale, System()); err != nil {
+			return r, false, err
+		}
+	}
+	return store.ApprovalRequest{}, false, nil
+}
+
+// waiting returns the requests about subject that are open or granted.
+func (b *Board) waiting(ctx context.Context, tx store.Tx, action, subject string) (all []store.ApprovalRequest, err error) {
+	for _, state := range []store.ApprovalState{store.ApprovalGranted, store.ApprovalOpen} {
+		rows, err := tx.ApprovalRequests(ctx, store.ApprovalFilter{State: state, Action: action, Subject: subject, Limit: sealift.MaxOpenRequests})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rows...)
+	}
+	return all, nil
+}
+
+// stale says why a request that waits can come to nothing; "" where it can.
+func (b *Board) stale(r store.ApprovalRequest, policy store.Policy) string {
+	switch {
+	case !b.now().Before(r.Expires):
+		return "too old"
+	case r.PolicyVersion != policy.Version || r.Needed != policy.Needed:
+		return "the policy has changed"
+	}
+	return ""
+}
+
+// open asks people.
+func (b *Board) open(ctx context.Context, tx *vault.Tx, by access.Caller, policy store.Policy, p Proposal, parameters []byte) (r store.ApprovalRequest, err error) {
+	all, err := tx.ApprovalRequests(ctx, store.ApprovalFilter{State: store.ApprovalOpen, Limit: sealift.MaxOpenRequests})
+	if err != nil {
+		return r, err
+	}
+	if len(all) >= sealift.MaxOpenRequests {
+		return r, sealift.Errorf(sealift.KindExhausted, "asking for approval", "%d requests wait already", len(all)).WithReason("requests").
+			WithHint("look at them with: sealift approval list; and reject what nobody needs")
+	}
+	person, err := b.answers(ctx, tx, by.ID)
+	if err != nil {
+		return r, err
+	}
+	now := b.now().UTC().Truncate(time.Microsecond)
+	r = store.ApprovalRequest{
+		ID: newID(), Action: p.Action, App: p.App, Subject: p.Subject, Requester: by.ID, Person: person,
+		PolicyVersion: policy.Version, KeyVersion: p.KeyVersion, Needed: policy.Needed, State: store.ApprovalOpen,
+		Nonce: newNonce(), Created: now, Changed: now, Expires: now.Add(sealift.ApprovalLife), Payload: p.Payload, Parameters: parameters,
+	}
+	if r.MAC, err = tx.Authenticate(r); err != nil {
+		return r, err
+	}
+	if err := tx.InsertApprovalRequest(ctx, r); err != nil {
+		return r, err
+	}
+	return r, b.record(ctx, tx, by.Actor(), "approval.ask", r, map[string]string{"needed": fmt.Sprint(r.Needed), "policy": fmt.Sprint(r.PolicyVersion)})
+}
+
+// maxLineage is how many tokens in a row made each other, at most, until a person
+// did.
+const maxLineage = 8
+
+// answers returns who answers for a caller: the person themselves, or who made the
+// token, or the token that made it; "" where that leads to nobody with a name.
+func (b *Board) answers(ctx context.Context, tx store.Tx, id string) (string, error) {
+	for range maxLineage {
+		switch _, err := tx.Person(ctx, id); {
+		case err == nil:
+			return id, nil
+		case sealift.KindOf(err) != sealift.KindNotFound:
+			return "", err
+		}
+		token, err := tx.Token(ctx, id)
+		if sealift.KindOf(err) == sealift.KindNotFound {
+			return "", nil
+		}
+		if err != nil {
+			return "", err
+		}
+		id = token.Creator
+	}
+	return "", sealift.Errorf(sealift.KindDenied, "asking for approval", "no person stands behind the token").WithReason(ReasonApproval).
+		WithHint("make a token as yourself: sealift token create")
+}
+
+// use takes a granted request up, once: enough of those who approved it must count
+// still.
+func (b *Board) use(ctx context.Context, tx *vault.Tx, r *store.ApprovalRequest, policy store.Policy, e audit.Entry) error {
+	yes, err := b.counted(ctx, tx, *r, policy)
+	if err != nil {
+		return err
+	}
+	if int64(len(yes)) < r.Needed {
+		return sealift.Errorf(sealift.KindDenied, "using an approval", "of those who approved request %s, %d count still, and %d are needed", r.ID, len(yes), r.Needed).
+			WithReason(ReasonApproval).WithHint("somebody's role was taken, or they were disabled: take it back with sealift approval reject %s, and ask anew", r.ID)
+	}
+	if err := b.set(ctx, tx, r, store.ApprovalUsed, ""); err != nil {
+		return err
+	}
+	details := map[string]string{"needed": fmt.Sprint(r.Needed)}
+	for i, a := range yes {
+		details[fmt.Sprintf("approver-%d", i+1)] = a.Person
+	}
+	return b.recordAt(ctx, tx, e, *r, details)
+}
+
+// counted returns the approvals of r that count now: written by the vault, of
+// distinct people, none of whom asked, each active and of a role that may.
+func (b *Board) counted(ctx context.Context, tx store.Tx, r store.ApprovalRequest, policy store.Policy) (yes []store.Approval, err error) {
+	rows, err := tx.Approvals(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{r.Requester: true, r.Person: true, "": true}
+	for _, a := range rows {
+		if seen[a.Person] || a.Request != r.ID || b.vault.CheckRow(a) != nil {
+			continue
+		}
+		person, err := tx.Person(ctx, a.Person)
+		if sealift.KindOf(err) == sealift.KindNotFound {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if b.mayApprove(policy, r.App, person) {
+			seen[a.Person] = true
+			yes = append(yes, a)
+		}
+	}
+	return yes, nil
+}
+
+// failed notes that what was approved could not be done. The approval is spent all
+// the same: what happened halfway cannot be told from here.
+func (b *Board) failed(ctx context.Context, id string, why error) {
+	_ = b.vault.Update(ctx, func(tx *vault.Tx) error {
+		r, err := tx.ApprovalRequest(ctx, id)
+		if err != nil {
+			return err
+		}
+		return b.end(ctx, tx, &r, store.ApprovalFailed, clip(why.Error()), System())
+	})
+}
+
+// System is the actor of what the board does by itself.
+func System() audit.Actor { return audit.Actor{Kind: audit.System, ID: "approvals"} }
+
+func clip(s string) string { return s[:min(len(s), sealift.MaxReason)] }
+
+// end puts a request into a state from which it does not come back.
+func (b *Board) end(ctx context.Context, tx *vault.Tx, r *store.ApprovalRequest, to store.ApprovalState, outcome string, by audit.Actor) error {
+	if err := b.set(ctx, tx, r, to, outcome); err != nil {
+		return err
+	}
+	return b.record(ctx, tx, by, "approval."+string(to), *r, map[string]string{"outcome": outcome})
+}
+
+// set writes a request in another state.
+func (b *Board) set(ctx context.Context, tx *vault.Tx, r *store.ApprovalRequest, to store.ApprovalState, outcome string) (err error) {
+	old := r.MAC
+	r.State, r.Outcome, r.Changed = to, outcome, b.now().UTC().Truncate(time.Microsecond)
+	if r.MAC, err = tx.Authenticate(*r); err != nil {
+		return err
+	}
+	return tx.UpdateApprovalRequest(ctx, *r, old)
+}
+
+func (b *Board) record(ctx context.Context, tx *vault.Tx, by audit.Actor, action string, r store.ApprovalRequest, details map[string]string) error {
+	return b.recordAt(ctx, tx, audit.Entry{Time: b.now().UTC(), Actor: by, Action: action}, r, details)
+}
+
+func (b *Board) recordAt(ctx context.Context, tx *vault.Tx, e audit.Entry, r store.ApprovalRequest, details map[string]string) error {
+	e.Subject, e.Result, e.Details = r.ID, audit.OK, maps.Clone(details)
+	e.Details["for"], e.Details["on"], e.Details[vault.RowDetail] = r.Action, r.Subject, vault.RowTag(r.MAC)
+	if r.App != "" {
+		e.Details["app"] = string(r.App)
+	}
+	_, err := audit.Append(ctx, tx, e)
+	return err
+}
