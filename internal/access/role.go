@@ -46,6 +46,10 @@ const (
 	RotateKEK      Action = "vault.rotate"    // exchange the key-encryption key
 	ListPersons    Action = "person.list"     // never what they sign in with
 	ManagePersons  Action = "person.manage"   // invite, disable and remove people, change their roles
+	ListPolicies   Action = "policy.list"     //
+	ChangePolicies Action = "policy.change"   // say who must stand behind what
+	ListApprovals  Action = "approval.list"   // also shows one
+	Decide         Action = "approval.decide" // approve or reject, where the policy lets one
 	UseAccount     Action = "account.use"     // see and change how one signs in oneself
 )
 
@@ -60,6 +64,7 @@ var table = map[Role]grants{
 		SealVault: true, RotateKEK: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
 		CreateKeys: true, ImportKeys: true, ExportKeys: true, SignWithKeys: true,
+		ListPolicies: true, ChangePolicies: true, ListApprovals: true, Decide: true,
 	},
 	RoleSecurityOfficer: {
 		ListApps: true, OpenEnrolment: true, ListChannels: true,
@@ -68,19 +73,23 @@ var table = map[Role]grants{
 		SealVault: true, RotateKEK: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
 		CreateKeys: true, ImportKeys: true, ExportKeys: true,
+		ListPolicies: true, ChangePolicies: true, ListApprovals: true, Decide: true,
 	},
 	RoleReleaseManager: {
 		ListApps: true, CreateApp: true, ListChannels: true, CreateChannel: true,
 		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDenials: true, ReadRoot: true,
 		SignWithKeys: true, UseAccount: true,
+		ListPolicies: true, ListApprovals: true, Decide: true,
 	},
 	RoleDeveloper: {
 		ListApps: true, ListChannels: true, Publish: true, Cosign: true, ListReleases: true, ReadRoot: true,
 		SignWithKeys: true, UseAccount: true,
+		ListPolicies: true, ListApprovals: true, Decide: true,
 	},
 	RoleAuditor: {
 		ListApps: true, ListChannels: true, ListReleases: true, ListDenials: true, ReadRoot: true, ReadLog: true, ListTokens: true, ListKeys: true,
 		ListPersons: true, UseAccount: true,
+		ListPolicies: true, ListApprovals: true,
 	},
 	RoleOperator: {
 		ListApps: true, ListChannels: true, IssueEnrolment: true, ListReleases: true, ReadRoot: true,
@@ -110,7 +119,7 @@ func Allow(role Role, action Action) error {
 
 // everywhere are the actions on no app in particular that somebody may do who is
 // bound to one: all that reading their own app and publishing needs.
-var everywhere = grants{ListApps: true, ReadRoot: true, UseAccount: true}
+var everywhere = grants{ListApps: true, ReadRoot: true, UseAccount: true, ListPolicies: true, ListApprovals: true, Decide: true}
 
 // Allow returns nil if p may do action on app, or on none in particular if that
 // is empty; else KindDenied with reason "role" or "scope". It does not ask

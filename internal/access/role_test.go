@@ -39,6 +39,10 @@ key.export        yes    yes               no               no         no       
 key.sign          yes    no                yes              yes        no       no
 vault.seal        yes    yes               no               no         no       no
 vault.rotate      yes    yes               no               no         no       no
+policy.list       yes    yes               yes              yes        yes      no
+policy.change     yes    yes               no               no         no       no
+approval.list     yes    yes               yes              yes        yes      no
+approval.decide   yes    yes               yes              yes        no       no
 `
 
 func TestEveryCell(t *testing.T) {

@@ -192,7 +192,7 @@ func TestFresh(t *testing.T) {
 func TestStepUp(t *testing.T) {
 	wants := map[access.Action]bool{
 		access.ChangeKeys: true, access.CreateKeys: true, access.ImportKeys: true, access.ExportKeys: true,
-		access.AcceptRoot: true, access.ManagePersons: true, access.SealVault: true,
+		access.AcceptRoot: true, access.ManagePersons: true, access.SealVault: true, access.ChangePolicies: true,
 	}
 	for _, line := range strings.Split(strings.TrimSpace(drawn), "\n")[1:] {
 		action := access.Action(strings.Fields(line)[0])

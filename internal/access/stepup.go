@@ -39,7 +39,7 @@ const (
 // stepUp are the actions that want a proof within sealift.StepUpAge (NIST SP
 // 800-63B-4 section 2.2.3, reauthentication): what changes who may do what, what
 // the vault's keys do, or whom devices trust.
-var stepUp = grants{
+var stepUp = grants{ChangePolicies: true,
 	ChangeKeys: true, CreateKeys: true, ImportKeys: true, ExportKeys: true, AcceptRoot: true, ManagePersons: true, SealVault: true,
 }
 

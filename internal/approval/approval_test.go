@@ -158,7 +158,7 @@ func TestBentAssertions(t *testing.T) {
 	w.refused(b.by(ann.Caller), sealift.KindDenied, approval.ReasonApproval)
 	other := w.only(store.ApprovalOpen)
 	w.refused(a.by(ann.Caller), sealift.KindDenied, approval.ReasonApproval)
-	all, err := w.board.Requests(t.Context(), service.ApprovalFilter{State: store.ApprovalOpen, Limit: 2})
+	all, err := w.board.Requests(t.Context(), founder(), service.ApprovalFilter{State: store.ApprovalOpen, Limit: 2})
 	w.check(err)
 	r := all[0]
 	if r.ID == other.ID {

@@ -113,10 +113,14 @@ func proposalOf(r store.ApprovalRequest) Proposal {
 func (b *Board) request(ctx context.Context, tx store.Tx, id string) (store.ApprovalRequest, error) {
 	r, err := tx.ApprovalRequest(ctx, id)
 	if sealift.KindOf(err) == sealift.KindNotFound {
-		return r, sealift.Errorf(sealift.KindNotFound, "looking up a request for approval", "there is no request %.64s", id).WithReason("request").
-			WithHint("see those there are with: sealift approval list")
+		return r, errNoRequest(id)
 	}
 	return r, err
+}
+
+func errNoRequest(id string) error {
+	return sealift.Errorf(sealift.KindNotFound, "looking up a request for approval", "there is no request %.64s", id).WithReason("request").
+		WithHint("see those there are with: sealift approval list")
 }
 
 // approver refuses whom the policy does not let approve r: a token, somebody of

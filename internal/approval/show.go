@@ -12,20 +12,25 @@ import (
 )
 
 // Requests implements service.Approvals.
-func (b *Board) Requests(ctx context.Context, want service.ApprovalFilter) ([]service.ApprovalRequest, error) {
+func (b *Board) Requests(ctx context.Context, by access.Caller, want service.ApprovalFilter) ([]service.ApprovalRequest, error) {
 	return view(ctx, b, func(tx store.Tx) ([]service.ApprovalRequest, error) {
 		rows, err := tx.ApprovalRequests(ctx, store.ApprovalFilter{State: want.State, Action: want.Action, Limit: want.Limit})
 		if err != nil {
 			return nil, err
 		}
-		out := make([]service.ApprovalRequest, len(rows))
-		for i, r := range rows {
-			if out[i], err = b.tell(ctx, tx, r); err != nil {
+		var out []service.ApprovalRequest
+		for _, r := range rows {
+			if by.App != "" && r.App != by.App {
+				continue
+			}
+			told, err := b.tell(ctx, tx, r)
+			if err != nil {
 				return nil, err
 			}
-			for j := range out[i].Approvals {
-				out[i].Approvals[j].Evidence = nil
+			for j := range told.Approvals {
+				told.Approvals[j].Evidence = nil
 			}
+			out = append(out, told)
 		}
 		return out, nil
 	})
@@ -83,6 +88,9 @@ func (b *Board) Request(ctx context.Context, by access.Caller, id string) (servi
 	}
 	out, err := view(ctx, b, func(tx store.Tx) (out service.ApprovalRequest, err error) {
 		r, err := b.request(ctx, tx, id)
+		if err == nil && by.App != "" && r.App != by.App {
+			err = errNoRequest(id) // it is not theirs to see
+		}
 		if err != nil {
 			return out, err
 		}

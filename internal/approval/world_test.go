@@ -170,7 +170,7 @@ func (a *act) by(c access.Caller) error {
 // only returns the one request in a state.
 func (w *world) only(state store.ApprovalState) service.ApprovalRequest {
 	w.Helper()
-	all, err := w.board.Requests(w.Context(), service.ApprovalFilter{State: state, Limit: 10})
+	all, err := w.board.Requests(w.Context(), founder(), service.ApprovalFilter{State: state, Limit: 10})
 	w.check(err)
 	if len(all) != 1 {
 		w.Fatalf("%d requests are %s: %+v", len(all), state, all)

@@ -58,36 +58,38 @@ import (
 type root struct {
 	JSON bool `name:"json" help:"Print results and errors as JSON, one object a line."`
 
-	Demo    demoCmd    `cmd:"" help:"Show it all on this machine: publish, update, attack, refuse."`
-	Init    initCmd    `cmd:"" help:"Found an installation: the server's data, and people's keys above it."`
-	Server  serverCmd  `cmd:"" help:"Serve devices and people."`
-	Vault   vaultCmd   `cmd:"" help:"Open and seal the vault, exchange what opens it, and prove that it can be recovered."`
-	App     appCmd     `cmd:"" help:"Make and list apps."`
-	Channel channelCmd `cmd:"" help:"Make and list the channels of an app."`
-	Enrol   enrolCmd   `cmd:"" help:"Let devices enrol."`
-	Publish publishCmd `cmd:"" help:"Publish a folder as a release."`
-	Agent   agentCmd   `cmd:"" help:"Keep a device up to date."`
-	Release releaseCmd `cmd:"" help:"List, show, cancel and revoke releases."`
-	Cosign  cosignCmd  `cmd:"" help:"Co-sign releases with a key that you hold outside the vault."`
-	Deny    denyCmd    `cmd:"" help:"Let devices refuse at once: floors and release CAs. For one release: release revoke."`
-	Verify  verifyCmd  `cmd:"" help:"Take a release through the four steps, offline."`
-	Trust   trustCmd   `cmd:"" help:"Change whom devices trust: floors, revocations, release CAs, co-signers."`
-	Root    rootCmd    `cmd:"" help:"Change the keys above everything."`
-	Login   loginCmd   `cmd:"" help:"Sign in as a person, with a password and a code."`
-	Logout  logoutCmd  `cmd:"" help:"End the session of this machine."`
-	Session sessionCmd `cmd:"" help:"See and end sessions."`
-	Account accountCmd `cmd:"" help:"See and change how you sign in."`
-	User    userCmd    `cmd:"" help:"Say which people may do what."`
-	Token   tokenCmd   `cmd:"" help:"Say which services may do what."`
-	Key     keyCmd     `cmd:"" help:"See the vault's keys, make keys for services, and see to the life of both."`
-	CA      caCmd      `cmd:"" name:"ca" help:"See the vault's CAs, and have the release CA certified by a root of your own."`
-	PKCS11  pkcs11Cmd  `cmd:"" name:"pkcs11" help:"See PKCS#11 tokens and the keys in them."`
-	Audit   auditCmd   `cmd:"" help:"Read the vault's log, and check that it does not lie."`
-	Backup  backupCmd  `cmd:"" help:"Back an installation up, prove that a backup is good, and restore it."`
-	Doctor  doctorCmd  `cmd:"" help:"Examine an installation: what is over, what ends soon, what somebody bent."`
-	TUF     tufCmd     `cmd:"" hidden:"" help:"Read any TUF repository, as the conformance suite of TUF drives it."`
-	Version versionCmd `cmd:"" help:"Print the version of this program."`
-	Help    helpCmd    `cmd:"" help:"Explain a command, or a topic: ${topics}."`
+	Demo     demoCmd     `cmd:"" help:"Show it all on this machine: publish, update, attack, refuse."`
+	Init     initCmd     `cmd:"" help:"Found an installation: the server's data, and people's keys above it."`
+	Server   serverCmd   `cmd:"" help:"Serve devices and people."`
+	Vault    vaultCmd    `cmd:"" help:"Open and seal the vault, exchange what opens it, and prove that it can be recovered."`
+	App      appCmd      `cmd:"" help:"Make and list apps."`
+	Channel  channelCmd  `cmd:"" help:"Make and list the channels of an app."`
+	Enrol    enrolCmd    `cmd:"" help:"Let devices enrol."`
+	Publish  publishCmd  `cmd:"" help:"Publish a folder as a release."`
+	Agent    agentCmd    `cmd:"" help:"Keep a device up to date."`
+	Release  releaseCmd  `cmd:"" help:"List, show, cancel and revoke releases."`
+	Cosign   cosignCmd   `cmd:"" help:"Co-sign releases with a key that you hold outside the vault."`
+	Policy   policyCmd   `cmd:"" help:"Say how many people must approve what."`
+	Approval approvalCmd `cmd:"" help:"See what people are asked to approve, reject it, check the evidence."`
+	Deny     denyCmd     `cmd:"" help:"Let devices refuse at once: floors and release CAs. For one release: release revoke."`
+	Verify   verifyCmd   `cmd:"" help:"Take a release through the four steps, offline."`
+	Trust    trustCmd    `cmd:"" help:"Change whom devices trust: floors, revocations, release CAs, co-signers."`
+	Root     rootCmd     `cmd:"" help:"Change the keys above everything."`
+	Login    loginCmd    `cmd:"" help:"Sign in as a person, with a password and a code."`
+	Logout   logoutCmd   `cmd:"" help:"End the session of this machine."`
+	Session  sessionCmd  `cmd:"" help:"See and end sessions."`
+	Account  accountCmd  `cmd:"" help:"See and change how you sign in."`
+	User     userCmd     `cmd:"" help:"Say which people may do what."`
+	Token    tokenCmd    `cmd:"" help:"Say which services may do what."`
+	Key      keyCmd      `cmd:"" help:"See the vault's keys, make keys for services, and see to the life of both."`
+	CA       caCmd       `cmd:"" name:"ca" help:"See the vault's CAs, and have the release CA certified by a root of your own."`
+	PKCS11   pkcs11Cmd   `cmd:"" name:"pkcs11" help:"See PKCS#11 tokens and the keys in them."`
+	Audit    auditCmd    `cmd:"" help:"Read the vault's log, and check that it does not lie."`
+	Backup   backupCmd   `cmd:"" help:"Back an installation up, prove that a backup is good, and restore it."`
+	Doctor   doctorCmd   `cmd:"" help:"Examine an installation: what is over, what ends soon, what somebody bent."`
+	TUF      tufCmd      `cmd:"" hidden:"" help:"Read any TUF repository, as the conformance suite of TUF drives it."`
+	Version  versionCmd  `cmd:"" help:"Print the version of this program."`
+	Help     helpCmd     `cmd:"" help:"Explain a command, or a topic: ${topics}."`
 }
 
 const description = `Sealift delivers over-the-air updates to apps and devices, and keeps the keys that make them trustworthy.

@@ -60,6 +60,7 @@ type Services struct {
 	Accounts   service.Accounts
 	Passkeys   service.Passkeys
 	Keys       service.Keys
+	Approvals  service.Approvals
 	Seal       service.Seal
 }
 

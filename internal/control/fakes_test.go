@@ -3,6 +3,7 @@ package control_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -102,6 +103,15 @@ var (
 	denial1 = service.Denial{
 		ID: "909432b7adc8a37f", Kind: service.DenyRelease, App: "com.acme.shop", Counter: 17, Version: "1.4.0", Issuer: sealift.Digest{7}, Serial: "7f",
 		Reason: "it leaks", Creator: "alice", Created: time.Unix(11, 0), State: service.DenialActive, Changed: time.Unix(12, 0), Forged: true,
+	}
+	policy1 = service.Policy{
+		App: "com.acme.shop", Action: "release", Needed: 2, Roles: []access.Role{access.RoleOwner}, Version: 3, Creator: "alice", Created: time.Unix(13, 0), Forged: true,
+	}
+	approval1 = service.ApprovalRequest{
+		ID: "909432b7adc8a37f", Action: "release", App: "com.acme.shop", Subject: "5c1d7a0e", Parameters: map[string]string{"version": "1.4.0"},
+		Payload: sealift.Digest{8}, Requester: "token1", Person: "alice", Needed: 2, Roles: []access.Role{access.RoleOwner}, State: "open", Outcome: "x",
+		Created: time.Unix(14, 0), Expires: time.Unix(15, 0), Changed: time.Unix(16, 0), Document: []byte("{}"), Options: json.RawMessage("{}"), WhyNot: "you asked",
+		Approvals: []service.Approval{{Person: "bob", Created: time.Unix(17, 0), Counts: true, Evidence: json.RawMessage("{}")}},
 	}
 	rootFile = []byte("{\"signed\": 1 }\n")
 )
@@ -232,7 +242,7 @@ type fixture struct {
 }
 
 func (s *services) all(signIn control.SignIn) control.Services {
-	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Drafts: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Tokens: s, People: s, Accounts: s, Passkeys: s, Keys: s, Seal: s}
+	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Drafts: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Tokens: s, People: s, Accounts: s, Passkeys: s, Keys: s, Approvals: s, Seal: s}
 }
 
 func newFixture(t *testing.T, signIn control.SignIn) *fixture {
@@ -310,4 +320,28 @@ func (f *fixture) wantProblem(a answer, status int, kind sealift.Kind, reason st
 	if a.status != status || sealift.KindOf(err) != kind || sealift.ReasonOf(err) != reason || a.header.Get("X-Request-Id") == "" {
 		f.t.Errorf("%d %v %s, want %d %s %s", a.status, a.header, a.body, status, kind, reason)
 	}
+}
+
+func (s *services) Policies(context.Context) (service.Policies, error) {
+	return service.Policies{Policies: []service.Policy{policy1}, Approvers: 3}, s.note("policies")
+}
+
+func (s *services) SetPolicy(_ context.Context, by access.Caller, want service.NewPolicy) (service.Policy, error) {
+	return policy1, s.note(by, want)
+}
+
+func (s *services) Requests(_ context.Context, by access.Caller, want service.ApprovalFilter) ([]service.ApprovalRequest, error) {
+	return []service.ApprovalRequest{approval1}, s.note(by, want)
+}
+
+func (s *services) Request(_ context.Context, by access.Caller, id string) (service.ApprovalRequest, error) {
+	return approval1, s.note(by, id)
+}
+
+func (s *services) Approve(_ context.Context, by access.Caller, id string, answer json.RawMessage) (service.ApprovalRequest, error) {
+	return approval1, s.note(by, id, string(answer))
+}
+
+func (s *services) Reject(_ context.Context, by access.Caller, id, reason string) (service.ApprovalRequest, error) {
+	return approval1, s.note(by, id, reason)
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/approval"
 	"github.com/sealift/sealift/internal/blob"

@@ -1,6 +1,6 @@
 // Package web serves the pages that people open in a browser: for now one, on
-// which they sign in, register passkeys and confirm the sign-in of a program that
-// has no browser.
+// which they sign in, register passkeys, confirm the sign-in of a program that
+// has no browser, and approve what others ask for.
 //
 // The page is static: one document, one script, one style sheet, embedded as
 // they are. It speaks the people-facing API, with the session in a cookie that

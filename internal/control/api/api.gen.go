@@ -92,6 +92,36 @@ func (e AppKind) Valid() bool {
 	}
 }
 
+// Defines values for ApprovalState.
+const (
+	ApprovalStateFailed   ApprovalState = "failed"
+	ApprovalStateGranted  ApprovalState = "granted"
+	ApprovalStateOpen     ApprovalState = "open"
+	ApprovalStateRejected ApprovalState = "rejected"
+	ApprovalStateUsed     ApprovalState = "used"
+	ApprovalStateVoid     ApprovalState = "void"
+)
+
+// Valid indicates whether the value is a known member of the ApprovalState enum.
+func (e ApprovalState) Valid() bool {
+	switch e {
+	case ApprovalStateFailed:
+		return true
+	case ApprovalStateGranted:
+		return true
+	case ApprovalStateOpen:
+		return true
+	case ApprovalStateRejected:
+		return true
+	case ApprovalStateUsed:
+		return true
+	case ApprovalStateVoid:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DenialState.
 const (
 	DenialStateActive    DenialState = "active"
@@ -356,6 +386,33 @@ func (e PersonState) Valid() bool {
 	case PersonStateDisabled:
 		return true
 	case PersonStateInvited:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PolicyAction.
+const (
+	PolicyActionDeny    PolicyAction = "deny"
+	PolicyActionKey     PolicyAction = "key"
+	PolicyActionPolicy  PolicyAction = "policy"
+	PolicyActionRelease PolicyAction = "release"
+	PolicyActionRole    PolicyAction = "role"
+)
+
+// Valid indicates whether the value is a known member of the PolicyAction enum.
+func (e PolicyAction) Valid() bool {
+	switch e {
+	case PolicyActionDeny:
+		return true
+	case PolicyActionKey:
+		return true
+	case PolicyActionPolicy:
+		return true
+	case PolicyActionRelease:
+		return true
+	case PolicyActionRole:
 		return true
 	default:
 		return false
@@ -692,6 +749,97 @@ type AppKind string
 type AppList struct {
 	Apps []App `json:"apps"`
 }
+
+// Approval defines model for Approval.
+type Approval struct {
+	// Action `release`: a release is certified. `deny`: a floor is raised at once, or a
+	// denial lifted. `key`: a key changes its state, is rotated, retired,
+	// imported or exported; to suspend one waits for nobody. `role`: people and
+	// tokens get in, may do something else, or set anew what they sign in with.
+	// Only release and deny may be of one app. Requests are for `policy`, too.
+	Action PolicyAction `json:"action"`
+
+	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
+	//
+	// Example: com.acme.shop
+	App       AppID           `json:"app,omitempty"`
+	Approvals []ApprovalGiven `json:"approvals"`
+
+	// Changed Example: 2026-01-02T03:04:05Z
+	Changed Time `json:"changed"`
+
+	// Created Example: 2026-01-02T03:04:05Z
+	Created Time `json:"created"`
+
+	// Document The canonical JSON of what is approved. The challenge is SHA-256 over
+	// "sealift-approval-v1" and it.
+	Document []byte `json:"document,omitempty"`
+
+	// Expires Example: 2026-01-02T03:04:05Z
+	Expires Time `json:"expires"`
+
+	// ID Example: 909432b7adc8a37f
+	ID     string `json:"id"`
+	Needed int64  `json:"needed"`
+
+	// Options What navigator.credentials takes; only for somebody who may approve it.
+	Options json.RawMessage `json:"options,omitempty"`
+	Outcome string          `json:"outcome,omitempty"`
+
+	// Parameters Everything that was asked for.
+	Parameters map[string]string `json:"parameters"`
+
+	// Payload Of the payload that is to be signed.
+	Payload SHA256 `json:"payload,omitempty"`
+
+	// Person Who answers for the requester, and never approves.
+	Person    string `json:"person,omitempty"`
+	Requester string `json:"requester"`
+	Roles     []Role `json:"roles"`
+
+	// State `open`: people are asked. `granted`: enough approved. `used`: and it was
+	// done, once. `failed`: and it could not be done. `rejected`: somebody said
+	// no. `void`: taken back, too old, or what it went by has changed.
+	State   ApprovalState `json:"state"`
+	Subject string        `json:"subject"`
+
+	// WhyNot Why you may not approve it.
+	WhyNot string `json:"whyNot,omitempty"`
+}
+
+// ApprovalAnswer defines model for ApprovalAnswer.
+type ApprovalAnswer struct {
+	// Credential What navigator.credentials returned (W3C Web Authentication, JSON form).
+	Credential PasskeyAnswer `json:"credential"`
+}
+
+// ApprovalGiven defines model for ApprovalGiven.
+type ApprovalGiven struct {
+	// Counts The person is active, and of a role that may, now.
+	Counts bool `json:"counts"`
+
+	// Created Example: 2026-01-02T03:04:05Z
+	Created Time `json:"created"`
+
+	// Evidence What `sealift approval verify` checks, without any server.
+	Evidence json.RawMessage `json:"evidence,omitempty"`
+	Person   string          `json:"person"`
+}
+
+// ApprovalList defines model for ApprovalList.
+type ApprovalList struct {
+	Approvals []Approval `json:"approvals"`
+}
+
+// ApprovalRejection defines model for ApprovalRejection.
+type ApprovalRejection struct {
+	Reason string `json:"reason"`
+}
+
+// ApprovalState `open`: people are asked. `granted`: enough approved. `used`: and it was
+// done, once. `failed`: and it could not be done. `rejected`: somebody said
+// no. `void`: taken back, too old, or what it went by has changed.
+type ApprovalState string
 
 // CACertificate defines model for CACertificate.
 type CACertificate struct {
@@ -1437,6 +1585,26 @@ type NewPerson struct {
 	Role Role   `json:"role"`
 }
 
+// NewPolicy defines model for NewPolicy.
+type NewPolicy struct {
+	// Action `release`: a release is certified. `deny`: a floor is raised at once, or a
+	// denial lifted. `key`: a key changes its state, is rotated, retired,
+	// imported or exported; to suspend one waits for nobody. `role`: people and
+	// tokens get in, may do something else, or set anew what they sign in with.
+	// Only release and deny may be of one app. Requests are for `policy`, too.
+	Action PolicyAction `json:"action"`
+
+	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
+	//
+	// Example: com.acme.shop
+	App    AppID `json:"app,omitempty"`
+	Needed int64 `json:"needed,omitempty"`
+
+	// Off Ask nobody any more.
+	Off   bool   `json:"off,omitempty"`
+	Roles []Role `json:"roles,omitempty"`
+}
+
 // NewRotation defines model for NewRotation.
 type NewRotation struct {
 	// Reason Why, in your words, for the log.
@@ -1566,6 +1734,51 @@ type PersonState string
 
 // Platform Example: web
 type Platform = string
+
+// Policy defines model for Policy.
+type Policy struct {
+	// Action `release`: a release is certified. `deny`: a floor is raised at once, or a
+	// denial lifted. `key`: a key changes its state, is rotated, retired,
+	// imported or exported; to suspend one waits for nobody. `role`: people and
+	// tokens get in, may do something else, or set anew what they sign in with.
+	// Only release and deny may be of one app. Requests are for `policy`, too.
+	Action PolicyAction `json:"action"`
+
+	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
+	//
+	// Example: com.acme.shop
+	App AppID `json:"app,omitempty"`
+
+	// Created Example: 2026-01-02T03:04:05Z
+	Created Time   `json:"created"`
+	Creator string `json:"creator"`
+
+	// Forged Something other than the vault wrote its row. What it is about is refused.
+	Forged bool `json:"forged,omitempty"`
+
+	// Needed How many people; 0 where it is off.
+	Needed int64 `json:"needed"`
+
+	// Roles Whose approval counts.
+	Roles []Role `json:"roles"`
+
+	// Version Grows with every change, which voids what was asked before.
+	Version uint64 `json:"version"`
+}
+
+// PolicyAction `release`: a release is certified. `deny`: a floor is raised at once, or a
+// denial lifted. `key`: a key changes its state, is rotated, retired,
+// imported or exported; to suspend one waits for nobody. `role`: people and
+// tokens get in, may do something else, or set anew what they sign in with.
+// Only release and deny may be of one app. Requests are for `policy`, too.
+type PolicyAction string
+
+// PolicyList defines model for PolicyList.
+type PolicyList struct {
+	// Approvers How many people have a passkey and a role that can approve something.
+	Approvers int64    `json:"approvers"`
+	Policies  []Policy `json:"policies"`
+}
 
 // PrivateKey defines model for PrivateKey.
 type PrivateKey struct {
@@ -2120,6 +2333,9 @@ type WitnessList struct {
 	Witnesses []Witness `json:"witnesses"`
 }
 
+// ApprovalRequestID defines model for ApprovalRequestID.
+type ApprovalRequestID = string
+
 // InApp Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
 //
 // Example: com.acme.shop
@@ -2169,6 +2385,18 @@ type Throttled = Problem
 
 // Unauthenticated RFC 9457, with three members of our own.
 type Unauthenticated = Problem
+
+// ListApprovalsParams defines parameters for ListApprovals.
+type ListApprovalsParams struct {
+	// State Only in this state.
+	State ApprovalState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Action Only for this action.
+	Action PolicyAction `form:"action,omitempty" json:"action,omitempty"`
+
+	// Limit The most requests to return.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
+}
 
 // ListReleaseKeysParams defines parameters for ListReleaseKeys.
 type ListReleaseKeysParams struct {
@@ -2279,6 +2507,12 @@ type StepUpJSONRequestBody = Code
 // FinishTOTPJSONRequestBody defines body for FinishTOTP for application/json ContentType.
 type FinishTOTPJSONRequestBody = TOTPProof
 
+// GiveApprovalJSONRequestBody defines body for GiveApproval for application/json ContentType.
+type GiveApprovalJSONRequestBody = ApprovalAnswer
+
+// RejectApprovalJSONRequestBody defines body for RejectApproval for application/json ContentType.
+type RejectApprovalJSONRequestBody = ApprovalRejection
+
 // CreateAppJSONRequestBody defines body for CreateApp for application/json ContentType.
 type CreateAppJSONRequestBody = NewApp
 
@@ -2344,6 +2578,9 @@ type InvitePersonJSONRequestBody = NewPerson
 
 // ChangePersonJSONRequestBody defines body for ChangePerson for application/json ContentType.
 type ChangePersonJSONRequestBody = PersonChange
+
+// SetPolicyJSONRequestBody defines body for SetPolicy for application/json ContentType.
+type SetPolicyJSONRequestBody = NewPolicy
 
 // AcceptRootJSONRequestBody defines body for AcceptRoot for application/json ContentType.
 type AcceptRootJSONRequestBody = Ceremony
@@ -2531,6 +2768,67 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /anchors (the `GetAnchors` operationId).
 	GetAnchors(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListApprovals What people are asked to approve, and were
+	//
+	// Roles: owner, security_officer, release_manager, developer, auditor.
+	// Newest first. Whoever is bound to an app sees its requests alone.
+	//
+	// Corresponds with GET /approvals (the `ListApprovals` operationId).
+	ListApprovals(ctx context.Context, params *ListApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetApproval Exactly what is to be approved, and the evidence of who did
+	//
+	// Roles: owner, security_officer, release_manager, developer, auditor.
+	//
+	// Corresponds with GET /approvals/{request} (the `GetApproval` operationId).
+	GetApproval(ctx context.Context, request ApprovalRequestID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GiveApprovalWithBody Approve it, with a passkey
+	//
+	// Roles: owner, security_officer, release_manager, developer. People alone,
+	// whom the policy lets approve it and who did not ask for it. The assertion
+	// is over the challenge in the request's `options`, with its user verified.
+	// A release is published by the last approval that it needs; anything else
+	// is done when whoever asked does it again.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /approvals/{request}/approve (the `GiveApproval` operationId).
+	GiveApprovalWithBody(ctx context.Context, request ApprovalRequestID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GiveApproval Approve it, with a passkey
+	//
+	// Roles: owner, security_officer, release_manager, developer. People alone,
+	// whom the policy lets approve it and who did not ask for it. The assertion
+	// is over the challenge in the request's `options`, with its user verified.
+	// A release is published by the last approval that it needs; anything else
+	// is done when whoever asked does it again.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /approvals/{request}/approve (the `GiveApproval` operationId).
+	GiveApproval(ctx context.Context, request ApprovalRequestID, body GiveApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RejectApprovalWithBody Say no, for good; or take back what one has asked for
+	//
+	// Roles: owner, security_officer, release_manager, developer. By whoever
+	// might approve it, or asked for it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /approvals/{request}/reject (the `RejectApproval` operationId).
+	RejectApprovalWithBody(ctx context.Context, request ApprovalRequestID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RejectApproval Say no, for good; or take back what one has asked for
+	//
+	// Roles: owner, security_officer, release_manager, developer. By whoever
+	// might approve it, or asked for it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /approvals/{request}/reject (the `RejectApproval` operationId).
+	RejectApproval(ctx context.Context, request ApprovalRequestID, body RejectApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListApps All apps, by id
 	//
@@ -3218,6 +3516,37 @@ type ClientInterface interface {
 	// Corresponds with POST /persons/{person}/reset (the `ResetPerson` operationId).
 	ResetPerson(ctx context.Context, person InPerson, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListPolicies What wants the approval of how many people
+	//
+	// Roles: owner, security_officer, release_manager, developer, auditor. By app and action.
+	//
+	// Corresponds with GET /policies (the `ListPolicies` operationId).
+	ListPolicies(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPolicyWithBody Say how many people must approve something, or turn that off
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. It goes by the policy
+	// of before: where that asks people, they are asked first, which is denied
+	// with reason `approval` until they have approved. For which too few people
+	// have a passkey is a conflict with reason `approvers`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /policies (the `SetPolicy` operationId).
+	SetPolicyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPolicy Say how many people must approve something, or turn that off
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. It goes by the policy
+	// of before: where that asks people, they are asked first, which is denied
+	// with reason `approval` until they have approved. For which too few people
+	// have a passkey is a conflict with reason `approvers`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /policies (the `SetPolicy` operationId).
+	SetPolicy(ctx context.Context, body SetPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetRoot The newest root.json
 	//
 	// Roles: all. The answer's body is the file, byte by byte. Whoever relies
@@ -3693,6 +4022,127 @@ func (c *Client) FinishTOTP(ctx context.Context, body FinishTOTPJSONRequestBody,
 // Corresponds with GET /anchors (the `GetAnchors` operationId).
 func (c *Client) GetAnchors(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAnchorsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListApprovals What people are asked to approve, and were
+//
+// Roles: owner, security_officer, release_manager, developer, auditor.
+// Newest first. Whoever is bound to an app sees its requests alone.
+//
+// Corresponds with GET /approvals (the `ListApprovals` operationId).
+func (c *Client) ListApprovals(ctx context.Context, params *ListApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApprovalsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetApproval Exactly what is to be approved, and the evidence of who did
+//
+// Roles: owner, security_officer, release_manager, developer, auditor.
+//
+// Corresponds with GET /approvals/{request} (the `GetApproval` operationId).
+func (c *Client) GetApproval(ctx context.Context, request ApprovalRequestID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApprovalRequest(c.Server, request)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GiveApprovalWithBody Approve it, with a passkey
+//
+// Roles: owner, security_officer, release_manager, developer. People alone,
+// whom the policy lets approve it and who did not ask for it. The assertion
+// is over the challenge in the request's `options`, with its user verified.
+// A release is published by the last approval that it needs; anything else
+// is done when whoever asked does it again.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /approvals/{request}/approve (the `GiveApproval` operationId).
+func (c *Client) GiveApprovalWithBody(ctx context.Context, request ApprovalRequestID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGiveApprovalRequestWithBody(c.Server, request, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GiveApproval Approve it, with a passkey
+//
+// Roles: owner, security_officer, release_manager, developer. People alone,
+// whom the policy lets approve it and who did not ask for it. The assertion
+// is over the challenge in the request's `options`, with its user verified.
+// A release is published by the last approval that it needs; anything else
+// is done when whoever asked does it again.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /approvals/{request}/approve (the `GiveApproval` operationId).
+func (c *Client) GiveApproval(ctx context.Context, request ApprovalRequestID, body GiveApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGiveApprovalRequest(c.Server, request, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RejectApprovalWithBody Say no, for good; or take back what one has asked for
+//
+// Roles: owner, security_officer, release_manager, developer. By whoever
+// might approve it, or asked for it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /approvals/{request}/reject (the `RejectApproval` operationId).
+func (c *Client) RejectApprovalWithBody(ctx context.Context, request ApprovalRequestID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRejectApprovalRequestWithBody(c.Server, request, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RejectApproval Say no, for good; or take back what one has asked for
+//
+// Roles: owner, security_officer, release_manager, developer. By whoever
+// might approve it, or asked for it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /approvals/{request}/reject (the `RejectApproval` operationId).
+func (c *Client) RejectApproval(ctx context.Context, request ApprovalRequestID, body RejectApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRejectApprovalRequest(c.Server, request, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5069,6 +5519,67 @@ func (c *Client) ResetPerson(ctx context.Context, person InPerson, reqEditors ..
 	return c.Client.Do(req)
 }
 
+// ListPolicies What wants the approval of how many people
+//
+// Roles: owner, security_officer, release_manager, developer, auditor. By app and action.
+//
+// Corresponds with GET /policies (the `ListPolicies` operationId).
+func (c *Client) ListPolicies(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPoliciesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPolicyWithBody Say how many people must approve something, or turn that off
+//
+// Roles: owner, security_officer. Wants a fresh proof. It goes by the policy
+// of before: where that asks people, they are asked first, which is denied
+// with reason `approval` until they have approved. For which too few people
+// have a passkey is a conflict with reason `approvers`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /policies (the `SetPolicy` operationId).
+func (c *Client) SetPolicyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPolicyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPolicy Say how many people must approve something, or turn that off
+//
+// Roles: owner, security_officer. Wants a fresh proof. It goes by the policy
+// of before: where that asks people, they are asked first, which is denied
+// with reason `approval` until they have approved. For which too few people
+// have a passkey is a conflict with reason `approvers`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /policies (the `SetPolicy` operationId).
+func (c *Client) SetPolicy(ctx context.Context, body SetPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPolicyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetRoot The newest root.json
 //
 // Roles: all. The answer's body is the file, byte by byte. Whoever relies
@@ -5878,6 +6389,200 @@ func NewGetAnchorsRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewListApprovalsRequest constructs an http.Request for the ListApprovals method
+func NewListApprovalsRequest(server string, params *ListApprovalsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/approvals")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetApprovalRequest constructs an http.Request for the GetApproval method
+func NewGetApprovalRequest(server string, request ApprovalRequestID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "request", request, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/approvals/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGiveApprovalRequest calls the generic GiveApproval builder with application/json body
+func NewGiveApprovalRequest(server string, request ApprovalRequestID, body GiveApprovalJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGiveApprovalRequestWithBody(server, request, "application/json", bodyReader)
+}
+
+// NewGiveApprovalRequestWithBody constructs an http.Request for the GiveApproval method, with any body, and a specified content type
+func NewGiveApprovalRequestWithBody(server string, request ApprovalRequestID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "request", request, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/approvals/%s/approve", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRejectApprovalRequest calls the generic RejectApproval builder with application/json body
+func NewRejectApprovalRequest(server string, request ApprovalRequestID, body RejectApprovalJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRejectApprovalRequestWithBody(server, request, "application/json", bodyReader)
+}
+
+// NewRejectApprovalRequestWithBody constructs an http.Request for the RejectApproval method, with any body, and a specified content type
+func NewRejectApprovalRequestWithBody(server string, request ApprovalRequestID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "request", request, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/approvals/%s/reject", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -7912,6 +8617,73 @@ func NewResetPersonRequest(server string, person InPerson) (*http.Request, error
 	return req, nil
 }
 
+// NewListPoliciesRequest constructs an http.Request for the ListPolicies method
+func NewListPoliciesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/policies")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetPolicyRequest calls the generic SetPolicy builder with application/json body
+func NewSetPolicyRequest(server string, body SetPolicyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetPolicyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSetPolicyRequestWithBody constructs an http.Request for the SetPolicy method, with any body, and a specified content type
+func NewSetPolicyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/policies")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetRootRequest constructs an http.Request for the GetRoot method
 func NewGetRootRequest(server string) (*http.Request, error) {
 	var err error
@@ -8680,6 +9452,18 @@ type ServerInterface interface {
 	// GetAnchors The public keys that people should vouch for in the next ceremony
 	// (GET /anchors)
 	GetAnchors(w http.ResponseWriter, r *http.Request)
+	// ListApprovals What people are asked to approve, and were
+	// (GET /approvals)
+	ListApprovals(w http.ResponseWriter, r *http.Request, params ListApprovalsParams)
+	// GetApproval Exactly what is to be approved, and the evidence of who did
+	// (GET /approvals/{request})
+	GetApproval(w http.ResponseWriter, r *http.Request, request ApprovalRequestID)
+	// GiveApproval Approve it, with a passkey
+	// (POST /approvals/{request}/approve)
+	GiveApproval(w http.ResponseWriter, r *http.Request, request ApprovalRequestID)
+	// RejectApproval Say no, for good; or take back what one has asked for
+	// (POST /approvals/{request}/reject)
+	RejectApproval(w http.ResponseWriter, r *http.Request, request ApprovalRequestID)
 	// ListApps All apps, by id
 	// (GET /apps)
 	ListApps(w http.ResponseWriter, r *http.Request)
@@ -8818,6 +9602,12 @@ type ServerInterface interface {
 	// ResetPerson Take from a person all that they sign in with, and invite them anew
 	// (POST /persons/{person}/reset)
 	ResetPerson(w http.ResponseWriter, r *http.Request, person InPerson)
+	// ListPolicies What wants the approval of how many people
+	// (GET /policies)
+	ListPolicies(w http.ResponseWriter, r *http.Request)
+	// SetPolicy Say how many people must approve something, or turn that off
+	// (PUT /policies)
+	SetPolicy(w http.ResponseWriter, r *http.Request)
 	// GetRoot The newest root.json
 	// (GET /root)
 	GetRoot(w http.ResponseWriter, r *http.Request)
@@ -8981,6 +9771,143 @@ func (siw *ServerInterfaceWrapper) GetAnchors(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetAnchors(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListApprovals operation middleware
+func (siw *ServerInterfaceWrapper) ListApprovals(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListApprovalsParams
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", r.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "state"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "state", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", r.URL.Query(), &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "action"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "action", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListApprovals(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetApproval operation middleware
+func (siw *ServerInterfaceWrapper) GetApproval(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "request" -------------
+	var request ApprovalRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "request", r.PathValue("request"), &request, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "request", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetApproval(w, r, request)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GiveApproval operation middleware
+func (siw *ServerInterfaceWrapper) GiveApproval(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "request" -------------
+	var request ApprovalRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "request", r.PathValue("request"), &request, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "request", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GiveApproval(w, r, request)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RejectApproval operation middleware
+func (siw *ServerInterfaceWrapper) RejectApproval(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "request" -------------
+	var request ApprovalRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "request", r.PathValue("request"), &request, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "request", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RejectApproval(w, r, request)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -10303,6 +11230,34 @@ func (siw *ServerInterfaceWrapper) ResetPerson(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// ListPolicies operation middleware
+func (siw *ServerInterfaceWrapper) ListPolicies(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPolicies(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetPolicy operation middleware
+func (siw *ServerInterfaceWrapper) SetPolicy(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetPolicy(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetRoot operation middleware
 func (siw *ServerInterfaceWrapper) GetRoot(w http.ResponseWriter, r *http.Request) {
 
@@ -10822,6 +11777,12 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/denials", wrapper.ListDenials)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/denials", wrapper.AddDenial)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/denials/{denial}/lift", wrapper.LiftDenial)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/policies", wrapper.ListPolicies)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/policies", wrapper.SetPolicy)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/approvals", wrapper.ListApprovals)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/approvals/{request}", wrapper.GetApproval)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/approvals/{request}/approve", wrapper.GiveApproval)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/approvals/{request}/reject", wrapper.RejectApproval)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/trust", wrapper.GetTrust)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/root", wrapper.GetRoot)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/root", wrapper.AcceptRoot)

@@ -22,8 +22,9 @@ type Approvals interface {
 	// people could approve; KindDenied with reason "approval" where the policy
 	// before wants approvals for that, which are asked for.
 	SetPolicy(ctx context.Context, by access.Caller, want NewPolicy) (Policy, error)
-	// Requests returns requests for approval, newest first.
-	Requests(ctx context.Context, want ApprovalFilter) ([]ApprovalRequest, error)
+	// Requests returns requests for approval, newest first; of by's app alone where
+	// by is bound to one.
+	Requests(ctx context.Context, by access.Caller, want ApprovalFilter) ([]ApprovalRequest, error)
 	// Request returns one with all there is to say of it, and who asks may be
 	// asked for their passkey; KindNotFound.
 	Request(ctx context.Context, by access.Caller, id string) (ApprovalRequest, error)

@@ -37,12 +37,42 @@ async function attempt(work) {
 }
 
 function show(...sections) {
-  for (const id of ["sign-in", "confirm", "account"]) at(id).hidden = !sections.includes(id);
+  for (const id of ["sign-in", "confirm", "approve", "account"]) at(id).hidden = !sections.includes(id);
 }
 
 function wanted() {
   const code = location.hash.slice(1);
   return /^[A-Z2-7]{4}-[A-Z2-7]{4}$/.test(code) ? code : "";
+}
+
+// request is the id of what somebody is asked to approve, from the page's address.
+function request() {
+  const id = location.hash.slice(1);
+  return /^[0-9a-f]{16}$/.test(id) ? id : "";
+}
+
+let asked = null; // the request that is shown
+
+function showRequest(r) {
+  asked = r;
+  at("what").textContent = r.action + (r.app ? " of " + r.app : "") + " on " + r.subject + ", asked by " + r.requester;
+  const list = at("parameters");
+  list.replaceChildren();
+  const entries = Object.entries(r.parameters).sort();
+  if (r.payload) entries.push(["SHA-256 of what is signed", r.payload]);
+  for (const [name, value] of entries) {
+    const term = document.createElement("dt");
+    const text = document.createElement("dd");
+    term.textContent = name;
+    text.textContent = value;
+    list.append(term, text);
+  }
+  const counting = r.approvals.filter((a) => a.counts).length;
+  at("progress").textContent = "Request " + r.id + " is " + r.state + ": " + counting + " of " + r.needed + " approvals of " + r.roles.join(", ") +
+    ". Until " + new Date(r.expires).toLocaleString() + ".";
+  at("why-not").textContent = r.whyNot || "";
+  at("do-approve").disabled = !r.options;
+  show("approve");
 }
 
 async function signedIn() {
@@ -55,6 +85,10 @@ async function signedIn() {
     at("program").textContent = from.program;
     at("code").textContent = code;
     show("confirm");
+    return;
+  }
+  if (request()) {
+    showRequest(await call("GET", "/approvals/" + request()));
     return;
   }
   const list = at("passkeys");
@@ -98,6 +132,25 @@ at("do-confirm").addEventListener("click", () => attempt(async () => {
   show();
   say("Done: go on in the terminal. You may close this page.");
 }));
+
+at("do-approve").addEventListener("click", () => attempt(async () => {
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(asked.options.publicKey);
+  const credential = await navigator.credentials.get({ publicKey });
+  showRequest(await call("POST", "/approvals/" + asked.id + "/approve", { credential: credential.toJSON() }));
+  say("Approved.");
+}));
+
+at("do-reject").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  attempt(async () => {
+    showRequest(await call("POST", "/approvals/" + asked.id + "/reject", { reason: form.elements.reason.value }));
+    form.reset();
+    say("Rejected.");
+  });
+});
+
+window.addEventListener("hashchange", () => attempt(signedIn));
 
 at("add").addEventListener("submit", (event) => {
   event.preventDefault();
