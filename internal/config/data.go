@@ -61,9 +61,6 @@ func (d *Data) Close() error { return d.lock.Close() }
 // Dir is the folder itself.
 func (d *Data) Dir() string { return d.dir }
 
-// Database is the path of the vault's rows.
-func (d *Data) Database() string { return filepath.Join(d.dir, DatabaseName) }
-
 // Public is the path of the published tree.
 func (d *Data) Public() string { return filepath.Join(d.dir, PublicName) }
 

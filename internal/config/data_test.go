@@ -28,8 +28,8 @@ func TestOpenData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Dir() != dir || d.Database() != filepath.Join(dir, "vault.db") || d.Public() != filepath.Join(dir, "public") {
-		t.Errorf("%s, %s, %s", d.Dir(), d.Database(), d.Public())
+	if d.Dir() != dir || d.Public() != filepath.Join(dir, "public") {
+		t.Errorf("%s, %s", d.Dir(), d.Public())
 	}
 	wantRefused(t, dir, sealift.KindConflict, "locked", "stop")
 	if err := d.Close(); err != nil {
