@@ -44,6 +44,7 @@ const (
 	ManageTokens   Action = "token.manage"    // make and revoke access tokens
 	SealVault      Action = "vault.seal"      // stop everything
 	RotateKEK      Action = "vault.rotate"    // exchange the key-encryption key
+	ListBackups    Action = "backup.list"     // when they were made, and what a restore left to do
 	ListPersons    Action = "person.list"     // never what they sign in with
 	ManagePersons  Action = "person.manage"   // invite, disable and remove people, change their roles
 	ListPolicies   Action = "policy.list"     //
@@ -61,7 +62,7 @@ var table = map[Role]grants{
 		ListApps: true, CreateApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
 		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
-		SealVault: true, RotateKEK: true,
+		SealVault: true, RotateKEK: true, ListBackups: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
 		CreateKeys: true, ImportKeys: true, ExportKeys: true, SignWithKeys: true,
 		ListPolicies: true, ChangePolicies: true, ListApprovals: true, Decide: true,
@@ -70,7 +71,7 @@ var table = map[Role]grants{
 		ListApps: true, OpenEnrolment: true, ListChannels: true,
 		IssueEnrolment: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
-		SealVault: true, RotateKEK: true,
+		SealVault: true, RotateKEK: true, ListBackups: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
 		CreateKeys: true, ImportKeys: true, ExportKeys: true,
 		ListPolicies: true, ChangePolicies: true, ListApprovals: true, Decide: true,
@@ -88,12 +89,12 @@ var table = map[Role]grants{
 	},
 	RoleAuditor: {
 		ListApps: true, ListChannels: true, ListReleases: true, ListDenials: true, ReadRoot: true, ReadLog: true, ListTokens: true, ListKeys: true,
-		ListPersons: true, UseAccount: true,
+		ListPersons: true, UseAccount: true, ListBackups: true,
 		ListPolicies: true, ListApprovals: true,
 	},
 	RoleOperator: {
 		ListApps: true, ListChannels: true, IssueEnrolment: true, ListReleases: true, ReadRoot: true,
-		UseAccount: true,
+		UseAccount: true, ListBackups: true,
 	},
 }
 

@@ -43,6 +43,7 @@ policy.list       yes    yes               yes              yes        yes      
 policy.change     yes    yes               no               no         no       no
 approval.list     yes    yes               yes              yes        yes      no
 approval.decide   yes    yes               yes              yes        no       no
+backup.list       yes    yes               no               no         yes      yes
 `
 
 func TestEveryCell(t *testing.T) {

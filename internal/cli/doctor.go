@@ -64,6 +64,7 @@ func runDoctor(ctx context.Context, std *IO, opts doctorCmd) error {
 		d.keys(ctx)
 		d.tokens(ctx)
 		d.witnesses(ctx)
+		d.backups(ctx)
 		d.people(ctx)
 	}
 	failed := 0

@@ -27,6 +27,7 @@ type serverCmd struct {
 	Origin      string            `placeholder:"URL" help:"How browsers reach the server, such as https://updates.example.com: for passkeys and for sealift login --browser. Without it: http://localhost and the port, where the server listens on this machine alone, and else none."`
 	Timestamp   time.Duration     `name:"timestamp-life" default:"72h" placeholder:"DURATION" help:"How long devices take the newest metadata for current, 24h to 168h: what a stopped server may cost, and what an attacker who withholds updates may gain."`
 	Witnesses   string            `placeholder:"FILE" help:"Who is asked to cosign the log: a line each with a witness's verifier key and the URL before its /add-checkpoint (C2SP tlog-witness)."`
+	Backup      BackupOptions     `embed:"" prefix:"backup-"`
 	Sealed      bool              `help:"Start with the vault sealed, whatever opens it: it serves devices what is published, and is opened with sealift vault unseal."`
 	Reach       PKCS11Options     `embed:""`
 	Passphrases PassphraseOptions `embed:""`
@@ -50,6 +51,10 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 	if err != nil {
 		return err
 	}
+	backups, err := opts.Backup.schedule(std)
+	if err != nil {
+		return err
+	}
 	// A crash must leave no keys on disk. Before they are in memory.
 	if err := vault.HardenProcess(); err != nil {
 		return err
@@ -60,7 +65,7 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, tokens.Close()) }()
-	i, err := installation.Open(ctx, opts.Data, installation.Options{Now: std.Now, Log: log, TimestampLife: opts.Timestamp, Witnesses: peers, Tokens: tokens})
+	i, err := installation.Open(ctx, opts.Data, installation.Options{Now: std.Now, Log: log, TimestampLife: opts.Timestamp, Witnesses: peers, Tokens: tokens, Backups: backups})
 	if err != nil {
 		return err
 	}
@@ -79,6 +84,9 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 		return err
 	}
 	if err := opts.warnOfRule(ctx, std, i); err != nil {
+		return err
+	}
+	if err := warnOfRestore(ctx, std, i); err != nil {
 		return err
 	}
 	scheme := "http"

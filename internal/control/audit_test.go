@@ -46,6 +46,23 @@ func (s *services) Witnesses(_ context.Context, by access.Caller) ([]service.Wit
 	return []service.Witness{witness1, {Name: "x"}}, s.note(by)
 }
 
+var (
+	backup1  = service.Backup{Created: time.Unix(5, 0).UTC(), File: "/backup/a", Length: 9, Digest: sealift.DigestOf(nil), Problem: "no room"}
+	restore1 = service.Restore{Restored: time.Unix(6, 0).UTC(), Created: time.Unix(5, 0).UTC(), Lost: 7, Directed: true, NewLog: true}
+)
+
+func (s *services) Backups(_ context.Context, by access.Caller) (service.BackupStatus, error) {
+	return service.BackupStatus{Every: time.Hour, Backups: []service.Backup{backup1}, Restore: &restore1}, s.note(by)
+}
+
+func TestBackups(t *testing.T) {
+	got, err := newFixture(t, roles{}).client(access.RoleOperator).Backups(t.Context())
+	check(t, "backups", err, got, api.BackupStatus{
+		Every: 3600, Backups: []api.Backup{{Created: backup1.Created, File: "/backup/a", Length: 9, SHA256: sealift.DigestOf(nil).String(), Problem: "no room"}},
+		Restore: &api.Restore{Restored: restore1.Restored, Created: restore1.Created, Lost: 7, Directed: true, NewLog: true},
+	})
+}
+
 func (s *services) Prove(_ context.Context, by access.Caller, index int64) (audit.Stored, []byte, error) {
 	return leaf1, []byte("proof\n"), s.note(by, index)
 }

@@ -62,6 +62,7 @@ type Services struct {
 	Keys       service.Keys
 	Approvals  service.Approvals
 	Seal       service.Seal
+	Backups    service.Backups
 }
 
 // Options are what a handler does not need to work.

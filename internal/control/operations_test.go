@@ -106,6 +106,7 @@ var operations = []operation{
 	{"beginExport", "POST", control.Prefix + "/audit/exports", "", 200, access.ReadLog},
 	{"listLeaves", "GET", control.Prefix + "/audit/leaves?first=0", "", 200, access.ReadLog},
 	{"listCheckpoints", "GET", control.Prefix + "/audit/checkpoints?least=0", "", 200, access.ReadLog},
+	{"listBackups", "GET", control.Prefix + "/backups", "", 200, access.ListBackups},
 	{"listWitnesses", "GET", control.Prefix + "/audit/witnesses", "", 200, access.ReadLog},
 	{"proveEntry", "GET", control.Prefix + "/audit/proofs/0", "", 200, access.ReadLog},
 }

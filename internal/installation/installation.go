@@ -41,6 +41,7 @@ type Installation struct {
 	Approvals *approval.Board
 
 	witnesses *witness.Keeper
+	schedule  *Schedule
 	data      *config.Data
 	store     store.Store
 	published *blob.Folder
@@ -57,6 +58,8 @@ type Options struct {
 	TimestampLife time.Duration
 	// Witnesses are asked to cosign the log while the installation serves.
 	Witnesses []witness.Peer
+	// Backups are made while the installation serves; nil for none.
+	Backups *Schedule
 	// Tokens reaches keys in PKCS#11 tokens; nil for none.
 	Tokens vault.Tokens
 }
@@ -110,7 +113,7 @@ func assemble(data *config.Data, db store.Store, o Options) (*Installation, erro
 		}
 	})
 	return &Installation{
-		Vault: v, data: data, store: db, published: published, now: o.Now, log: o.Log,
+		Vault: v, data: data, store: db, published: published, now: o.Now, log: o.Log, schedule: o.Backups,
 		Releases:  releases,
 		Desk:      fleet.New(db, v, o.Now),
 		witnesses: witness.New(witness.Config{Store: db, Peers: o.Witnesses, Publish: releases.Flush, Now: o.Now, Log: o.Log}),
@@ -152,6 +155,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Passkeys:   i.People,
 		Keys:       i.Approvals.Keys(i.Keys),
 		Seal:       sealing.New(i.Vault, i.now),
+		Backups:    i,
 	}, control.Options{Version: version, Log: i.log, Address: address, Now: i.now}))
 	return mux
 }

@@ -841,6 +841,34 @@ type ApprovalRejection struct {
 // no. `void`: taken back, too old, or what it went by has changed.
 type ApprovalState string
 
+// Backup defines model for Backup.
+type Backup struct {
+	Created time.Time `json:"created"`
+
+	// File Its path on the server's machine.
+	File   string `json:"file"`
+	Length int64  `json:"length"`
+
+	// Problem Why there is none; absent for a good one.
+	Problem string `json:"problem,omitempty"`
+
+	// SHA256 64 lower-case hex digits.
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	SHA256 SHA256 `json:"sha256"`
+}
+
+// BackupStatus defines model for BackupStatus.
+type BackupStatus struct {
+	Backups []Backup `json:"backups"`
+
+	// Every How often the server makes one, in seconds; 0 for never by itself.
+	Every int64 `json:"every"`
+
+	// Restore The last one; absent where there was none.
+	Restore *Restore `json:"restore,omitempty"`
+}
+
 // CACertificate defines model for CACertificate.
 type CACertificate struct {
 	// Certificate X.509, DER, at most 64 KiB.
@@ -1945,6 +1973,26 @@ type ReleaseList struct {
 // Devices refuse it where it is `revoked`, where the CA that certified it
 // is `suspended`, or where it is `blocked` by a floor.
 type ReleaseState string
+
+// Restore defines model for Restore.
+type Restore struct {
+	// Created When its backup was begun.
+	Created time.Time `json:"created"`
+
+	// Directed Whether everything online was signed anew since.
+	Directed bool `json:"directed"`
+
+	// Lost Log entries of which the hashes alone are known.
+	Lost int64 `json:"lost"`
+
+	// NewLog Whether devices that saw more of the log than the backup holds follow only
+	// once people have vouched for a new one.
+	NewLog   bool      `json:"newLog"`
+	Restored time.Time `json:"restored"`
+
+	// Settled Whether there is nothing left to do.
+	Settled bool `json:"settled"`
+}
 
 // Role defines model for Role.
 type Role string
@@ -3116,6 +3164,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /audit/witnesses (the `ListWitnesses` operationId).
 	ListWitnesses(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListBackups How it stands with backups, and with a restore
+	//
+	// Roles: owner, security_officer, auditor, operator. The backups are those that
+	// sealift made of this vault, and those that it could not make; who
+	// copies the disk tells nobody.
+	//
+	// Corresponds with GET /backups (the `ListBackups` operationId).
+	ListBackups(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDenials What devices refuse at once, and what they refused once
 	//
@@ -4730,6 +4787,25 @@ func (c *Client) ProveEntry(ctx context.Context, index EntryIndex, reqEditors ..
 // Corresponds with GET /audit/witnesses (the `ListWitnesses` operationId).
 func (c *Client) ListWitnesses(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListWitnessesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBackups How it stands with backups, and with a restore
+//
+// Roles: owner, security_officer, auditor, operator. The backups are those that
+// sealift made of this vault, and those that it could not make; who
+// copies the disk tells nobody.
+//
+// Corresponds with GET /backups (the `ListBackups` operationId).
+func (c *Client) ListBackups(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBackupsRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -7727,6 +7803,33 @@ func NewListWitnessesRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListBackupsRequest constructs an http.Request for the ListBackups method
+func NewListBackupsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backups")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListDenialsRequest constructs an http.Request for the ListDenials method
 func NewListDenialsRequest(server string) (*http.Request, error) {
 	var err error
@@ -9533,6 +9636,9 @@ type ServerInterface interface {
 	// ListWitnesses Who cosigns the log, and what each cosigned last
 	// (GET /audit/witnesses)
 	ListWitnesses(w http.ResponseWriter, r *http.Request)
+	// ListBackups How it stands with backups, and with a restore
+	// (GET /backups)
+	ListBackups(w http.ResponseWriter, r *http.Request)
 	// ListDenials What devices refuse at once, and what they refused once
 	// (GET /denials)
 	ListDenials(w http.ResponseWriter, r *http.Request)
@@ -10803,6 +10909,20 @@ func (siw *ServerInterfaceWrapper) ListWitnesses(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// ListBackups operation middleware
+func (siw *ServerInterfaceWrapper) ListBackups(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListBackups(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListDenials operation middleware
 func (siw *ServerInterfaceWrapper) ListDenials(w http.ResponseWriter, r *http.Request) {
 
@@ -11830,6 +11950,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/leaves", wrapper.ListLeaves)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/checkpoints", wrapper.ListCheckpoints)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/witnesses", wrapper.ListWitnesses)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/backups", wrapper.ListBackups)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/audit/proofs/{index}", wrapper.ProveEntry)
 
 	return m

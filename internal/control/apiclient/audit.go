@@ -35,6 +35,11 @@ func (c *Client) Checkpoints(ctx context.Context, least int64) ([]api.Checkpoint
 	return list.Checkpoints, err
 }
 
+// Backups returns how it stands with backups, and with a restore.
+func (c *Client) Backups(ctx context.Context) (api.BackupStatus, error) {
+	return decoded[api.BackupStatus](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.ListBackups(ctx) })
+}
+
 // Witnesses returns who cosigns the log.
 func (c *Client) Witnesses(ctx context.Context) ([]api.Witness, error) {
 	list, err := decoded[api.WitnessList](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.ListWitnesses(ctx) })

@@ -1,0 +1,6 @@
+package installation
+
+import "context"
+
+// BackUpIfDue is one look of keepBackups.
+func (i *Installation) BackUpIfDue(ctx context.Context) error { return i.backUpIfDue(ctx) }
