@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"syscall"
 	"time"
 
 	"filippo.io/age"
@@ -35,6 +36,9 @@ type Writer struct {
 // NewWriter begins a backup to out, which recipients will be able to open.
 func NewWriter(out io.Writer, recipients []age.Recipient, created time.Time) (*Writer, error) {
 	sealed, err := age.Encrypt(out, recipients...)
+	if err != nil && errors.Is(err, syscall.ENOSPC) {
+		return nil, writing(err)
+	}
 	if err != nil {
 		return nil, sealift.Errorf(sealift.KindInvalid, writeOp, "%w", err).WithReason("recipients").
 			WithHint("name recipients of one kind only: all that begin with age1pq, or all others")
