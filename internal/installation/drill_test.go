@@ -1,14 +1,18 @@
 package installation_test
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -330,4 +334,81 @@ func (d *drill) openKey(name string) crypto.Signer {
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	d.check(err)
 	return key.(crypto.Signer)
+}
+
+// restorerEnv makes this test binary restore: "BACKUP IDENTITY DATA".
+const restorerEnv = "SEALIFT_TEST_RESTORER"
+
+// runRestorer restores and says so.
+func runRestorer(task string) error {
+	words := strings.Fields(task)
+	identity, err := age.ParseX25519Identity(words[1])
+	if err != nil {
+		return err
+	}
+	fmt.Println("begins")
+	_, err = installation.Restore(context.Background(), installation.Restoring{
+		File: words[0], Identities: []backup.Identity{identity}, Data: words[2], By: local,
+	})
+	if err == nil {
+		fmt.Println("restored")
+		os.Exit(0)
+	}
+	return err
+}
+
+// TestRestoreKilled kills a restore at any moment: either the data folder is
+// there, whole, or nothing is that a server would start on.
+func TestRestoreKilled(t *testing.T) {
+	d := newDrill(t)
+	d.mustPublish("1.0.0")
+	d.mustBackUp("a.backup")
+	d.lose()
+	defer func() { // for the end of the test
+		_, err := installation.Restore(context.Background(), d.restoring("a.backup"))
+		d.check(err)
+		d.start()
+	}()
+	self, err := os.Executable()
+	d.check(err)
+	kills, whole := 0, 0
+	for window := 20 * time.Millisecond; window < 3*time.Second && whole < 2; window += window / 2 {
+		cmd := exec.CommandContext(d.Context(), self)
+		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s", restorerEnv, filepath.Join(d.dir, "a.backup"), d.identity, d.data()))
+		out, err := cmd.StdoutPipe()
+		d.check(err)
+		d.check(cmd.Start())
+		lines := bufio.NewScanner(out)
+		lines.Scan()
+		killed := time.AfterFunc(window, func() { _ = cmd.Process.Kill() })
+		restored := lines.Scan()
+		killed.Stop()
+		_ = cmd.Wait()
+		_, err = os.Stat(d.data())
+		switch {
+		case restored && err != nil:
+			t.Fatalf("said that it restored: %v", err)
+		case err == nil:
+			whole++
+			i, err := installation.Open(d.Context(), d.data(), installation.Options{Now: d.now})
+			d.check(err)
+			d.check(i.Close())
+			d.check(os.RemoveAll(d.data()))
+		default:
+			kills++
+		}
+		left, err := filepath.Glob(filepath.Join(d.dir, ".data-*"))
+		d.check(err)
+		for _, dir := range left {
+			if i, err := installation.Open(d.Context(), dir, installation.Options{Now: d.now}); err == nil {
+				t.Errorf("a server starts on %s", dir)
+				d.check(i.Close())
+			}
+			d.check(os.RemoveAll(dir))
+		}
+	}
+	t.Logf("killed %d times, came through %d times", kills, whole)
+	if kills < 2 || whole < 1 {
+		t.Errorf("killed %d times, came through %d times", kills, whole)
+	}
 }
