@@ -340,6 +340,29 @@ func TestCompromise(t *testing.T) {
 	b.wantRefusal(err, sealift.KindConflict, "standby")
 }
 
+// TestCompromisedLogKey: what it proved is proven anew, so that nothing is lost
+// when the next ceremony leaves it out.
+func TestCompromisedLogKey(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.makeApp("web")
+	_, err := b.publish("1.0.0")
+	b.check(err)
+	before := b.offered()
+	_, err = b.api.SetKeyState(b.Context(), api.KeyChange{ID: "log", Version: 1, To: "compromised", Reason: "seen outside"})
+	b.check(err)
+	if after := b.offered(); after[0].Release != before[0].Release || after[0].Proof == before[0].Proof {
+		t.Errorf("offered %+v, before %+v", after, before)
+	}
+	b.wantUpdate(b.device(), "1.0.0")
+	b.ceremony()
+	b.wantStates("log", "compromised, active targets 2, pre-active targets 2")
+	b.wantUpdate(b.device(), "1.0.0")
+	if _, err := b.i.CheckLog(b.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestRetire: at its date, and as soon as nothing depends on it.
 func TestRetire(t *testing.T) {
 	t.Parallel()

@@ -53,7 +53,7 @@ func (s *Service) Replace(ctx context.Context, tx *vault.Tx, id string, to vault
 	if replaced.Standby, err = s.refill(ctx, tx, replaced.Is, by, reason); err != nil {
 		return replaced, err
 	}
-	if err := s.settleIssuer(ctx, tx, replaced.Was, by, reason); err != nil {
+	if err := s.settleCompromised(ctx, tx, replaced.Was, by, reason); err != nil {
 		return replaced, err
 	}
 	return replaced, s.signAnew(ctx, tx, was.Purpose, by)
@@ -113,16 +113,31 @@ func (s *Service) Follow(ctx context.Context, tx *vault.Tx, info vault.KeyInfo, 
 	if info.Purpose == vault.PurposeAnswer {
 		return s.renewAnswers(ctx, tx, by)
 	}
-	return s.settleIssuer(ctx, tx, info, by, reason)
+	return s.settleCompromised(ctx, tx, info, by, reason)
 }
 
-// settleIssuer has devices refuse at once what a compromised release CA
-// certified.
-func (s *Service) settleIssuer(ctx context.Context, tx *vault.Tx, info vault.KeyInfo, by audit.Actor, reason string) error {
-	if info.Purpose != vault.PurposeReleaseCA || info.State != vault.Compromised {
+// settleCompromised does what a version that is compromised now asks for. What
+// a release CA certified is refused by devices at once. What a log key signed is
+// proven anew under the key in use, before a ceremony leaves the old one out and
+// devices would refuse it; its checkpoints are evidence no more.
+func (s *Service) settleCompromised(ctx context.Context, tx *vault.Tx, info vault.KeyInfo, by audit.Actor, reason string) error {
+	if info.State != vault.Compromised {
 		return nil
 	}
-	return s.SuspendCA(ctx, tx, by, sealift.DigestOf(info.Public), reason)
+	switch info.Purpose {
+	case vault.PurposeReleaseCA:
+		return s.SuspendCA(ctx, tx, by, sealift.DigestOf(info.Public), reason)
+	case vault.PurposeLog:
+		changes, size, err := s.proveOffers(ctx, tx, by)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.DropCheckpoints(ctx, size); err != nil {
+			return err
+		}
+		return s.direct(ctx, tx, by, changes)
+	}
+	return nil
 }
 
 // signAnew signs what a key of this purpose signs, so that devices have the new
