@@ -66,6 +66,7 @@ func runDoctor(ctx context.Context, std *IO, opts doctorCmd) error {
 		d.witnesses(ctx)
 		d.backups(ctx)
 		d.people(ctx)
+		d.approvals(ctx)
 	}
 	failed := 0
 	var rows [][]string
@@ -265,6 +266,35 @@ func (d *doctor) people(ctx context.Context) {
 		d.found(check, stateFailed, "nobody is an owner, and no owner's token is good").Hint = "make one on the server's machine: sealift token owner --data DIR --out FILE"
 	default:
 		d.found(check, stateWarning, "nobody is an owner by name; the owner's token ends at %s", d.ownersToken.UTC().Format(minute)).Hint = inviteOwner
+	}
+}
+
+// approvals looks whether anybody acts alone who need not.
+func (d *doctor) approvals(ctx context.Context) {
+	const check = "approvals"
+	all, err := d.client.Policies(ctx)
+	if err != nil {
+		d.unseen(check, err)
+		return
+	}
+	on := map[api.PolicyAction]bool{}
+	for _, p := range all.Policies {
+		if p.Forged {
+			d.found(check, stateFailed, "the policy of %s was not written by the vault: what it is about is refused", p.Action).Hint = "somebody writes to the database: see sealift policy show"
+			return
+		}
+		on[p.Action] = on[p.Action] || p.Needed > 0
+	}
+	set := "sealift policy set release --approvals 1 --roles owner,security_officer"
+	switch {
+	case !on["release"] && all.Approvers < 2:
+		d.found(check, stateWarning, "nobody is asked before a release: there is nobody to ask").Hint = "with a second person who has a passkey: " + set
+	case !on["release"]:
+		d.found(check, stateWarning, "nobody is asked, though %d people have passkeys", all.Approvers).Hint = set
+	case !on["role"]:
+		d.found(check, stateWarning, "releases want approvals, and whoever may invite people can invent who gives them").Hint = "sealift policy set role --approvals 1 --roles owner,security_officer"
+	default:
+		d.found(check, stateOK, "releases, people and roles want approvals")
 	}
 }
 

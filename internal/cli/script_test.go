@@ -63,6 +63,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"accept":     cmdAccept,
+			"approve":    cmdApprove,
 			"attack":     cmdAttack,
 			"await":      cmdAwait,
 			"bend":       cmdBend,
@@ -77,6 +78,7 @@ func TestScripts(t *testing.T) {
 			"getjson":    cmdGetJSON,
 			"json":       cmdJSON,
 			"lossy":      cmdLossy,
+			"passkey":    cmdPasskey,
 			"reachable":  cmdReachable,
 			"selfsigned": cmdSelfSigned,
 			"rootca":     cmdRootCA,
