@@ -219,7 +219,17 @@ func TestWhatHasChangedMeanwhile(t *testing.T) {
 		},
 		"it is too old":           func(w *world, _ *member) { w.clock = w.clock.Add(sealift.ApprovalLife) },
 		"somebody takes it back":  func(w *world, _ *member) { w.reject(w.only(store.ApprovalGranted).ID) },
-		"SQL changed the request": func(w *world, _ *member) { w.bendRequest(func(r *store.ApprovalRequest) { r.Needed = 1 }) },
+		"SQL changed the request": func(w *world, _ *member) { w.bendRequest(func(r *store.ApprovalRequest) { r.Person = "nobody" }) },
+		"SQL asks for fewer":      func(w *world, _ *member) { w.bendRequest(func(r *store.ApprovalRequest) { r.Needed = 1 }) },
+		"the policy is another": func(w *world, _ *member) {
+			w.written(func(tx *vault.Tx) (err error) {
+				p := store.Policy{Action: approval.ActionKey, Version: 2, Needed: 2, Roles: "owner security_officer", Creator: "x", Created: w.clock}
+				if p.MAC, err = tx.Authenticate(p); err != nil {
+					return err
+				}
+				return tx.PutPolicy(w.Context(), p)
+			})
+		},
 		"SQL changed an approval": func(w *world, bob *member) {
 			w.bend(func(ctx context.Context, tx store.Tx) error {
 				p, err := tx.Person(ctx, bob.ID)
@@ -279,6 +289,35 @@ func (w *world) bendRequest(bend func(r *store.ApprovalRequest)) {
 		bend(&r)
 		return tx.UpdateApprovalRequest(ctx, r, r.MAC)
 	})
+}
+
+// written changes rows as the vault would.
+func (w *world) written(change func(tx *vault.Tx) error) {
+	w.Helper()
+	w.check(w.vault.Update(w.Context(), change))
+}
+
+// Whoever asked does not count even where the vault wrote that they approved, and
+// an approval that SQL wrote never does.
+func TestWhatDoesNotCount(t *testing.T) {
+	w, ann, bob, eve := trio(t)
+	w.refused(w.act().by(ann.Caller), sealift.KindDenied, approval.ReasonApproval)
+	r := w.only(store.ApprovalOpen)
+	w.written(func(tx *vault.Tx) (err error) {
+		a := store.Approval{Request: r.ID, Person: ann.ID, Created: w.clock, Evidence: []byte("{}")}
+		if a.MAC, err = tx.Authenticate(a); err != nil {
+			return err
+		}
+		return tx.InsertApproval(t.Context(), a)
+	})
+	w.bend(func(ctx context.Context, tx store.Tx) error {
+		return tx.InsertApproval(ctx, store.Approval{Request: r.ID, Person: eve.ID, Created: w.clock, Evidence: []byte("{}"), MAC: make([]byte, 32)})
+	})
+	_, err := bob.approve(r.ID)
+	w.check(err)
+	if shown := w.only(store.ApprovalOpen); len(shown.Approvals) != 3 || shown.Approvals[0].Counts && shown.Approvals[1].Counts {
+		t.Fatalf("%+v", shown.Approvals)
+	}
 }
 
 // An approval that SQL wrote does not count, nor a policy of 0.
