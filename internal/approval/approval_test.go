@@ -150,6 +150,53 @@ func TestTokensAreTheirMakers(t *testing.T) {
 	w.only(store.ApprovalGranted)
 }
 
+// The first owner's token, and what it made, is nobody's: who founded the vault may
+// hold it, and be one of those who approve.
+func TestATokenOfNobodyAsksOneMore(t *testing.T) {
+	w, ann, bob, eve := trio(t)
+	w.policy(approval.ActionRole, "", 1, access.RoleOwner, access.RoleSecurityOfficer)
+	made, err := w.registry.CreateToken(t.Context(), founder(), service.NewToken{Role: access.RoleSecurityOfficer, Life: time.Hour})
+	w.check(err)
+	a := w.act()
+	a.proposal.Action = approval.ActionRole
+	token := access.Caller{Kind: access.CallerService, ID: made.ID, Role: access.RoleSecurityOfficer}
+	w.refused(a.by(token), sealift.KindDenied, approval.ReasonApproval)
+	r := w.only(store.ApprovalOpen)
+	_, err = ann.approve(r.ID)
+	w.check(err)
+	w.refused(a.by(token), sealift.KindDenied, approval.ReasonApproval)
+	if again := w.only(store.ApprovalOpen); again.ID != r.ID || a.done != 0 {
+		t.Fatalf("done %d times after one approval, which may be that of whoever holds the token", a.done)
+	}
+	_, err = bob.approve(r.ID)
+	w.check(err)
+	w.check(a.by(token))
+	w.refused(a.by(eve.Caller), sealift.KindDenied, approval.ReasonApproval)
+	if r := w.only(store.ApprovalOpen); r.Needed != 1 {
+		t.Fatalf("a person with a name needs %d", r.Needed)
+	}
+}
+
+// A row that SQL bent does not say who answers for a token.
+func TestWhoMadeATokenIsTheVaultsWord(t *testing.T) {
+	w, ann, bob, _ := trio(t)
+	made, err := w.registry.CreateToken(t.Context(), ann.Caller, service.NewToken{Role: access.RoleSecurityOfficer, Life: time.Hour})
+	w.check(err)
+	w.bend(func(ctx context.Context, tx store.Tx) error {
+		row, err := tx.Token(ctx, made.ID)
+		if err != nil {
+			return err
+		}
+		row.Creator = bob.ID
+		row.Revoked = true
+		return tx.UpdateToken(ctx, row, row.MAC)
+	})
+	err = w.act().by(access.Caller{Kind: access.CallerService, ID: made.ID, Role: access.RoleSecurityOfficer})
+	if sealift.KindOf(err) != sealift.KindDenied || sealift.ReasonOf(err) == approval.ReasonApproval {
+		t.Fatalf("it asks in another's name: %v", err)
+	}
+}
+
 // Each bends one thing of an assertion that would else count.
 func TestBentAssertions(t *testing.T) {
 	w, ann, bob, eve := trio(t)

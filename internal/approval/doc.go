@@ -32,7 +32,9 @@
 // What a request goes by is looked at when it is used, not when people said yes:
 // who approved is still active, still has a role that may, and the policy is of
 // the same version. Whoever answers for the requester never counts: the person
-// themselves, or who made the token, or the token that made it.
+// themselves, or who made the token, or the token that made it. Where that leads
+// to nobody with a name, as from an owner's token, one more person is needed: it
+// may be any of them who holds it.
 //
 // # Approvals
 //

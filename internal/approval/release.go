@@ -46,10 +46,10 @@ func (b *Board) AskRelease(ctx context.Context, tx *vault.Tx, by access.Caller, 
 // release.Approvals.
 func (b *Board) MissingForRelease(ctx context.Context, tx store.Tx, d store.Draft, payload sealift.Digest) (*service.Missing, error) {
 	policy, r, yes, err := b.release(ctx, tx, d, payload)
-	if err != nil || policy.Needed == 0 || int64(len(yes)) >= policy.Needed && r.State == store.ApprovalGranted {
+	if err != nil || policy.Needed == 0 || int64(len(yes)) >= r.Needed && r.State == store.ApprovalGranted {
 		return nil, err
 	}
-	out := &service.Missing{What: service.MissingApprovals, Need: int(policy.Needed), Have: len(yes), From: rolesOf(policy)}
+	out := &service.Missing{What: service.MissingApprovals, Need: int(max(policy.Needed, r.Needed)), Have: len(yes), From: rolesOf(policy)}
 	for _, a := range yes {
 		out.By = append(out.By, a.Person)
 	}

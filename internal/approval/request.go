@@ -144,7 +144,7 @@ func (b *Board) stale(r store.ApprovalRequest, policy store.Policy) string {
 	switch {
 	case !b.now().Before(r.Expires):
 		return "too old"
-	case r.PolicyVersion != policy.Version || r.Needed != policy.Needed:
+	case r.PolicyVersion != policy.Version || r.Needed != needed(policy, r.Person):
 		return "the policy has changed"
 	}
 	return ""
@@ -167,7 +167,7 @@ func (b *Board) open(ctx context.Context, tx *vault.Tx, by access.Caller, policy
 	now := b.now().UTC().Truncate(time.Microsecond)
 	r = store.ApprovalRequest{
 		ID: newID(), Action: p.Action, App: p.App, Subject: p.Subject, Requester: by.ID, Person: person,
-		PolicyVersion: policy.Version, KeyVersion: p.KeyVersion, Needed: policy.Needed, State: store.ApprovalOpen,
+		PolicyVersion: policy.Version, KeyVersion: p.KeyVersion, Needed: needed(policy, person), State: store.ApprovalOpen,
 		Nonce: newNonce(), Created: now, Changed: now, Expires: now.Add(sealift.ApprovalLife), Payload: p.Payload, Parameters: parameters,
 	}
 	if r.MAC, err = tx.Authenticate(r); err != nil {
@@ -197,6 +197,9 @@ func (b *Board) answers(ctx context.Context, tx store.Tx, id string) (string, er
 		if sealift.KindOf(err) == sealift.KindNotFound {
 			return "", nil
 		}
+		if err == nil {
+			err = b.vault.CheckRow(token) // or SQL would say whose it is
+		}
 		if err != nil {
 			return "", err
 		}
@@ -204,6 +207,16 @@ func (b *Board) answers(ctx context.Context, tx store.Tx, id string) (string, er
 	}
 	return "", sealift.Errorf(sealift.KindDenied, "asking for approval", "no person stands behind the token").WithReason(ReasonApproval).
 		WithHint("make a token as yourself: sealift token create")
+}
+
+// needed is how many people must approve what person answers for. Where nobody with
+// a name does, whoever holds the token may be any of those who approve: one more is
+// asked, so that as many as the policy says stand behind it besides them.
+func needed(policy store.Policy, person string) int64 {
+	if person == "" {
+		return policy.Needed + 1
+	}
+	return policy.Needed
 }
 
 // use takes a granted request up, once: enough of those who approved it must count
