@@ -52,7 +52,7 @@ func (c *backupKeygenCmd) Run(std *IO) error {
 // IdentityOptions are the flags of a command that opens a backup.
 type IdentityOptions struct {
 	Identity []string `required:"" placeholder:"FILE" help:"File with an identity that opens the backup, readable by you only. May be repeated."`
-	Root     string   `placeholder:"FILE" help:"The first root.json, with which devices were built: the backup must begin with it. Without it, whoever knows the recipients could have made the backup."`
+	Root     string   `placeholder:"FILE" help:"A root.json of the vault, such as devices were built with: the backup must have it. Without it, whoever knows the recipients could have made the backup."`
 }
 
 func (o IdentityOptions) read(std *IO) (identities []backup.Identity, root []byte, err error) {

@@ -27,6 +27,7 @@ import (
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/backup"
 	"github.com/sealift/sealift/internal/blob"
+	"github.com/sealift/sealift/internal/ceremony"
 	"github.com/sealift/sealift/internal/control/api"
 	"github.com/sealift/sealift/internal/installation"
 	"github.com/sealift/sealift/internal/store"
@@ -230,6 +231,36 @@ func TestDrillWithThePublishedTree(t *testing.T) {
 	verified := d.verifyLog(checkpoint)
 	if len(verified.Lost) != 1 || verified.Lost[0].First != made.Header.State.Entries || verified.Lost[0].Count != got.Restore.Lost {
 		t.Errorf("lost %+v; the backup had %d entries, %d were lost", verified.Lost, made.Header.State.Entries, got.Restore.Lost)
+	}
+}
+
+// TestBackupAfterANewRoot: any root that devices were built with vouches for a
+// backup that was made later.
+func TestBackupAfterANewRoot(t *testing.T) {
+	d := newDrill(t)
+	first := d.firstRoot()
+	folder, err := ceremony.OpenFolder(filepath.Join(d.dir, "keys"))
+	d.check(err)
+	current, err := d.api.Root(d.Context())
+	d.check(err)
+	d.mustBackUp("before.backup")
+	rotation, err := folder.RotateRoot(current, d.anchors(), nil, true, func(string, bool) ([]byte, error) { return []byte(passphrase), nil }, d.now())
+	d.check(err)
+	_, err = d.api.AcceptRoot(d.Context(), api.Ceremony{Root: rotation.Outcome.Root})
+	d.check(err)
+	d.check(rotation.Commit())
+	d.mustBackUp("after.backup")
+	for _, c := range []struct {
+		name string
+		root []byte
+		want string
+	}{{"after.backup", first, ""}, {"after.backup", rotation.Outcome.Root, ""}, {"before.backup", first, ""}, {"before.backup", rotation.Outcome.Root, "foreign-root"}} {
+		_, err := installation.VerifyBackup(d.Context(), installation.Examining{
+			File: filepath.Join(d.dir, c.name), Identities: []age.Identity{d.identity}, Root: c.root, By: local, Now: d.now(),
+		})
+		if sealift.ReasonOf(err) != c.want || (err == nil) != (c.want == "") {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
 	}
 }
 

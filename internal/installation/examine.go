@@ -43,8 +43,8 @@ type Examined struct {
 // every digest, the schema, the chain of roots, all signed metadata, the log from
 // its first entry on, the seal record, and with Drill that the vault opens.
 // Nothing stays. Errors are those of backup.Read; KindIntegrity where what it
-// holds does not verify, with reason "foreign-root" where it is of another first
-// root.json than Root; and those of vault.Unseal.
+// holds does not verify, with reason "foreign-root" where none of its roots is
+// Root; and those of vault.Unseal.
 func VerifyBackup(ctx context.Context, e Examining) (out Examined, err error) {
 	dir, err := os.MkdirTemp("", "sealift-verify-") // mode 0700
 	if err != nil {
@@ -115,13 +115,15 @@ func examine(ctx context.Context, db store.Store, h backup.Header, root []byte) 
 	return log, err
 }
 
-// examineRoots follows the roots from the first one on.
+// examineRoots follows the roots from the first one on. One of them must be the
+// expected one: those before it led to it, and those after it follow from it.
 func examineRoots(ctx context.Context, tx store.Tx, h backup.Header, expected []byte) error {
 	newest, err := tx.Metadata(ctx, "root")
 	if err != nil {
 		return err
 	}
 	var before []byte
+	known := expected == nil
 	for version := int64(1); version <= newest.Version; version++ {
 		m, err := tx.Root(ctx, version)
 		if err != nil {
@@ -133,11 +135,12 @@ func examineRoots(ctx context.Context, tx store.Tx, h backup.Header, expected []
 		if version == 1 && sealift.DigestOf(m.Content) != h.Root {
 			return unsound("its first root is not the one in its description")
 		}
-		if version == 1 && expected != nil && !bytes.Equal(m.Content, expected) {
-			return sealift.Errorf(sealift.KindIntegrity, verifyOp, "it begins with another root.json (SHA-256 %s) than the one that you named", h.Root).
-				WithReason("foreign-root").WithHint("name the first root.json of this vault, with which its devices were built; if you did, the backup is of another vault, or forged")
-		}
+		known = known || bytes.Equal(m.Content, expected)
 		before = m.Content
+	}
+	if !known {
+		return sealift.Errorf(sealift.KindIntegrity, verifyOp, "the root.json that you named is none of its %d, of which the first has SHA-256 %s", newest.Version, h.Root).
+			WithReason("foreign-root").WithHint("name a root.json of this vault that is no younger than the backup, such as the one that its devices were built with; if you did, the backup is of another vault, or forged")
 	}
 	return nil
 }

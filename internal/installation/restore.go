@@ -23,8 +23,8 @@ type Restoring struct {
 	File       string
 	Identities []backup.Identity
 	Data       string // a folder that does not exist yet, or is empty
-	// Root is the first root.json, as devices have it; nil is whichever the
-	// backup has.
+	// Root is a root.json that the backup must have, as devices were built with;
+	// nil is whichever it has.
 	Root []byte
 	// Published is the published tree of before, where it survived; else nil.
 	Published backup.Tree
