@@ -290,8 +290,20 @@ func TestDrillWithTheBackupAlone(t *testing.T) {
 	d.mustPublish("2.0.0")
 	d.takes(onTwo, "2.0.0")
 	d.mustBackUp("a.backup")
-	v3 := d.mustPublish("3.0.0")
-	d.takes(onThree, "3.0.0")
+	for _, version := range []sealift.Version{"3.0.0", "3.0.1"} {
+		d.mustPublish(version)
+		d.takes(onThree, version)
+	}
+	v3 := d.mustPublish("3.0.2")
+	d.takes(onThree, "3.0.2")
+	for range 5 { // so that every version is above what the backup would reach again
+		d.clock = d.clock.Add(sealift.TimestampPeriod)
+		d.check(d.i.Fresh(d.Context()))
+		for _, device := range []*client.Device{onOne, onThree} {
+			_, err := device.Check(d.Context())
+			d.check(err)
+		}
+	}
 	d.lose()
 
 	got, err := installation.Restore(d.Context(), d.restoring("a.backup"))
