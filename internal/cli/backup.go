@@ -218,7 +218,7 @@ func runBackupRestore(ctx context.Context, std *IO, opts backupRestoreCmd) error
 	}
 	std.Warn("tokens, people and devices are as they were at %s: revoke again what was revoked since; devices that enrolled since enrol again", got.Header.Created.Format(time.RFC3339))
 	if !got.Restore.Known {
-		std.Warn("devices that took a release after the backup refuse the log as it is now\nafter the server's start hold a ceremony that names its new log keys: sealift trust propose")
+		std.Warn("devices that saw a release after the backup refuse the log as it is now\nafter the server's start hold a ceremony that names its new log keys: sealift trust propose")
 	}
 	return std.Print(toldBackup(got.Header, got.Manifest, map[string]any{
 		"data": opts.Data, "lostEntries": got.Restore.Lost, "releases": slices.Clip(got.Releases), "losses": got.Losses, "newLog": !got.Restore.Known,

@@ -51,7 +51,7 @@ const vouchForLog = "hold the ceremony that names its new log keys: sealift trus
 func warnOfRestore(ctx context.Context, std *IO, i *installation.Installation) error {
 	s, err := i.BackupStatus(ctx)
 	if err == nil && s.Restore != nil && !s.Restore.Settled && s.Restore.NewLog {
-		std.Warn("the vault was restored from a backup of %s alone: devices that took a release since refuse its log\n%s", s.Restore.Created.UTC().Format(time.RFC3339), vouchForLog)
+		std.Warn("the vault was restored from a backup of %s alone: devices that saw a release since refuse its log\n%s", s.Restore.Created.UTC().Format(time.RFC3339), vouchForLog)
 	}
 	return err
 }
@@ -69,7 +69,7 @@ func (d *doctor) backups(ctx context.Context) {
 	case !r.Directed:
 		d.found("restore", stateFailed, "the vault was restored at %s, and has signed nothing anew since", toMinute(r.Restored)).Hint = "see the server's log"
 	case r.NewLog:
-		d.found("restore", stateFailed, "devices that took a release after the backup of %s refuse the log as it is since the restore", toMinute(r.Created)).Hint = vouchForLog
+		d.found("restore", stateFailed, "devices that saw a release after the backup of %s refuse the log as it is since the restore", toMinute(r.Created)).Hint = vouchForLog
 	}
 }
 
