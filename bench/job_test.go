@@ -40,6 +40,7 @@ var jobs = map[string]func(o order) (measure, error){
 	"publish":    timed(publish),
 	"program":    program,
 	"verify-log": timed(verifyLog),
+	"bare":       timed(serveBare),
 }
 
 func runJob(name string) error {
@@ -116,17 +117,22 @@ func program(o order) (measure, error) {
 func peakMemory() (float64, error) { return peakOf("self") }
 
 // peakOf is peakMemory of a process that still runs.
-func peakOf(pid string) (float64, error) {
+func peakOf(pid string) (float64, error) { return statusOf(pid, "VmHWM:") }
+
+// residentOf is what a process has resident now, in MiB.
+func residentOf(pid string) (float64, error) { return statusOf(pid, "VmRSS:") }
+
+func statusOf(pid, field string) (float64, error) {
 	status, err := os.ReadFile("/proc/" + pid + "/status")
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if value, ok := strings.CutPrefix(line, field); ok {
 			var kib float64
 			_, err := fmt.Sscanf(value, "%f kB", &kib)
 			return kib / 1024, err
 		}
 	}
-	return 0, errors.New("the kernel does not say VmHWM")
+	return 0, errors.New("the kernel does not say " + field)
 }

@@ -29,6 +29,7 @@ type row struct {
 	unit  string // "×", "MiB", "ms"; empty for a number
 	value float64
 	limit float64 // the most that meets the target; 0 is none
+	floor bool    // limit is the least that does
 	note  string
 }
 
@@ -48,6 +49,11 @@ func (s *section) target(what string, value, limit float64, unit, note string) {
 	s.rows = append(s.rows, row{what: what, unit: unit, value: value, limit: limit, note: note})
 }
 
+// atLeast enters a figure that must not fall under limit.
+func (s *section) atLeast(what string, value, limit float64, unit, note string) {
+	s.rows = append(s.rows, row{what: what, unit: unit, value: value, limit: limit, floor: true, note: note})
+}
+
 func (s *section) remark(format string, args ...any) {
 	s.notes = append(s.notes, fmt.Sprintf(format, args...))
 }
@@ -57,8 +63,12 @@ var heads = []string{"Figure", "Target", "Measured", "", "Notes"}
 func (w row) cells() []string {
 	target, verdict := "reported", ""
 	if w.limit > 0 {
-		target, verdict = "≤ "+amount(w.limit, w.unit), "met"
-		if w.value > w.limit {
+		sign, missed := "≤ ", w.value > w.limit
+		if w.floor {
+			sign, missed = "≥ ", w.value < w.limit
+		}
+		target, verdict = sign+amount(w.limit, w.unit), "met"
+		if missed {
 			verdict = "MISSED"
 		}
 	}

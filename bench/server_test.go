@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -63,10 +62,12 @@ func (s *server) serve(b *testing.B) {
 	check(b, err)
 	address := free.Addr().String()
 	check(b, free.Close())
-	var said bytes.Buffer
+	said, err := os.Create(s.path("server.log"))
+	check(b, err)
+	defer said.Close()
 	s.url = "http://" + address
 	s.cmd = exec.Command(s.program, "server", "--data", s.path("data"), "--listen", address)
-	s.cmd.Stderr = &said
+	s.cmd.Stderr = said
 	check(b, s.cmd.Start())
 	b.Cleanup(func() { s.end() })
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
@@ -77,7 +78,8 @@ func (s *server) serve(b *testing.B) {
 		}
 		if time.Now().After(deadline) {
 			s.end()
-			b.Fatalf("the server does not listen: %v\n%s", err, &said)
+			text, _ := os.ReadFile(said.Name())
+			b.Fatalf("the server does not listen: %v\n%s", err, text)
 		}
 	}
 }

@@ -3,7 +3,7 @@
 # into that document. It wants a quiet machine, about 5 GiB of disk under
 # .cache, where everything it makes is removed at the end, and 10 minutes.
 #
-#   scripts/bench.sh [PART: bundle, check, vault, log or token; default all]
+#   scripts/bench.sh [PART: bundle, check, vault, log, token or sign; default all]
 #
 # With a part, that part's table is printed and nothing is written.
 set -euo pipefail

@@ -48,6 +48,8 @@ func (i *Installation) Serve(ctx context.Context, listener net.Listener, setting
 		return sealift.Errorf(sealift.KindInternal, "serving", "%w", err)
 	}
 	<-stopped
+	done := i.store.Counts() // how many shared a sync of the disk
+	i.log.Info("served", "updates", done.Updates, "commits", done.Commits)
 	return nil
 }
 

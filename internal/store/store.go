@@ -50,8 +50,16 @@ type Store interface {
 	// View runs fn on one state of the store, no older than what Updates that
 	// returned before have left. What fn writes is an error.
 	View(ctx context.Context, fn func(Tx) error) error
+	// Counts returns what it has done since it was opened.
+	Counts() Counts
 	// Close waits for what runs and closes the store. Closing twice is no error.
 	Close() error
+}
+
+// Counts is what a Store has done since it was opened.
+type Counts struct {
+	Updates int64 // that were acknowledged
+	Commits int64 // that made them durable, each with one sync at least
 }
 
 // Tx is one transaction.

@@ -113,7 +113,7 @@ func TestOneCommit(t *testing.T) {
 			}
 		}
 		wantLog(t, d, "BEGIN", "a", savepoint, "b", undoSavepoint, releaseSavepoint, savepoint, "c", releaseSavepoint, "COMMIT")
-		if got := db.Counts(); got != (Counts{2, 1}) {
+		if got := db.Counts(); got != (store.Counts{Updates: 2, Commits: 1}) {
 			t.Errorf("counts %+v", got)
 		}
 	})
@@ -155,7 +155,7 @@ func TestCommitFails(t *testing.T) {
 		if !errors.Is(errs[0], errDisk) || !errors.Is(errs[1], errDisk) || errs[0] == errs[1] {
 			t.Error(errs)
 		}
-		if got := db.Counts(); got != (Counts{}) {
+		if got := db.Counts(); got != (store.Counts{}) {
 			t.Errorf("counts %+v", got)
 		}
 	})
@@ -238,7 +238,7 @@ func TestGroupBounds(t *testing.T) {
 		if !slices.IsSorted(order) || len(order) != len(fns) {
 			t.Errorf("they ran in the order %v", order)
 		}
-		if got := db.Counts(); got != (Counts{int64(len(fns)), 3}) {
+		if got := db.Counts(); got != (store.Counts{Updates: int64(len(fns)), Commits: 3}) {
 			t.Errorf("counts %+v", got)
 		}
 		d.log = nil

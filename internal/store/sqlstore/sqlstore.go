@@ -130,14 +130,10 @@ func (d *DB) View(ctx context.Context, fn func(store.Tx) error) error {
 	return d.run(ctx, d.reader, op, fn)
 }
 
-// Counts is what a DB has done since it was opened.
-type Counts struct {
-	Updates int64 // that were acknowledged
-	Commits int64 // that made them durable, each with one sync at least
+// Counts implements store.Store.
+func (d *DB) Counts() store.Counts {
+	return store.Counts{Updates: d.updates.Load(), Commits: d.commits.Load()}
 }
-
-// Counts returns what d has done so far.
-func (d *DB) Counts() Counts { return Counts{d.updates.Load(), d.commits.Load()} }
 
 // enter counts a transaction that Close has to wait for.
 func (d *DB) enter(op string) error {
