@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"runtime/debug"
 
 	"golang.org/x/crypto/argon2"
 
@@ -77,6 +78,9 @@ func (p argon2Params) check() error {
 
 // stretch is the slow part: hundreds of milliseconds and p.Memory KiB.
 func (p argon2Params) stretch(secret []byte) []byte {
+	// What it took goes back at once, or the garbage collector would let the
+	// process grow to twice that before it looks again.
+	defer debug.FreeOSMemory()
 	return argon2.IDKey(secret, p.Salt, p.Time, p.Memory, p.Threads, keySize)
 }
 

@@ -41,8 +41,20 @@ type useSigner struct {
 func (s *useSigner) Public() crypto.PublicKey { return s.public }
 
 func (s *useSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	signature, _, err := s.vault.sign(s.ctx, s.tx, s.use, s.public, digest, opts)
-	return signature, err
+	var err error
+	u := s.use
+	if u.Why.Subject, err = subjectOf(s.public, digest, opts); err != nil {
+		return nil, err
+	}
+	var signature []byte
+	err = s.vault.Use(s.ctx, s.tx, u, func(key Key) error {
+		signature, err = key.(SigningKey).Sign(nil, digest, opts)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return signature, nil
 }
 
 // Sign makes one signature: a Use whose subject is what is signed, and whose
@@ -54,29 +66,24 @@ func (v *Vault) Sign(ctx context.Context, tx *Tx, u Use, digest []byte, opts cry
 	if err != nil {
 		return nil, info, 0, tx.refuse(ctx, e, err)
 	}
-	if _, info, err = u.find(ctx, tx); err != nil {
+	row, info, err := u.find(ctx, tx)
+	if err != nil {
 		return nil, info, 0, tx.refuse(ctx, e, err)
 	}
 	public, err := info.PublicKey()
 	if err != nil {
 		return nil, info, 0, tx.refuse(ctx, e, err)
 	}
-	u.Key = info.Ref
-	signature, entry, err = v.sign(ctx, tx, u, public, digest, opts)
-	return signature, info, entry, err
-}
-
-func (v *Vault) sign(ctx context.Context, tx *Tx, u Use, public crypto.PublicKey, digest []byte, opts crypto.SignerOpts) (signature []byte, entry int64, err error) {
-	if u.Why.Subject, err = subjectOf(public, digest, opts); err != nil {
-		return nil, 0, err
+	if e.subject, err = subjectOf(public, digest, opts); err != nil {
+		return nil, info, 0, err
 	}
-	err = v.Use(ctx, tx, u, func(key Key) error {
+	err = v.use(ctx, tx, u.Now, e, row, info, func(key Key) error {
 		entry = tx.entry
 		signature, err = key.(SigningKey).Sign(nil, digest, opts)
 		return err
 	})
 	if err != nil {
-		return nil, 0, err
+		return nil, info, 0, err
 	}
-	return signature, entry, nil
+	return signature, info, entry, nil
 }

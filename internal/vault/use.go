@@ -54,6 +54,12 @@ func (v *Vault) Use(ctx context.Context, tx *Tx, u Use, fn func(Key) error) erro
 	if err != nil {
 		return tx.refuse(ctx, e, err)
 	}
+	return v.use(ctx, tx, u.Now, e, row, info, fn)
+}
+
+// use is Use of a row that find has returned in the same transaction, with the
+// entry e.
+func (v *Vault) use(ctx context.Context, tx *Tx, now time.Time, e event, row store.Key, info KeyInfo, fn func(Key) error) error {
 	e.key = info.Ref
 	private, err := material(tx.ring, row)
 	if err != nil {
@@ -65,7 +71,7 @@ func (v *Vault) Use(ctx context.Context, tx *Tx, u Use, fn func(Key) error) erro
 	if err != nil {
 		return tx.refuse(ctx, e, err)
 	}
-	key, err := h.key(u.Now, inToken, recorder(ctx, tx, e))
+	key, err := h.key(now, inToken, recorder(ctx, tx, e))
 	if err != nil {
 		return tx.refuse(ctx, e, err)
 	}

@@ -2,7 +2,10 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
@@ -51,17 +54,74 @@ func (t *tx) AuditEntries(ctx context.Context, first int64, limit int) ([]store.
 	})
 }
 
+// hashesAtATime is how many hashes one query reads: a proof in a log of a million
+// entries takes 20.
+const hashesAtATime = 32
+
+// auditHashes is the query for so many of them. Its length would vary with each
+// call, and sqlc has no list that both databases take.
+var auditHashes = "SELECT position, hash FROM audit_hashes WHERE position IN (" + placeholders(hashesAtATime) + ")"
+
+// placeholders returns $1, $2 and so on.
+func placeholders(n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("$%d", i+1)
+	}
+	return strings.Join(all, ", ")
+}
+
 // AuditHashes implements store.AuditTx.
 func (t *tx) AuditHashes(ctx context.Context, indexes []int64) ([][32]byte, error) {
-	out := make([][32]byte, len(indexes))
-	for i, index := range indexes {
-		hash, err := t.q.AuditHash(ctx, index)
+	out := make([][32]byte, 0, len(indexes))
+	if len(indexes) == 1 { // as for every other entry that is appended
+		hash, err := t.q.AuditHash(ctx, indexes[0])
 		if err != nil {
-			return nil, t.fail(ctx, fmt.Sprintf("reading hash %d of the log", index), err)
+			return nil, t.failHash(ctx, indexes[0], err)
 		}
-		out[i] = digest(hash)
+		return append(out, digest(hash)), nil
+	}
+	for some := range slices.Chunk(indexes, hashesAtATime) {
+		found, err := t.hashesAt(ctx, some)
+		if err != nil {
+			return nil, t.failHash(ctx, some[0], err)
+		}
+		for _, index := range some {
+			hash, ok := found[index]
+			if !ok {
+				return nil, t.failHash(ctx, index, sql.ErrNoRows)
+			}
+			out = append(out, hash)
+		}
 	}
 	return out, nil
+}
+
+func (t *tx) failHash(ctx context.Context, index int64, err error) error {
+	return t.fail(ctx, fmt.Sprintf("reading hash %d of the log", index), err)
+}
+
+// hashesAt reads those of at most hashesAtATime hashes that are there.
+func (t *tx) hashesAt(ctx context.Context, indexes []int64) (map[int64][32]byte, error) {
+	args := make([]any, hashesAtATime)
+	for i := range args {
+		args[i] = indexes[min(i, len(indexes)-1)] // one again and again is one
+	}
+	rows, err := t.session.QueryContext(ctx, auditHashes, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	found := make(map[int64][32]byte, len(indexes))
+	for rows.Next() {
+		var position int64
+		var hash []byte
+		if err := rows.Scan(&position, &hash); err != nil {
+			return nil, err
+		}
+		found[position] = digest(hash)
+	}
+	return found, rows.Err()
 }
 
 // InsertCheckpoint implements store.AuditTx.

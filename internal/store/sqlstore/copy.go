@@ -115,11 +115,7 @@ func (t *tx) FillRow(ctx context.Context, table store.Table, values []any) error
 		if err := t.checkTable(ctx, op, table); err != nil {
 			return err
 		}
-		places := make([]string, len(values))
-		for i := range places {
-			places[i] = fmt.Sprintf("$%d", i+1)
-		}
-		text := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table.Name, strings.Join(table.Columns, ", "), strings.Join(places, ", "))
+		text := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table.Name, strings.Join(table.Columns, ", "), placeholders(len(values)))
 		prepared, err := t.session.PrepareContext(ctx, text)
 		if err != nil {
 			return t.fail(ctx, op, err)

@@ -113,7 +113,7 @@ func New(ctx context.Context, writer, reader *sql.DB, dialect Dialect) (*DB, err
 	}
 	for _, p := range []*pool{&d.writer, &d.reader} {
 		var err error
-		if p.prepared, err = prepareAll(ctx, p.db, savepoint, undoSavepoint, releaseSavepoint); err != nil {
+		if p.prepared, err = prepareAll(ctx, p.db, savepoint, undoSavepoint, releaseSavepoint, auditHashes); err != nil {
 			return nil, errors.Join(err, d.Close())
 		}
 	}

@@ -75,6 +75,13 @@ func testAuditHashes(t *testing.T, s store.Store) {
 		gives(t, [][32]byte{h0[0], h1[0], h1[1], h2[0]})(tx.AuditHashes(ctx, []int64{0, 1, 2, 3}))
 		gives(t, [][32]byte{h1[1], h0[0], h1[1]})(tx.AuditHashes(ctx, []int64{2, 0, 2}))
 		isAbsent(t)(tx.AuditHashes(ctx, []int64{0, 4}))
+		many, want := []int64{}, [][32]byte{}
+		for i := range 70 { // more than any query reads at a time
+			many, want = append(many, int64(i%3)), append(want, [][32]byte{h0[0], h1[0], h1[1]}[i%3])
+		}
+		gives(t, want)(tx.AuditHashes(ctx, many))
+		many[69] = 4
+		isAbsent(t)(tx.AuditHashes(ctx, many))
 		isAbsent(t)(tx.AuditHashes(ctx, []int64{-1}))
 	})
 	// An entry may complete no hash, for all that the store knows.
