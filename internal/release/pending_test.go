@@ -203,7 +203,7 @@ func TestSettle(t *testing.T) {
 	b := newBench(t)
 	key := sealifttest.NewKey()
 	b.demand(1, key)
-	w := b.waiting("1.0.0")
+	b.waiting("1.0.0")
 	b.settle()
 	if got := b.offered(); got != nil {
 		t.Fatalf("offered %v", got)
@@ -215,7 +215,7 @@ func TestSettle(t *testing.T) {
 		t.Errorf("offered %v", got)
 	}
 	b.demand(1, key)
-	w = b.waiting("1.1.0")
+	w := b.waiting("1.1.0")
 	b.clock = b.clock.Add(sealift.MaxPublishAge + time.Second)
 	b.settle()
 	b.clock = foundedAt

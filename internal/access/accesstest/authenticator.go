@@ -82,7 +82,10 @@ func (a *Authenticator) Register(options json.RawMessage) json.RawMessage {
 		panic(err)
 	}
 	a.Handle, _ = base64.RawURLEncoding.DecodeString(o.PublicKey.User.ID)
-	point := elliptic.Marshal(elliptic.P256(), a.key.X, a.key.Y) //nolint:staticcheck // COSE wants the coordinates
+	point, err := a.key.PublicKey.Bytes() // uncompressed: 4, then the two coordinates that COSE wants
+	if err != nil {
+		panic(err)
+	}
 	cose := append([]byte{0xa5, 0x01, 0x02, 0x03, 0x26, 0x20, 0x01, 0x21, 0x58, 0x20}, point[1:33]...)
 	cose = append(append(cose, 0x22, 0x58, 0x20), point[33:]...)
 	attested := append(make([]byte, 16), 0, byte(len(a.id)))
