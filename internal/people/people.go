@@ -101,58 +101,13 @@ func newID() string {
 	return hex.EncodeToString(id)
 }
 
-// denial carries what was refused out of a transaction that is rolled back.
-type denial struct {
-	error
-	entry audit.Entry
-}
-
-func (d denial) Unwrap() error { return d.error }
-
-// note enters what was done into the log. What was refused is entered after the
-// transaction is rolled back.
-func note(ctx context.Context, tx *vault.Tx, e audit.Entry, err error) error {
-	if err != nil {
-		e.Result, e.Details["reason"] = audit.Refused, reason(err)
-		return denial{err, e}
-	}
-	e.Result = audit.OK
-	_, err = audit.Append(ctx, tx, e)
-	return err
-}
-
-func reason(err error) string {
-	if r := sealift.ReasonOf(err); r != "" {
-		return r
-	}
-	return string(sealift.KindOf(err))
-}
-
-// refused enters a denial into the log and returns what it is of.
-func (r *Registry) refused(ctx context.Context, err error) error {
-	d, ok := err.(denial) //nolint:errorlint // Update returns what it was given
-	if !ok {
-		return err
-	}
-	failed := r.store.Update(ctx, func(tx store.Tx) error {
-		_, err := audit.Append(ctx, tx, d.entry)
-		return err
-	})
-	if failed != nil {
-		return failed
-	}
-	return d.error
-}
-
-// act runs do in a transaction of the vault and enters it into the log, whatever
-// came of it. do fills in the entry.
+// act is vault.Act, of now: do fills in the entry.
 func (r *Registry) act(ctx context.Context, by audit.Actor, action, subject string, do func(tx *vault.Tx, now time.Time, e *audit.Entry) error) error {
-	err := r.vault.Update(ctx, func(tx *vault.Tx) error {
-		e := audit.Entry{Time: r.now().UTC(), Actor: by, Action: action, Subject: subject, Details: map[string]string{}}
-		err := do(tx, e.Time, &e)
-		return note(ctx, tx, e, err)
+	e := audit.Entry{Actor: by, Action: action, Subject: subject}
+	return r.vault.Act(ctx, e, func(tx *vault.Tx, e *audit.Entry) error {
+		e.Time = r.now().UTC()
+		return do(tx, e.Time, e)
 	})
-	return r.refused(ctx, err)
 }
 
 // firstRoot is the SHA-256 of the vault's first root.json, which tokens carry.

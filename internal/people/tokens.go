@@ -15,14 +15,13 @@ import (
 
 // CreateToken implements service.Tokens.
 func (r *Registry) CreateToken(ctx context.Context, by access.Caller, want service.NewToken) (made service.MadeToken, err error) {
-	err = r.vault.Update(ctx, func(tx *vault.Tx) error {
-		now := r.now().UTC()
-		e := audit.Entry{Time: now, Actor: by.Actor(), Action: "token.create", Details: details(want)}
-		made, err = r.create(ctx, tx, by, want, now, &e)
-		return note(ctx, tx, e, err)
+	err = r.act(ctx, by.Actor(), "token.create", "", func(tx *vault.Tx, now time.Time, e *audit.Entry) (err error) {
+		e.Details = details(want)
+		made, err = r.create(ctx, tx, by, want, now, e)
+		return err
 	})
 	if err != nil {
-		return service.MadeToken{}, r.refused(ctx, err)
+		return service.MadeToken{}, err
 	}
 	return made, nil
 }
@@ -83,11 +82,9 @@ func (r *Registry) Tokens(ctx context.Context) (tokens []service.Token, err erro
 
 // RevokeToken implements service.Tokens.
 func (r *Registry) RevokeToken(ctx context.Context, by access.Caller, id string) error {
-	err := r.vault.Update(ctx, func(tx *vault.Tx) error {
-		e := audit.Entry{Time: r.now().UTC(), Actor: by.Actor(), Action: "token.revoke", Subject: strings.ToValidUTF8(id, "?"), Details: map[string]string{}}
-		return note(ctx, tx, e, r.revoke(ctx, tx, by, id, e.Details))
+	return r.act(ctx, by.Actor(), "token.revoke", strings.ToValidUTF8(id, "?"), func(tx *vault.Tx, _ time.Time, e *audit.Entry) error {
+		return r.revoke(ctx, tx, by, id, e.Details)
 	})
-	return r.refused(ctx, err)
 }
 
 func (r *Registry) revoke(ctx context.Context, tx *vault.Tx, by access.Caller, id string, details map[string]string) error {

@@ -152,28 +152,9 @@ func recordAs(ctx context.Context, tx store.AuditTx, now time.Time, actor audit.
 	return err
 }
 
-// refuse enters what was refused to a caller into the log, after its transaction
-// was rolled back, and returns why. What merely went wrong, the disk or the
-// network, is no refusal.
+// refuse is vault.Refuse, of what a caller wanted.
 func (s *Service) refuse(ctx context.Context, by access.Caller, action, subject string, details map[string]string, why error) error {
-	switch sealift.KindOf(why) {
-	case sealift.KindInternal, sealift.KindExhausted, sealift.KindNetwork, sealift.KindSealed:
-		return why
-	}
-	details["reason"] = sealift.ReasonOf(why)
-	if details["reason"] == "" {
-		details["reason"] = string(sealift.KindOf(why))
-	}
-	err := s.store.Update(ctx, func(tx store.Tx) error {
-		_, err := audit.Append(ctx, tx, audit.Entry{
-			Time: s.now(), Actor: by.Actor(), Action: action, Subject: subject, Details: details, Result: audit.Refused,
-		})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return why
+	return s.vault.Refuse(ctx, audit.Entry{Time: s.now(), Actor: by.Actor(), Action: action, Subject: subject, Details: details}, why)
 }
 
 // numbered names the detail of an entry of which there may be several.

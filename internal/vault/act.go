@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/audit"
@@ -12,9 +13,7 @@ import (
 // Act runs do in one transaction with the entry e about it, whose time, actor
 // and action the caller gives and which do completes. Where do returns nil, the
 // change and the entry are durable together. What do refuses is an entry as
-// well, after its transaction is rolled back, with the error's reason; what could
-// not be done for want of a disk or a database, or because the vault is sealed, is
-// not: it can hardly be written.
+// well: see Refuse.
 func (v *Vault) Act(ctx context.Context, e audit.Entry, do func(tx *Tx, e *audit.Entry) error) error {
 	if e.Details == nil {
 		e.Details = map[string]string{}
@@ -28,18 +27,34 @@ func (v *Vault) Act(ctx context.Context, e audit.Entry, do func(tx *Tx, e *audit
 		_, err := audit.Append(ctx, tx, e)
 		return err
 	})
-	if refusal == nil || !isRefusal(refusal) {
+	if refusal == nil {
 		return err
 	}
-	e.Result, e.Details["reason"] = audit.Refused, reasonIn(refusal)
+	return v.Refuse(ctx, e, err)
+}
+
+// Refuse enters into the log that what e is about was refused, after its
+// transaction was rolled back, with the reason in why, and returns why. What
+// could not be done for want of a disk, a database or a network, or because the
+// vault is sealed, is no refusal and no entry: it could hardly be written. If the
+// entry cannot be written, that is joined to why.
+func (v *Vault) Refuse(ctx context.Context, e audit.Entry, why error) error {
+	if !isRefusal(why) {
+		return why
+	}
+	e.Result, e.Details = audit.Refused, maps.Clone(e.Details)
+	if e.Details == nil {
+		e.Details = map[string]string{}
+	}
+	e.Details["reason"] = reasonIn(why)
 	failed := v.store.Update(ctx, func(tx store.Tx) error {
 		_, err := audit.Append(ctx, tx, e)
 		return err
 	})
 	if failed != nil {
-		return errors.Join(err, failed)
+		return errors.Join(why, failed)
 	}
-	return err
+	return why
 }
 
 // isRefusal reports whether err says no, and not that something is broken.
