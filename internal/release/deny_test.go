@@ -5,6 +5,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
@@ -72,6 +73,7 @@ func TestDenyRelease(t *testing.T) {
 	}
 	_, err := b.Deny(b.Context(), officer, service.NewDenial{Kind: service.DenyRelease, App: b.app, Release: service.Which{Digest: bad.Digest}, Reason: "again"})
 	wantRefusal(t, "again", err, sealift.KindConflict, "denied")
+	b.wantRefused("deny.add", "denied")
 	// A device that ran it takes anything above the floor: so may be offered an
 	// older version of the app under a new counter.
 	good := b.publish("1.0.1")
@@ -87,6 +89,26 @@ func TestDenyRelease(t *testing.T) {
 	}
 	_, err = b.LiftDenial(b.Context(), officer, d.ID, "again")
 	wantRefusal(t, "lifted again", err, sealift.KindConflict, "denial")
+	b.wantRefused("deny.lift", "denial")
+}
+
+// wantRefused wants the newest entry of the log to tell of a refusal.
+func (b *bench) wantRefused(action, reason string) {
+	b.Helper()
+	b.view(func(tx store.Tx) error {
+		size, err := tx.AuditSize(b.Context())
+		if err != nil {
+			return err
+		}
+		records, err := audit.Records(b.Context(), tx, size-1, 1)
+		if err != nil {
+			return err
+		}
+		if e := records[0].Entry; e == nil || e.Action != action || e.Result != audit.Refused || e.Details["reason"] != reason || e.Actor.ID != officer.ID {
+			b.Errorf("the newest entry is %+v, want %s refused for %q", e, action, reason)
+		}
+		return nil
+	})
 }
 
 func TestDenyFloor(t *testing.T) {
