@@ -151,7 +151,7 @@ func TestEveryEntry(t *testing.T) {
 		}{
 			"removed":                {func() { w.sql("DELETE FROM audit_entries WHERE position = ?", n) }, fmt.Sprintf("entry %d is missing", n)},
 			"changed":                {func() { w.sql("UPDATE audit_entries SET leaf = ? WHERE position = ?", leaf(t, 44), n) }, fmt.Sprintf("entry %d was changed or moved", n)},
-			"emptied":                {func() { w.sql("UPDATE audit_entries SET leaf = x'' WHERE position = ?", n) }, fmt.Sprintf("entry %d was changed or moved", n)},
+			"emptied":                {func() { w.sql("UPDATE audit_entries SET leaf = x'' WHERE position = ?", n) }, fmt.Sprintf("entry %d is empty: somebody took its content away", n)},
 			"one bit":                {func() { w.flip("audit_entries", "leaf", n) }, fmt.Sprintf("entry %d was changed or moved", n)},
 			"hash changed":           {func() { w.flip("audit_hashes", "hash", tlog.StoredHashIndex(0, n)) }, fmt.Sprintf("entry %d was changed or moved", n)},
 			"hash removed":           {func() { w.sql("DELETE FROM audit_hashes WHERE position = ?", tlog.StoredHashIndex(0, n)) }, fmt.Sprintf("entry %d has lost its hashes", n)},
