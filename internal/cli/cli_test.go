@@ -64,8 +64,8 @@ func TestCommands(t *testing.T) {
 			errs: `{"error":{"kind":"invalid","reason":"usage","message":"no command was given","hint":"use one of \"version\", \"help\"; see \"sealift --help\""}}` + "\n",
 		},
 		{
-			args: "x --json", code: 2,
-			errs: `{"error":{"kind":"invalid","reason":"usage","message":"unknown command \"x\"","hint":"see \"sealift --help\""}}` + "\n",
+			args: "nothing --json", code: 2,
+			errs: `{"error":{"kind":"invalid","reason":"usage","message":"unknown command \"nothing\"","hint":"see \"sealift --help\""}}` + "\n",
 		},
 	} {
 		std, out, errs := testIO()

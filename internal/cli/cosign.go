@@ -30,7 +30,7 @@ const cosignKey = "cosign"
 type cosignKeygenCmd struct {
 	Out         string            `required:"" placeholder:"FILE" help:"Write the key there, under its passphrase, and its public half to FILE.pub. Neither may exist."`
 	Algorithm   string            `default:"ed25519" enum:"ed25519,ecdsa-p256" placeholder:"A" help:"ed25519 or ecdsa-p256; in a token it is ecdsa-p256."`
-	Token       string            `placeholder:"URI" help:"Make it in a PKCS#11 token, which it never leaves: 'pkcs11:token=NAME;object=LABEL'. Then only FILE.pub is written."`
+	In          string            `name:"in" placeholder:"URI" help:"Make it in a PKCS#11 token, which it never leaves: 'pkcs11:token=NAME;object=LABEL'. Then only FILE.pub is written."`
 	Reach       PKCS11Options     `embed:""`
 	Passphrases PassphraseOptions `embed:""`
 }
@@ -65,7 +65,7 @@ func runCosignKeygen(ctx context.Context, std *IO, opts cosignKeygenCmd) error {
 
 // make makes the key where it is wanted, and says how --key names it.
 func (c cosignKeygenCmd) make(ctx context.Context, std *IO) (pub crypto.PublicKey, place string, err error) {
-	if c.Token == "" {
+	if c.In == "" {
 		phrases := newPhrases(ctx, std, c.Passphrases, true)
 		defer phrases.clear()
 		passphrase, err := phrases.get(cosignKey, true)
@@ -79,18 +79,18 @@ func (c cosignKeygenCmd) make(ctx context.Context, std *IO) (pub crypto.PublicKe
 		pub, err = ceremony.NewKeyFile(c.Out, algorithm, passphrase)
 		return pub, c.Out, err
 	}
-	if err := checkNewKey(c.Token); err != nil {
+	if err := checkNewKey(c.In); err != nil {
 		return nil, "", err
 	}
 	if err := ceremony.CheckNew(c.Out + ".pub"); err != nil { // before a key is made that nobody could name
 		return nil, "", err
 	}
-	tokens, err := c.Reach.Tokens(std, c.Token)
+	tokens, err := c.Reach.Tokens(std, c.In)
 	if err != nil {
 		return nil, "", err
 	}
 	defer func() { err = errors.Join(err, tokens.Close()) }()
-	made, err := tokens.Generate(ctx, c.Token, "ecdsa-p256")
+	made, err := tokens.Generate(ctx, c.In, "ecdsa-p256")
 	if err != nil {
 		return nil, "", err
 	}

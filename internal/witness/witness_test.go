@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -301,21 +302,29 @@ func testRun(t *testing.T) {
 	hanging, _ := sealifttest.NewWitness("w3.example", w.now, origin, nil)
 	busy := w.witness("w4.example")
 	w.grow(3)
+	var mu sync.Mutex // over the three below
 	var away, delayed []time.Time
 	back := false
 	k := w.keeper(hosts{
 		"w1.example": w1,
 		"w2.example": http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			if back {
+			mu.Lock()
+			now := back
+			if !now {
+				away = append(away, time.Now())
+			}
+			mu.Unlock()
+			if now {
 				w2.ServeHTTP(rw, r)
 				return
 			}
-			away = append(away, time.Now())
 			answers(502, nil, "no")(rw, r)
 		}),
 		"w3.example": http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
 		"w4.example": http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			mu.Lock()
 			delayed = append(delayed, time.Now())
+			mu.Unlock()
 			answers(429, map[string]string{"Retry-After": "1800"}, "")(rw, r)
 		}),
 	}, peer(t, w1), peer(t, w2), peer(t, hanging), peer(t, busy))
@@ -328,6 +337,7 @@ func testRun(t *testing.T) {
 		t.Errorf("after a second published is:\n%s", w.shown())
 	}
 	time.Sleep(time.Hour)
+	mu.Lock()
 	for i := 2; i < len(away); i++ {
 		if gap, before := away[i].Sub(away[i-1]), away[i-1].Sub(away[i-2]); gap < before || gap > 11*time.Minute {
 			t.Errorf("asked %s and then %s later", before, gap)
@@ -340,6 +350,7 @@ func testRun(t *testing.T) {
 		t.Errorf("the one that is busy was asked at %v", delayed)
 	}
 	back = true
+	mu.Unlock()
 	time.Sleep(11 * time.Minute)
 	cancel()
 	<-done
