@@ -2,7 +2,8 @@
 # Publishes real web bundles from npm through a real server, installs each with
 # the agent, and compares what the device has with what was published, byte by
 # byte and executable bit by executable bit. Ends with a summary; exits 1 if
-# anything differs or any command does not do as it should.
+# anything differs or any command does not do as it should. Then a browser runs
+# the pages on which people sign in and approve.
 #
 #   scripts/e2e.sh            KEEP=1 keeps the working folder
 #
@@ -164,6 +165,9 @@ say "summary: every bundle arrived byte for byte, with its executable bits"
 	echo "APP|VERSION|FILES|BYTES|PUBLISH|INSTALL"
 	printf '%s\n' "${summary[@]}"
 } | awk -F '|' '{ printf "%-20s %-8s %6s %10s %9s %9s\n", $1, $2, $3, $4, $5, $6 }'
+
+say "people on the pages, in a real browser"
+SEALIFT=$PWD/bin/sealift go -C tools/browser test -count=1 .
 
 say "every attack on a delivery, those included that take a minute"
 sealift demo --all | tail -n 80

@@ -45,6 +45,7 @@ missing() { # TASK
 	[ "$1" = test ] && return
 	has npm || want "fetches the real web bundles of make e2e" nodejs npm
 	has tar || want "unpacks them" tar
+	has chromium || want "runs the pages that people sign in and approve on" chromium
 	has diff || want "compares what was installed with what was published" diffutils
 }
 

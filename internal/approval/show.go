@@ -3,6 +3,7 @@ package approval
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/sealift/sealift"
@@ -39,9 +40,17 @@ func (b *Board) Requests(ctx context.Context, by access.Caller, want service.App
 // tell says all of a request but what is asked of whom.
 func (b *Board) tell(ctx context.Context, tx store.Tx, r store.ApprovalRequest) (service.ApprovalRequest, error) {
 	p := proposalOf(r)
+	name, err := nameOf(ctx, tx, r.Requester)
+	if err != nil {
+		return service.ApprovalRequest{}, err
+	}
+	login, err := loginOf(ctx, tx, r.Person)
+	if err != nil {
+		return service.ApprovalRequest{}, err
+	}
 	out := service.ApprovalRequest{
 		ID: r.ID, Action: r.Action, App: r.App, Subject: r.Subject, Parameters: p.Parameters, Payload: r.Payload,
-		Requester: r.Requester, Person: r.Person, Needed: r.Needed, State: r.State, Outcome: r.Outcome,
+		Requester: r.Requester, Name: name, Person: r.Person, Login: login, Needed: r.Needed, State: r.State, Outcome: r.Outcome,
 		Created: r.Created, Expires: r.Expires, Changed: r.Changed,
 	}
 	switch err := b.vault.CheckRow(r); {
@@ -74,10 +83,46 @@ func (b *Board) tell(ctx context.Context, tx store.Tx, r store.ApprovalRequest) 
 		counts[a.Person] = true
 	}
 	rows, err := tx.Approvals(ctx, r.ID)
-	for _, a := range rows {
-		out.Approvals = append(out.Approvals, service.Approval{Person: a.Person, Created: a.Created, Counts: counts[a.Person], Evidence: a.Evidence})
+	if err != nil {
+		return out, err
 	}
-	return out, err
+	for _, a := range rows {
+		login, err := loginOf(ctx, tx, a.Person)
+		if err != nil {
+			return out, err
+		}
+		out.Approvals = append(out.Approvals, service.Approval{Person: a.Person, Login: login, Created: a.Created, Counts: counts[a.Person], Evidence: a.Evidence})
+	}
+	return out, nil
+}
+
+// reason is what is wrong, without what was being done: nothing has been yet.
+func reason(err error) string {
+	if e := (*sealift.Error)(nil); errors.As(err, &e) {
+		return e.Err.Error()
+	}
+	return err.Error()
+}
+
+// loginOf is what people know a person by; empty for an id that is no person's.
+func loginOf(ctx context.Context, tx store.Tx, id string) (string, error) {
+	p, err := tx.Person(ctx, id)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return "", nil
+	}
+	return p.Login, err
+}
+
+// nameOf is what people know a person or a token by; empty where neither has id.
+func nameOf(ctx context.Context, tx store.Tx, id string) (string, error) {
+	if login, err := loginOf(ctx, tx, id); err != nil || login != "" {
+		return login, err
+	}
+	t, err := tx.Token(ctx, id)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return "", nil
+	}
+	return t.Label, err
 }
 
 // Request implements service.Approvals.
@@ -105,7 +150,7 @@ func (b *Board) Request(ctx context.Context, by access.Caller, id string) (servi
 			err = b.approver(ctx, tx, by, r, policy)
 		}
 		if err != nil {
-			out.WhyNot = err.Error()
+			out.WhyNot = reason(err)
 		}
 		return out, nil
 	})
@@ -114,7 +159,7 @@ func (b *Board) Request(ctx context.Context, by access.Caller, id string) (servi
 	}
 	options, err := b.passkeys.AskPasskey(ctx, by.ID, Challenge(out.Document))
 	if sealift.KindOf(err) == sealift.KindConflict {
-		out.WhyNot = err.Error() // no passkey, or no origin to use one at
+		out.WhyNot = reason(err) // no passkey, or no origin to use one at
 		return out, nil
 	}
 	out.Options = json.RawMessage(options)

@@ -154,7 +154,7 @@ func runApprovalList(ctx context.Context, std *IO, opts approvalListCmd) error {
 		shown = append(shown, r)
 		rows = append(rows, []string{
 			r.ID, string(r.Action), orDash(r.App), r.Subject, string(r.State), fmt.Sprintf("%d of %d", counting(r), r.Needed),
-			r.Requester, r.Expires.UTC().Format(time.RFC3339),
+			nameOr(r.RequesterName, r.Requester), r.Expires.UTC().Format(time.RFC3339),
 		})
 	}
 	return std.Print(map[string]any{"approvals": shown}, Table([]string{"REQUEST", "ACTION", "APP", "ON", "STATE", "APPROVED", "BY", "UNTIL"}, rows))
@@ -203,9 +203,9 @@ func runApprovalShow(ctx context.Context, std *IO, opts approvalShowCmd) error {
 		if r.Payload != "" {
 			fmt.Fprintf(w, "payload    %s\n", r.Payload)
 		}
-		fmt.Fprintf(w, "asked by   %s\napproved   %d of %d, by %s\n", r.Requester, counting(r), r.Needed, strings.Join(roleNames(r.Roles), ", "))
+		fmt.Fprintf(w, "asked by   %s\napproved   %d of %d, by %s\n", named(r.RequesterName, r.Requester), counting(r), r.Needed, strings.Join(roleNames(r.Roles), ", "))
 		for _, a := range r.Approvals {
-			fmt.Fprintf(w, "  %s at %s%s\n", a.Person, a.Created.UTC().Format(time.RFC3339), map[bool]string{false: ", which counts no more"}[a.Counts])
+			fmt.Fprintf(w, "  %s at %s%s\n", named(a.Login, a.Person), a.Created.UTC().Format(time.RFC3339), map[bool]string{false: ", which counts no more"}[a.Counts])
 		}
 		if r.Outcome != "" {
 			fmt.Fprintf(w, "because    %s\n", r.Outcome)
@@ -216,6 +216,22 @@ func runApprovalShow(ctx context.Context, std *IO, opts approvalShowCmd) error {
 		_, err := fmt.Fprintf(w, "until      %s\napprove it in a browser, at the server's --origin: /people/#%s\n", r.Expires.UTC().Format(time.RFC3339), r.ID)
 		return err
 	})
+}
+
+// nameOr is what a person or token is known by, else its id.
+func nameOr(name, id string) string {
+	if name == "" {
+		return id
+	}
+	return name
+}
+
+// named says both where there are two.
+func named(name, id string) string {
+	if name == "" {
+		return id
+	}
+	return name + " (" + id + ")"
 }
 
 func ofApp(app string) string {

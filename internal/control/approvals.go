@@ -121,11 +121,11 @@ func checkRequestID(id string) error {
 func approvalOut(r service.ApprovalRequest) api.Approval {
 	out := api.Approval{
 		ID: r.ID, Action: api.PolicyAction(r.Action), App: string(r.App), Subject: r.Subject, Parameters: r.Parameters,
-		Requester: r.Requester, Person: r.Person, Needed: r.Needed, Roles: each(r.Roles, roleOut),
+		Requester: r.Requester, RequesterName: r.Name, Person: r.Person, PersonLogin: r.Login, Needed: r.Needed, Roles: each(r.Roles, roleOut),
 		State: api.ApprovalState(r.State), Outcome: r.Outcome, Created: r.Created.UTC(), Expires: r.Expires.UTC(), Changed: r.Changed.UTC(),
 		Document: r.Document, Options: r.Options, WhyNot: r.WhyNot,
 		Approvals: each(r.Approvals, func(a service.Approval) api.ApprovalGiven {
-			return api.ApprovalGiven{Person: a.Person, Created: a.Created.UTC(), Counts: a.Counts, Evidence: a.Evidence}
+			return api.ApprovalGiven{Person: a.Person, Login: a.Login, Created: a.Created.UTC(), Counts: a.Counts, Evidence: a.Evidence}
 		}),
 	}
 	if out.Parameters == nil {

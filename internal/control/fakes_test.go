@@ -109,9 +109,9 @@ var (
 	}
 	approval1 = service.ApprovalRequest{
 		ID: "909432b7adc8a37f", Action: "release", App: "com.acme.shop", Subject: "5c1d7a0e", Parameters: map[string]string{"version": "1.4.0"},
-		Payload: sealift.Digest{8}, Requester: "token1", Person: "alice", Needed: 2, Roles: []access.Role{access.RoleOwner}, State: "open", Outcome: "x",
+		Payload: sealift.Digest{8}, Requester: "token1", Name: "ci", Person: "alice", Login: "alice@example.com", Needed: 2, Roles: []access.Role{access.RoleOwner}, State: "open", Outcome: "x",
 		Created: time.Unix(14, 0), Expires: time.Unix(15, 0), Changed: time.Unix(16, 0), Document: []byte("{}"), Options: json.RawMessage("{}"), WhyNot: "you asked",
-		Approvals: []service.Approval{{Person: "bob", Created: time.Unix(17, 0), Counts: true, Evidence: json.RawMessage("{}")}},
+		Approvals: []service.Approval{{Person: "bob", Login: "bob@example.com", Created: time.Unix(17, 0), Counts: true, Evidence: json.RawMessage("{}")}},
 	}
 	rootFile = []byte("{\"signed\": 1 }\n")
 )

@@ -793,9 +793,19 @@ type Approval struct {
 	Payload SHA256 `json:"payload,omitempty"`
 
 	// Person Who answers for the requester, and never approves.
-	Person    string `json:"person,omitempty"`
-	Requester string `json:"requester"`
-	Roles     []Role `json:"roles"`
+	Person string `json:"person,omitempty"`
+
+	// PersonLogin Their login.
+	//
+	// Example: alice@example.com
+	PersonLogin string `json:"personLogin,omitempty"`
+	Requester   string `json:"requester"`
+
+	// RequesterName Login of the person, or label of the token, that asked; empty where it is not known.
+	//
+	// Example: alice@example.com
+	RequesterName string `json:"requesterName,omitempty"`
+	Roles         []Role `json:"roles"`
 
 	// State `open`: people are asked. `granted`: enough approved. `used`: and it was
 	// done, once. `failed`: and it could not be done. `rejected`: somebody said
@@ -823,7 +833,12 @@ type ApprovalGiven struct {
 
 	// Evidence What `sealift approval verify` checks, without any server.
 	Evidence json.RawMessage `json:"evidence,omitempty"`
-	Person   string          `json:"person"`
+
+	// Login The person's login; empty where they are not known any more.
+	//
+	// Example: bob@example.com
+	Login  string `json:"login,omitempty"`
+	Person string `json:"person"`
 }
 
 // ApprovalList defines model for ApprovalList.

@@ -82,7 +82,9 @@ type ApprovalRequest struct {
 	Parameters map[string]string
 	Payload    sealift.Digest // zero where nothing is signed
 	Requester  string         // id of the person or token
+	Name       string         // login of that person, or label of that token; empty where it is not known
 	Person     string         // who answers for the requester; empty for nobody with a name
+	Login      string         // of Person
 	Needed     int64
 	Roles      []access.Role // whose approval counts, by the policy of now
 	State      store.ApprovalState
@@ -101,6 +103,7 @@ type ApprovalRequest struct {
 // Approval is a person's yes.
 type Approval struct {
 	Person   string
+	Login    string // empty where the person is not known any more
 	Created  time.Time
 	Counts   bool            // now: the person is active, and of a role that may
 	Evidence json.RawMessage // of one request, not in lists

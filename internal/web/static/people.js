@@ -25,19 +25,42 @@ async function call(method, path, body) {
   return said;
 }
 
-// attempt runs what a person asked for, and says what went wrong.
+// attempt runs what a person asked for, and says what went wrong. Who is signed in
+// no more, or must prove it anew, comes to where that is done; the page's address
+// stays, so that they go on where they were.
 async function attempt(work) {
   say("");
   try {
     await work();
   } catch (error) {
-    say(error.message);
-    if (error.status === 401 || error.reason === "step-up") show("sign-in");
+    if (error.reason === "step-up") {
+      show("sign-in");
+      say("That wants a fresh proof that it is you: sign in again, then repeat it.");
+    } else if (error.status === 401 && at("sign-in").hidden) {
+      show("sign-in");
+      say("Your session is over: sign in again.");
+    } else {
+      say(error.message);
+    }
+  }
+}
+
+// withPasskey runs what asks the browser for a passkey, whose own words for a
+// refusal help nobody.
+async function withPasskey(work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (error.name === "NotAllowedError") throw new Error("No passkey was used: you cancelled, your device did not recognise you, or it has none for this page.");
+    if (error.name === "InvalidStateError") throw new Error("This device has a passkey of yours already.");
+    throw error;
   }
 }
 
 function show(...sections) {
-  for (const id of ["sign-in", "confirm", "approve", "account"]) at(id).hidden = !sections.includes(id);
+  for (const section of document.querySelectorAll("section")) section.hidden = !sections.includes(section.id);
+  if (sections.includes("sign-in")) at("signed-in").hidden = true;
+  if (sections.length) at(sections[0]).querySelector("h2").focus();
 }
 
 function wanted() {
@@ -51,15 +74,31 @@ function request() {
   return /^[0-9a-f]{16}$/.test(id) ? id : "";
 }
 
+let me = null; // who is signed in
 let asked = null; // the request that is shown
+
+const subject = (r) => r.action + (r.app ? " of " + r.app : "") + " on " + r.subject + ", asked by " + (r.requesterName || r.requester);
+
+// fill puts an element for each text into a list.
+function fill(list, kind, texts) {
+  list.replaceChildren(...texts.map((text) => {
+    const item = document.createElement(kind);
+    item.textContent = text;
+    return item;
+  }));
+}
 
 function showRequest(r) {
   asked = r;
-  at("what").textContent = r.action + (r.app ? " of " + r.app : "") + " on " + r.subject + ", asked by " + r.requester;
-  const list = at("parameters");
-  list.replaceChildren();
+  const open = r.state === "open";
+  const own = r.requester === me.id || r.person === me.id;
+  at("asked").textContent = !open ? "This request is " + r.state : own ? "You asked others to approve" : "You are asked to approve";
+  at("what").textContent = subject(r);
   const entries = Object.entries(r.parameters).sort();
   if (r.payload) entries.push(["SHA-256 of what is signed", r.payload]);
+  entries.push(["asked by", r.requester], ["request", r.id]);
+  const list = at("parameters");
+  list.replaceChildren();
   for (const [name, value] of entries) {
     const term = document.createElement("dt");
     const text = document.createElement("dd");
@@ -68,18 +107,61 @@ function showRequest(r) {
     list.append(term, text);
   }
   const counting = r.approvals.filter((a) => a.counts).length;
-  at("progress").textContent = "Request " + r.id + " is " + r.state + ": " + counting + " of " + r.needed + " approvals of " + r.roles.join(", ") +
-    ". Until " + new Date(r.expires).toLocaleString() + ".";
-  at("why-not").textContent = r.whyNot || "";
-  at("do-approve").disabled = !r.options;
+  at("progress").textContent = counting + " of " + r.needed + " approvals, by " + r.roles.join(" or ") +
+    (open ? ". It waits until " + new Date(r.expires).toLocaleString() + "." : ".") + (r.outcome ? " Because: " + r.outcome : "");
+  fill(at("given"), "li", r.approvals.map((a) => (a.login || a.person) + " approved it at " + new Date(a.created).toLocaleString() + (a.counts ? "" : ", which counts no more")));
+  at("why-not").textContent = open && r.whyNot ? "You cannot approve it: " + r.whyNot + "." : "";
+  at("do-it").hidden = !r.options;
+  at("why").textContent = own ? "Take it back: why?" : "Reject it, for good: why?";
+  at("reject").textContent = own ? "Take it back" : "Reject";
+  at("do-reject").hidden = !(open || r.state === "granted") || !own && !r.options;
   show("approve");
+}
+
+async function showWaiting() {
+  const waiting = (await call("GET", "/approvals?state=open")).approvals;
+  at("nothing").hidden = waiting.length > 0;
+  at("waiting").replaceChildren(...waiting.map((r) => {
+    const line = document.createElement("li");
+    const link = document.createElement("a");
+    link.href = "#" + r.id;
+    link.textContent = subject(r);
+    line.append(link);
+    return line;
+  }));
+}
+
+async function showPasskeys() {
+  const passkeys = (await call("GET", "/passkeys")).passkeys;
+  at("none").hidden = passkeys.length > 0;
+  const list = at("passkeys");
+  list.replaceChildren();
+  for (const key of passkeys) {
+    const line = document.createElement("li");
+    const used = key.used ? ", last used " + new Date(key.used).toLocaleString() : "";
+    const name = key.label || key.id;
+    line.textContent = name + ", since " + new Date(key.created).toLocaleDateString() + used;
+    const remove = document.createElement("button");
+    remove.type = "button";
+    remove.textContent = "Remove";
+    remove.setAttribute("aria-label", "Remove " + name);
+    remove.addEventListener("click", () => {
+      if (!confirm("Remove " + name + "? It signs in and approves no more.")) return;
+      attempt(async () => { await call("DELETE", "/passkeys/" + key.id); await signedIn(); });
+    });
+    line.append(remove);
+    list.append(line);
+  }
 }
 
 async function signedIn() {
   const account = await call("GET", "/account");
-  at("who").textContent = account.person.login;
+  me = account.person;
+  at("who").textContent = me.login;
+  at("signed-in").hidden = false;
   const code = wanted();
   if (code) {
+    show();
     const from = await call("GET", "/sign-in-requests/" + code);
     at("from").textContent = from.address;
     at("program").textContent = from.program;
@@ -88,29 +170,18 @@ async function signedIn() {
     return;
   }
   if (request()) {
+    show();
     showRequest(await call("GET", "/approvals/" + request()));
     return;
   }
-  const list = at("passkeys");
-  list.replaceChildren();
-  for (const key of (await call("GET", "/passkeys")).passkeys) {
-    const line = document.createElement("li");
-    const used = key.used ? ", last used " + new Date(key.used).toLocaleString() : "";
-    line.textContent = (key.label || key.id) + ", since " + new Date(key.created).toLocaleDateString() + used;
-    const remove = document.createElement("button");
-    remove.type = "button";
-    remove.textContent = "Remove";
-    remove.addEventListener("click", () => attempt(async () => { await call("DELETE", "/passkeys/" + key.id); await signedIn(); }));
-    line.append(remove);
-    list.append(line);
-  }
-  show("account");
+  await Promise.all([showWaiting(), showPasskeys()]);
+  show("requests", "account");
 }
 
 at("with-passkey").addEventListener("click", () => attempt(async () => {
   const asked = await call("POST", "/sessions/passkey/begin");
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(asked.options.publicKey);
-  const credential = await navigator.credentials.get({ publicKey });
+  const credential = await withPasskey(() => navigator.credentials.get({ publicKey }));
   await call("POST", "/sessions/passkey/finish", { ceremony: asked.ceremony, credential: credential.toJSON(), cookie: true });
   await signedIn();
 }));
@@ -135,18 +206,19 @@ at("do-confirm").addEventListener("click", () => attempt(async () => {
 
 at("do-approve").addEventListener("click", () => attempt(async () => {
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(asked.options.publicKey);
-  const credential = await navigator.credentials.get({ publicKey });
+  const credential = await withPasskey(() => navigator.credentials.get({ publicKey }));
   showRequest(await call("POST", "/approvals/" + asked.id + "/approve", { credential: credential.toJSON() }));
-  say("Approved.");
+  say(asked.state === "open" ? "You approved it. It waits for others." : "You approved it: nobody else is needed.");
 }));
 
 at("do-reject").addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;
   attempt(async () => {
-    showRequest(await call("POST", "/approvals/" + asked.id + "/reject", { reason: form.elements.reason.value }));
+    const rejected = await call("POST", "/approvals/" + asked.id + "/reject", { reason: form.elements.reason.value });
     form.reset();
-    say("Rejected.");
+    showRequest(rejected);
+    say(rejected.state === "rejected" ? "You rejected it." : "You took it back.");
   });
 });
 
@@ -158,7 +230,7 @@ at("add").addEventListener("submit", (event) => {
   attempt(async () => {
     const asked = await call("POST", "/passkeys/begin");
     const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(asked.options.publicKey);
-    const credential = await navigator.credentials.create({ publicKey });
+    const credential = await withPasskey(() => navigator.credentials.create({ publicKey }));
     await call("POST", "/passkeys/finish", { ceremony: asked.ceremony, label: form.elements.label.value, credential: credential.toJSON() });
     form.reset();
     await signedIn();
@@ -166,8 +238,13 @@ at("add").addEventListener("submit", (event) => {
 });
 
 at("sign-out").addEventListener("click", () => attempt(async () => {
-  const account = await call("GET", "/account");
-  await call("DELETE", "/sessions/" + account.session.id);
+  try {
+    const account = await call("GET", "/account");
+    await call("DELETE", "/sessions/" + account.session.id);
+  } catch (error) {
+    if (error.status !== 401) throw error; // it had ended before
+  }
+  me = null;
   show("sign-in");
 }));
 
