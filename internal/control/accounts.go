@@ -12,7 +12,7 @@ import (
 
 // public answers r, whoever asks, with status and the JSON of what work returns.
 func (h *handler) public(w http.ResponseWriter, r *http.Request, status int, work func(from service.Origin) (any, error)) {
-	err := h.unsealed(r)
+	err := h.unsealed()
 	if err != nil {
 		h.fail(w, r, err)
 		return

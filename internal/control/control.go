@@ -196,17 +196,16 @@ func (h *handler) allow(r *http.Request, action access.Action, app string) (acce
 	if err := principal.StepUp(action, h.now()); err != nil {
 		return access.Caller{}, err
 	}
-	return principal.CallerFrom(h.address(r)), h.unsealed(r)
+	return principal.CallerFrom(h.address(r)), h.unsealed()
 }
 
 // unsealed refuses what a sealed vault does not answer.
-func (h *handler) unsealed(r *http.Request) error {
-	status, err := h.Vault.Status(r.Context())
-	if err == nil && status.Sealed {
+func (h *handler) unsealed() error {
+	if h.Vault.Sealed() {
 		return sealift.Errorf(sealift.KindSealed, "asking the vault", "it is sealed").
 			WithHint("unseal it: sealift vault unseal")
 	}
-	return err
+	return nil
 }
 
 // do answers r with status and the JSON of what work returns, or with nothing

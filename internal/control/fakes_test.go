@@ -125,6 +125,8 @@ func releaseNo(counter sealift.Counter) service.Release {
 	}
 }
 
+func (s *services) Sealed() bool { return s.sealed }
+
 func (s *services) Status(context.Context) (service.Status, error) {
 	return service.Status{
 		Vault: draft1.Vault, Sealed: s.sealed,

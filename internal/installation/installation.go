@@ -169,6 +169,9 @@ func (s status) Status(ctx context.Context) (service.Status, error) {
 	return service.Status{Vault: st.Vault, Sealed: st.Sealed, Unseal: wayOf(st.Unseal), Recovery: wayOf(st.Recovery)}, err
 }
 
+// Sealed implements service.Vault.
+func (s status) Sealed() bool { return s.vault.Sealed() }
+
 // wayOf leaves a token's URI out: it is for those who may read the folder.
 func wayOf(w vault.Way) service.SealWay {
 	return service.SealWay{Sealer: w.Sealer, Threshold: w.Threshold, Shares: w.Shares, Set: w.Set, Given: w.Given}

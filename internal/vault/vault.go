@@ -67,6 +67,9 @@ type Status struct {
 	MemoryLocked bool // the root key is kept out of swap; false while sealed
 }
 
+// Sealed reports whether the vault is sealed now.
+func (v *Vault) Sealed() bool { return v.ring.Load() == nil }
+
 // Status reads the seal record and the state in memory. It fails where the
 // store does, and with KindSealed, reason "seal-record", where the record does
 // not parse.

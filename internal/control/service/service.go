@@ -119,6 +119,8 @@ type Roots interface {
 type Vault interface {
 	// Status works in a sealed vault too.
 	Status(ctx context.Context) (Status, error)
+	// Sealed is what Status says of that, from memory: it is asked at every call.
+	Sealed() bool
 }
 
 // Seal opens and seals the vault. Nobody is signed in while it is sealed: from is
