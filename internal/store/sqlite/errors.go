@@ -64,6 +64,12 @@ func refusal(op string, code int, err error) error {
 	return internal
 }
 
+// isBusy reports whether err says that another connection is at work.
+func isBusy(err error) bool {
+	var refused *sqlite.Error
+	return errors.As(err, &refused) && refused.Code()&0xff == lib.SQLITE_BUSY
+}
+
 func isConflict(code int) bool {
 	return code == lib.SQLITE_CONSTRAINT_UNIQUE || code == lib.SQLITE_CONSTRAINT_PRIMARYKEY || code == lib.SQLITE_CONSTRAINT_ROWID
 }

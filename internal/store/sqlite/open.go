@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -209,9 +210,15 @@ func migrate(ctx context.Context, db *sql.DB, schema int64) error {
 	if err != nil {
 		return err
 	}
+	// Some of what goose does when the file is new is not in a transaction that
+	// waits for its turn.
+	patience, cancel := context.WithTimeout(ctx, sealift.StoreBusyTimeout)
+	defer cancel()
 	for before := int64(-1); ; {
 		current, target, err := provider.GetVersions(ctx)
 		switch {
+		case isBusy(err) && pause(patience):
+			continue
 		case err != nil:
 			return err
 		case current > target:
@@ -220,10 +227,20 @@ func migrate(ctx context.Context, db *sql.DB, schema int64) error {
 			return newerSchema(schema, target)
 		}
 		_, err = provider.UpTo(ctx, schema)
-		if err == nil || current == before {
+		if err == nil || current == before && !(isBusy(err) && pause(patience)) {
 			return err
 		}
 		before = current
+	}
+}
+
+// pause waits a moment, and reports whether there is patience left.
+func pause(patience context.Context) bool {
+	select {
+	case <-time.After(10 * time.Millisecond):
+		return true
+	case <-patience.Done():
+		return false
 	}
 }
 
