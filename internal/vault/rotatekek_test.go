@@ -325,6 +325,9 @@ func TestRotateKEKConcurrently(t *testing.T) {
 		})
 	})
 	work(func(int) error { _, err := w.vault.Status(t.Context()); return err })
+	for made.Load() == 0 { // on a busy machine it may not have begun yet
+		time.Sleep(time.Millisecond)
+	}
 	for range 3 {
 		if _, err := w.rotate(w.vault); err != nil {
 			t.Fatal(err)
