@@ -45,19 +45,21 @@ type World struct {
 	// thief of the vault's answer key.
 	BendGrant func(req trust.Request, device bundle.PublicKey, grant *trust.EpochGrant) error
 
-	mu      sync.Mutex
-	now     time.Time
-	files   map[string][]byte // published, by path below /v1/
-	roles   map[string][]byte // newest metadata by role
-	honest  map[string][]byte // what roles was before FastForward
-	root    tufrepo.Root
-	targets int64
-	log     log
-	desk    desk
-	epochs  map[string][]*bundle.PrivateKey // by epoch.json's path, in their order from 1
-	counter map[sealift.AppID]sealift.Counter
-	history []*Published
-	offered *Published // last
+	mu     sync.Mutex
+	now    time.Time
+	files  map[string][]byte // published, by path below /v1/
+	roles  map[string][]byte // newest metadata by role
+	honest map[string][]byte // what roles was before FastForward
+	root   tufrepo.Root
+	// directors are all that ever signed.
+	directors []crypto.PublicKey
+	targets   int64
+	log       log
+	desk      desk
+	epochs    map[string][]*bundle.PrivateKey // by epoch.json's path, in their order from 1
+	counter   map[sealift.AppID]sealift.Counter
+	history   []*Published
+	offered   *Published // last
 }
 
 // CA is a certificate authority with its key.
@@ -103,7 +105,7 @@ func (w *World) Clone() *World {
 		ReleaseCA: w.ReleaseCA, DeviceCA: w.DeviceCA, LogKey: w.LogKey, Cosigners: w.Cosigners, Trust: w.Trust, Deny: w.Deny, BendGrant: w.BendGrant,
 		now: w.now, files: maps.Clone(w.files), roles: maps.Clone(w.roles), honest: maps.Clone(w.honest),
 		root: w.root, targets: w.targets, log: log{w.log.size, slices.Clone(w.log.hashes)},
-		epochs: maps.Clone(w.epochs), counter: maps.Clone(w.counter), history: slices.Clone(w.history),
+		epochs: maps.Clone(w.epochs), counter: maps.Clone(w.counter), history: slices.Clone(w.history), directors: slices.Clone(w.directors),
 	}
 	c.Trust.ReleaseCAs, c.Trust.DeviceCAs = slices.Clone(w.Trust.ReleaseCAs), slices.Clone(w.Trust.DeviceCAs)
 	c.Trust.Revoked, c.Trust.Apps = slices.Clone(w.Trust.Revoked), maps.Clone(w.Trust.Apps)
@@ -262,6 +264,11 @@ func (w *World) Redirect(changes ...tufrepo.Target) error {
 }
 
 func (w *World) direct(changes []tufrepo.Target, renewBefore time.Time) error {
+	return w.directAbove(nil, changes, renewBefore)
+}
+
+// directAbove is direct with versions above those given, by role.
+func (w *World) directAbove(above map[string]int64, changes []tufrepo.Target, renewBefore time.Time) error {
 	deny, err := w.Deny.Encode()
 	if err != nil {
 		return err
@@ -269,10 +276,14 @@ func (w *World) direct(changes []tufrepo.Target, renewBefore time.Time) error {
 	changes = append(changes, tufrepo.Target{Path: trust.DenyPath, Content: deny})
 	update, err := tufrepo.Direct(
 		func(role string) ([]byte, error) { return w.roles[role], nil }, changes,
-		tufrepo.Online{Director: w.Director, Snapshot: w.Snapshot, Timestamp: w.Timestamp, TimestampLife: sealift.TimestampLife},
+		tufrepo.Online{Director: w.Director, Snapshot: w.Snapshot, Timestamp: w.Timestamp, Earlier: w.directors, Above: above, TimestampLife: sealift.TimestampLife},
 		w.now, renewBefore)
 	if err != nil {
 		return fmt.Errorf("directing: %w", err)
+	}
+	own := w.Director.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !slices.ContainsFunc(w.directors, own.Equal) {
+		w.directors = append(w.directors, w.Director.Public())
 	}
 	for _, role := range update.Roles {
 		w.roles[role.Role] = role.Content

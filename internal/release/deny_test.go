@@ -1,7 +1,9 @@
 package release_test
 
 import (
+	"bytes"
 	"testing"
+	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
@@ -10,6 +12,7 @@ import (
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/trust"
+	"github.com/sealift/sealift/trust/tufrepo"
 )
 
 var officer = access.Caller{Kind: access.CallerPerson, ID: "officer", Address: "192.0.2.3", Role: access.RoleSecurityOfficer}
@@ -249,4 +252,42 @@ func TestDenialsBySQL(t *testing.T) {
 	putDocument(now)
 	set(func(d *store.Denial) { *d = lifted })
 	b.lift(b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Counter: 7}))
+}
+
+// TestDirectorBySQL: what is not in a bin that the director signed is in no bin
+// that it signs next, whatever the rows say.
+func TestDirectorBySQL(t *testing.T) {
+	b := newBench(t)
+	r := b.publish("1.0.0")
+	b.deny(service.NewDenial{Kind: service.DenyRelease, App: b.app, Release: service.Which{Counter: r.Counter}})
+	var good store.Metadata
+	var deny []byte
+	b.view(func(tx store.Tx) (err error) {
+		if good, err = tx.Metadata(b.Context(), tufrepo.BinOf(trust.DenyPath)); err == nil {
+			deny, err = tx.Document(b.Context(), trust.DenyPath)
+		}
+		return err
+	})
+	listed := sealift.DigestOf(deny).String()
+	bent := bytes.Replace(good.Content, []byte(listed), []byte(sealift.DigestOf([]byte("{}")).String()), 1)
+	if bytes.Equal(bent, good.Content) {
+		t.Fatal("deny.json is not in the bin")
+	}
+	b.check(b.store.Update(b.Context(), func(tx store.Tx) error {
+		if err := tx.SetDocument(b.Context(), trust.DenyPath, []byte("{}")); err != nil {
+			return err
+		}
+		good.Version++
+		return tx.SetMetadata(b.Context(), store.Metadata{Role: good.Role, Version: good.Version, Expires: good.Expires, Content: bent})
+	}))
+	late := b.service(func() time.Time { return foundedAt.Add(sealift.BinsLife * 3 / 4) })
+	wantRefusal(t, "a bin emptied of denials", late.Renew(b.Context()), sealift.KindDenied, vault.ReasonForged)
+	b.check(b.store.Update(b.Context(), func(tx store.Tx) error { // for the tests to come
+		if err := tx.SetDocument(b.Context(), trust.DenyPath, deny); err != nil {
+			return err
+		}
+		good.Version++
+		return tx.SetMetadata(b.Context(), good)
+	}))
+	b.check(b.Renew(b.Context()))
 }

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -45,6 +46,10 @@ func (s *Service) directBefore(ctx context.Context, tx *vault.Tx, actor audit.Ac
 		update, err = tufrepo.Direct(current, changes, keys, s.now(), renewBefore)
 		return err
 	})
+	if errors.Is(err, tufrepo.ErrForeignBin) {
+		return sealift.Errorf(sealift.KindDenied, "signing what is current", "%w", err).WithReason(vault.ReasonForged).
+			WithHint("somebody changed the database: look at who can write to it; the way back is a backup from before")
+	}
 	if err != nil {
 		return sealift.Errorf(kindOr(err, sealift.KindInternal), "signing what is current", "%w", err)
 	}

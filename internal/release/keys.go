@@ -254,6 +254,17 @@ func (s *Service) withOnline(ctx context.Context, tx *vault.Tx, actor audit.Acto
 		}
 		*role.into = key
 	}
+	directors, err := s.vault.List(ctx, tx, vault.Filter{Purpose: vault.PurposeDirector})
+	if err != nil {
+		return err
+	}
+	for _, info := range directors {
+		public, err := info.PublicKey()
+		if err != nil {
+			return err
+		}
+		keys.Earlier = append(keys.Earlier, public)
+	}
 	return fn(keys)
 }
 

@@ -17,6 +17,10 @@ import (
 // Online are the keys that sign what changes from day to day.
 type Online struct {
 	Director, Snapshot, Timestamp crypto.Signer
+	// Earlier are directors of before, whose bins Director goes on from. A bin
+	// that neither signed is not gone on from: whoever writes to where it is kept
+	// would else have the next signature say what they like.
+	Earlier []crypto.PublicKey
 	// TimestampLife is how long a timestamp is good for, between
 	// sealift.MinTimestampLife and sealift.MaxTimestampLife.
 	TimestampLife time.Duration
@@ -156,8 +160,11 @@ func (d *direction) bin(number int64, name string, changes []Target, snapshot *m
 	m := metadata.Targets()
 	m.Signed.Version = 0
 	if known {
-		if err := unmarshal(data, m); err != nil {
+		if err := d.readBin(data, m); err != nil {
 			return false, err
+		}
+		if have := snapshot.Signed.Meta[name+".json"].Version; have != m.Signed.Version {
+			return false, fmt.Errorf("the snapshot has version %d of it, and it is of version %d", have, m.Signed.Version)
 		}
 	}
 	for _, change := range changes {
@@ -177,6 +184,30 @@ func (d *direction) bin(number int64, name string, changes []Target, snapshot *m
 	d.keep(name, m.Signed.Version, m.Signed.Expires, content)
 	snapshot.Signed.Meta[name+".json"] = metadata.MetaFile(m.Signed.Version)
 	return true, nil
+}
+
+// ErrForeignBin is the error of a bin that no director of this repository signed.
+var ErrForeignBin = errors.New("no director's key of here signed what is to be gone on from")
+
+// readBin reads a bin that the director signed, now or before.
+func (d *direction) readBin(data []byte, m *metadata.Metadata[metadata.TargetsType]) error {
+	if err := unmarshal(data, m); err != nil {
+		return err
+	}
+	by := metadata.Root()
+	for _, pub := range append([]crypto.PublicKey{d.keys.Director.Public()}, d.keys.Earlier...) {
+		key, err := keyOf(pub)
+		if err != nil {
+			return err
+		}
+		if err := by.Signed.AddKey(key, metadata.TARGETS); err != nil {
+			return err
+		}
+	}
+	if err := by.VerifyDelegate(metadata.TARGETS, m); err != nil {
+		return fmt.Errorf("%w: %w", ErrForeignBin, err)
+	}
+	return nil
 }
 
 // nextBinVersion returns the version that follows current, 0 being none, of the

@@ -1,6 +1,7 @@
 package tufrepo_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -274,6 +275,21 @@ func TestDirectRefusals(t *testing.T) {
 			r.roles[tufrepo.BinOf(offer)] = []byte(" ")
 			return []tufrepo.Target{{Path: offer, Content: []byte("x")}}, r.current
 		},
+		"the bin of a change changed": func(r *repository) ([]tufrepo.Target, tufrepo.Current) {
+			r.direct(r.now, tufrepo.Target{Path: offer, Content: []byte("x")})
+			r.roles[tufrepo.BinOf(offer)] = bytes.Replace(r.roles[tufrepo.BinOf(offer)], []byte(`"length":1`), []byte(`"length":2`), 1)
+			return []tufrepo.Target{{Path: offer, Content: []byte("y")}}, r.current
+		},
+		"the bin of a change signed by another director": func(r *repository) ([]tufrepo.Target, tufrepo.Current) {
+			r.keys.Director = sealifttest.NewKey()
+			return []tufrepo.Target{{Path: offer, Content: []byte("x")}}, r.current
+		},
+		"the bin of a change put back": func(r *repository) ([]tufrepo.Target, tufrepo.Current) {
+			before := r.roles[tufrepo.BinOf(offer)]
+			r.direct(r.now, tufrepo.Target{Path: offer, Content: []byte("x")})
+			r.roles[tufrepo.BinOf(offer)] = before
+			return []tufrepo.Target{{Path: offer, Content: []byte("y")}}, r.current
+		},
 		"the snapshot garbled": func(r *repository) ([]tufrepo.Target, tufrepo.Current) {
 			r.roles["snapshot"] = []byte("null-ish")
 			return nil, r.current
@@ -310,6 +326,12 @@ func TestDirectRefusals(t *testing.T) {
 		}
 	}
 	r := newRepository(t)
+	r.direct(r.now)
+	r.keys.Earlier, r.keys.Director = []crypto.PublicKey{r.keys.Director.Public()}, sealifttest.NewKey()
+	if _, err := tufrepo.Direct(r.current, []tufrepo.Target{{Path: offer, Content: []byte("x")}}, r.keys, r.now, r.now); err != nil {
+		t.Errorf("a director of before: %v", err)
+	}
+	r = newRepository(t)
 	if _, err := tufrepo.Direct(r.current, []tufrepo.Target{{Path: offer, Content: make([]byte, sealift.MaxTarget)}}, r.keys, r.now, r.now); err != nil {
 		t.Errorf("as large as allowed: %v", err)
 	}
