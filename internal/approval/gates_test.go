@@ -1,0 +1,116 @@
+package approval_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/approval"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+)
+
+// To disable somebody is a brake. To let them in again is not.
+func TestEnablingWaits(t *testing.T) {
+	w, ann, bob, _ := trio(t)
+	w.policy(approval.ActionRole, "", 1, access.RoleOwner)
+	people := w.board.People(w.registry)
+	disabled, active := store.PersonDisabled, store.PersonActive
+	_, err := people.ChangePerson(t.Context(), ann.Caller, bob.ID, service.PersonChange{State: &disabled})
+	w.check(err)
+	_, err = people.ChangePerson(t.Context(), ann.Caller, bob.ID, service.PersonChange{State: &active})
+	w.refused(err, sealift.KindDenied, approval.ReasonApproval)
+	role := access.RoleOwner // no brake, whatever else it does
+	_, err = people.ChangePerson(t.Context(), ann.Caller, bob.ID, service.PersonChange{State: &disabled, Role: &role})
+	w.refused(err, sealift.KindDenied, approval.ReasonApproval)
+}
+
+type keys = service.Keys
+
+// exporter counts what it gave out.
+type exporter struct {
+	keys
+	given []uint64
+}
+
+func (e *exporter) ExportKey(_ context.Context, _ access.Caller, want service.KeyExport) ([]byte, error) {
+	e.given = append(e.given, want.Version)
+	return nil, nil
+}
+
+// Who approved that one version of a key goes out approved no other.
+func TestExportIsOfOneVersion(t *testing.T) {
+	w, ann, bob, eve := trio(t)
+	kept := &exporter{}
+	gated := w.board.Keys(kept)
+	export := func(version uint64) error {
+		_, err := gated.ExportKey(t.Context(), ann.Caller, service.KeyExport{ID: "firmware", Version: version, Reason: "moving"})
+		return err
+	}
+	w.refused(export(1), sealift.KindDenied, approval.ReasonApproval)
+	r := w.only(store.ApprovalOpen)
+	for _, m := range []*member{bob, eve} {
+		_, err := m.approve(r.ID)
+		w.check(err)
+	}
+	w.refused(export(2), sealift.KindDenied, approval.ReasonApproval)
+	w.check(export(1))
+	if len(kept.given) != 1 || kept.given[0] != 1 {
+		t.Fatalf("given out: versions %v", kept.given)
+	}
+}
+
+// A draft is certified for the payload that people saw, and once.
+func TestReleaseIsOfOnePayload(t *testing.T) {
+	const other = sealift.AppID("com.acme.other")
+	w, ann, bob, eve := trio(t)
+	w.check(w.vault.Update(t.Context(), func(tx *vault.Tx) (err error) {
+		row := store.App{ID: other, Created: w.clock}
+		if row.MAC, err = tx.Authenticate(row); err != nil {
+			return err
+		}
+		return tx.InsertApp(t.Context(), row)
+	}))
+	w.policy(approval.ActionRelease, "", 1, access.RoleOwner, access.RoleSecurityOfficer)
+	elsewhere := other
+	_, err := w.registry.ChangePerson(t.Context(), founder(), eve.ID, service.PersonChange{App: &elsewhere})
+	w.check(err)
+	draft := store.Draft{ID: "d1", Coordinates: store.Coordinates{App: app, Channel: "production", Platform: "web", Version: "1.0.0"}, Counter: 7}
+	seen, swapped := sealift.DigestOf([]byte("seen")), sealift.DigestOf([]byte("swapped"))
+	w.check(w.vault.Update(t.Context(), func(tx *vault.Tx) error {
+		return w.board.AskRelease(t.Context(), tx, ann.Caller, draft, seen)
+	}))
+	r := w.only(store.ApprovalOpen)
+	_, err = w.board.Approve(t.Context(), eve.Caller, r.ID, json.RawMessage("{}"))
+	w.refused(err, sealift.KindDenied, approval.ReasonApprover) // of another app
+	_, err = bob.approve(r.ID)
+	w.check(err)
+	missing := func(payload sealift.Digest) (m *service.Missing) {
+		w.check(w.store.View(t.Context(), func(tx store.Tx) (err error) {
+			m, err = w.board.MissingForRelease(t.Context(), tx, draft, payload)
+			return err
+		}))
+		return m
+	}
+	use := func(payload sealift.Digest) error {
+		return w.vault.Update(t.Context(), func(tx *vault.Tx) error {
+			return w.board.UseForRelease(t.Context(), tx, audit.Actor{Kind: audit.System, ID: "publisher"}, draft, payload)
+		})
+	}
+	if missing(swapped) == nil {
+		t.Error("another payload may be certified")
+	}
+	w.refused(use(swapped), sealift.KindDenied, approval.ReasonApproval)
+	if m := missing(seen); m != nil {
+		t.Errorf("missing: %+v", m)
+	}
+	w.check(use(seen))
+	if missing(seen) == nil {
+		t.Error("it may be certified again")
+	}
+	w.refused(use(seen), sealift.KindDenied, approval.ReasonApproval)
+}
