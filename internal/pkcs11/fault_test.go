@@ -1,8 +1,10 @@
 package pkcs11_test
 
 import (
+	"bytes"
 	"context"
 	"crypto"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,6 +132,16 @@ func move(t *testing.T, from, to string) (back func()) {
 	}
 }
 
+// stopped reports whether a process is (proc_pid_stat(5): state T).
+func stopped(t *testing.T, pid int) bool {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Contains(stat, []byte(") T "))
+}
+
 // TestHung stops the helper, as a module that hangs does: the request ends by
 // its deadline, or the caller's, and the next one works.
 func TestHung(t *testing.T) {
@@ -143,8 +155,12 @@ func TestHung(t *testing.T) {
 		return err
 	}
 	hang := func() {
-		if err := syscall.Kill(tokens.Processes()[0], syscall.SIGSTOP); err != nil {
+		pid := tokens.Processes()[0]
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
+		}
+		for !stopped(t, pid) { // a signal takes a moment
+			time.Sleep(time.Millisecond)
 		}
 	}
 	hang()
