@@ -208,6 +208,14 @@ const (
 	// MaxCeremonies bounds the registrations and sign-ins that are under way, a few
 	// KiB each.
 	MaxCeremonies = 1000
+	// MaxIssuerSettings bounds the file that names an OpenID Connect issuer, and
+	// MaxIssuerAnswer what one says: a discovery document, its keys, a token. Big
+	// issuers' have 10 KiB.
+	MaxIssuerSettings = 16 << 10
+	MaxIssuerAnswer   = 256 << 10
+	// MaxSubject bounds the name by which an issuer knows a person (OpenID Connect
+	// Core 1.0 section 2: 255 ASCII characters).
+	MaxSubject = 255
 	// MaxKeyLabel bounds a key's id, owner and label and a secret's name, in bytes.
 	MaxKeyLabel = 256
 	// MaxSecret bounds a secret other than a key that the vault wraps; an
@@ -311,6 +319,11 @@ const (
 	// CeremonyLife is how long somebody has to finish what takes two requests: to
 	// find their phone, and scan a code.
 	CeremonyLife = 10 * time.Minute
+	// IssuerTimeout is how long an issuer may take for all that one request of a
+	// sign-in asks of it: the person waits. IssuerMemory is how long what it says of
+	// its endpoints is believed.
+	IssuerTimeout = 10 * time.Second
+	IssuerMemory  = time.Hour
 	// OwnerTokenLife is how long an owner's token is good for: a day for setting
 	// up, until there is an owner with a name.
 	OwnerTokenLife = 24 * time.Hour

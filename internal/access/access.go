@@ -20,7 +20,8 @@
 // within sealift.StepUpAge, and never for a service.
 //
 // Proof: a person signs in with a password and a one-time code (TOTP, RFC 6238),
-// or with a password and a recovery code. The primitives are here, each bounded
+// with a password and a recovery code, with a passkey, or by the word of an Issuer
+// (OpenID Connect Core 1.0). The primitives are here, each bounded
 // and without a store; package people keeps the rows and puts them together.
 // Limiter bounds guessing.
 //

@@ -81,7 +81,7 @@ const modules = `
 	internal/witness golang.org/x/mod
 	internal/vault   golang.org/x/crypto golang.org/x/sys github.com/cloudflare/circl golang.org/x/mod
 	internal/approval github.com/go-webauthn/webauthn github.com/secure-systems-lab/go-securesystemslib
-	internal/access  github.com/go-webauthn/webauthn github.com/pquerna/otp github.com/coreos/go-oidc/v3 golang.org/x/crypto
+	internal/access  github.com/go-webauthn/webauthn github.com/pquerna/otp github.com/coreos/go-oidc/v3 golang.org/x/crypto golang.org/x/oauth2
 	internal/release github.com/theupdateframework/go-tuf/v2 golang.org/x/mod golang.org/x/sync
 	internal/blob    github.com/minio/minio-go/v7 golang.org/x/sys
 	internal/store/sqlite    modernc.org/sqlite github.com/pressly/goose/v3
