@@ -6,14 +6,17 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/config"
 	"github.com/sealift/sealift/internal/installation"
 	"github.com/sealift/sealift/internal/pkcs11"
+	"github.com/sealift/sealift/internal/term"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/internal/witness"
 )
@@ -25,6 +28,7 @@ type serverCmd struct {
 	TLSKey      string            `name:"tls-key" placeholder:"FILE" help:"Its private key, PEM."`
 	BehindProxy bool              `help:"A proxy on the way terminates TLS: allow a non-loopback address without it."`
 	Origin      string            `placeholder:"URL" help:"How browsers reach the server, such as https://updates.example.com: for passkeys and for sealift login --browser. Without it: http://localhost and the port, where the server listens on this machine alone, and else none."`
+	OIDC        string            `name:"oidc" placeholder:"FILE" help:"Whose word is taken for who people are: JSON that names an OpenID Connect issuer, with a client id, a file with its secret, and what counts as more than one factor. People sign in there on the page /people/."`
 	Timestamp   time.Duration     `name:"timestamp-life" default:"72h" placeholder:"DURATION" help:"How long devices take the newest metadata for current, 24h to 168h: what a stopped server may cost, and what an attacker who withholds updates may gain."`
 	Witnesses   string            `placeholder:"FILE" help:"Who is asked to cosign the log: a line each with a witness's verifier key and the URL before its /add-checkpoint (C2SP tlog-witness)."`
 	Backup      BackupOptions     `embed:"" prefix:"backup-"`
@@ -55,6 +59,11 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 	if err != nil {
 		return err
 	}
+	issuer, err := readIssuer(opts.OIDC)
+	if err != nil {
+		return err
+	}
+	defer issuer.secret.Clear()
 	// A crash must leave no keys on disk. Before they are in memory.
 	if err := vault.HardenProcess(); err != nil {
 		return err
@@ -77,6 +86,11 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 	defer listener.Close()
 	if origin := opts.origin(settings, listener.Addr()); origin != "" {
 		if err := i.People.SetOrigin(origin); err != nil {
+			return err
+		}
+	}
+	if opts.OIDC != "" {
+		if err := i.People.SetIssuer(issuer.settings, string(issuer.secret.Bytes())); err != nil {
 			return err
 		}
 	}
@@ -118,6 +132,33 @@ func readWitnesses(path string) ([]witness.Peer, error) {
 		return nil, err
 	}
 	return witness.ParsePeers(data)
+}
+
+// signInIssuer is an OpenID Connect issuer, and the secret that this server has with it.
+type signInIssuer struct {
+	settings access.IssuerSettings
+	secret   term.Secret
+}
+
+// readIssuer reads the file of settings, and the secret that it names: in the same
+// folder, unless it says which. No name is no issuer.
+func readIssuer(path string) (read signInIssuer, err error) {
+	if path == "" {
+		return read, nil
+	}
+	data, err := readBounded(path, "issuer's settings", sealift.MaxIssuerSettings, "name a file that says who the issuer is, or leave --oidc away")
+	if err != nil {
+		return read, err
+	}
+	if read.settings, err = access.ParseIssuerSettings(data); err != nil {
+		return read, err
+	}
+	secret := read.settings.ClientSecretFile
+	if !filepath.IsAbs(secret) {
+		secret = filepath.Join(filepath.Dir(path), secret)
+	}
+	read.secret, err = term.ReadSecretFile(secret, "client secret")
+	return read, err
 }
 
 // newLog writes what happens to stderr: as JSON where --json was given.

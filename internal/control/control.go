@@ -59,6 +59,7 @@ type Services struct {
 	People     service.People
 	Accounts   service.Accounts
 	Passkeys   service.Passkeys
+	OIDC       service.OIDC
 	Keys       service.Keys
 	Approvals  service.Approvals
 	Seal       service.Seal

@@ -244,7 +244,7 @@ type fixture struct {
 }
 
 func (s *services) all(signIn control.SignIn) control.Services {
-	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Drafts: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Tokens: s, People: s, Accounts: s, Passkeys: s, Keys: s, Approvals: s, Seal: s, Backups: s}
+	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Drafts: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Tokens: s, People: s, Accounts: s, Passkeys: s, OIDC: s, Keys: s, Approvals: s, Seal: s, Backups: s}
 }
 
 func newFixture(t *testing.T, signIn control.SignIn) *fixture {

@@ -86,6 +86,10 @@ var operations = []operation{
 	{"listSessions", "GET", control.Prefix + "/sessions", "", 200, access.UseAccount},
 	{"createSession", "POST", control.Prefix + "/sessions", `{"login":"alice@example.com","password":"secret","code":"492039"}`, 201, ""},
 	{"endSession", "DELETE", control.Prefix + "/sessions/0123456789abcdef", "", 204, access.UseAccount},
+	{"getIssuer", "GET", control.Prefix + "/sessions/oidc", "", 200, ""},
+	{"beginOIDC", "POST", control.Prefix + "/sessions/oidc/begin", "", 200, ""},
+	{"finishOIDC", "POST", control.Prefix + "/sessions/oidc/finish", `{"ceremony":"x","state":"y","code":"z"}`, 201, ""},
+	{"proveOIDC", "POST", control.Prefix + "/sessions/oidc/prove", `{"ceremony":"x","code":"492039"}`, 201, ""},
 	{"beginPasskeySignIn", "POST", control.Prefix + "/sessions/passkey/begin", "", 200, ""},
 	{"finishPasskeySignIn", "POST", control.Prefix + "/sessions/passkey/finish", `{"ceremony":"x","credential":{"id":"y"}}`, 201, ""},
 	{"beginSignInRequest", "POST", control.Prefix + "/sign-in-requests", "", 201, ""},
@@ -246,6 +250,7 @@ func TestNobodyWithoutATokenIsServed(t *testing.T) {
 
 // ofPeople are what anyone may ask of a vault that is not sealed.
 var ofPeople = map[string]bool{"beginAcceptance": true, "acceptInvitation": true, "createSession": true,
+	"getIssuer": true, "beginOIDC": true, "finishOIDC": true, "proveOIDC": true,
 	"beginPasskeySignIn": true, "finishPasskeySignIn": true, "beginSignInRequest": true, "pollSignInRequest": true}
 
 func TestASealedVaultAnswersItsStatusOnly(t *testing.T) {

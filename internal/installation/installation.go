@@ -153,6 +153,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Approvals:  i.Approvals,
 		Accounts:   i.People,
 		Passkeys:   i.People,
+		OIDC:       i.People,
 		Keys:       i.Approvals.Keys(i.Keys),
 		Seal:       sealing.New(i.Vault, i.now),
 		Backups:    i,

@@ -25,6 +25,10 @@ type ceremony struct {
 	code string         // what the person compares
 	from service.Origin // where it began
 	by   access.Caller  // who confirmed it
+
+	// Of a sign-in at an issuer:
+	question access.IssuerQuestion
+	claim    access.IssuerClaim // once it has answered, and a code is wanted as well
 }
 
 // ceremonies are those under way. They end with the process: who was in the

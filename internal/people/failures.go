@@ -61,6 +61,9 @@ func (r *Registry) failed(ctx context.Context, action, person string, from sourc
 	if unmade > 0 {
 		details["unrecorded"] = strconv.Itoa(unmade)
 	}
+	if from.cause != "" {
+		details["cause"] = from.cause
+	}
 	return r.store.Update(ctx, func(tx store.Tx) error {
 		_, err := audit.Append(ctx, tx, audit.Entry{
 			Time: now, Actor: audit.Actor{Kind: audit.Person, ID: person, Session: from.session, Address: from.address},
@@ -71,7 +74,10 @@ func (r *Registry) failed(ctx context.Context, action, person string, from sourc
 }
 
 // source is where a failed attempt came from.
-type source struct{ address, session string }
+type source struct {
+	address, session string
+	cause            string // what an issuer's word was refused for; empty for the rest
+}
 
 // tooMany refuses an attempt that came before its time, and counts it.
 func (r *Registry) tooMany(op string, wait time.Duration, now time.Time) error {

@@ -27,6 +27,15 @@
 // owner's token (RecoverOwner), nothing else would be left that rules. What a
 // person has lost is exchanged by ResetPerson, with a new invitation.
 //
+// # An issuer's word
+//
+// Where the server has an OpenID Connect issuer (access.Issuer), its word stands in
+// the place of the password. It is believed of persons who are active and whose
+// login is an e-mail address that the issuer has verified; the first time binds the
+// issuer and its name for the person to the row, and from then on no other name is
+// that person. Where the issuer does not say that it has just asked for more than
+// one factor, a code is asked for.
+//
 // Guessing is bounded by access.Limiter. Failed sign-ins are entries in the log,
 // and a flood of them is few entries with a number in each: see failures.
 //
@@ -63,7 +72,7 @@ import (
 )
 
 // Registry keeps people and tokens. It is a service.Tokens, a service.People, a
-// service.Accounts and an access.Sessions.
+// service.Accounts, a service.Passkeys, a service.OIDC and an access.Sessions.
 type Registry struct {
 	store store.Store
 	vault *vault.Vault
@@ -77,6 +86,7 @@ type Registry struct {
 
 	origin string               // under which browsers reach the server
 	party  *access.RelyingParty // nil where that is not known
+	issuer *access.Issuer       // nil where nobody's word is taken
 }
 
 // New returns the registry over a vault and its store. What it counts and what is
@@ -92,6 +102,17 @@ func (r *Registry) SetOrigin(origin string) (err error) {
 	r.origin = origin
 	r.party, err = access.NewRelyingParty(origin)
 	return err
+}
+
+// SetIssuer says whose word is taken for who people are, at the page of the origin.
+// It is for before the first use, and after SetOrigin: KindInvalid without one.
+func (r *Registry) SetIssuer(settings access.IssuerSettings, secret string) error {
+	if r.party == nil {
+		return sealift.Errorf(sealift.KindInvalid, "preparing for the issuer", "the server does not know under which origin browsers reach it").
+			WithReason("no-origin").WithHint("start it with --origin https://…")
+	}
+	r.issuer = access.NewIssuer(settings, secret, r.origin+"/people/", r.now)
+	return nil
 }
 
 // newID names a person or a credential: 16 lower-case hex digits, like a token's.

@@ -16,6 +16,11 @@ import (
 
 // newSession signs a person in, who has proven themselves at now by amr.
 func (r *Registry) newSession(ctx context.Context, tx *vault.Tx, person store.Person, amr access.AMR, from service.Origin, now time.Time) (service.SignedIn, error) {
+	return r.newSessionOf(ctx, tx, person, amr, from, now, now)
+}
+
+// newSessionOf is newSession for who has proven themselves before now.
+func (r *Registry) newSessionOf(ctx context.Context, tx *vault.Tx, person store.Person, amr access.AMR, from service.Origin, proven, now time.Time) (service.SignedIn, error) {
 	if err := makeRoom(ctx, tx, person.ID, now); err != nil {
 		return service.SignedIn{}, err
 	}
@@ -26,7 +31,7 @@ func (r *Registry) newSession(ctx context.Context, tx *vault.Tx, person store.Pe
 	token := access.NewToken(access.KindSession, root)
 	row := store.Session{
 		ID: token.ID(), Person: person.ID, Kind: string(access.KindSession), Label: from.Label, Address: from.Address,
-		AMR: string(amr), Hash: token.Hash(), Created: now, Seen: now, Proven: now, Expires: now.Add(sealift.SessionLife),
+		AMR: string(amr), Hash: token.Hash(), Created: now, Seen: now, Proven: proven, Expires: now.Add(sealift.SessionLife),
 	}
 	if row.MAC, err = tx.Authenticate(row); err != nil {
 		return service.SignedIn{}, err

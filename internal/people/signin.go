@@ -183,7 +183,7 @@ func (r *Registry) StepUp(ctx context.Context, by access.Caller, code string) (p
 	case err != nil:
 		return service.Session{}, err
 	case !ok:
-		if err := r.failed(ctx, actionStepUp, by.ID, source{by.Address, by.Session}, attempt.Failures, now); err != nil {
+		if err := r.failed(ctx, actionStepUp, by.ID, source{address: by.Address, session: by.Session}, attempt.Failures, now); err != nil {
 			return service.Session{}, err
 		}
 		return service.Session{}, wrongCode(op)

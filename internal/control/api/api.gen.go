@@ -1228,6 +1228,12 @@ type Invited struct {
 	Person     Person `json:"person"`
 }
 
+// Issuer defines model for Issuer.
+type Issuer struct {
+	// Issuer Example: https://login.example.com
+	Issuer string `json:"issuer"`
+}
+
 // Key defines model for Key.
 type Key struct {
 	// Algorithm Example: ecdsa-p384
@@ -1669,6 +1675,42 @@ type NewToken struct {
 	// Label What it is for, in your words.
 	Label string `json:"label,omitempty"`
 	Role  Role   `json:"role"`
+}
+
+// OIDCAnswer defines model for OIDCAnswer.
+type OIDCAnswer struct {
+	Ceremony string `json:"ceremony"`
+	Code     string `json:"code"`
+
+	// Cookie For a browser: set the session as the cookie `__Host-sealift`, which no
+	// script reads, and leave `secret` empty.
+	Cookie WantsCookie `json:"cookie,omitempty"`
+	State  string      `json:"state"`
+}
+
+// OIDCCeremony defines model for OIDCCeremony.
+type OIDCCeremony struct {
+	Ceremony string `json:"ceremony"`
+
+	// Expires Example: 2026-01-02T03:04:05Z
+	Expires Time `json:"expires"`
+
+	// URL The issuer's authorization endpoint, with state, nonce and code challenge.
+	URL string `json:"url"`
+}
+
+// OIDCProof defines model for OIDCProof.
+type OIDCProof struct {
+	Ceremony string `json:"ceremony"`
+
+	// Code Six digits of an authenticator app; blanks are read over.
+	//
+	// Example: 492039
+	Code OneTimeCode `json:"code"`
+
+	// Cookie For a browser: set the session as the cookie `__Host-sealift`, which no
+	// script reads, and leave `secret` empty.
+	Cookie WantsCookie `json:"cookie,omitempty"`
 }
 
 // OneTimeCode Six digits of an authenticator app; blanks are read over.
@@ -2650,6 +2692,12 @@ type AcceptRootJSONRequestBody = Ceremony
 
 // CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
 type CreateSessionJSONRequestBody = SignIn
+
+// FinishOIDCJSONRequestBody defines body for FinishOIDC for application/json ContentType.
+type FinishOIDCJSONRequestBody = OIDCAnswer
+
+// ProveOIDCJSONRequestBody defines body for ProveOIDC for application/json ContentType.
+type ProveOIDCJSONRequestBody = OIDCProof
 
 // FinishPasskeySignInJSONRequestBody defines body for FinishPasskeySignIn for application/json ContentType.
 type FinishPasskeySignInJSONRequestBody = PasskeySignIn
@@ -3679,6 +3727,65 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /sessions (the `CreateSession` operationId).
 	CreateSession(ctx context.Context, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetIssuer Ask whose word is taken for who people are
+	//
+	// The OpenID Connect issuer that the server was started with.
+	//
+	// Corresponds with GET /sessions/oidc (the `GetIssuer` operationId).
+	GetIssuer(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BeginOIDC Begin to sign in at the issuer
+	//
+	// The authorization code flow of OpenID Connect Core 1.0 with PKCE (RFC 7636). A
+	// browser goes to `url` and comes back to the page `/people/` with `state` and `code`.
+	// `ceremony` stays in the browser that began. 409 with reason `no-issuer` where there is
+	// none, 502 with reason `issuer-away`.
+	//
+	// Corresponds with POST /sessions/oidc/begin (the `BeginOIDC` operationId).
+	BeginOIDC(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishOIDCWithBody Sign in by the issuer's word
+	//
+	// A ceremony serves for one answer. A refusal is 401 and does not say what was wrong. 403
+	// with reason `second-factor` where the issuer does not say that it has just asked for
+	// more than one factor: the ceremony goes on with `/sessions/oidc/prove`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /sessions/oidc/finish (the `FinishOIDC` operationId).
+	FinishOIDCWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishOIDC Sign in by the issuer's word
+	//
+	// A ceremony serves for one answer. A refusal is 401 and does not say what was wrong. 403
+	// with reason `second-factor` where the issuer does not say that it has just asked for
+	// more than one factor: the ceremony goes on with `/sessions/oidc/prove`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /sessions/oidc/finish (the `FinishOIDC` operationId).
+	FinishOIDC(ctx context.Context, body FinishOIDCJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ProveOIDCWithBody Add a code to the issuer's word
+	//
+	// Where `/sessions/oidc/finish` asked for it. A wrong code is 401, and another may be tried;
+	// codes are counted with those that come with a password.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /sessions/oidc/prove (the `ProveOIDC` operationId).
+	ProveOIDCWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ProveOIDC Add a code to the issuer's word
+	//
+	// Where `/sessions/oidc/finish` asked for it. A wrong code is 401, and another may be tried;
+	// codes are counted with those that come with a password.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /sessions/oidc/prove (the `ProveOIDC` operationId).
+	ProveOIDC(ctx context.Context, body ProveOIDCJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BeginPasskeySignIn Ask for a passkey, to sign in
 	//
@@ -5782,6 +5889,125 @@ func (c *Client) CreateSessionWithBody(ctx context.Context, contentType string, 
 // Corresponds with POST /sessions (the `CreateSession` operationId).
 func (c *Client) CreateSession(ctx context.Context, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateSessionRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetIssuer Ask whose word is taken for who people are
+//
+// The OpenID Connect issuer that the server was started with.
+//
+// Corresponds with GET /sessions/oidc (the `GetIssuer` operationId).
+func (c *Client) GetIssuer(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetIssuerRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BeginOIDC Begin to sign in at the issuer
+//
+// The authorization code flow of OpenID Connect Core 1.0 with PKCE (RFC 7636). A
+// browser goes to `url` and comes back to the page `/people/` with `state` and `code`.
+// `ceremony` stays in the browser that began. 409 with reason `no-issuer` where there is
+// none, 502 with reason `issuer-away`.
+//
+// Corresponds with POST /sessions/oidc/begin (the `BeginOIDC` operationId).
+func (c *Client) BeginOIDC(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginOIDCRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishOIDCWithBody Sign in by the issuer's word
+//
+// A ceremony serves for one answer. A refusal is 401 and does not say what was wrong. 403
+// with reason `second-factor` where the issuer does not say that it has just asked for
+// more than one factor: the ceremony goes on with `/sessions/oidc/prove`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /sessions/oidc/finish (the `FinishOIDC` operationId).
+func (c *Client) FinishOIDCWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishOIDCRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishOIDC Sign in by the issuer's word
+//
+// A ceremony serves for one answer. A refusal is 401 and does not say what was wrong. 403
+// with reason `second-factor` where the issuer does not say that it has just asked for
+// more than one factor: the ceremony goes on with `/sessions/oidc/prove`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /sessions/oidc/finish (the `FinishOIDC` operationId).
+func (c *Client) FinishOIDC(ctx context.Context, body FinishOIDCJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishOIDCRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ProveOIDCWithBody Add a code to the issuer's word
+//
+// Where `/sessions/oidc/finish` asked for it. A wrong code is 401, and another may be tried;
+// codes are counted with those that come with a password.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /sessions/oidc/prove (the `ProveOIDC` operationId).
+func (c *Client) ProveOIDCWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewProveOIDCRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ProveOIDC Add a code to the issuer's word
+//
+// Where `/sessions/oidc/finish` asked for it. A wrong code is 401, and another may be tried;
+// codes are counted with those that come with a password.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /sessions/oidc/prove (the `ProveOIDC` operationId).
+func (c *Client) ProveOIDC(ctx context.Context, body ProveOIDCJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewProveOIDCRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8959,6 +9185,140 @@ func NewCreateSessionRequestWithBody(server string, contentType string, body io.
 	return req, nil
 }
 
+// NewGetIssuerRequest constructs an http.Request for the GetIssuer method
+func NewGetIssuerRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/oidc")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBeginOIDCRequest constructs an http.Request for the BeginOIDC method
+func NewBeginOIDCRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/oidc/begin")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewFinishOIDCRequest calls the generic FinishOIDC builder with application/json body
+func NewFinishOIDCRequest(server string, body FinishOIDCJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFinishOIDCRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewFinishOIDCRequestWithBody constructs an http.Request for the FinishOIDC method, with any body, and a specified content type
+func NewFinishOIDCRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/oidc/finish")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewProveOIDCRequest calls the generic ProveOIDC builder with application/json body
+func NewProveOIDCRequest(server string, body ProveOIDCJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewProveOIDCRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewProveOIDCRequestWithBody constructs an http.Request for the ProveOIDC method, with any body, and a specified content type
+func NewProveOIDCRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/oidc/prove")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewBeginPasskeySignInRequest constructs an http.Request for the BeginPasskeySignIn method
 func NewBeginPasskeySignInRequest(server string) (*http.Request, error) {
 	var err error
@@ -9741,6 +10101,18 @@ type ServerInterface interface {
 	// CreateSession Sign in
 	// (POST /sessions)
 	CreateSession(w http.ResponseWriter, r *http.Request)
+	// GetIssuer Ask whose word is taken for who people are
+	// (GET /sessions/oidc)
+	GetIssuer(w http.ResponseWriter, r *http.Request)
+	// BeginOIDC Begin to sign in at the issuer
+	// (POST /sessions/oidc/begin)
+	BeginOIDC(w http.ResponseWriter, r *http.Request)
+	// FinishOIDC Sign in by the issuer's word
+	// (POST /sessions/oidc/finish)
+	FinishOIDC(w http.ResponseWriter, r *http.Request)
+	// ProveOIDC Add a code to the issuer's word
+	// (POST /sessions/oidc/prove)
+	ProveOIDC(w http.ResponseWriter, r *http.Request)
 	// BeginPasskeySignIn Ask for a passkey, to sign in
 	// (POST /sessions/passkey/begin)
 	BeginPasskeySignIn(w http.ResponseWriter, r *http.Request)
@@ -11468,6 +11840,62 @@ func (siw *ServerInterfaceWrapper) CreateSession(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// GetIssuer operation middleware
+func (siw *ServerInterfaceWrapper) GetIssuer(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetIssuer(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// BeginOIDC operation middleware
+func (siw *ServerInterfaceWrapper) BeginOIDC(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BeginOIDC(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// FinishOIDC operation middleware
+func (siw *ServerInterfaceWrapper) FinishOIDC(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.FinishOIDC(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ProveOIDC operation middleware
+func (siw *ServerInterfaceWrapper) ProveOIDC(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ProveOIDC(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // BeginPasskeySignIn operation middleware
 func (siw *ServerInterfaceWrapper) BeginPasskeySignIn(w http.ResponseWriter, r *http.Request) {
 
@@ -11935,6 +12363,10 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions", wrapper.ListSessions)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions", wrapper.CreateSession)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/sessions/{session}", wrapper.EndSession)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions/oidc", wrapper.GetIssuer)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions/oidc/begin", wrapper.BeginOIDC)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions/oidc/finish", wrapper.FinishOIDC)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions/oidc/prove", wrapper.ProveOIDC)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions/passkey/begin", wrapper.BeginPasskeySignIn)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions/passkey/finish", wrapper.FinishPasskeySignIn)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sign-in-requests", wrapper.BeginSignInRequest)

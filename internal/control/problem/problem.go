@@ -52,14 +52,16 @@ const (
 	ReasonSlowUpload      = "slow_upload"     // with KindNetwork: 408
 	ReasonDatabaseAway    = "database-away"   // with KindNetwork: 503
 	ReasonCommitUnknown   = "commit-unknown"  // with KindNetwork: 503
+	ReasonIssuerAway      = "issuer-away"     // with KindNetwork: 502
 )
 
 // inside says what a caller may read of errors that would tell how the server is
-// built: where its database is, and why it is away. For these, by reason; and for
+// built: where its database is, what it asks of an issuer, and why these are away. For these, by reason; and for
 // what has no other status than 500.
 var inside = map[string]string{
 	ReasonDatabaseAway:  "the server's database is away",
 	ReasonCommitUnknown: "the server's database went away while it was writing this, and whether it did is not known",
+	ReasonIssuerAway:    "the OpenID Connect issuer is away, or does not do its work",
 }
 
 type class struct {

@@ -136,6 +136,31 @@ type Passkeys interface {
 	PollRequest(ctx context.Context, from Origin, secret string) (SignedIn, error)
 }
 
+// OIDC lets people sign in by an issuer's word (OpenID Connect Core 1.0). Nobody is
+// made or promoted by it: who signs in was invited, and has accepted.
+type OIDC interface {
+	// IssuerName is the identifier of the issuer; "" where there is none.
+	IssuerName(ctx context.Context, from Origin) (string, error)
+	// BeginOIDC returns what a browser is sent to the issuer with. KindConflict with
+	// reason "no-issuer" where there is none, KindNetwork with reason "issuer-away".
+	BeginOIDC(ctx context.Context, from Origin) (OIDCCeremony, error)
+	// FinishOIDC takes what the browser comes back with. KindDenied with reason
+	// "second-factor" where the issuer does not say that it asked for more than one
+	// factor: ProveOIDC goes on. Else errors are those of SignIn and BeginOIDC;
+	// KindNotFound with reason "ceremony".
+	FinishOIDC(ctx context.Context, from Origin, ceremony, state, code string) (SignedIn, error)
+	// ProveOIDC adds a code of the person's authenticator app. Errors are those of
+	// SignIn; another code may then be tried.
+	ProveOIDC(ctx context.Context, from Origin, ceremony, code string) (SignedIn, error)
+}
+
+// OIDCCeremony is a sign-in at an issuer.
+type OIDCCeremony struct {
+	Ceremony string // stays in the browser that began
+	URL      string // where that goes
+	Expires  time.Time
+}
+
 // PasskeyCeremony is what a browser is asked.
 type PasskeyCeremony struct {
 	Ceremony string

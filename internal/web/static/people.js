@@ -198,6 +198,65 @@ at("with-code").addEventListener("submit", (event) => {
   });
 });
 
+// At the issuer: what the browser has to remember is kept in this tab.
+const kept = "sealift-oidc";
+
+at("with-issuer").addEventListener("click", () => attempt(async () => {
+  const asked = await call("POST", "/sessions/oidc/begin");
+  sessionStorage.setItem(kept, JSON.stringify({ ceremony: asked.ceremony, hash: location.hash }));
+  location.assign(asked.url);
+}));
+
+// back takes what the issuer sent the browser back with, if it did, out of the
+// address, and signs in with it.
+async function back() {
+  const said = new URLSearchParams(location.search);
+  if (!said.has("state")) return;
+  const going = JSON.parse(sessionStorage.getItem(kept) || "{}");
+  history.replaceState(null, "", location.pathname + (going.hash || ""));
+  if (!going.ceremony) throw new Error("This sign-in was not begun in this tab. Begin again.");
+  if (!said.has("code")) {
+    sessionStorage.removeItem(kept);
+    throw new Error("The issuer did not sign you in: " + (said.get("error_description") || said.get("error")));
+  }
+  try {
+    await call("POST", "/sessions/oidc/finish", { ceremony: going.ceremony, state: said.get("state"), code: said.get("code"), cookie: true });
+  } catch (error) {
+    if (error.reason !== "second-factor") {
+      sessionStorage.removeItem(kept);
+      throw error;
+    }
+    show("second");
+    say(error.message);
+    return "second";
+  }
+  sessionStorage.removeItem(kept);
+}
+
+at("prove").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target;
+  say("");
+  try {
+    const { code } = Object.fromEntries(new FormData(form));
+    form.reset();
+    const going = JSON.parse(sessionStorage.getItem(kept) || "{}");
+    await call("POST", "/sessions/oidc/prove", { ceremony: going.ceremony || "", code, cookie: true });
+    sessionStorage.removeItem(kept);
+    await signedIn();
+  } catch (error) {
+    say(error.message);
+    if (error.reason === "ceremony") show("sign-in"); // else another code may be right
+  }
+});
+
+// offerIssuer shows the button where the server has an issuer.
+async function offerIssuer() {
+  const { issuer } = await call("GET", "/sessions/oidc");
+  at("issuer-name").textContent = issuer.split("//").pop();
+  at("issuer").hidden = !issuer;
+}
+
 at("do-confirm").addEventListener("click", () => attempt(async () => {
   await call("POST", "/sign-in-requests/" + wanted());
   show();
@@ -249,6 +308,13 @@ at("sign-out").addEventListener("click", () => attempt(async () => {
 }));
 
 attempt(async () => {
+  await offerIssuer();
+  try {
+    if (await back() === "second") return;
+  } catch (error) {
+    show("sign-in");
+    throw error;
+  }
   try {
     await signedIn();
   } catch (error) {
