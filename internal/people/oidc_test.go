@@ -77,6 +77,9 @@ func TestOIDCSignIn(t *testing.T) {
 		bound[0].Details["subject"] != issuer.Subject || bound[0].Details["issuer"] != issuer.URL || bound[0].Details[vault.RowDetail] != vault.RowTag(row.MAC) {
 		t.Errorf("%+v, %+v", row, bound)
 	}
+	if list, err := w.registry.Persons(t.Context()); err != nil || strings.Join(list[0].Methods, " ") != "password totp issuer" {
+		t.Errorf("%+v, %v", list, err)
+	}
 	proven = w.now
 	issuer.Email = "Alice@Example.COM"
 	_, err = w.signInAt(issuer)

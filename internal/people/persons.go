@@ -36,6 +36,9 @@ func (r *Registry) Persons(ctx context.Context) (persons []service.Person, err e
 	return persons, err
 }
 
+// methodIssuer is what somebody signs in with whom an OpenID Connect issuer knows.
+const methodIssuer = "issuer"
+
 // person is a row, with what its person signs in with.
 func (r *Registry) person(ctx context.Context, tx store.Tx, row store.Person) (service.Person, error) {
 	p := service.Person{
@@ -47,6 +50,9 @@ func (r *Registry) person(ctx context.Context, tx store.Tx, row store.Person) (s
 		if c.Kind != kindRecovery && !slices.Contains(p.Methods, c.Kind) {
 			p.Methods = append(p.Methods, c.Kind)
 		}
+	}
+	if row.Subject != "" {
+		p.Methods = append(p.Methods, methodIssuer)
 	}
 	return p, err
 }

@@ -99,7 +99,7 @@ func (b *tab) fails(why string) {
 	b.picture("failed-" + b.name)
 	ctx, end := context.WithTimeout(b.ctx, patience)
 	defer end()
-	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`))
+	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`(document.body?.innerText ?? "")`))
 	b.t.Fatalf("%s: %s; the page says\n%s", b.name, why, text)
 }
 
@@ -123,7 +123,7 @@ func (b *tab) opens(url string) {
 
 func (b *tab) text() string {
 	b.t.Helper()
-	return evaluates[string](b, `document.body.innerText`)
+	return evaluates[string](b, `(document.body?.innerText ?? "")`)
 }
 
 // sees waits until the page shows each of texts.

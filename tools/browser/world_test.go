@@ -29,6 +29,7 @@ type world struct {
 	origin  string // http://localhost:PORT: a browser takes it for secure, and no address
 	owner   string // the token that init gave
 	secret  string // the passphrase of everything
+	issuer  *issuer
 }
 
 // newWorld founds an installation and starts its server.
@@ -61,8 +62,10 @@ func newWorld(t *testing.T) *world {
 // serve starts the server, which ends with the test.
 func (w *world) serve(address string) {
 	w.t.Helper()
+	var settings string
+	w.issuer, settings = newIssuer(w.t, w.dir)
 	var said bytes.Buffer
-	server := w.command("", "server", "--data", w.data, "--listen", address, "--origin", w.origin)
+	server := w.command("", "server", "--data", w.data, "--listen", address, "--origin", w.origin, "--oidc", settings)
 	server.Stdout, server.Stderr = &said, &said
 	if err := server.Start(); err != nil {
 		w.t.Fatal(err)

@@ -1791,7 +1791,8 @@ type Person struct {
 	// Example: alice@example.com
 	Login Login `json:"login"`
 
-	// Methods What they sign in with.
+	// Methods What they sign in with: `password`, `totp`, `passkey`, and `issuer` once they have
+	// signed in at the OpenID Connect issuer.
 	Methods []string    `json:"methods"`
 	Name    string      `json:"name,omitempty"`
 	Role    Role        `json:"role"`

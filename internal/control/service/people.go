@@ -56,7 +56,7 @@ type Person struct {
 	State   store.PersonState
 	Creator string // id of the actor who invited them
 	Created time.Time
-	Methods []string // what they sign in with: "password", "totp", "passkey"
+	Methods []string // what they sign in with: "password", "totp", "passkey", "issuer"
 	Forged  bool     // not written by the vault: they do not get in
 }
 
