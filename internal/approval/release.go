@@ -3,6 +3,7 @@ package approval
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
@@ -29,14 +30,7 @@ func (b *Board) AskRelease(ctx context.Context, tx *vault.Tx, by access.Caller, 
 	if err != nil || policy.Needed == 0 {
 		return err
 	}
-	parameters, err := canonical(p.Parameters)
-	if err != nil {
-		return err
-	}
-	_, found, err := b.find(ctx, tx, by.ID, policy, p, parameters)
-	if err == nil && !found {
-		_, err = b.open(ctx, tx, by, policy, p, parameters)
-	}
+	_, err = b.ask(ctx, tx, by, policy, p)
 	return err
 }
 
@@ -49,18 +43,11 @@ func (b *Board) MissingForRelease(ctx context.Context, tx store.Tx, d store.Draf
 	if err != nil || policy.Needed == 0 || int64(len(yes)) >= r.Needed && r.State == store.ApprovalGranted {
 		return nil, err
 	}
-	out := &service.Missing{What: service.MissingApprovals, Need: int(max(policy.Needed, r.Needed)), Have: len(yes), From: rolesOf(policy)}
+	out := &service.Missing{What: service.MissingApprovals, Need: int(max(policy.Needed, r.Needed)), Have: len(yes), From: strings.Fields(policy.Roles)}
 	for _, a := range yes {
 		out.By = append(out.By, a.Person)
 	}
 	return out, nil
-}
-
-func rolesOf(p store.Policy) (roles []string) {
-	for _, role := range policyOf(p).Roles {
-		roles = append(roles, string(role))
-	}
-	return roles
 }
 
 // release finds the request about a draft and the approvals of it that count.
@@ -78,8 +65,7 @@ func (b *Board) release(ctx context.Context, tx store.Tx, d store.Draft, payload
 		return policy, r, nil, err
 	}
 	for _, row := range rows {
-		same := row.App == p.App && row.Payload == p.Payload && string(row.Parameters) == string(parameters)
-		if same && b.vault.CheckRow(row) == nil && b.stale(row, policy) == "" {
+		if p.isOf(row, parameters) && b.vault.CheckRow(row) == nil && b.stale(row, policy) == "" {
 			yes, err = b.counted(ctx, tx, row, policy)
 			return policy, row, yes, err
 		}

@@ -62,23 +62,13 @@ func (b *Board) take(ctx context.Context, by access.Caller, p Proposal) (id stri
 		if policy, err = b.policyOf(ctx, tx, p); err != nil || policy.Needed == 0 {
 			return err
 		}
-		parameters, err := canonical(p.Parameters)
-		if err != nil {
-			return err
-		}
-		r, found, err := b.find(ctx, tx, by.ID, policy, p, parameters)
-		switch {
-		case err != nil:
-			return err
-		case found && r.State == store.ApprovalGranted:
-			id = r.ID
-			return b.use(ctx, tx, &r, policy, e)
-		case found:
+		r, err := b.ask(ctx, tx, by, policy, p)
+		if err != nil || r.State != store.ApprovalGranted {
 			asked = r
-			return nil
+			return err
 		}
-		asked, err = b.open(ctx, tx, by, policy, p, parameters)
-		return err
+		id = r.ID
+		return b.use(ctx, tx, &r, policy, e)
 	})
 	if err != nil || asked.ID == "" {
 		return id, err
@@ -101,6 +91,26 @@ func waits(r store.ApprovalRequest) error {
 		WithHint("let them look at it: sealift approval show %s; once they have approved, do the same again until %s", r.ID, r.Expires.UTC().Format(time.RFC3339))
 }
 
+// ask returns the request of this caller for exactly this, open or granted; a new
+// one where there is none.
+func (b *Board) ask(ctx context.Context, tx *vault.Tx, by access.Caller, policy store.Policy, p Proposal) (store.ApprovalRequest, error) {
+	parameters, err := canonical(p.Parameters)
+	if err != nil {
+		return store.ApprovalRequest{}, err
+	}
+	r, found, err := b.find(ctx, tx, by.ID, policy, p, parameters)
+	if err != nil || found {
+		return r, err
+	}
+	return b.open(ctx, tx, by, policy, p, parameters)
+}
+
+// isOf reports whether a request is for exactly this; parameters are p's, in
+// canonical form.
+func (p Proposal) isOf(r store.ApprovalRequest, parameters []byte) bool {
+	return r.App == p.App && r.Payload == p.Payload && bytes.Equal(r.Parameters, parameters)
+}
+
 // find returns the request of this caller for exactly this, open or granted and
 // of this policy. One that is too old, or of another version of the policy, is
 // voided on the way.
@@ -110,7 +120,7 @@ func (b *Board) find(ctx context.Context, tx *vault.Tx, requester string, policy
 		return store.ApprovalRequest{}, false, err
 	}
 	for _, r := range rows {
-		if r.Requester != requester || r.App != p.App || r.Payload != p.Payload || !bytes.Equal(r.Parameters, parameters) {
+		if r.Requester != requester || !p.isOf(r, parameters) {
 			continue
 		}
 		if b.vault.CheckRow(r) != nil {
