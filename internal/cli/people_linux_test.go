@@ -25,14 +25,22 @@ import (
 	"github.com/sealift/sealift/internal/vault"
 )
 
-// console is a person at a terminal: keyboard is what they type, seen what they
-// have been shown and not yet read.
+// console is a person at a terminal: keyboard is what they type, shown all that
+// was on the screen, read how much of it they have read.
 type console struct {
 	t        *testing.T
 	keyboard *os.File
 	screen   *os.File
 	mu       sync.Mutex
-	seen     bytes.Buffer
+	shown    []byte
+	read     int
+}
+
+// all is everything shown so far.
+func (c *console) all() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return string(c.shown)
 }
 
 func newConsole(t *testing.T) *console {
@@ -59,7 +67,7 @@ func newConsole(t *testing.T) *console {
 		for {
 			n, err := c.keyboard.Read(piece)
 			c.mu.Lock()
-			c.seen.Write(piece[:n])
+			c.shown = append(c.shown, piece[:n]...)
 			c.mu.Unlock()
 			if err != nil {
 				return
@@ -76,22 +84,20 @@ func (c *console) reads(pattern string) string {
 	want := regexp.MustCompile(pattern)
 	for range 1000 { // ten seconds
 		c.mu.Lock()
-		text := c.seen.Bytes()
+		text := c.shown[c.read:]
 		if m := want.FindSubmatchIndex(text); m != nil {
 			found := ""
 			if len(m) > 2 {
 				found = string(text[m[2]:m[3]])
 			}
-			c.seen.Next(m[1])
+			c.read += m[1]
 			c.mu.Unlock()
 			return found
 		}
 		c.mu.Unlock()
 		time.Sleep(10 * time.Millisecond)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t.Fatalf("waited in vain for %s, and read\n%s", pattern, c.seen.String())
+	c.t.Fatalf("waited in vain for %s, and was shown\n%s", pattern, c.all())
 	return ""
 }
 
@@ -205,7 +211,7 @@ func TestPeopleAtATerminal(t *testing.T) {
 		t.Errorf("with a wrong code: %d", code)
 	}
 	c.reads("the code is wrong")
-	if text := c.seen.String(); strings.Contains(text, passphrase) || strings.Contains(text, "000000") {
+	if text := c.all(); strings.Contains(text, passphrase) || strings.Contains(text, "000000") {
 		t.Errorf("what was typed is echoed: %s", text)
 	}
 }
