@@ -414,8 +414,11 @@ const (
 	// MaxApprovals is how many people a policy may ask for; more are a meeting.
 	MaxApprovals = 10
 	// MaxOpenRequests is how many requests for approval may wait at a time. Whoever
-	// may publish can ask, and must not fill the store by that.
+	// may publish can ask, and must not fill the store by that. MaxOwnRequests is how
+	// many of them one person may have asked, by themselves and by their tokens:
+	// it takes ten people to keep everybody else from asking.
 	MaxOpenRequests = 500
+	MaxOwnRequests  = 50
 	// MaxEvidence bounds the evidence of one approval: a document of at most
 	// MaxReason bytes and some, and an assertion of less than a kilobyte.
 	MaxEvidence = 64 << 10

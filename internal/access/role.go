@@ -30,7 +30,8 @@ const (
 	Cosign         Action = "release.cosign"  // bring a co-signature, which counts by its key
 	ListReleases   Action = "release.list"    // also shows one, and drafts that wait
 	ListDenials    Action = "deny.list"       //
-	ChangeDenials  Action = "deny.change"     // let devices refuse something at once, or take that back
+	ChangeDenials  Action = "deny.change"     // let devices refuse something at once
+	LiftDenials    Action = "deny.lift"       // take that back
 	ReadRoot       Action = "root.read"       //
 	AcceptRoot     Action = "root.accept"     // bring the outcome of a ceremony
 	ReadLog        Action = "log.read"        // list, export and prove entries of the log
@@ -41,9 +42,11 @@ const (
 	ImportKeys     Action = "key.import"      // bring keys that were made elsewhere
 	ExportKeys     Action = "key.export"      // take the private half of a key that was created so
 	SignWithKeys   Action = "key.sign"        // have a service's key sign
-	ManageTokens   Action = "token.manage"    // make and revoke access tokens
+	ManageTokens   Action = "token.manage"    // make access tokens
+	RevokeTokens   Action = "token.revoke"    // end them
 	SealVault      Action = "vault.seal"      // stop everything
 	RotateKEK      Action = "vault.rotate"    // exchange the key-encryption key
+	AwaitRotation  Action = "vault.await"     // have the server go on with that at once, and wait
 	ListBackups    Action = "backup.list"     // when they were made, and what a restore left to do
 	ListPersons    Action = "person.list"     // never what they sign in with
 	ManagePersons  Action = "person.manage"   // invite, disable and remove people, change their roles
@@ -60,18 +63,18 @@ type grants map[Action]bool
 var table = map[Role]grants{
 	RoleOwner: {
 		ListApps: true, CreateApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
-		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
-		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
-		SealVault: true, RotateKEK: true, ListBackups: true,
+		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		ListTokens: true, ManageTokens: true, RevokeTokens: true, ListKeys: true, ChangeKeys: true,
+		SealVault: true, RotateKEK: true, AwaitRotation: true, ListBackups: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
 		CreateKeys: true, ImportKeys: true, ExportKeys: true, SignWithKeys: true,
 		ListPolicies: true, ChangePolicies: true, ListApprovals: true, Decide: true,
 	},
 	RoleSecurityOfficer: {
 		ListApps: true, OpenEnrolment: true, ListChannels: true,
-		IssueEnrolment: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
-		ListTokens: true, ManageTokens: true, ListKeys: true, ChangeKeys: true,
-		SealVault: true, RotateKEK: true, ListBackups: true,
+		IssueEnrolment: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		ListTokens: true, ManageTokens: true, RevokeTokens: true, ListKeys: true, ChangeKeys: true,
+		SealVault: true, RotateKEK: true, AwaitRotation: true, ListBackups: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
 		CreateKeys: true, ImportKeys: true, ExportKeys: true,
 		ListPolicies: true, ChangePolicies: true, ListApprovals: true, Decide: true,
@@ -160,7 +163,7 @@ func MayGrant(role Role, actions Actions, other Role, wanted Actions) error {
 // MayRevoke returns nil if a caller of role may end a token, or a person, of role
 // other: an owner any, everybody else who manages tokens any but an owner's.
 func MayRevoke(role, other Role) error {
-	if err := Allow(role, ManageTokens); err != nil || role == RoleOwner || other != RoleOwner {
+	if err := Allow(role, RevokeTokens); err != nil || role == RoleOwner || other != RoleOwner {
 		return err
 	}
 	return sealift.Errorf(sealift.KindDenied, "checking permission", "the role %q may not end one of an owner", role).

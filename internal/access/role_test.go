@@ -23,11 +23,13 @@ release.cosign    yes    yes               yes              yes        no       
 release.list      yes    yes               yes              yes        yes      yes
 deny.list         yes    yes               yes              no         yes      no
 deny.change       yes    yes               no               no         no       no
+deny.lift         yes    yes               no               no         no       no
 root.read         yes    yes               yes              yes        yes      yes
 root.accept       yes    yes               no               no         no       no
 log.read          yes    yes               no               no         yes      no
 token.list        yes    yes               no               no         yes      no
 token.manage      yes    yes               no               no         no       no
+token.revoke      yes    yes               no               no         no       no
 person.list       yes    yes               no               no         yes      no
 person.manage     yes    yes               no               no         no       no
 account.use       yes    yes               yes              yes        yes      yes
@@ -39,6 +41,7 @@ key.export        yes    yes               no               no         no       
 key.sign          yes    no                yes              yes        no       no
 vault.seal        yes    yes               no               no         no       no
 vault.rotate      yes    yes               no               no         no       no
+vault.await       yes    yes               no               no         no       no
 policy.list       yes    yes               yes              yes        yes      no
 policy.change     yes    yes               no               no         no       no
 approval.list     yes    yes               yes              yes        yes      no

@@ -38,9 +38,15 @@ const (
 
 // stepUp are the actions that want a proof within sealift.StepUpAge (NIST SP
 // 800-63B-4 section 2.2.3, reauthentication): what changes who may do what, what
-// the vault's keys do, or whom devices trust.
-var stepUp = grants{ChangePolicies: true,
-	ChangeKeys: true, CreateKeys: true, ImportKeys: true, ExportKeys: true, AcceptRoot: true, ManagePersons: true, SealVault: true,
+// the vault's keys do, whom devices trust, or who gets what is encrypted; and what
+// takes a refusal back. A token is among them because it outlives the session that
+// made it. What is not: reading; publishing, which approvals are for; and brakes,
+// such as refusing a release or ending a token, which are for at once.
+var stepUp = grants{
+	OpenEnrolment: true, LiftDenials: true, AcceptRoot: true,
+	ChangeKeys: true, CreateKeys: true, ImportKeys: true, ExportKeys: true,
+	ManageTokens: true, ManagePersons: true, ChangePolicies: true,
+	SealVault: true, RotateKEK: true,
 }
 
 // StepUp returns nil if action wants no fresh proof or p is one at now; else

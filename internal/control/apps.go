@@ -59,6 +59,9 @@ func (h *handler) CreateApp(w http.ResponseWriter, r *http.Request) {
 			if err := access.Allow(by.Role, access.OpenEnrolment); err != nil {
 				return nil, err
 			}
+			if err := by.StepUp(access.OpenEnrolment, h.now()); err != nil {
+				return nil, err
+			}
 		}
 		app, err := h.Apps.CreateApp(r.Context(), by, service.NewApp{ID: id, Kind: kind, OpenEnrolment: body.OpenEnrolment})
 		return appOut(app), err

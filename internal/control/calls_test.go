@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control"
 	"github.com/sealift/sealift/internal/control/api"
 	"github.com/sealift/sealift/internal/control/service"
 )
@@ -55,6 +56,11 @@ func TestOpeningAnAppTakesItsOwnRight(t *testing.T) {
 	}
 	if _, err := c.CreateApp(t.Context(), api.NewApp{ID: "com.acme.shop"}); err != nil {
 		t.Error(err)
+	}
+	f = newFixture(t, stale{})
+	f.wantProblem(f.do("POST", control.Prefix+"/apps", "owner", `{"id":"com.acme.shop","openEnrolment":true}`), 403, sealift.KindDenied, access.ReasonStepUp)
+	if asked := f.services.last(); asked != nil {
+		t.Errorf("opened by a session of long ago: %v", asked)
 	}
 }
 

@@ -68,7 +68,7 @@ func (h *handler) RotateKEK(w http.ResponseWriter, r *http.Request) {
 
 // ContinueRotation implements POST /vault/rotations/{kek}.
 func (h *handler) ContinueRotation(w http.ResponseWriter, r *http.Request, kek string) {
-	h.do(w, r, access.RotateKEK, noApp, http.StatusOK, func(by access.Caller) (any, error) {
+	h.do(w, r, access.AwaitRotation, noApp, http.StatusOK, func(by access.Caller) (any, error) {
 		so, err := h.Seal.ContinueRotation(r.Context(), by, kek)
 		return api.Rotation{Kek: so.KEK, Done: so.Done}, err
 	})

@@ -59,7 +59,7 @@ func newToken(body api.NewToken) (want service.NewToken, err error) {
 
 // RevokeToken implements DELETE /tokens/{token}.
 func (h *handler) RevokeToken(w http.ResponseWriter, r *http.Request, token string) {
-	h.do(w, r, access.ManageTokens, noApp, http.StatusNoContent, func(by access.Caller) (any, error) {
+	h.do(w, r, access.RevokeTokens, noApp, http.StatusNoContent, func(by access.Caller) (any, error) {
 		if !isID(token) {
 			return nil, sealift.Errorf(sealift.KindInvalid, "reading request", "%q is no id of a token", cut(token)).
 				WithHint("an id has 16 lower-case hex digits; it is the third part of the token's text")

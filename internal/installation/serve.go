@@ -59,7 +59,7 @@ const keepPeriod = 15 * time.Second
 
 // keep signs the timestamp anew every sealift.TimestampPeriod, writes what an
 // earlier attempt left unwritten, and every hour sees to the keys and forgets old
-// nonces and sessions.
+// nonces, sessions and requests.
 func (i *Installation) keep(ctx context.Context) {
 	tick := time.NewTicker(keepPeriod)
 	defer tick.Stop()
@@ -91,7 +91,7 @@ func (i *Installation) keep(ctx context.Context) {
 			pruned = now
 			i.keepKeys(ctx)
 			if err := i.prune(ctx, now); err != nil && ctx.Err() == nil {
-				i.log.Error("forgetting old nonces and sessions", "error", err)
+				i.log.Error("forgetting old nonces, sessions and requests", "error", err)
 			}
 		}
 		select {
@@ -169,5 +169,9 @@ func (i *Installation) prune(ctx context.Context, now time.Time) error {
 		_, err := tx.PruneNonces(ctx, now)
 		return err
 	})
-	return errors.Join(err, i.People.Prune(ctx))
+	err = errors.Join(err, i.People.Prune(ctx))
+	if asked := i.Approvals.Prune(ctx); sealift.KindOf(asked) != sealift.KindSealed { // Fresh says so
+		err = errors.Join(err, asked)
+	}
+	return err
 }

@@ -83,7 +83,10 @@ func TestPasskeySignIn(t *testing.T) {
 		in, err := w.registry.FinishPasskeySignIn(t.Context(), from, asked.Ceremony, key.Assert(asked.Options))
 		w.wantsNoSignIn("removed", in, err)
 		// Without a fresh proof nobody adds one, nor a service ever.
+		begun, err := w.registry.BeginPasskey(t.Context(), alice.caller())
+		w.check(err)
 		w.now = w.now.Add(sealift.StepUpAge + 1)
+		w.wants(second(w.registry.FinishPasskey(t.Context(), alice.caller(), begun.Ceremony, "late", accesstest.New(key.Origin, key.RPID).Register(begun.Options))), sealift.KindDenied, access.ReasonStepUp)
 		w.wants(second(w.registry.BeginPasskey(t.Context(), alice.caller())), sealift.KindDenied, access.ReasonStepUp)
 		w.wants(second(w.registry.BeginPasskey(t.Context(), founder())), sealift.KindDenied, access.ReasonPerson)
 		w.wants(w.registry.RemovePasskey(t.Context(), alice.caller(), made.ID), sealift.KindDenied, access.ReasonStepUp)

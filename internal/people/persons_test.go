@@ -361,7 +361,12 @@ func TestAccount(t *testing.T) {
 		next.signIn()
 		w.wants(w.registry.SetPassword(t.Context(), next.caller(), "short"), sealift.KindInvalid, "password")
 
+		begun, err = w.registry.BeginTOTP(t.Context(), next.caller())
+		w.check(err)
+		late := next
+		late.secret = begun.Secret
 		w.now = w.now.Add(sealift.StepUpAge + 1)
+		w.wants(w.registry.FinishTOTP(t.Context(), next.caller(), begun.Ceremony, late.code(0)), sealift.KindDenied, access.ReasonStepUp)
 		w.wants(w.registry.SetPassword(t.Context(), next.caller(), "another five random words"), sealift.KindDenied, access.ReasonStepUp)
 		_, err = w.registry.NewRecoveryCodes(t.Context(), next.caller())
 		w.wants(err, sealift.KindDenied, access.ReasonStepUp)

@@ -44,11 +44,6 @@ func (r *Registry) create(ctx context.Context, tx *vault.Tx, by access.Caller, w
 	if err := access.MayGrant(by.Role, by.Actions, want.Role, want.Actions); err != nil {
 		return service.MadeToken{}, err
 	}
-	if want.Role == access.RoleOwner {
-		if err := by.Fresh("making an owner's token", now); err != nil {
-			return service.MadeToken{}, err
-		}
-	}
 	if err := r.checkApp(ctx, tx, "making an access token", want.App); err != nil {
 		return service.MadeToken{}, err
 	}

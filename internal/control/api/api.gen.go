@@ -2952,8 +2952,8 @@ type ClientInterface interface {
 	// CreateAppWithBody Make an app
 	//
 	// Roles: owner, release_manager. With `openEnrolment` also the right to
-	// open an app is needed, which only owner and security_officer have:
-	// together, owner.
+	// open an app is needed, which only owner and security_officer have, and a
+	// fresh proof: together, an owner who has just proven themselves.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2963,8 +2963,8 @@ type ClientInterface interface {
 	// CreateApp Make an app
 	//
 	// Roles: owner, release_manager. With `openEnrolment` also the right to
-	// open an app is needed, which only owner and security_officer have:
-	// together, owner.
+	// open an app is needed, which only owner and security_officer have, and a
+	// fresh proof: together, an owner who has just proven themselves.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3883,9 +3883,8 @@ type ClientInterface interface {
 
 	// CreateTokenWithBody Make an access token
 	//
-	// Roles: owner, security_officer. Nobody makes one that may do what they
-	// may not do themselves. One of an owner wants a fresh proof. The secret is
-	// in the answer, once.
+	// Roles: owner, security_officer. Wants a fresh proof. Nobody makes one that
+	// may do what they may not do themselves. The secret is in the answer, once.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3894,9 +3893,8 @@ type ClientInterface interface {
 
 	// CreateToken Make an access token
 	//
-	// Roles: owner, security_officer. Nobody makes one that may do what they
-	// may not do themselves. One of an owner wants a fresh proof. The secret is
-	// in the answer, once.
+	// Roles: owner, security_officer. Wants a fresh proof. Nobody makes one that
+	// may do what they may not do themselves. The secret is in the answer, once.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3922,8 +3920,8 @@ type ClientInterface interface {
 
 	// RotateKEKWithBody Exchange the key-encryption key
 	//
-	// Roles: owner, security_officer. What is sealed from now on is under the
-	// new one; what was sealed before is moved to it, a few at a time, while the
+	// Roles: owner, security_officer. Wants a fresh proof. What is sealed from now on
+	// is under the new one; what was sealed before is moved to it, a few at a time, while the
 	// vault works. While that goes on another rotation is a conflict with reason
 	// `rotating`. Where the answer says that it is not done, the server goes on
 	// by itself, and `continueRotation` waits for it.
@@ -3935,8 +3933,8 @@ type ClientInterface interface {
 
 	// RotateKEK Exchange the key-encryption key
 	//
-	// Roles: owner, security_officer. What is sealed from now on is under the
-	// new one; what was sealed before is moved to it, a few at a time, while the
+	// Roles: owner, security_officer. Wants a fresh proof. What is sealed from now on
+	// is under the new one; what was sealed before is moved to it, a few at a time, while the
 	// vault works. While that goes on another rotation is a conflict with reason
 	// `rotating`. Where the answer says that it is not done, the server goes on
 	// by itself, and `continueRotation` waits for it.
@@ -4353,8 +4351,8 @@ func (c *Client) ListApps(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // CreateAppWithBody Make an app
 //
 // Roles: owner, release_manager. With `openEnrolment` also the right to
-// open an app is needed, which only owner and security_officer have:
-// together, owner.
+// open an app is needed, which only owner and security_officer have, and a
+// fresh proof: together, an owner who has just proven themselves.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4374,8 +4372,8 @@ func (c *Client) CreateAppWithBody(ctx context.Context, contentType string, body
 // CreateApp Make an app
 //
 // Roles: owner, release_manager. With `openEnrolment` also the right to
-// open an app is needed, which only owner and security_officer have:
-// together, owner.
+// open an app is needed, which only owner and security_officer have, and a
+// fresh proof: together, an owner who has just proven themselves.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6224,9 +6222,8 @@ func (c *Client) ListTokens(ctx context.Context, reqEditors ...RequestEditorFn) 
 
 // CreateTokenWithBody Make an access token
 //
-// Roles: owner, security_officer. Nobody makes one that may do what they
-// may not do themselves. One of an owner wants a fresh proof. The secret is
-// in the answer, once.
+// Roles: owner, security_officer. Wants a fresh proof. Nobody makes one that
+// may do what they may not do themselves. The secret is in the answer, once.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6245,9 +6242,8 @@ func (c *Client) CreateTokenWithBody(ctx context.Context, contentType string, bo
 
 // CreateToken Make an access token
 //
-// Roles: owner, security_officer. Nobody makes one that may do what they
-// may not do themselves. One of an owner wants a fresh proof. The secret is
-// in the answer, once.
+// Roles: owner, security_officer. Wants a fresh proof. Nobody makes one that
+// may do what they may not do themselves. The secret is in the answer, once.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6303,8 +6299,8 @@ func (c *Client) GetTrust(ctx context.Context, reqEditors ...RequestEditorFn) (*
 
 // RotateKEKWithBody Exchange the key-encryption key
 //
-// Roles: owner, security_officer. What is sealed from now on is under the
-// new one; what was sealed before is moved to it, a few at a time, while the
+// Roles: owner, security_officer. Wants a fresh proof. What is sealed from now on
+// is under the new one; what was sealed before is moved to it, a few at a time, while the
 // vault works. While that goes on another rotation is a conflict with reason
 // `rotating`. Where the answer says that it is not done, the server goes on
 // by itself, and `continueRotation` waits for it.
@@ -6326,8 +6322,8 @@ func (c *Client) RotateKEKWithBody(ctx context.Context, contentType string, body
 
 // RotateKEK Exchange the key-encryption key
 //
-// Roles: owner, security_officer. What is sealed from now on is under the
-// new one; what was sealed before is moved to it, a few at a time, while the
+// Roles: owner, security_officer. Wants a fresh proof. What is sealed from now on
+// is under the new one; what was sealed before is moved to it, a few at a time, while the
 // vault works. While that goes on another rotation is a conflict with reason
 // `rotating`. Where the answer says that it is not done, the server goes on
 // by itself, and `continueRotation` waits for it.
