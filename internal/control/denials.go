@@ -67,7 +67,7 @@ func newDenial(body api.NewDenial) (want service.NewDenial, err error) {
 
 // checkReason wants some words of a person.
 func checkReason(reason string) error {
-	if strings.TrimSpace(reason) == "" || len(reason) > sealift.MaxReason || !utf8.ValidString(reason) {
+	if strings.TrimSpace(reason) == "" || len(reason) > sealift.MaxReason || !utf8.ValidString(reason) || strings.ContainsRune(reason, 0) {
 		return sealift.Errorf(sealift.KindInvalid, readingBody, "a reason of %d bytes; 1 to %d of text are allowed", len(reason), sealift.MaxReason).
 			WithHint("say why, in your words: it stands in the log")
 	}

@@ -40,6 +40,7 @@ func TestDenials(t *testing.T) {
 	for name, bend := range map[string]func(*api.NewDenial){
 		"no reason":     func(d *api.NewDenial) { d.Reason = " " },
 		"a long reason": func(d *api.NewDenial) { d.Reason = strings.Repeat("x", sealift.MaxReason+1) },
+		"a zero byte":   func(d *api.NewDenial) { d.Reason = "it\x00leaks" }, // PostgreSQL would not take it
 		"no kind":       func(d *api.NewDenial) { d.Kind = "" },
 		"another kind":  func(d *api.NewDenial) { d.Kind = "floor" },
 		"no app":        func(d *api.NewDenial) { d.App = "" },
