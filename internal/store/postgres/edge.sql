@@ -1,7 +1,13 @@
 -- What an edge may read: what is published, and so no secret. Run by the schema's
--- owner after every migration, if there is such a role.
-DO $$ BEGIN
+-- owner whenever the store is opened, if there is such a role. Two that grant at
+-- once would be in each other's way, so one waits.
+DO $$ DECLARE published text; BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'sealift_edge') THEN
-    GRANT SELECT ON apps, channels, releases, blobs, metadata, documents, checkpoints, audit_hashes TO sealift_edge;
+    FOREACH published IN ARRAY ARRAY['apps', 'channels', 'releases', 'blobs', 'metadata', 'documents', 'checkpoints', 'audit_hashes'] LOOP
+      IF NOT has_table_privilege('sealift_edge', published, 'SELECT') THEN
+        PERFORM pg_advisory_xact_lock((24228::bigint << 32) | (SELECT oid::bigint FROM pg_namespace WHERE nspname = current_schema()));
+        EXECUTE format('GRANT SELECT ON %I TO sealift_edge', published);
+      END IF;
+    END LOOP;
   END IF;
 END $$

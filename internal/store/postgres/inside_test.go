@@ -24,7 +24,7 @@ func pools(t *testing.T, dsn string, o Options) (writer, reader *sql.DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writer, reader = pool(config, 1, o.begin), pool(config, readers, nil)
+	writer, reader = o.writer(config), pool(config, readers, nil)
 	t.Cleanup(func() {
 		if err := errors.Join(writer.Close(), reader.Close()); err != nil {
 			t.Error(err)
@@ -65,6 +65,10 @@ func TestSettings(t *testing.T) {
 		t.Errorf("%d connections write", got)
 	}
 	own, _ := pools(t, dsn+" statement_timeout=1000 application_name=shop synchronous_commit=remote_apply", Options{})
+	patient, _ := pools(t, dsn, Options{Patient: true})
+	if got := setting(t, patient, "idle_in_transaction_session_timeout"); got != "0" {
+		t.Errorf("a patient one rests for %s", got)
+	}
 	for name, want := range map[string]string{"statement_timeout": "1s", "application_name": "shop", "synchronous_commit": "remote_apply"} {
 		if got := setting(t, own, name); got != want {
 			t.Errorf("the connection string's %s = %s, want %s", name, got, want)

@@ -18,16 +18,17 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// edgeGrants lets edges read what is published. A table that is not named there
-// is none of theirs.
+// edgeGrants lets edges read what is published, wherever they may not yet: the
+// role may have been made after the tables. A table that is not named there is
+// none of theirs.
 //
 //go:embed edge.sql
 var edgeGrants string
 
-// migrate brings the schema up to date, on connections of its own: a migration
-// may take longer than a statement. Where several processes do so at once, one
-// does, and the others wait.
-func migrate(ctx context.Context, config *pgx.ConnConfig) (err error) {
+// migrate brings the schema up to a version, on connections of its own: a
+// migration may take longer than a statement. Where several processes do so at
+// once, one does, and the others wait.
+func migrate(ctx context.Context, config *pgx.ConnConfig, schema int64) (err error) {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -53,11 +54,15 @@ func migrate(ctx context.Context, config *pgx.ConnConfig) (err error) {
 		return err
 	case current > target:
 		return newerSchema(current, target)
-	case current == target:
-		return nil
+	case schema != newest && schema > target:
+		return newerSchema(schema, target)
+	case current < min(schema, target):
+		if _, err := provider.UpTo(ctx, schema); err != nil {
+			return err
+		}
 	}
-	if _, err := provider.Up(ctx); err != nil {
-		return err
+	if schema != newest {
+		return nil // what is published may be in tables that are not there yet
 	}
 	_, err = db.ExecContext(ctx, edgeGrants)
 	return err
@@ -79,20 +84,17 @@ func wantEmpty(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	return sealift.Errorf(sealift.KindConflict, "", "the schema %q has %d tables already", schema, tables).WithReason("exists").
-		WithHint("name a database and schema of their own: see \"sealift help postgres\". An installation is never overwritten; what an interrupted sealift init left there, its owner removes with: DROP SCHEMA %[1]q CASCADE; CREATE SCHEMA %[1]q", schema)
+		WithHint("name a database and schema of their own: see \"sealift help postgres\". An installation is never overwritten; what an interrupted sealift init or backup restore left there, its owner removes with: DROP SCHEMA %[1]q CASCADE; CREATE SCHEMA %[1]q", schema)
 }
 
-// drop takes away the tables of a store that Create has just made.
-func drop(ctx context.Context, db *DB, dsn string) (err error) {
+// drop takes away the tables of a store that CreateAt has just made.
+func drop(ctx context.Context, dsn string) (err error) {
 	config, err := parse(dsn)
 	if err != nil {
-		return errors.Join(err, db.Close())
+		return err
 	}
 	own := stdlib.OpenDB(*config)
 	defer func() { err = errors.Join(err, own.Close()) }()
-	if err := db.Close(); err != nil {
-		return err
-	}
 	_, err = own.ExecContext(ctx, `DO $$ DECLARE t record; BEGIN
 		FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LOOP
 			EXECUTE format('DROP TABLE %I CASCADE', t.tablename);

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math"
 	"net"
 	"strconv"
 	"time"
@@ -25,15 +26,18 @@ const (
 	oldest = 130000
 )
 
-// open connects, brings the schema up to date after prepare has seen it, and
+// newest stands for the schema after all migrations.
+const newest = math.MaxInt64
+
+// open connects, brings the schema up to a version after prepare has seen it, and
 // returns the store.
-func open(ctx context.Context, dsn string, o Options, prepare func(context.Context, *sql.DB) error) (*DB, error) {
+func open(ctx context.Context, dsn string, o Options, schema int64, prepare func(context.Context, *sql.DB) error) (*DB, error) {
 	config, err := parse(dsn)
 	if err != nil {
 		return nil, err
 	}
-	writer := pool(config, 1, o.begin)
-	if err := prepareSchema(ctx, config, writer, prepare); err != nil {
+	writer := o.writer(config)
+	if err := prepareSchema(ctx, config, writer, schema, prepare); err != nil {
 		return nil, errors.Join(opening(ctx, err), writer.Close())
 	}
 	db, err := sqlstore.New(ctx, writer, pool(config, readers, nil), dialect)
@@ -45,7 +49,7 @@ func open(ctx context.Context, dsn string, o Options, prepare func(context.Conte
 
 // prepareSchema checks the server, takes the lock of whom it is opened for, and
 // migrates.
-func prepareSchema(ctx context.Context, config *pgx.ConnConfig, writer *sql.DB, prepare func(context.Context, *sql.DB) error) error {
+func prepareSchema(ctx context.Context, config *pgx.ConnConfig, writer *sql.DB, schema int64, prepare func(context.Context, *sql.DB) error) error {
 	if err := writer.PingContext(ctx); err != nil {
 		return err
 	}
@@ -54,7 +58,7 @@ func prepareSchema(ctx context.Context, config *pgx.ConnConfig, writer *sql.DB, 
 			return err
 		}
 	}
-	return migrate(ctx, config)
+	return migrate(ctx, config, schema)
 }
 
 // opening classes an error of Open.
@@ -63,6 +67,15 @@ func opening(ctx context.Context, err error) error {
 		err = ctx.Err()
 	}
 	return dialect.Failure(op, err)
+}
+
+// writer returns the connection that writes.
+func (o Options) writer(config *pgx.ConnConfig) *sql.DB {
+	if o.Patient {
+		config = config.Copy()
+		setDefaults(config, map[string]string{"idle_in_transaction_session_timeout": "0"}) // never
+	}
+	return pool(config, 1, o.begin)
 }
 
 // pool returns connections that are made when they are needed. What the

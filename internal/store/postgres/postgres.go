@@ -36,7 +36,9 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
+	"errors"
 
+	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/store/sqlstore"
 )
@@ -53,24 +55,45 @@ type Options struct {
 	// Alone keeps every other process out that opens the database Alone, as a
 	// server does, for as long as the connection that writes is there.
 	Alone bool
+	// Patient lets an Update rest for longer than sealift.MaxIdleTransaction, as
+	// one does that waits for files from elsewhere: where nobody waits for it.
+	Patient bool
 }
 
 // Open opens the store that Create or an earlier Open has made, and brings its
 // schema up to date. KindConflict with reason "locked" where another process has
 // it Alone, and with reason "newer-schema" where a newer Sealift has migrated it.
 func Open(ctx context.Context, dsn string, o Options) (*DB, error) {
-	return open(ctx, dsn, o, nil)
+	return open(ctx, dsn, o, newest, nil)
 }
 
 // Create is Open of a schema without tables; KindConflict with reason "exists"
 // if it has some. undo takes all tables away again, and closes the store: until
 // something was done that must be kept.
 func Create(ctx context.Context, dsn string) (db *DB, undo func(context.Context) error, err error) {
-	db, err = open(ctx, dsn, Options{Alone: true}, wantEmpty)
+	return CreateAt(ctx, dsn, newest)
+}
+
+// CreateAt is Create with the tables that there were after the migration of that
+// number: what it can do is Tables and FillRow, by which a backup of that schema
+// comes back, as slowly as it is read. Open then brings it up to date. A number above those that this
+// Sealift knows is refused with reason "newer-schema".
+func CreateAt(ctx context.Context, dsn string, schema int64) (db *DB, undo func(context.Context) error, err error) {
+	empty := false
+	db, err = open(ctx, dsn, Options{Alone: true, Patient: true}, schema, func(ctx context.Context, writer *sql.DB) error {
+		err := wantEmpty(ctx, writer)
+		empty = err == nil
+		return err
+	})
+	if err != nil && empty { // some of the tables may be there
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sealift.DatabaseTimeout)
+		defer cancel()
+		err = errors.Join(err, drop(ctx, dsn))
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	return db, func(ctx context.Context) error { return drop(ctx, db, dsn) }, nil
+	return db, func(ctx context.Context) error { return errors.Join(db.Close(), drop(ctx, dsn)) }, nil
 }
 
 // Roles is the SQL with which an administrator makes the roles and the schema.
