@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -107,8 +108,25 @@ func isConnect(err error) bool {
 }
 
 func away(op string, err error) error {
+	if cause := unverified(err); cause != nil {
+		return sealift.Errorf(sealift.KindNetwork, op, "the database is away, or another one answers: %w", cause).WithReason(store.ReasonAway).
+			WithHint("compare host, sslmode and sslrootcert of the connection string with the certificate that the server has; nothing was sent to it")
+	}
 	return sealift.Errorf(sealift.KindNetwork, op, "the database is away: %w", plain(err)).WithReason(store.ReasonAway).
 		WithHint("see whether PostgreSQL runs and can be reached from this machine; nothing that was not acknowledged was done, and it goes on when the database is back")
+}
+
+// unverified returns why TLS was given up before anything was sent; nil where it
+// was not.
+func unverified(err error) error {
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &certificate):
+		return certificate.Err
+	case isConnect(err) && strings.Contains(err.Error(), "server refused TLS connection"): // which has no type
+		return errors.New("it speaks no TLS")
+	}
+	return nil
 }
 
 // plain takes what pgx puts around the cause off it: which of the addresses it
