@@ -136,6 +136,9 @@ func (r *reader) begin() error {
 	if err := strictjson.Unmarshal(content, sealift.MaxBackupHeader, &r.header); err != nil {
 		return damaged(err)
 	}
+	if r.header.Schema < 1 {
+		return damaged(fmt.Errorf("there is no schema %d", r.header.Schema))
+	}
 	return r.into.Begin(r.ctx, r.header)
 }
 

@@ -162,12 +162,12 @@ func runBackupVerify(ctx context.Context, std *IO, opts backupVerifyCmd) error {
 	warnMissing(std, got.Manifest.Missing)
 	warnLost(std, got.Log.Lost)
 	drilled := e.Drill != nil
-	return std.Print(toldBackup(got.Header, got.Manifest, map[string]any{"ok": true, "drill": drilled}), func(w io.Writer) error {
+	return std.Print(toldBackup(got.Header, got.Manifest, map[string]any{"ok": true, "drill": drilled, "file": opts.File, "length": got.Length, "sha256": got.Digest}), func(w io.Writer) error {
 		said := "it can be restored"
 		if drilled {
 			said += ", and its vault opens"
 		}
-		_, err := fmt.Fprintf(w, "%s\n%s", said, describeBackup(got.Header, got.Manifest))
+		_, err := fmt.Fprintf(w, "%s\n%s, %d bytes, SHA-256 %s\n%s", said, opts.File, got.Length, got.Digest, describeBackup(got.Header, got.Manifest))
 		return err
 	})
 }
@@ -184,6 +184,7 @@ type backupRestoreCmd struct {
 	Data       string          `required:"" placeholder:"DIR" help:"Folder to make. It must not exist, or be empty."`
 	Published  string          `placeholder:"DIR|URL" help:"The published tree of before, where it survived: a folder, or the address of a server or CDN that still shows it. What was published after the backup is taken from it."`
 	Identities IdentityOptions `embed:""`
+	Store      StoreOptions    `embed:""`
 }
 
 // Run implements the command.
@@ -194,6 +195,9 @@ func (c *backupRestoreCmd) Run(ctx context.Context, std *IO) error {
 func runBackupRestore(ctx context.Context, std *IO, opts backupRestoreCmd) error {
 	r := installation.Restoring{File: opts.File, Data: opts.Data, By: localActor(), Options: installation.Options{Now: std.Now}}
 	var err error
+	if r.Store, err = opts.Store.Read(); err != nil {
+		return err
+	}
 	if r.Identities, r.Root, err = opts.Identities.read(std); err != nil {
 		return err
 	}

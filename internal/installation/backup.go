@@ -151,7 +151,7 @@ func (b Backing) stream(ctx context.Context, db store.Store, published blob.Stor
 	return h, m, err
 }
 
-// counter counts what is written.
+// counter counts what is written to it.
 type counter struct{ n int64 }
 
 func (c *counter) Write(p []byte) (int, error) {

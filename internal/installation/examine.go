@@ -35,8 +35,9 @@ type Examining struct {
 type Examined struct {
 	Header   backup.Header
 	Manifest backup.Manifest
+	Length   int64          // of the file, bytes
+	Digest   sealift.Digest // of the file, as the entry backup.create has it
 	Log      audit.Verified
-	Path     string // by which the drill opened the vault; "" without one
 }
 
 // VerifyBackup reads a backup to its end in a temporary place, and verifies it:
@@ -52,9 +53,14 @@ func VerifyBackup(ctx context.Context, e Examining) (out Examined, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	database := filepath.Join(dir, "backup.db")
-	if out.Header, out.Manifest, err = load(ctx, e.File, e.Identities, database, nil); err != nil {
+	create := func(ctx context.Context, schema int64) (store.Store, error) {
+		return sqlite.OpenAt(ctx, database, schema)
+	}
+	file, err := load(ctx, e.File, e.Identities, create, nil)
+	if err != nil {
 		return out, err
 	}
+	out.Header, out.Manifest, out.Length, out.Digest = file.header, file.manifest, file.length, file.digest
 	db, err := sqlite.Open(ctx, database)
 	if err != nil {
 		return out, err

@@ -26,6 +26,7 @@ import (
 	"github.com/sealift/sealift/internal/release"
 	"github.com/sealift/sealift/internal/sealing"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/store/postgres"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/internal/web"
 	"github.com/sealift/sealift/internal/witness"
@@ -71,19 +72,19 @@ func Open(ctx context.Context, dir string, o Options) (*Installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	i, err := openIn(ctx, data, o)
+	i, err := openIn(ctx, data, o, postgres.Options{Alone: true})
 	if err != nil {
 		return nil, errors.Join(err, data.Close())
 	}
 	return i, nil
 }
 
-func openIn(ctx context.Context, data *config.Data, o Options) (*Installation, error) {
+func openIn(ctx context.Context, data *config.Data, o Options, how postgres.Options) (*Installation, error) {
 	where, err := config.StoreOf(data.Dir())
 	if err != nil {
 		return nil, err
 	}
-	db, err := openStore(ctx, data.Dir(), where, true)
+	db, err := openStore(ctx, data.Dir(), where, how)
 	if err != nil {
 		return nil, err
 	}

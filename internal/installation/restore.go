@@ -2,6 +2,7 @@ package installation
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"io/fs"
@@ -15,14 +16,15 @@ import (
 	"github.com/sealift/sealift/internal/blob"
 	"github.com/sealift/sealift/internal/config"
 	"github.com/sealift/sealift/internal/store"
-	"github.com/sealift/sealift/internal/store/sqlite"
+	"github.com/sealift/sealift/internal/store/postgres"
 )
 
 // Restoring says what to restore, and where to.
 type Restoring struct {
 	File       string
 	Identities []backup.Identity
-	Data       string // a folder that does not exist yet, or is empty
+	Data       string       // a folder that does not exist yet, or is empty
+	Store      config.Store // where the rows are to be; zero for a file in Data
 	// Root is a root.json that the backup must have, as devices were built with;
 	// nil is whichever it has.
 	Root []byte
@@ -43,9 +45,11 @@ const restoreOp = "restoring"
 
 // Restore makes a data folder from a backup. It appears whole, verified and able
 // to go on, or not at all: it is made beside its place, and moved there at the
-// end. The errors are those of backup.Read, backup.Resume and VerifyBackup;
-// KindConflict with reason "exists" for a folder that is not empty.
-func Restore(ctx context.Context, r Restoring) (Restored, error) {
+// end. A database is left as empty as it was if the restore comes to nothing; only
+// a process that is killed cannot see to that. The errors are those of
+// backup.Read, backup.Resume and VerifyBackup; KindConflict with reason "exists"
+// for a folder or a database that is not empty.
+func Restore(ctx context.Context, r Restoring) (_ Restored, err error) {
 	if r.Options.Now == nil {
 		r.Options.Now = time.Now
 	}
@@ -62,7 +66,12 @@ func Restore(ctx context.Context, r Restoring) (Restored, error) {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		return Restored{}, folderError(restoreOp, err)
 	}
-	out, err := r.restore(ctx, data)
+	out, undo, err := r.restore(ctx, data)
+	defer func() {
+		if err != nil && undo != nil {
+			err = errors.Join(err, undo())
+		}
+	}()
 	if err != nil {
 		return out, err
 	}
@@ -86,69 +95,105 @@ func checkEmpty(dir string) error {
 	return nil
 }
 
-func (r Restoring) restore(ctx context.Context, data string) (out Restored, err error) {
-	public := filepath.Join(data, config.PublicName)
-	published, err := blob.OpenFolder(public)
+// restore makes the contents of the folder. undo, if it is not nil, takes away
+// what is not in it.
+func (r Restoring) restore(ctx context.Context, data string) (out Restored, undo func() error, err error) {
+	if err := r.Store.Save(data); err != nil {
+		return out, nil, err
+	}
+	published, err := blob.OpenFolder(filepath.Join(data, config.PublicName))
 	if err != nil {
-		return out, err
+		return out, nil, err
 	}
-	out.Header, out.Manifest, err = load(ctx, r.File, r.Identities, filepath.Join(data, config.DatabaseName), published)
+	create := func(ctx context.Context, schema int64) (db store.Store, err error) {
+		db, undo, err = createStoreAt(ctx, data, r.Store, schema)
+		return db, err
+	}
+	file, err := load(ctx, r.File, r.Identities, create, published)
+	out.Header, out.Manifest = file.header, file.manifest
 	if err = errors.Join(err, published.Close()); err != nil {
-		return out, err
+		return out, undo, err
 	}
+	return out, undo, r.goOn(ctx, data, &out)
+}
+
+// goOn has a folder that was filled go on above all that was published.
+func (r Restoring) goOn(ctx context.Context, data string, out *Restored) error {
 	folder, err := config.OpenData(data)
 	if err != nil {
-		return out, err
+		return err
 	}
-	i, err := openIn(ctx, folder, r.Options)
+	i, err := openIn(ctx, folder, r.Options, postgres.Options{Alone: true, Patient: true})
 	if err != nil {
-		return out, errors.Join(err, folder.Close())
+		return errors.Join(err, folder.Close())
 	}
-	defer func() { err = errors.Join(err, i.Close()) }()
+	return errors.Join(r.resume(ctx, i, out), i.Close())
+}
+
+func (r Restoring) resume(ctx context.Context, i *Installation, out *Restored) error {
 	if _, err := examine(ctx, i.store, out.Header, r.Root); err != nil {
-		return out, err
+		return err
 	}
-	err = i.store.Update(ctx, func(tx store.Tx) (err error) {
+	err := i.store.Update(ctx, func(tx store.Tx) (err error) {
 		out.Resumed, err = backup.Resume(ctx, tx, backup.Resuming{
 			Header: out.Header, By: r.By, Now: i.now(), Published: r.Published, Blobs: i.published, Missing: out.Manifest.Missing,
 		})
 		return err
 	})
 	if err != nil {
-		return out, err
+		return err
 	}
-	return out, i.Releases.Republish(ctx)
+	return i.Releases.Republish(ctx)
 }
 
-// load reads a backup into a new database, at the schema of its day, and its
-// blobs into a store of them, or nowhere if that is nil.
-func load(ctx context.Context, file string, identities []backup.Identity, database string, blobs blob.Store) (backup.Header, backup.Manifest, error) {
+// creating makes the store that a backup is read into, at a schema.
+type creating func(ctx context.Context, schema int64) (store.Store, error)
+
+// loaded is a backup that was read to its end.
+type loaded struct {
+	header   backup.Header
+	manifest backup.Manifest
+	length   int64 // of the file, bytes
+	digest   sealift.Digest
+}
+
+// load reads a backup into a new store, at the schema of its day, and its blobs
+// into a store of them, or nowhere if that is nil.
+func load(ctx context.Context, file string, identities []backup.Identity, create creating, blobs blob.Store) (out loaded, err error) {
 	in, err := os.Open(file)
 	if err != nil {
-		return backup.Header{}, backup.Manifest{}, folderError("opening the backup", err)
+		return out, folderError("opening the backup", err)
 	}
 	defer in.Close()
-	into := &loading{database: database, blobs: blobs, give: make(chan func(store.Tx) error), done: make(chan error, 1)}
-	h, m, err := backup.Read(ctx, in, identities, into)
-	return h, m, into.end(err)
+	hash, length := sha256.New(), &counter{}
+	into := &loading{create: create, blobs: blobs, give: make(chan func(store.Tx) error), done: make(chan error, 1)}
+	out.header, out.manifest, err = backup.Read(ctx, io.TeeReader(in, io.MultiWriter(hash, length)), identities, into)
+	out.length, out.digest = length.n, sealift.Digest(hash.Sum(nil))
+	return out, into.end(err)
 }
 
-// loading takes a backup in. The database is opened when its schema is known,
-// and filled in one transaction, which runs beside the reading.
+// loading takes a backup in. The store is made when its schema is known, and
+// filled in one transaction, which runs beside the reading.
 type loading struct {
-	database string
-	blobs    blob.Store
-	db       *sqlite.DB
-	give     chan func(store.Tx) error // what the transaction is to do next
-	done     chan error                // its end
-	ended    error
+	create creating
+	blobs  blob.Store
+	db     store.Store
+	give   chan func(store.Tx) error // what the transaction is to do next
+	done   chan error                // its end
+	ended  error
 }
 
 // Begin implements backup.Into.
-func (l *loading) Begin(ctx context.Context, h backup.Header) (err error) {
-	if l.db, err = sqlite.OpenAt(ctx, l.database, h.Schema); err != nil {
+func (l *loading) Begin(ctx context.Context, h backup.Header) error {
+	db, err := l.create(ctx, h.Schema)
+	if sealift.ReasonOf(err) == "newer-schema" {
+		return sealift.Errorf(sealift.KindConflict, "reading the backup", "it was made by Sealift %.40q, which is newer than this one: %w", h.Program, err).
+			WithReason("newer-schema").WithHint("use the Sealift that made it, or a later one")
+	}
+	if err != nil {
 		return err
 	}
+	l.db = db
 	go func() {
 		l.done <- l.db.Update(ctx, func(tx store.Tx) error {
 			for do := range l.give {
