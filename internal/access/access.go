@@ -11,7 +11,8 @@
 //
 // A session's row says whose it is and nothing of what they may do: role, app
 // and state are read from the person's own row at every request. So a role that
-// changes, or a person who is disabled, changes every session with it.
+// changes, or a person who is disabled, changes every session with it. A person
+// whom others have yet to confirm has no role.
 //
 // What: Principal.Allow looks one cell up in a plain table of role × action, and
 // compares the app with the principal's, who may be bound to one; a token may
@@ -115,6 +116,9 @@ type Principal struct {
 	App  sealift.AppID // the only app that they may touch; empty for all
 	// Actions are the only ones of the role's that they may do; nil for all.
 	Actions Actions
+	// Unconfirmed is somebody whom nobody has confirmed yet since they accepted
+	// an invitation: they have no role, and their own account is all they may use.
+	Unconfirmed bool
 	Proof
 }
 
@@ -262,7 +266,7 @@ func (a *Authenticator) checkSession(ctx context.Context, token Token) (Principa
 	known, now := err == nil, a.Now()
 	over := !now.Before(row.Expires) || now.Sub(row.Seen) >= sealift.SessionIdle
 	if !known || !matches(token, row.Hash) || row.ID != token.ID() || row.Kind != string(KindSession) || over ||
-		person.ID != row.Person || person.State != store.PersonActive {
+		person.ID != row.Person || !MaySignIn(person) {
 		return Principal{}, refused()
 	}
 	for _, r := range []store.Authentic{row, person} {
@@ -278,10 +282,20 @@ func (a *Authenticator) checkSession(ctx context.Context, token Token) (Principa
 		// Where that fails the session only ends sooner.
 		_ = a.Sessions.Touch(ctx, row)
 	}
-	return Principal{
+	p := Principal{
 		ID: person.ID, Kind: KindSession, Role: role, App: person.App,
 		Proof: Proof{Session: row.ID, AMR: AMR(row.AMR), Proven: row.Proven},
-	}, nil
+	}
+	if person.State != store.PersonActive {
+		p.Role, p.Unconfirmed = "", true
+	}
+	return p, nil
+}
+
+// MaySignIn reports whether p has accepted an invitation, and was not disabled. Who
+// was not confirmed yet signs in, to show with which passkey.
+func MaySignIn(p store.Person) bool {
+	return p.State == store.PersonActive || p.State == store.PersonAccepted
 }
 
 func matches(token Token, stored sealift.Digest) bool {

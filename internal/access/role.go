@@ -126,9 +126,12 @@ func Allow(role Role, action Action) error {
 var everywhere = grants{ListApps: true, ReadRoot: true, UseAccount: true, ListPolicies: true, ListApprovals: true, Decide: true}
 
 // Allow returns nil if p may do action on app, or on none in particular if that
-// is empty; else KindDenied with reason "role" or "scope". It does not ask
+// is empty; else KindDenied with reason "role", "scope" or ReasonUnconfirmed. It does not ask
 // whether a step-up is needed: see StepUp.
 func (p Principal) Allow(action Action, app sealift.AppID) error {
+	if p.Unconfirmed {
+		return unconfirmed(action)
+	}
 	if err := Allow(p.Role, action); err != nil {
 		return err
 	}
@@ -141,6 +144,19 @@ func (p Principal) Allow(action Action, app sealift.AppID) error {
 	}
 	return sealift.Errorf(sealift.KindDenied, "checking permission", "this token is for %s alone", p.App).
 		WithReason("scope").WithHint("ask the owner of this vault for a token with another scope")
+}
+
+// ReasonUnconfirmed is the reason of a KindDenied error about somebody who has
+// accepted an invitation, and whom nobody has confirmed yet.
+const ReasonUnconfirmed = "unconfirmed"
+
+func unconfirmed(action Action) error {
+	if action == UseAccount {
+		return nil
+	}
+	return sealift.Errorf(sealift.KindDenied, "checking permission", "nobody has confirmed yet that it was you who accepted the invitation").
+		WithReason(ReasonUnconfirmed).
+		WithHint("register a passkey, then ask whoever invited you to run: sealift user confirm LOGIN; and others to approve it")
 }
 
 // MayGrant returns nil if a caller who may do no more than actions of role may

@@ -22,6 +22,8 @@ type Passkeys interface {
 	// credential. It is KindDenied where the answer does not verify: by origin,
 	// relying party, challenge, user verification, signature, or counter.
 	UsePasskey(ctx context.Context, tx *vault.Tx, person string, challenge []byte, answer json.RawMessage, now time.Time) (access.Assertion, error)
+	// PasskeyPrints returns the SHA-256, in hex, of the public keys of the person's.
+	PasskeyPrints(ctx context.Context, tx store.Tx, person string) ([]string, error)
 	// HasPasskey reports whether the person has one.
 	HasPasskey(ctx context.Context, tx store.Tx, person string) (bool, error)
 }

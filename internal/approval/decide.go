@@ -136,6 +136,9 @@ func (b *Board) approver(ctx context.Context, tx store.Tx, by access.Caller, r s
 	if by.ID == r.Requester || by.ID == r.Person {
 		return deny("you asked for it, or made the token that did")
 	}
+	if excluded(r)[by.ID] {
+		return deny("you made the invitation: whoever holds one could have accepted it themselves")
+	}
 	person, err := tx.Person(ctx, by.ID)
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@
 //	release   a release is certified                      internal/release
 //	deny      devices refuse something at once, or no longer  Denials
 //	key       a key changes its state, is rotated, imported or exported  Keys
-//	role      people and tokens get in, or may do something else         People, Tokens
+//	role      people are confirmed, may do something else, get tokens    People, Tokens
 //
 // # Requests
 //
@@ -35,6 +35,14 @@
 // themselves, or who made the token, or the token that made it. Where that leads
 // to nobody with a name, as from an owner's token, one more person is needed: it
 // may be any of them who holds it.
+//
+// Whoever invites somebody, or has what they sign in with exchanged, holds the
+// invitation and could accept it. So nobody is asked about an invitation: they are
+// asked about the person, who exists by then and may do nothing yet, with what is
+// known of who accepted it, from where, and with which passkeys. Of that whoever
+// invited approves nothing, as whoever asks; and where nobody with a name answers for
+// the invitation, one more person is needed. Whether the passkeys are those of the
+// person who was meant, approvers find out by asking them: no server can.
 //
 // # Approvals
 //

@@ -103,46 +103,6 @@ func (g gatedDenials) LiftDenial(ctx context.Context, by access.Caller, id, reas
 	}}, func() (service.Denial, error) { return g.denialsService.LiftDenial(ctx, by, id, reason) })
 }
 
-// People is s with what policies of ActionRole ask people about: who gets in, what
-// they may do, and who gets to set what somebody signs in with. To disable or
-// remove somebody is a brake, and waits for nobody.
-func (b *Board) People(s service.People) service.People { return gatedPeople{s, b} }
-
-type gatedPeople struct {
-	peopleService
-	board *Board
-}
-
-func (g gatedPeople) Invite(ctx context.Context, by access.Caller, want service.NewPerson) (service.Invited, error) {
-	return Gated(ctx, g.board, by, Proposal{Action: ActionRole, Subject: want.Login, Parameters: map[string]string{
-		"operation": "person.invite", "login": want.Login, "name": want.Name, "role": string(want.Role), "app": string(want.App),
-	}}, func() (service.Invited, error) { return g.peopleService.Invite(ctx, by, want) })
-}
-
-func (g gatedPeople) ChangePerson(ctx context.Context, by access.Caller, id string, want service.PersonChange) (service.Person, error) {
-	do := func() (service.Person, error) { return g.peopleService.ChangePerson(ctx, by, id, want) }
-	parameters := map[string]string{"operation": "person.change", "person": id}
-	if want.Role != nil {
-		parameters["role"] = string(*want.Role)
-	}
-	if want.App != nil {
-		parameters["app"] = string(*want.App)
-	}
-	if want.State != nil {
-		parameters["state"] = string(*want.State)
-		if *want.State == "disabled" && want.Role == nil && want.App == nil {
-			return do()
-		}
-	}
-	return Gated(ctx, g.board, by, Proposal{Action: ActionRole, Subject: id, Parameters: parameters}, do)
-}
-
-func (g gatedPeople) ResetPerson(ctx context.Context, by access.Caller, id string) (service.Invited, error) {
-	return Gated(ctx, g.board, by, Proposal{Action: ActionRole, Subject: id, Parameters: map[string]string{
-		"operation": "person.reset", "person": id,
-	}}, func() (service.Invited, error) { return g.peopleService.ResetPerson(ctx, by, id) })
-}
-
 // Tokens is s with what policies of ActionRole ask people about: new tokens.
 func (b *Board) Tokens(s service.Tokens) service.Tokens { return gatedTokens{s, b} }
 

@@ -48,8 +48,8 @@ func (b *Board) mayApprove(p store.Policy, app sealift.AppID, person store.Perso
 		b.vault.CheckRow(person) == nil
 }
 
-// eligible counts who could approve under p and has a passkey, but for one.
-func (b *Board) eligible(ctx context.Context, tx store.Tx, p store.Policy, but string) (n int64, err error) {
+// eligible returns who could approve under p and has a passkey, but for one.
+func (b *Board) eligible(ctx context.Context, tx store.Tx, p store.Policy, but string) (able []store.Person, err error) {
 	all, err := tx.Persons(ctx)
 	for _, person := range all {
 		if person.ID == but || !b.mayApprove(p, p.App, person) {
@@ -57,13 +57,27 @@ func (b *Board) eligible(ctx context.Context, tx store.Tx, p store.Policy, but s
 		}
 		has, err := b.passkeys.HasPasskey(ctx, tx, person.ID)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if has {
-			n++
+			able = append(able, person)
 		}
 	}
-	return n, err
+	return able, err
+}
+
+// onOneWord are the logins of those whom nobody has confirmed but whoever invited
+// them: their passkeys could be one person's, and the log says so of whoever sets a
+// policy by them.
+func onOneWord(able []store.Person) string {
+	var logins []string
+	for _, p := range able {
+		if p.Confirmed == "" {
+			logins = append(logins, p.Login)
+		}
+	}
+	text := strings.Join(logins, " ")
+	return text[:min(len(text), sealift.MaxReason)]
 }
 
 // Policies implements service.Approvals.
@@ -79,7 +93,8 @@ func (b *Board) Policies(ctx context.Context) (service.Policies, error) {
 			out.Policies = append(out.Policies, p)
 		}
 		everybody := store.Policy{Roles: rolesText(Approvers())}
-		out.Approvers, err = b.eligible(ctx, tx, everybody, "")
+		able, err := b.eligible(ctx, tx, everybody, "")
+		out.Approvers = int64(len(able))
 		return out, err
 	})
 }
@@ -176,12 +191,15 @@ func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, w
 	if err != nil {
 		return row, err
 	}
-	if able < want.Needed {
-		return row, sealift.Errorf(sealift.KindConflict, settingPolicy, "%d approvals are wanted, and besides you %d people with a passkey may give one: nothing could be done any more", want.Needed, able).
+	if int64(len(able)) < want.Needed {
+		return row, sealift.Errorf(sealift.KindConflict, settingPolicy, "%d approvals are wanted, and besides you %d people with a passkey may give one: nothing could be done any more", want.Needed, len(able)).
 			WithReason("approvers").WithHint("let people of these roles register passkeys first (sealift account passkey), invite more, or ask for fewer")
 	}
 	if row.MAC, err = tx.Authenticate(row); err != nil {
 		return row, err
+	}
+	if unconfirmed := onOneWord(able); unconfirmed != "" && !want.Off {
+		e.Details["unconfirmed"] = unconfirmed
 	}
 	e.Details["version"], e.Details[vault.RowDetail] = fmt.Sprint(row.Version), vault.RowTag(row.MAC)
 	return row, tx.PutPolicy(ctx, row)

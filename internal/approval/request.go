@@ -154,7 +154,7 @@ func (b *Board) stale(r store.ApprovalRequest, policy store.Policy) string {
 	switch {
 	case !b.now().Before(r.Expires):
 		return "too old"
-	case r.PolicyVersion != policy.Version || r.Needed != needed(policy, r.Person):
+	case r.PolicyVersion != policy.Version || r.Needed != needed(policy, r):
 		return "the policy has changed"
 	}
 	return ""
@@ -172,9 +172,10 @@ func (b *Board) open(ctx context.Context, tx *vault.Tx, by access.Caller, policy
 	now := b.now().UTC().Truncate(time.Microsecond)
 	r = store.ApprovalRequest{
 		ID: newID(), Action: p.Action, App: p.App, Subject: p.Subject, Requester: by.ID, Person: person,
-		PolicyVersion: policy.Version, KeyVersion: p.KeyVersion, Needed: needed(policy, person), State: store.ApprovalOpen,
+		PolicyVersion: policy.Version, KeyVersion: p.KeyVersion, State: store.ApprovalOpen,
 		Nonce: newNonce(), Created: now, Changed: now, Expires: now.Add(sealift.ApprovalLife), Payload: p.Payload, Parameters: parameters,
 	}
+	r.Needed = needed(policy, r)
 	if r.MAC, err = tx.Authenticate(r); err != nil {
 		return r, err
 	}
@@ -288,14 +289,26 @@ func (b *Board) answers(ctx context.Context, tx store.Tx, id string) (string, er
 		WithHint("make a token as yourself: sealift token create")
 }
 
-// needed is how many people must approve what person answers for. Where nobody with
-// a name does, whoever holds the token may be any of those who approve: one more is
-// asked, so that as many as the policy says stand behind it besides them.
-func needed(policy store.Policy, person string) int64 {
-	if person == "" {
-		return policy.Needed + 1
+// needed is how many people must approve r. Where nobody with a name answers for it,
+// whoever holds the token may be any of those who approve: one more is asked, so that
+// as many as the policy says stand behind it besides them. Likewise where nobody with
+// a name answers for the invitation that it is about.
+func needed(policy store.Policy, r store.ApprovalRequest) int64 {
+	n := policy.Needed
+	if r.Person == "" {
+		n++
 	}
-	return policy.Needed
+	if inviter, person, ok := inviterOf(r); ok && person == "" && inviter != r.Requester {
+		n++
+	}
+	return n
+}
+
+// excluded are who never counts for r: whoever asked, or answers for it, or for the
+// invitation that it is about.
+func excluded(r store.ApprovalRequest) map[string]bool {
+	inviter, person, _ := inviterOf(r)
+	return map[string]bool{r.Requester: true, r.Person: true, inviter: true, person: true}
 }
 
 // use takes a granted request up, once: enough of those who approved it must count
@@ -320,13 +333,14 @@ func (b *Board) use(ctx context.Context, tx *vault.Tx, r *store.ApprovalRequest,
 }
 
 // counted returns the approvals of r that count now: written by the vault, of
-// distinct people, none of whom asked, each active and of a role that may.
+// distinct people, none of whom asked or invited, each active and of a role that may.
 func (b *Board) counted(ctx context.Context, tx store.Tx, r store.ApprovalRequest, policy store.Policy) (yes []store.Approval, err error) {
 	rows, err := tx.Approvals(ctx, r.ID)
 	if err != nil {
 		return nil, err
 	}
-	seen := map[string]bool{r.Requester: true, r.Person: true, "": true}
+	seen := excluded(r)
+	seen[""] = true
 	for _, a := range rows {
 		if seen[a.Person] || a.Request != r.ID || b.vault.CheckRow(a) != nil {
 			continue

@@ -62,6 +62,7 @@ func newWorld(t *testing.T) *world {
 	w.registry = people.New(db, w.vault, w.now)
 	w.check(w.registry.SetOrigin(origin))
 	w.board = approval.New(db, w.vault, w.registry, w.now)
+	w.registry.SetConfirmations(w.board)
 	return w
 }
 
@@ -96,22 +97,36 @@ type member struct {
 
 func (w *world) member(login string, role access.Role) *member {
 	w.Helper()
-	ctx, from := w.Context(), service.Origin{Address: "192.0.2.1", Label: "test"}
-	invited, err := w.registry.Invite(ctx, founder(), service.NewPerson{Login: login, Role: role})
+	invited, err := w.registry.Invite(w.Context(), founder(), service.NewPerson{Login: login, Role: role})
 	w.check(err)
+	m := w.accept(invited, service.Origin{Address: "192.0.2.1", Label: "test"})
+	m.Role = role
+	return m
+}
+
+// accept is whoever holds an invitation accepting it, and registering a passkey.
+func (w *world) accept(invited service.Invited, from service.Origin) *member {
+	w.Helper()
+	ctx, login := w.Context(), invited.Login
 	begun, err := w.registry.BeginAcceptance(ctx, from, invited.Secret.Reveal())
 	w.check(err)
-	code, err := totp.GenerateCodeCustom(begun.Secret, w.clock, totp.ValidateOpts{Period: 30, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
-	w.check(err)
 	_, err = w.registry.FinishAcceptance(ctx, from, service.AcceptanceEnd{
-		Invitation: invited.Secret.Reveal(), Ceremony: begun.Ceremony, Name: login, Password: password, Code: code,
+		Invitation: invited.Secret.Reveal(), Ceremony: begun.Ceremony, Name: login, Password: password, Code: w.code(begun.Secret),
 	})
 	w.check(err)
 	m := &member{Caller: access.Caller{
-		Kind: access.CallerPerson, ID: invited.ID, Address: "192.0.2.1", Role: role, Proof: access.Proof{Session: "s-" + login, Proven: w.clock},
+		Kind: access.CallerPerson, ID: invited.ID, Address: from.Address, Proof: access.Proof{Session: "s-" + login, Proven: w.clock},
 	}, w: w}
 	m.key = m.passkey()
 	return m
+}
+
+// code is what an authenticator app with the secret shows.
+func (w *world) code(secret string) string {
+	w.Helper()
+	code, err := totp.GenerateCodeCustom(secret, w.clock, totp.ValidateOpts{Period: 30, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+	w.check(err)
+	return code
 }
 
 // passkey gives the member one more.

@@ -21,6 +21,7 @@ type userCmd struct {
 	Role     userRoleCmd    `cmd:"" help:"Give a person another role, or another scope."`
 	Disable  userDisableCmd `cmd:"" help:"Let a person do nothing until they are enabled again. Their sessions end."`
 	Enable   userEnableCmd  `cmd:"" help:"Let a person who was disabled act again."`
+	Confirm  userConfirmCmd `cmd:"" help:"Have others confirm that it was this person who accepted the invitation."`
 	ResetMFA userResetCmd   `cmd:"" name:"reset-mfa" help:"Take from a person all that they sign in with, and invite them anew: a phone or an invitation was lost."`
 	Remove   userRemoveCmd  `cmd:"" help:"End a person for ever. The log goes on naming them."`
 }
@@ -101,10 +102,18 @@ func runUserShow(ctx context.Context, std *IO, opts userShowCmd) error {
 }
 
 func personFields(p api.Person) [][]string {
-	return [][]string{
+	fields := [][]string{
 		{"person", p.ID}, {"login", p.Login}, {"name", p.Name}, {"role", string(p.Role)}, {"for", appOr(p.App)}, {"state", personState(p)},
 		{"signs in with", strings.Join(p.Methods, " ")}, {"invited by", p.Creator}, {"invited", p.Created.UTC().Format(minute)},
 	}
+	if p.Inviter != p.Creator {
+		fields = append(fields, []string{"invited anew by", p.Inviter})
+	}
+	if p.Accepted != nil {
+		fields = append(fields, []string{"accepted", p.Accepted.UTC().Format(minute)}, []string{"accepted from", p.AcceptedFrom},
+			[]string{"accepted with", p.AcceptedWith}, []string{"invited from", p.InvitedFrom}, []string{"confirmed by", orDash(p.Confirmed)})
+	}
+	return fields
 }
 
 type userInviteCmd struct {
@@ -223,6 +232,9 @@ func runUserAccept(ctx context.Context, std *IO, opts userAcceptCmd) error {
 	if err := writeSession(path, done.Secret); err != nil {
 		std.Warn("%s: sign in with sealift login %s", err, begun.Login)
 	}
+	if done.State == api.PersonStateAccepted {
+		std.Warn("you may do nothing else until others have confirmed that it was you\nregister a passkey at %s/people/; then whoever invited you runs: sealift user confirm %s", server.Base, begun.Login)
+	}
 	return std.Print(map[string]any{"session": done.Session, "recoveryCodes": done.RecoveryCodes}, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "%s\n\n%s", signedIn(begun.Login, done.Session), codesText(done.RecoveryCodes))
 		return err
@@ -284,6 +296,36 @@ func (c *userResetCmd) Run(ctx context.Context, std *IO) error { return runUserR
 
 func runUserReset(ctx context.Context, std *IO, opts userResetCmd) error {
 	return inviteTo(ctx, std, opts.API, opts.Out, func(c *apiclient.Client) (api.Invited, error) { return c.ResetPerson(ctx, opts.Person) })
+}
+
+type userConfirmCmd struct {
+	Person string     `arg:"" help:"Their login or id."`
+	API    APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *userConfirmCmd) Run(ctx context.Context, std *IO) error { return runUserConfirm(ctx, std, *c) }
+
+func runUserConfirm(ctx context.Context, std *IO, opts userConfirmCmd) error {
+	c, err := opts.API.client(std)
+	if err != nil {
+		return err
+	}
+	p, err := findPerson(ctx, c, opts.Person)
+	if err != nil {
+		return err
+	}
+	if p.Accepted == nil {
+		return sealift.Errorf(sealift.KindConflict, "confirming a person", "%s has not accepted an invitation yet", p.Login).
+			WithReason("invited").WithHint("an invitation that was lost or is over is replaced with: sealift user reset-mfa %s", p.Login)
+	}
+	std.Note("%s accepted at %s, from %s, with %s; the invitation was made from %s\nask %s in person or on the phone whether that was they", p.Login,
+		p.Accepted.UTC().Format(minute), p.AcceptedFrom, orDash(p.AcceptedWith), orDash(p.InvitedFrom), p.Login)
+	confirmed, err := c.ConfirmPerson(ctx, p.ID, *p.Accepted)
+	if err != nil {
+		return err
+	}
+	return std.Print(confirmed, Println("%s is %s for %s, %s", confirmed.Login, confirmed.Role, appOr(confirmed.App), confirmed.State))
 }
 
 type userRemoveCmd struct {

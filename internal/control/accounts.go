@@ -68,7 +68,7 @@ func (h *handler) AcceptInvitation(w http.ResponseWriter, r *http.Request) {
 		done, err := h.Accounts.FinishAcceptance(r.Context(), from, service.AcceptanceEnd{
 			Invitation: body.Invitation, Ceremony: body.Ceremony, Name: name, Password: body.Password, Code: body.Code,
 		})
-		return api.Accepted{Secret: done.Secret.Reveal(), Session: sessionOut(done.Session), RecoveryCodes: done.RecoveryCodes}, err
+		return api.Accepted{Secret: done.Secret.Reveal(), Session: sessionOut(done.Session), RecoveryCodes: done.RecoveryCodes, State: api.PersonState(done.State)}, err
 	})
 }
 

@@ -81,6 +81,7 @@ var operations = []operation{
 	{"changePerson", "PATCH", control.Prefix + "/persons/0123456789abcdef", `{"state":"disabled"}`, 200, access.ManagePersons},
 	{"removePerson", "DELETE", control.Prefix + "/persons/alice@example.com", "", 204, access.ManagePersons},
 	{"resetPerson", "POST", control.Prefix + "/persons/0123456789abcdef/reset", "", 200, access.ManagePersons},
+	{"confirmPerson", "POST", control.Prefix + "/persons/0123456789abcdef/confirm", `{"accepted":"2026-03-01T12:00:00.000001Z"}`, 200, access.ManagePersons},
 	{"beginAcceptance", "POST", control.Prefix + "/invitations/begin", `{"invitation":"x"}`, 200, ""},
 	{"acceptInvitation", "POST", control.Prefix + "/invitations/accept", acceptance, 201, ""},
 	{"listSessions", "GET", control.Prefix + "/sessions", "", 200, access.UseAccount},

@@ -103,6 +103,21 @@ func (h *handler) ResetPerson(w http.ResponseWriter, r *http.Request, person api
 	})
 }
 
+// ConfirmPerson implements POST /persons/{person}/confirm.
+func (h *handler) ConfirmPerson(w http.ResponseWriter, r *http.Request, person api.InPerson) {
+	h.onPerson(w, r, person, http.StatusOK, func(by access.Caller, id string) (any, error) {
+		var body api.Confirmation
+		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
+			return nil, err
+		}
+		if body.Accepted.IsZero() {
+			return nil, sealift.Errorf(sealift.KindInvalid, readingBody, "it does not say which acceptance").WithHint("accepted is as listPersons has it")
+		}
+		confirmed, err := h.People.ConfirmPerson(r.Context(), by, id, body.Accepted)
+		return personOut(confirmed), err
+	})
+}
+
 // RemovePerson implements DELETE /persons/{person}.
 func (h *handler) RemovePerson(w http.ResponseWriter, r *http.Request, person api.InPerson) {
 	h.onPerson(w, r, person, http.StatusNoContent, func(by access.Caller, id string) (any, error) {
@@ -137,10 +152,15 @@ func personOut(p service.Person) api.Person {
 	if methods == nil {
 		methods = []string{}
 	}
-	return api.Person{
+	out := api.Person{
 		ID: p.ID, Login: p.Login, Name: p.Name, Role: api.Role(p.Role), App: string(p.App), State: api.PersonState(p.State),
 		Creator: p.Creator, Created: p.Created.UTC(), Methods: methods, Forged: p.Forged,
+		Inviter: p.Inviter, InvitedFrom: p.InvitedFrom, AcceptedFrom: p.AcceptedFrom, AcceptedWith: p.AcceptedWith, Confirmed: p.Confirmed,
 	}
+	if accepted := p.Accepted.UTC(); !p.Accepted.IsZero() {
+		out.Accepted = &accepted
+	}
+	return out
 }
 
 func invitedOut(i service.Invited) api.Invited {

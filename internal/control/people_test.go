@@ -44,6 +44,10 @@ func (s *services) ResetPerson(_ context.Context, by access.Caller, id string) (
 	return invitation1, s.note(by, id)
 }
 
+func (s *services) ConfirmPerson(_ context.Context, by access.Caller, id string, accepted time.Time) (service.Person, error) {
+	return person1, s.note(by, id, accepted)
+}
+
 func (s *services) RemovePerson(_ context.Context, by access.Caller, id string) error {
 	return s.note(by, id)
 }

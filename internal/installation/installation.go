@@ -107,6 +107,7 @@ func assemble(data *config.Data, db store.Store, o Options) (*Installation, erro
 	v := vault.New(db, vault.WithTokens(o.Tokens))
 	registry := people.New(db, v, o.Now)
 	board := approval.New(db, v, registry, o.Now)
+	registry.SetConfirmations(board)
 	releases := release.New(release.Config{Store: db, Vault: v, Published: published, Approvals: board, Now: o.Now, TimestampLife: o.TimestampLife})
 	board.OnGranted(func(ctx context.Context, app sealift.AppID, draft string) {
 		if err := releases.SettleDraft(ctx, app, draft); err != nil { // the keeper tries again

@@ -111,7 +111,7 @@ func (r *Registry) findInvitation(ctx context.Context, tx store.Tx, text string,
 		var person store.Person
 		person, err = tx.Person(ctx, row.Person)
 		good := row.Kind == string(access.KindInvitation) && row.Hash == token.Hash() && now.Before(row.Expires)
-		mayAccept := person.State == store.PersonInvited || person.State == store.PersonActive
+		mayAccept := person.State == store.PersonInvited || access.MaySignIn(person)
 		if err == nil && good && mayAccept && r.vault.CheckRow(row) == nil && r.vault.CheckRow(person) == nil {
 			return row, person, nil
 		}
@@ -172,7 +172,16 @@ func (r *Registry) FinishAcceptance(ctx context.Context, from service.Origin, wa
 			return err
 		}
 		old := person.MAC
-		person.Name, person.State = want.Name, store.PersonActive
+		person.Name = want.Name
+		if person.State, err = r.acceptedState(ctx, tx); err != nil {
+			return err
+		}
+		person.Accepted, person.AcceptedFrom, person.AcceptedWith, person.Confirmed = now.Truncate(time.Microsecond), from.Address, from.Label, ""
+		done.State = person.State
+		e.Details["state"], e.Details["inviter"] = string(person.State), person.Inviter
+		if person.AcceptedFrom == person.InvitedFrom {
+			e.Details["same-address"] = "as the invitation was made from"
+		}
 		if err := r.putPerson(ctx, tx, &person, old, e.Details); err != nil {
 			return err
 		}

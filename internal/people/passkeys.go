@@ -29,7 +29,7 @@ func (r *Registry) holder(ctx context.Context, tx store.Tx, id string) (access.H
 	if err == nil {
 		err = r.vault.CheckRow(person)
 	}
-	if err == nil && person.State != store.PersonActive {
+	if err == nil && !access.MaySignIn(person) {
 		err = sealift.Errorf(sealift.KindNotFound, "finding a person", "%s may not sign in", id)
 	}
 	if err != nil {
@@ -300,7 +300,7 @@ func (r *Registry) PollRequest(ctx context.Context, from service.Origin, secret 
 		if err == nil {
 			err = r.vault.CheckRow(person)
 		}
-		if err == nil && person.State != store.PersonActive {
+		if err == nil && !access.MaySignIn(person) {
 			err = wrongPasskey()
 		}
 		if err != nil {

@@ -19,8 +19,15 @@
 // there is no session without. A session says nothing of what its person may do;
 // that is read from the person's row whenever they ask for something.
 //
-//	invited ─ accept ─► active ◄──► disabled
-//	   └──────────────────┴────────────┴─── remove ─► removed
+//	invited ─ accept ─► accepted ─ confirm ─► active ◄──► disabled
+//	   │          └─ where no policy asks ──────►│            │
+//	   └────────────────────┴────────────────────┴────────────┴─ remove ─► removed
+//
+// Whoever makes an invitation holds its secret, and could accept it themselves. So
+// where a policy asks people about roles (Confirmations), who has accepted signs in
+// and registers a passkey, and may do nothing else until others have confirmed them:
+// see ConfirmPerson. The row says who invited them, from where it was accepted, and
+// with what.
 //
 // Of an owner who is active there is always one more than whoever is being
 // demoted, disabled or removed; but for the vault's own secret, which makes an
@@ -87,7 +94,19 @@ type Registry struct {
 	origin string               // under which browsers reach the server
 	party  *access.RelyingParty // nil where that is not known
 	issuer *access.Issuer       // nil where nobody's word is taken
+
+	confirms Confirmations // nil where nobody ever is
 }
+
+// Confirmations knows whether people have to be confirmed; *approval.Board does.
+type Confirmations interface {
+	// ConfirmsPeople reports whether others have to confirm who accepts an
+	// invitation now. What it goes by may be forged: KindDenied.
+	ConfirmsPeople(ctx context.Context, tx store.Tx) (bool, error)
+}
+
+// SetConfirmations says who knows that. It is for before the first use.
+func (r *Registry) SetConfirmations(c Confirmations) { r.confirms = c }
 
 // New returns the registry over a vault and its store. What it counts and what is
 // under way is kept in memory: one server wants one registry.

@@ -44,6 +44,8 @@ func (r *Registry) person(ctx context.Context, tx store.Tx, row store.Person) (s
 	p := service.Person{
 		ID: row.ID, Login: row.Login, Name: row.Name, Role: access.Role(row.Role), App: row.App, State: row.State,
 		Creator: row.Creator, Created: row.Created, Forged: sealift.KindOf(r.vault.CheckRow(row)) == sealift.KindDenied,
+		Inviter: row.Inviter, InvitedFrom: row.InvitedFrom, Accepted: row.Accepted, AcceptedFrom: row.AcceptedFrom,
+		AcceptedWith: row.AcceptedWith, Confirmed: row.Confirmed,
 	}
 	rows, err := tx.Credentials(ctx, row.ID)
 	for _, c := range rows {
@@ -75,7 +77,7 @@ func (r *Registry) Invite(ctx context.Context, by access.Caller, want service.Ne
 		}
 		row := store.Person{
 			ID: newID(), Login: want.Login, Name: want.Name, Role: string(want.Role), App: want.App,
-			State: store.PersonInvited, Creator: by.ID, Created: now,
+			State: store.PersonInvited, Creator: by.ID, Created: now, Inviter: by.ID, InvitedFrom: by.Address,
 		}
 		if row.MAC, err = tx.Authenticate(row); err != nil {
 			return err
@@ -188,12 +190,11 @@ func (r *Registry) change(ctx context.Context, tx *vault.Tx, by access.Caller, r
 	}
 	if want.State != nil {
 		details["state"] = string(*want.State)
+		if err := mayTurn(row, *want.State); err != nil {
+			return next, err
+		}
 		if row.State != store.PersonInvited { // who has not accepted yet gets active by accepting
 			next.State = *want.State
-		}
-		if row.State == store.PersonInvited && *want.State == store.PersonDisabled {
-			return next, sealift.Errorf(sealift.KindConflict, "changing a person", "%s was invited, and has not accepted yet", row.Login).
-				WithReason("invited").WithHint("take the invitation back with: sealift user remove %s", row.Login)
 		}
 	}
 	if err := access.MayRevoke(by.Role, access.Role(row.Role)); err != nil {
@@ -216,6 +217,24 @@ func (r *Registry) change(ctx context.Context, tx *vault.Tx, by access.Caller, r
 		}
 	}
 	return next, r.putPerson(ctx, tx, &next, row.MAC, details)
+}
+
+// mayTurn refuses what takes more than a change: who was invited accepts, and who
+// has accepted is confirmed.
+func mayTurn(row store.Person, to store.PersonState) error {
+	const op = "changing a person"
+	switch {
+	case row.State == store.PersonInvited && to == store.PersonDisabled:
+		return sealift.Errorf(sealift.KindConflict, op, "%s was invited, and has not accepted yet", row.Login).
+			WithReason("invited").WithHint("take the invitation back with: sealift user remove %s", row.Login)
+	case row.State == store.PersonAccepted && to == store.PersonDisabled:
+		return sealift.Errorf(sealift.KindConflict, op, "%s may do nothing yet: nobody has confirmed them", row.Login).
+			WithReason(access.ReasonUnconfirmed).WithHint("end them with: sealift user remove %s", row.Login)
+	case row.State == store.PersonAccepted:
+		return sealift.Errorf(sealift.KindConflict, op, "nobody has confirmed yet that it was %s who accepted the invitation", row.Login).
+			WithReason(access.ReasonUnconfirmed).WithHint("have others confirm it: sealift user confirm %s", row.Login)
+	}
+	return nil
 }
 
 // putPerson writes a changed row, and its MAC into the entry's details.
@@ -286,6 +305,8 @@ func (r *Registry) ResetPerson(ctx context.Context, by access.Caller, id string)
 		}
 		old := row.MAC
 		row.Issuer, row.Subject = "", ""
+		row.Inviter, row.InvitedFrom, row.Confirmed = by.ID, by.Address, ""
+		row.Accepted, row.AcceptedFrom, row.AcceptedWith = time.Time{}, "", ""
 		if err := r.putPerson(ctx, tx, &row, old, e.Details); err != nil {
 			return err
 		}

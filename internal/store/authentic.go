@@ -31,6 +31,7 @@ func (t Token) Tag() []byte { return t.MAC }
 func (p Person) Columns() (kind string, columns []string) {
 	return "person", []string{
 		p.ID, p.Login, p.Name, p.Role, string(p.App), string(p.State), p.Creator, column(p.Created), p.Issuer, p.Subject,
+		p.Inviter, p.InvitedFrom, column(p.Accepted), p.AcceptedFrom, p.AcceptedWith, p.Confirmed,
 	}
 }
 

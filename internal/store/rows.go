@@ -239,7 +239,8 @@ type PersonState string
 
 // The states of a person.
 const (
-	PersonInvited  PersonState = "invited" // has no credentials yet, or has lost them all
+	PersonInvited  PersonState = "invited"  // has no credentials yet
+	PersonAccepted PersonState = "accepted" // has credentials, and may do nothing until others have confirmed who it was
 	PersonActive   PersonState = "active"
 	PersonDisabled PersonState = "disabled"
 	PersonRemoved  PersonState = "removed" // for ever: the row is for the log to name
@@ -253,11 +254,19 @@ type Person struct {
 	Role    string
 	App     sealift.AppID // the only app that they may touch; empty for all
 	State   PersonState
-	Creator string // id of the actor who invited them
+	Creator string // id of the actor who first invited them
 	Created time.Time
 	Issuer  string // OpenID Connect: whose word is taken for who they are; empty for nobody's
 	Subject string // and by what name that issuer knows them
-	MAC     []byte // see Authentic
+
+	Inviter      string    // id of the actor who made their last invitation, and held it
+	InvitedFrom  string    // IP address that it was made from
+	Accepted     time.Time // when it was accepted; zero while it was not
+	AcceptedFrom string    // from which IP address
+	AcceptedWith string    // and with what program, in its own words
+	Confirmed    string    // id of the actor who then had others confirm them; empty for nobody
+
+	MAC []byte // see Authentic
 }
 
 // Credential is one thing that a person proves themselves with. Package people

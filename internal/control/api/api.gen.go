@@ -373,6 +373,7 @@ func (e PersonChangeState) Valid() bool {
 
 // Defines values for PersonState.
 const (
+	PersonStateAccepted PersonState = "accepted"
 	PersonStateActive   PersonState = "active"
 	PersonStateDisabled PersonState = "disabled"
 	PersonStateInvited  PersonState = "invited"
@@ -381,6 +382,8 @@ const (
 // Valid indicates whether the value is a known member of the PersonState enum.
 func (e PersonState) Valid() bool {
 	switch e {
+	case PersonStateAccepted:
+		return true
 	case PersonStateActive:
 		return true
 	case PersonStateDisabled:
@@ -666,6 +669,10 @@ type Accepted struct {
 	// Secret The session's token.
 	Secret  string  `json:"secret"`
 	Session Session `json:"session"`
+
+	// State Who has `accepted` an invitation signs in, and may do nothing else until
+	// others have confirmed them.
+	State PersonState `json:"state,omitempty"`
 }
 
 // Account defines model for Account.
@@ -960,6 +967,12 @@ type Code struct {
 	//
 	// Example: 492039
 	Code OneTimeCode `json:"code"`
+}
+
+// Confirmation defines model for Confirmation.
+type Confirmation struct {
+	// Accepted When they accepted, as `listPersons` has it. Another acceptance is not confirmed.
+	Accepted Time `json:"accepted"`
 }
 
 // Content Names bytes.
@@ -1771,13 +1784,25 @@ type Password struct {
 
 // Person defines model for Person.
 type Person struct {
+	// Accepted When they accepted it; absent while they have not.
+	Accepted *Time `json:"accepted,omitempty"`
+
+	// AcceptedFrom From which IP address.
+	AcceptedFrom string `json:"acceptedFrom,omitempty"`
+
+	// AcceptedWith With what program, in its own words.
+	AcceptedWith string `json:"acceptedWith,omitempty"`
+
 	// App The only app that they may touch; all where absent.
 	App AppID `json:"app,omitempty"`
+
+	// Confirmed Id of the person who then had others confirm them; absent where nobody did.
+	Confirmed string `json:"confirmed,omitempty"`
 
 	// Created Example: 2026-01-02T03:04:05Z
 	Created Time `json:"created"`
 
-	// Creator Id of the person or token that invited them.
+	// Creator Id of the person or token that invited them first.
 	Creator string `json:"creator,omitempty"`
 
 	// Forged Something other than the vault wrote their row; they do not get in.
@@ -1786,6 +1811,12 @@ type Person struct {
 	// ID Example: 5d20c2e9c4a8b1f7
 	ID string `json:"id"`
 
+	// InvitedFrom IP address that it was made from.
+	InvitedFrom string `json:"invitedFrom,omitempty"`
+
+	// Inviter Id of the person or token that made their last invitation.
+	Inviter string `json:"inviter,omitempty"`
+
 	// Login An e-mail address. Upper case is read as lower case.
 	//
 	// Example: alice@example.com
@@ -1793,10 +1824,13 @@ type Person struct {
 
 	// Methods What they sign in with: `password`, `totp`, `passkey`, and `issuer` once they have
 	// signed in at the OpenID Connect issuer.
-	Methods []string    `json:"methods"`
-	Name    string      `json:"name,omitempty"`
-	Role    Role        `json:"role"`
-	State   PersonState `json:"state"`
+	Methods []string `json:"methods"`
+	Name    string   `json:"name,omitempty"`
+	Role    Role     `json:"role"`
+
+	// State Who has `accepted` an invitation signs in, and may do nothing else until
+	// others have confirmed them.
+	State PersonState `json:"state"`
 }
 
 // PersonChange defines model for PersonChange.
@@ -1815,7 +1849,8 @@ type PersonList struct {
 	Persons []Person `json:"persons"`
 }
 
-// PersonState defines model for PersonState.
+// PersonState Who has `accepted` an invitation signs in, and may do nothing else until
+// others have confirmed them.
 type PersonState string
 
 // Platform Example: web
@@ -2684,6 +2719,9 @@ type InvitePersonJSONRequestBody = NewPerson
 
 // ChangePersonJSONRequestBody defines body for ChangePerson for application/json ContentType.
 type ChangePersonJSONRequestBody = PersonChange
+
+// ConfirmPersonJSONRequestBody defines body for ConfirmPerson for application/json ContentType.
+type ConfirmPersonJSONRequestBody = Confirmation
 
 // SetPolicyJSONRequestBody defines body for SetPolicy for application/json ContentType.
 type SetPolicyJSONRequestBody = NewPolicy
@@ -3578,7 +3616,8 @@ type ClientInterface interface {
 	//
 	// Roles: owner, security_officer. Wants a fresh proof. Nobody invites somebody who
 	// may do what they may not do themselves. The invitation is in the answer,
-	// once: hand it over in person or by a way that nobody else reads.
+	// once: hand it over in person or by a way that nobody else reads. Where a
+	// policy is about `role`, who accepts it may do nothing until `confirmPerson`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3589,7 +3628,8 @@ type ClientInterface interface {
 	//
 	// Roles: owner, security_officer. Wants a fresh proof. Nobody invites somebody who
 	// may do what they may not do themselves. The invitation is in the answer,
-	// once: hand it over in person or by a way that nobody else reads.
+	// once: hand it over in person or by a way that nobody else reads. Where a
+	// policy is about `role`, who accepts it may do nothing until `confirmPerson`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3629,10 +3669,39 @@ type ClientInterface interface {
 	// Corresponds with PATCH /persons/{person} (the `ChangePerson` operationId).
 	ChangePerson(ctx context.Context, person InPerson, body ChangePersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ConfirmPersonWithBody Have others confirm that it was this person who accepted an invitation
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. Where a policy is about
+	// `role`, whoever accepts an invitation may sign in, register passkeys, and do
+	// nothing else until then. The policy's people approve it, as request of reason
+	// `approval`, and whoever made the invitation is none of them. Where no policy
+	// asks, another person than whoever invited does it. 409 with reason `invited`,
+	// `confirmed` or `acceptance` where there is nothing, or something else, to confirm.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /persons/{person}/confirm (the `ConfirmPerson` operationId).
+	ConfirmPersonWithBody(ctx context.Context, person InPerson, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmPerson Have others confirm that it was this person who accepted an invitation
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. Where a policy is about
+	// `role`, whoever accepts an invitation may sign in, register passkeys, and do
+	// nothing else until then. The policy's people approve it, as request of reason
+	// `approval`, and whoever made the invitation is none of them. Where no policy
+	// asks, another person than whoever invited does it. 409 with reason `invited`,
+	// `confirmed` or `acceptance` where there is nothing, or something else, to confirm.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /persons/{person}/confirm (the `ConfirmPerson` operationId).
+	ConfirmPerson(ctx context.Context, person InPerson, body ConfirmPersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ResetPerson Take from a person all that they sign in with, and invite them anew
 	//
 	// Roles: owner, security_officer. Wants a fresh proof. For whoever has lost their
-	// phone, or their invitation. Sessions end, too.
+	// phone, or their invitation. Sessions end, too. It is an invitation as any
+	// other: who accepts it may have to be confirmed.
 	//
 	// Corresponds with POST /persons/{person}/reset (the `ResetPerson` operationId).
 	ResetPerson(ctx context.Context, person InPerson, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5597,7 +5666,8 @@ func (c *Client) ListPersons(ctx context.Context, reqEditors ...RequestEditorFn)
 //
 // Roles: owner, security_officer. Wants a fresh proof. Nobody invites somebody who
 // may do what they may not do themselves. The invitation is in the answer,
-// once: hand it over in person or by a way that nobody else reads.
+// once: hand it over in person or by a way that nobody else reads. Where a
+// policy is about `role`, who accepts it may do nothing until `confirmPerson`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5618,7 +5688,8 @@ func (c *Client) InvitePersonWithBody(ctx context.Context, contentType string, b
 //
 // Roles: owner, security_officer. Wants a fresh proof. Nobody invites somebody who
 // may do what they may not do themselves. The invitation is in the answer,
-// once: hand it over in person or by a way that nobody else reads.
+// once: hand it over in person or by a way that nobody else reads. Where a
+// policy is about `role`, who accepts it may do nothing until `confirmPerson`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5698,10 +5769,59 @@ func (c *Client) ChangePerson(ctx context.Context, person InPerson, body ChangeP
 	return c.Client.Do(req)
 }
 
+// ConfirmPersonWithBody Have others confirm that it was this person who accepted an invitation
+//
+// Roles: owner, security_officer. Wants a fresh proof. Where a policy is about
+// `role`, whoever accepts an invitation may sign in, register passkeys, and do
+// nothing else until then. The policy's people approve it, as request of reason
+// `approval`, and whoever made the invitation is none of them. Where no policy
+// asks, another person than whoever invited does it. 409 with reason `invited`,
+// `confirmed` or `acceptance` where there is nothing, or something else, to confirm.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /persons/{person}/confirm (the `ConfirmPerson` operationId).
+func (c *Client) ConfirmPersonWithBody(ctx context.Context, person InPerson, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmPersonRequestWithBody(c.Server, person, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmPerson Have others confirm that it was this person who accepted an invitation
+//
+// Roles: owner, security_officer. Wants a fresh proof. Where a policy is about
+// `role`, whoever accepts an invitation may sign in, register passkeys, and do
+// nothing else until then. The policy's people approve it, as request of reason
+// `approval`, and whoever made the invitation is none of them. Where no policy
+// asks, another person than whoever invited does it. 409 with reason `invited`,
+// `confirmed` or `acceptance` where there is nothing, or something else, to confirm.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /persons/{person}/confirm (the `ConfirmPerson` operationId).
+func (c *Client) ConfirmPerson(ctx context.Context, person InPerson, body ConfirmPersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmPersonRequest(c.Server, person, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ResetPerson Take from a person all that they sign in with, and invite them anew
 //
 // Roles: owner, security_officer. Wants a fresh proof. For whoever has lost their
-// phone, or their invitation. Sessions end, too.
+// phone, or their invitation. Sessions end, too. It is an invitation as any
+// other: who accepts it may have to be confirmed.
 //
 // Corresponds with POST /persons/{person}/reset (the `ResetPerson` operationId).
 func (c *Client) ResetPerson(ctx context.Context, person InPerson, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8924,6 +9044,53 @@ func NewChangePersonRequestWithBody(server string, person InPerson, contentType 
 	return req, nil
 }
 
+// NewConfirmPersonRequest calls the generic ConfirmPerson builder with application/json body
+func NewConfirmPersonRequest(server string, person InPerson, body ConfirmPersonJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewConfirmPersonRequestWithBody(server, person, "application/json", bodyReader)
+}
+
+// NewConfirmPersonRequestWithBody constructs an http.Request for the ConfirmPerson method, with any body, and a specified content type
+func NewConfirmPersonRequestWithBody(server string, person InPerson, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "person", person, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/persons/%s/confirm", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewResetPersonRequest constructs an http.Request for the ResetPerson method
 func NewResetPersonRequest(server string, person InPerson) (*http.Request, error) {
 	var err error
@@ -10077,6 +10244,9 @@ type ServerInterface interface {
 	// ChangePerson Change a person's role, scope or state
 	// (PATCH /persons/{person})
 	ChangePerson(w http.ResponseWriter, r *http.Request, person InPerson)
+	// ConfirmPerson Have others confirm that it was this person who accepted an invitation
+	// (POST /persons/{person}/confirm)
+	ConfirmPerson(w http.ResponseWriter, r *http.Request, person InPerson)
 	// ResetPerson Take from a person all that they sign in with, and invite them anew
 	// (POST /persons/{person}/reset)
 	ResetPerson(w http.ResponseWriter, r *http.Request, person InPerson)
@@ -11708,6 +11878,32 @@ func (siw *ServerInterfaceWrapper) ChangePerson(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// ConfirmPerson operation middleware
+func (siw *ServerInterfaceWrapper) ConfirmPerson(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "person" -------------
+	var person InPerson
+
+	err = runtime.BindStyledParameterWithOptions("simple", "person", r.PathValue("person"), &person, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "person", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ConfirmPerson(w, r, person)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ResetPerson operation middleware
 func (siw *ServerInterfaceWrapper) ResetPerson(w http.ResponseWriter, r *http.Request) {
 
@@ -12355,6 +12551,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/persons/{person}", wrapper.RemovePerson)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/persons/{person}", wrapper.ChangePerson)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/persons/{person}/reset", wrapper.ResetPerson)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/persons/{person}/confirm", wrapper.ConfirmPerson)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/invitations/begin", wrapper.BeginAcceptance)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/invitations/accept", wrapper.AcceptInvitation)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions", wrapper.ListSessions)

@@ -3,6 +3,7 @@ package apiclient
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/sealift/sealift/internal/control/api"
 )
@@ -29,6 +30,14 @@ func (c *Client) ChangePerson(ctx context.Context, person string, change api.Per
 // returned this once.
 func (c *Client) ResetPerson(ctx context.Context, person string) (api.Invited, error) {
 	return decoded[api.Invited](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.ResetPerson(ctx, person) })
+}
+
+// ConfirmPerson lets a person act who accepted an invitation at that time, once
+// others have confirmed them.
+func (c *Client) ConfirmPerson(ctx context.Context, person string, accepted time.Time) (api.Person, error) {
+	return decoded[api.Person](ctx, func(ctx context.Context) (*http.Response, error) {
+		return c.api.ConfirmPerson(ctx, person, api.Confirmation{Accepted: accepted})
+	})
 }
 
 // RemovePerson ends a person for ever.

@@ -26,6 +26,12 @@ type People interface {
 	// ResetPerson takes from a person all that they sign in with, and every
 	// session, and returns a new invitation. Errors are those of ChangePerson.
 	ResetPerson(ctx context.Context, by access.Caller, id string) (Invited, error)
+	// ConfirmPerson lets a person act who has accepted an invitation, once others
+	// than whoever invited them have made sure that it was they; and notes it of one
+	// who may act already. KindConflict with reason "invited" where they have not
+	// accepted, "confirmed" where that was done, "acceptance" where accepted is not
+	// when they did.
+	ConfirmPerson(ctx context.Context, by access.Caller, id string, accepted time.Time) (Person, error)
 	// RemovePerson ends a person for ever: the login is free again. Doing so
 	// again is no error. Errors are those of ChangePerson.
 	RemovePerson(ctx context.Context, by access.Caller, id string) error
@@ -58,6 +64,13 @@ type Person struct {
 	Created time.Time
 	Methods []string // what they sign in with: "password", "totp", "passkey", "issuer"
 	Forged  bool     // not written by the vault: they do not get in
+
+	Inviter      string // id of the actor who made the last invitation
+	InvitedFrom  string // IP address
+	Accepted     time.Time
+	AcceptedFrom string // IP address
+	AcceptedWith string // the program, in its own words
+	Confirmed    string // id of the actor who had others confirm them; empty for nobody
 }
 
 // Invited is a person and their invitation.
@@ -220,6 +233,7 @@ type AcceptanceEnd struct {
 type Accepted struct {
 	SignedIn
 	RecoveryCodes []string
+	State         store.PersonState // whether they may act, or are to be confirmed first
 }
 
 // SignIn is what a person proves themselves with: a password, and one of the

@@ -13,7 +13,8 @@ import (
 func (t *tx) InsertPerson(ctx context.Context, p store.Person) error {
 	rows, err := t.q.InsertPerson(ctx, sqlcgen.InsertPersonParams{
 		ID: p.ID, Login: p.Login, Name: p.Name, Role: p.Role, App: string(p.App), State: string(p.State), Creator: p.Creator,
-		Created: micros(p.Created), Issuer: p.Issuer, Subject: p.Subject, Mac: some(p.MAC),
+		Created: micros(p.Created), Issuer: p.Issuer, Subject: p.Subject, Inviter: p.Inviter, InvitedFrom: p.InvitedFrom,
+		Accepted: micros(p.Accepted), AcceptedFrom: p.AcceptedFrom, AcceptedWith: p.AcceptedWith, Confirmed: p.Confirmed, Mac: some(p.MAC),
 	})
 	return t.added(ctx, "storing person "+p.ID, rows, err)
 }
@@ -45,7 +46,8 @@ func (t *tx) Persons(ctx context.Context) ([]store.Person, error) {
 func personOf(r sqlcgen.Person) store.Person {
 	return store.Person{
 		ID: r.ID, Login: r.Login, Name: r.Name, Role: r.Role, App: sealift.AppID(r.App), State: store.PersonState(r.State), Creator: r.Creator,
-		Created: moment(r.Created), Issuer: r.Issuer, Subject: r.Subject, MAC: bare(r.Mac),
+		Created: moment(r.Created), Issuer: r.Issuer, Subject: r.Subject, Inviter: r.Inviter, InvitedFrom: r.InvitedFrom,
+		Accepted: moment(r.Accepted), AcceptedFrom: r.AcceptedFrom, AcceptedWith: r.AcceptedWith, Confirmed: r.Confirmed, MAC: bare(r.Mac),
 	}
 }
 
@@ -53,7 +55,8 @@ func personOf(r sqlcgen.Person) store.Person {
 func (t *tx) UpdatePerson(ctx context.Context, p store.Person, oldMAC []byte) error {
 	rows, err := t.q.UpdatePerson(ctx, sqlcgen.UpdatePersonParams{
 		ID: p.ID, Login: p.Login, Name: p.Name, Role: p.Role, App: string(p.App), State: string(p.State), Creator: p.Creator,
-		Created: micros(p.Created), Issuer: p.Issuer, Subject: p.Subject, Mac: some(p.MAC), OldMac: some(oldMAC),
+		Created: micros(p.Created), Issuer: p.Issuer, Subject: p.Subject, Inviter: p.Inviter, InvitedFrom: p.InvitedFrom,
+		Accepted: micros(p.Accepted), AcceptedFrom: p.AcceptedFrom, AcceptedWith: p.AcceptedWith, Confirmed: p.Confirmed, Mac: some(p.MAC), OldMac: some(oldMAC),
 	})
 	return t.swapped(ctx, "changing person "+p.ID, rows, err, func() error { _, err := t.Person(ctx, p.ID); return err })
 }

@@ -291,8 +291,10 @@ ON CONFLICT DO NOTHING;
 DELETE FROM nonces WHERE expires < @before;
 
 -- name: InsertPerson :execrows
-INSERT INTO persons (id, login, name, role, app, state, creator, created, issuer, subject, mac)
-VALUES (@id, @login, @name, @role, @app, @state, @creator, @created, @issuer, @subject, @mac)
+INSERT INTO persons (id, login, name, role, app, state, creator, created, issuer, subject, inviter, invited_from, accepted,
+  accepted_from, accepted_with, confirmed, mac)
+VALUES (@id, @login, @name, @role, @app, @state, @creator, @created, @issuer, @subject, @inviter, @invited_from, @accepted,
+  @accepted_from, @accepted_with, @confirmed, @mac)
 ON CONFLICT DO NOTHING;
 
 -- name: Person :one
@@ -306,7 +308,8 @@ SELECT * FROM persons ORDER BY created, id;
 
 -- name: UpdatePerson :execrows
 UPDATE persons SET name = @name, role = @role, app = @app, state = @state, creator = @creator,
-  created = @created, issuer = @issuer, subject = @subject, mac = @mac
+  created = @created, issuer = @issuer, subject = @subject, inviter = @inviter, invited_from = @invited_from,
+  accepted = @accepted, accepted_from = @accepted_from, accepted_with = @accepted_with, confirmed = @confirmed, mac = @mac
 WHERE id = @id AND login = @login AND mac = @old_mac AND state <> 'removed';
 
 -- name: InsertCredential :execrows

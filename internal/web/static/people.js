@@ -174,6 +174,12 @@ async function signedIn() {
     showRequest(await call("GET", "/approvals/" + request()));
     return;
   }
+  if (me.state === "accepted") {
+    await showPasskeys();
+    show("account");
+    say("You may do nothing else until others have confirmed that it was you who accepted the invitation. Register a passkey, then tell whoever invited you.");
+    return;
+  }
   await Promise.all([showWaiting(), showPasskeys()]);
   show("requests", "account");
 }

@@ -191,17 +191,23 @@ type Outbox struct {
 }
 
 type Person struct {
-	ID      string
-	Login   string
-	Name    string
-	Role    string
-	App     string
-	State   string
-	Creator string
-	Created int64
-	Issuer  string
-	Subject string
-	Mac     []byte
+	ID           string
+	Login        string
+	Name         string
+	Role         string
+	App          string
+	State        string
+	Creator      string
+	Created      int64
+	Issuer       string
+	Subject      string
+	Mac          []byte
+	Inviter      string
+	InvitedFrom  string
+	Accepted     int64
+	AcceptedFrom string
+	AcceptedWith string
+	Confirmed    string
 }
 
 type Policy struct {

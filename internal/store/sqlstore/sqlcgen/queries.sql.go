@@ -1260,23 +1260,31 @@ func (q *Queries) InsertMetadata(ctx context.Context, arg InsertMetadataParams) 
 }
 
 const insertPerson = `-- name: InsertPerson :execrows
-INSERT INTO persons (id, login, name, role, app, state, creator, created, issuer, subject, mac)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO persons (id, login, name, role, app, state, creator, created, issuer, subject, inviter, invited_from, accepted,
+  accepted_from, accepted_with, confirmed, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+  $14, $15, $16, $17)
 ON CONFLICT DO NOTHING
 `
 
 type InsertPersonParams struct {
-	ID      string
-	Login   string
-	Name    string
-	Role    string
-	App     string
-	State   string
-	Creator string
-	Created int64
-	Issuer  string
-	Subject string
-	Mac     []byte
+	ID           string
+	Login        string
+	Name         string
+	Role         string
+	App          string
+	State        string
+	Creator      string
+	Created      int64
+	Issuer       string
+	Subject      string
+	Inviter      string
+	InvitedFrom  string
+	Accepted     int64
+	AcceptedFrom string
+	AcceptedWith string
+	Confirmed    string
+	Mac          []byte
 }
 
 func (q *Queries) InsertPerson(ctx context.Context, arg InsertPersonParams) (int64, error) {
@@ -1291,6 +1299,12 @@ func (q *Queries) InsertPerson(ctx context.Context, arg InsertPersonParams) (int
 		arg.Created,
 		arg.Issuer,
 		arg.Subject,
+		arg.Inviter,
+		arg.InvitedFrom,
+		arg.Accepted,
+		arg.AcceptedFrom,
+		arg.AcceptedWith,
+		arg.Confirmed,
 		arg.Mac,
 	)
 	if err != nil {
@@ -1829,7 +1843,7 @@ func (q *Queries) Outbox(ctx context.Context, most int64) ([]Outbox, error) {
 }
 
 const person = `-- name: Person :one
-SELECT id, login, name, role, app, state, creator, created, issuer, subject, mac FROM persons WHERE id = $1
+SELECT id, login, name, role, app, state, creator, created, issuer, subject, mac, inviter, invited_from, accepted, accepted_from, accepted_with, confirmed FROM persons WHERE id = $1
 `
 
 func (q *Queries) Person(ctx context.Context, id string) (Person, error) {
@@ -1847,12 +1861,18 @@ func (q *Queries) Person(ctx context.Context, id string) (Person, error) {
 		&i.Issuer,
 		&i.Subject,
 		&i.Mac,
+		&i.Inviter,
+		&i.InvitedFrom,
+		&i.Accepted,
+		&i.AcceptedFrom,
+		&i.AcceptedWith,
+		&i.Confirmed,
 	)
 	return i, err
 }
 
 const personByLogin = `-- name: PersonByLogin :one
-SELECT id, login, name, role, app, state, creator, created, issuer, subject, mac FROM persons WHERE login = $1 AND state <> 'removed'
+SELECT id, login, name, role, app, state, creator, created, issuer, subject, mac, inviter, invited_from, accepted, accepted_from, accepted_with, confirmed FROM persons WHERE login = $1 AND state <> 'removed'
 `
 
 func (q *Queries) PersonByLogin(ctx context.Context, login string) (Person, error) {
@@ -1870,12 +1890,18 @@ func (q *Queries) PersonByLogin(ctx context.Context, login string) (Person, erro
 		&i.Issuer,
 		&i.Subject,
 		&i.Mac,
+		&i.Inviter,
+		&i.InvitedFrom,
+		&i.Accepted,
+		&i.AcceptedFrom,
+		&i.AcceptedWith,
+		&i.Confirmed,
 	)
 	return i, err
 }
 
 const persons = `-- name: Persons :many
-SELECT id, login, name, role, app, state, creator, created, issuer, subject, mac FROM persons ORDER BY created, id
+SELECT id, login, name, role, app, state, creator, created, issuer, subject, mac, inviter, invited_from, accepted, accepted_from, accepted_with, confirmed FROM persons ORDER BY created, id
 `
 
 func (q *Queries) Persons(ctx context.Context) ([]Person, error) {
@@ -1899,6 +1925,12 @@ func (q *Queries) Persons(ctx context.Context) ([]Person, error) {
 			&i.Issuer,
 			&i.Subject,
 			&i.Mac,
+			&i.Inviter,
+			&i.InvitedFrom,
+			&i.Accepted,
+			&i.AcceptedFrom,
+			&i.AcceptedWith,
+			&i.Confirmed,
 		); err != nil {
 			return nil, err
 		}
@@ -2886,23 +2918,30 @@ func (q *Queries) UpdateKey(ctx context.Context, arg UpdateKeyParams) (int64, er
 
 const updatePerson = `-- name: UpdatePerson :execrows
 UPDATE persons SET name = $1, role = $2, app = $3, state = $4, creator = $5,
-  created = $6, issuer = $7, subject = $8, mac = $9
-WHERE id = $10 AND login = $11 AND mac = $12 AND state <> 'removed'
+  created = $6, issuer = $7, subject = $8, inviter = $9, invited_from = $10,
+  accepted = $11, accepted_from = $12, accepted_with = $13, confirmed = $14, mac = $15
+WHERE id = $16 AND login = $17 AND mac = $18 AND state <> 'removed'
 `
 
 type UpdatePersonParams struct {
-	Name    string
-	Role    string
-	App     string
-	State   string
-	Creator string
-	Created int64
-	Issuer  string
-	Subject string
-	Mac     []byte
-	ID      string
-	Login   string
-	OldMac  []byte
+	Name         string
+	Role         string
+	App          string
+	State        string
+	Creator      string
+	Created      int64
+	Issuer       string
+	Subject      string
+	Inviter      string
+	InvitedFrom  string
+	Accepted     int64
+	AcceptedFrom string
+	AcceptedWith string
+	Confirmed    string
+	Mac          []byte
+	ID           string
+	Login        string
+	OldMac       []byte
 }
 
 func (q *Queries) UpdatePerson(ctx context.Context, arg UpdatePersonParams) (int64, error) {
@@ -2915,6 +2954,12 @@ func (q *Queries) UpdatePerson(ctx context.Context, arg UpdatePersonParams) (int
 		arg.Created,
 		arg.Issuer,
 		arg.Subject,
+		arg.Inviter,
+		arg.InvitedFrom,
+		arg.Accepted,
+		arg.AcceptedFrom,
+		arg.AcceptedWith,
+		arg.Confirmed,
 		arg.Mac,
 		arg.ID,
 		arg.Login,
