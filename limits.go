@@ -401,6 +401,11 @@ const (
 	// statements before the database ends it: then its process hangs, and holds
 	// up all others. The longest rest is an Argon2id of some seconds.
 	MaxIdleTransaction = 2 * time.Minute
+	// MaxSigners is how many keys in software a vault keeps parsed, and MaxSignerAge
+	// for how long: under load, that spares all but a few of the parsings, and a key
+	// that nobody uses is not in memory.
+	MaxSigners   = 32
+	MaxSignerAge = 10 * time.Second
 	// MaxGroup is how many Updates of a store share one commit: one sync for 64 of
 	// them costs each little enough, and from 65 on PostgreSQL keeps the numbers
 	// of a transaction's savepoints on disk.

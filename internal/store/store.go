@@ -123,7 +123,8 @@ type AuditTx interface {
 	AuditSize(ctx context.Context) (int64, error)
 	// AppendAudit writes the entry with the given index, which must be the
 	// size before, and the tlog hashes that it completes, which must follow
-	// the stored ones; KindConflict otherwise.
+	// the stored ones; KindConflict otherwise. A disk without room for it may show
+	// when the Update ends, and then as the Update's error.
 	AppendAudit(ctx context.Context, index int64, leaf []byte, firstHash int64, hashes [][32]byte) error
 	// AuditEntries returns the leaves from index first on, at most limit, in
 	// order. A gap is returned as it is: entries carry their index.

@@ -79,7 +79,8 @@ func (r Ref) String() string { return fmt.Sprintf("%s version %d", r.ID, r.Versi
 type handle struct {
 	info    KeyInfo
 	mu      sync.Mutex
-	private func() []byte // nil once closed
+	private func() []byte        // nil once closed
+	signer  func() crypto.Signer // a key that was parsed before; nil for none
 }
 
 func newHandle(info KeyInfo, private []byte) *handle {
@@ -108,6 +109,9 @@ func (h *handle) key(now time.Time, inToken *tokenKey, record func(subject strin
 	case OpSign:
 		if inToken != nil {
 			return &signingKey{h, func() crypto.Signer { return inToken }, record}, nil
+		}
+		if h.signer != nil {
+			return &signingKey{h, h.signer, record}, nil
 		}
 		signer, err := parseSigner(h.info.Algorithm, h.private(), h.info.Public)
 		if err != nil {
@@ -154,6 +158,9 @@ type signingKey struct {
 	signer func() crypto.Signer
 	record func(subject string) error // appends the entry of one signature
 }
+
+// inToken reports whether the key is in a token, and not in this process.
+func (k *signingKey) inToken() bool { _, ok := k.signer().(*tokenKey); return ok }
 
 func (k *signingKey) Public() crypto.PublicKey { return k.signer().Public() }
 

@@ -57,7 +57,7 @@ func (v *Vault) Lookup(ctx context.Context, rows Rows, key Ref) (KeyInfo, error)
 		return KeyInfo{}, err
 	}
 	for i := len(versions) - 1; i >= 0; i-- {
-		info, err := checkRow(ring, versions[i])
+		info, err := checkRead(ring, rows, versions[i])
 		if err != nil || info.State == Active {
 			return info, err
 		}

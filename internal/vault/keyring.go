@@ -21,6 +21,8 @@ type keyring struct {
 	page *page                   // nil once wiped
 	keks [sealift.MaxKEKs]string // the ids of the key-encryption keys, by their place; "" for none
 	kek  string                  // the one of them that seals
+
+	signers signers
 }
 
 // The places in the page.
@@ -110,6 +112,7 @@ func (k *keyring) wipe() {
 		k.page.wipe()
 		k.page = nil
 	}
+	k.signers.forgetAll()
 }
 
 // locked reports whether the page is kept out of swap.

@@ -73,10 +73,23 @@ func checkRow(ring *keyring, r store.Key) (KeyInfo, error) {
 	return info, err
 }
 
+// checkRead is checkRow of a row that was read from rows. Until it is written, the
+// same transaction need not read and check it again.
+func checkRead(ring *keyring, rows Rows, r store.Key) (KeyInfo, error) {
+	info, err := checkRow(ring, r)
+	if tx, ok := rows.(*Tx); ok && err == nil {
+		tx.read = &checkedKey{r, info}
+	}
+	return info, err
+}
+
 // readRow reads one version and checks it.
 func readRow(ctx context.Context, ring *keyring, rows Rows, ref Ref) (store.Key, KeyInfo, error) {
 	if err := ring.present(); err != nil {
 		return store.Key{}, KeyInfo{}, err
+	}
+	if tx, ok := rows.(*Tx); ok && tx.read != nil && tx.read.info.Ref == ref {
+		return tx.read.row, tx.read.info, ctx.Err()
 	}
 	r, err := rows.Key(ctx, ref.ID, ref.Version)
 	if sealift.KindOf(err) == sealift.KindNotFound {
@@ -85,7 +98,7 @@ func readRow(ctx context.Context, ring *keyring, rows Rows, ref Ref) (store.Key,
 	if err != nil {
 		return r, KeyInfo{}, err
 	}
-	info, err := checkRow(ring, r)
+	info, err := checkRead(ring, rows, r)
 	return r, info, err
 }
 
@@ -122,6 +135,7 @@ func insertRow(ctx context.Context, tx *Tx, r store.Key, e *event) (KeyInfo, err
 // read.
 func updateRow(ctx context.Context, tx *Tx, r store.Key, e *event) (KeyInfo, error) {
 	old := r.MAC
+	tx.ring.forgetSigner(old)
 	if err := authenticateRow(tx.ring, &r, e); err != nil {
 		return KeyInfo{}, err
 	}

@@ -20,6 +20,25 @@ type Tx struct {
 	events []event  // what was recorded about keys so far
 	entry  int64    // index of the newest of their entries
 	ended  bool
+	read   *checkedKey // the key that was read last; nil once a key was written
+}
+
+// checkedKey is a key's row whose MAC is that of its columns.
+type checkedKey struct {
+	row  store.Key
+	info KeyInfo
+}
+
+// InsertKey implements store.KeyTx.
+func (tx *Tx) InsertKey(ctx context.Context, k store.Key) error {
+	tx.read = nil
+	return tx.Tx.InsertKey(ctx, k)
+}
+
+// UpdateKey implements store.KeyTx.
+func (tx *Tx) UpdateKey(ctx context.Context, k store.Key, oldMAC []byte) error {
+	tx.read = nil
+	return tx.Tx.UpdateKey(ctx, k, oldMAC)
 }
 
 // recordTimeout bounds the transaction that records what a rolled-back one did:

@@ -61,20 +61,16 @@ func (v *Vault) Use(ctx context.Context, tx *Tx, u Use, fn func(Key) error) erro
 // entry e.
 func (v *Vault) use(ctx context.Context, tx *Tx, now time.Time, e event, row store.Key, info KeyInfo, fn func(Key) error) error {
 	e.key = info.Ref
-	private, err := material(tx.ring, row)
+	h, inToken, err := v.open(ctx, tx.ring, row, info)
 	if err != nil {
 		return tx.refuse(ctx, e, err)
 	}
-	h := newHandle(info, private)
 	defer h.close()
-	inToken, err := v.tokenKey(ctx, info)
-	if err != nil {
-		return tx.refuse(ctx, e, err)
-	}
 	key, err := h.key(now, inToken, recorder(ctx, tx, e))
 	if err != nil {
 		return tx.refuse(ctx, e, err)
 	}
+	tx.ring.keepSigner(row.MAC, key)
 	if err := tx.append(ctx, e.with(audit.OK)); err != nil {
 		return err
 	}
@@ -82,6 +78,27 @@ func (v *Vault) use(ctx context.Context, tx *Tx, now time.Time, e event, row sto
 		return tx.refuse(ctx, e, err)
 	}
 	return nil
+}
+
+// open returns the handle of a checked row, and its key in a token if it is there.
+func (v *Vault) open(ctx context.Context, ring *keyring, row store.Key, info KeyInfo) (*handle, *tokenKey, error) {
+	signer, err := ring.keptSigner(row.MAC)
+	if err != nil {
+		return nil, nil, err
+	}
+	if signer != nil {
+		return &handle{info: info, private: func() []byte { return nil }, signer: signer}, nil, nil
+	}
+	private, err := material(ring, row)
+	if err != nil {
+		return nil, nil, err
+	}
+	inToken, err := v.tokenKey(ctx, info)
+	if err != nil {
+		clear(private)
+		return nil, nil, err
+	}
+	return newHandle(info, private), inToken, nil
 }
 
 // recorder returns what appends the entry of each signature. The entry of the

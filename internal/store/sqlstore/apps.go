@@ -109,6 +109,9 @@ func (t *tx) Epoch(ctx context.Context, app sealift.AppID, channel sealift.Chann
 // NextCounter implements store.AppTx.
 func (t *tx) NextCounter(ctx context.Context, app sealift.AppID) (sealift.Counter, error) {
 	op := "counting a release of " + string(app)
+	if err := t.session.write(ctx); err != nil { // the one query with a result that writes
+		return 0, t.fail(ctx, op, err)
+	}
 	counter, err := t.q.NextCounter(ctx, sqlcgen.NextCounterParams{ID: string(app), Last: beyond - 1})
 	if errors.Is(err, sql.ErrNoRows) {
 		if _, err := t.App(ctx, app); err != nil {

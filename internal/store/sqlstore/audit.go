@@ -3,8 +3,8 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/sealift/sealift"
@@ -12,42 +12,78 @@ import (
 	"github.com/sealift/sealift/internal/store/sqlstore/sqlcgen"
 )
 
+// tail returns the log's tail, for which the transaction must be an Update; nil
+// in a View.
+func (t *tx) tail(ctx context.Context, op string) (*tail, error) {
+	p := t.session.part
+	if p == nil {
+		return nil, nil
+	}
+	if err := t.session.under(ctx).Err(); err != nil {
+		return nil, t.fail(ctx, op, err)
+	}
+	l := &p.db.tail
+	if p.group.tail {
+		return l, nil
+	}
+	var size, width int64
+	if err := t.session.QueryRowContext(ctx, logEnd).Scan(&size, &width); err != nil {
+		return nil, t.fail(ctx, op, err)
+	}
+	l.follow(size, width)
+	p.group.tail = true
+	if !p.knew {
+		p.log = l.end
+	}
+	return l, nil
+}
+
+// writeTail has the database know what waits.
+func (t *tx) writeTail(ctx context.Context, op string) error {
+	l, err := t.tail(ctx, op)
+	if l == nil || err != nil {
+		return err
+	}
+	return t.fail(ctx, op, t.session.part.writeTail(ctx))
+}
+
 // AuditSize implements store.AuditTx.
 func (t *tx) AuditSize(ctx context.Context) (int64, error) {
+	const op = "measuring the log"
+	if l, err := t.tail(ctx, op); l != nil || err != nil {
+		if err != nil {
+			return 0, err
+		}
+		return l.size, nil
+	}
 	size, err := t.q.AuditSize(ctx)
-	return size, t.fail(ctx, "measuring the log", err)
+	return size, t.fail(ctx, op, err)
 }
 
 // AppendAudit implements store.AuditTx.
 func (t *tx) AppendAudit(ctx context.Context, index int64, leaf []byte, firstHash int64, hashes [][32]byte) error {
 	op := fmt.Sprintf("appending log entry %d", index)
-	if err := t.checkAppend(ctx, op, index, firstHash); err != nil {
+	l, err := t.tail(ctx, op)
+	switch {
+	case err != nil:
 		return err
+	case l == nil:
+		return t.fail(ctx, op, errors.New("a View writes nothing"))
+	case index != l.size || firstHash != l.width:
+		return sealift.Errorf(sealift.KindConflict, op, "the log goes on with entry %d and hash %d, not hash %d", l.size, l.width, firstHash)
 	}
-	err := t.q.InsertAuditEntry(ctx, sqlcgen.InsertAuditEntryParams{Position: index, Leaf: some(leaf)})
-	for i := 0; i < len(hashes) && err == nil; i++ {
-		err = t.q.InsertAuditHash(ctx, sqlcgen.InsertAuditHashParams{Position: firstHash + int64(i), Hash: hashes[i][:]})
+	l.append(leaf, hashes)
+	if len(l.leaves) < mostWaiting {
+		return nil
 	}
-	return t.fail(ctx, op, err)
-}
-
-func (t *tx) checkAppend(ctx context.Context, op string, index, firstHash int64) error {
-	size, err := t.q.AuditSize(ctx)
-	if err != nil {
-		return t.fail(ctx, op, err)
-	}
-	hashes, err := t.q.AuditHashSize(ctx)
-	if err != nil {
-		return t.fail(ctx, op, err)
-	}
-	if index != size || firstHash != hashes {
-		return sealift.Errorf(sealift.KindConflict, op, "the log goes on with entry %d and hash %d, not hash %d", size, hashes, firstHash)
-	}
-	return nil
+	return t.writeTail(ctx, op)
 }
 
 // AuditEntries implements store.AuditTx.
 func (t *tx) AuditEntries(ctx context.Context, first int64, limit int) ([]store.AuditEntry, error) {
+	if err := t.writeTail(ctx, "reading the log"); err != nil {
+		return nil, err
+	}
 	rows, err := t.q.AuditEntries(ctx, sqlcgen.AuditEntriesParams{First: first, Most: most(limit)})
 	return collect(rows, t.fail(ctx, "reading the log", err), func(r sqlcgen.AuditEntry) store.AuditEntry {
 		return store.AuditEntry{Index: r.Position, Leaf: bare(r.Leaf)}
@@ -73,26 +109,36 @@ func placeholders(n int) string {
 
 // AuditHashes implements store.AuditTx.
 func (t *tx) AuditHashes(ctx context.Context, indexes []int64) ([][32]byte, error) {
-	out := make([][32]byte, 0, len(indexes))
-	if len(indexes) == 1 { // as for every other entry that is appended
-		hash, err := t.q.AuditHash(ctx, indexes[0])
-		if err != nil {
-			return nil, t.failHash(ctx, indexes[0], err)
-		}
-		return append(out, digest(hash)), nil
+	l, err := t.tail(ctx, "reading the log's hashes")
+	if err != nil {
+		return nil, err
 	}
-	for some := range slices.Chunk(indexes, hashesAtATime) {
-		found, err := t.hashesAt(ctx, some)
-		if err != nil {
-			return nil, t.failHash(ctx, some[0], err)
+	out := make([][32]byte, len(indexes))
+	var asked []int64 // of the database
+	var places []int  // in out
+	for i, index := range indexes {
+		if l != nil {
+			var known bool
+			if out[i], known = l.at(index); known {
+				continue
+			}
 		}
-		for _, index := range some {
+		asked, places = append(asked, index), append(places, i)
+	}
+	for len(asked) > 0 {
+		n := min(len(asked), hashesAtATime)
+		found, err := t.hashesAt(ctx, asked[:n])
+		if err != nil {
+			return nil, t.failHash(ctx, asked[0], err)
+		}
+		for i, index := range asked[:n] {
 			hash, ok := found[index]
 			if !ok {
 				return nil, t.failHash(ctx, index, sql.ErrNoRows)
 			}
-			out = append(out, hash)
+			out[places[i]] = hash
 		}
+		asked, places = asked[n:], places[n:]
 	}
 	return out, nil
 }
@@ -103,6 +149,13 @@ func (t *tx) failHash(ctx context.Context, index int64, err error) error {
 
 // hashesAt reads those of at most hashesAtATime hashes that are there.
 func (t *tx) hashesAt(ctx context.Context, indexes []int64) (map[int64][32]byte, error) {
+	if len(indexes) == 1 { // as most often for an entry that is appended
+		hash, err := t.q.AuditHash(ctx, indexes[0])
+		if err != nil {
+			return nil, err
+		}
+		return map[int64][32]byte{indexes[0]: digest(hash)}, nil
+	}
 	args := make([]any, hashesAtATime)
 	for i := range args {
 		args[i] = indexes[min(i, len(indexes)-1)] // one again and again is one

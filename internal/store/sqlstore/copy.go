@@ -53,6 +53,9 @@ func (t *tx) Rows(ctx context.Context, table store.Table, each func(values []any
 	if err := t.checkTable(ctx, op, table); err != nil {
 		return err
 	}
+	if err := t.writeTail(ctx, op); err != nil {
+		return err
+	}
 	query := fmt.Sprintf("SELECT %s FROM %s", strings.Join(table.Columns, ", "), table.Name)
 	if !t.dialect.Cursors {
 		_, err := t.rows(ctx, op, query, len(table.Columns), each)
@@ -129,11 +132,26 @@ func (t *tx) FillRow(ctx context.Context, table store.Table, values []any) error
 	if !slices.Equal(insert.columns, table.Columns) {
 		return sealift.Errorf(sealift.KindInvalid, op, "its columns were others before")
 	}
+	if err := t.forgetRead(ctx, op); err != nil {
+		return err
+	}
 	if err := t.session.execute(ctx, insert.statement, values...); err != nil {
 		t.broken = t.dialect.Failure(op, because(ctx, err)) // PostgreSQL would go on with nothing
 		return t.broken
 	}
 	return nil
+}
+
+// forgetRead is called before any table is written whole.
+func (t *tx) forgetRead(ctx context.Context, op string) error {
+	p := t.session.part
+	t.forgetKeys()
+	if p == nil || !p.group.tail { // nothing waits
+		return nil
+	}
+	err := t.writeTail(ctx, op)
+	p.group.tail = false
+	return err
 }
 
 // checkTable refuses what is not a table of the store by its exact names: they

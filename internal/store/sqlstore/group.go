@@ -23,12 +23,16 @@ import (
 // Each fn but the first is in a savepoint of its own, to which its failure
 // returns; the failure of the first takes the transaction back as a whole, which
 // is then its own. What takes more than that, a connection that is lost or a disk
-// on which the database gives the transaction up, is the failure of all.
+// on which the database gives the transaction up, is the failure of all. An fn
+// that does no more than read and append to the log (see tail) needs no savepoint,
+// unless a refused statement would end the transaction: what it did is in memory.
 type group struct {
 	inner *sql.Tx
 	name  string    // of the transaction, if it has one
 	since time.Time // when it began
 	parts int       // those that are to be committed
+	keys  keyCache  // what was read of keys, while nobody writes them
+	tail  bool      // the log's tail was compared with the database
 	end   func()    // of the context of the transaction
 	done  chan struct{}
 	err   error // what became of the commit, once done is closed
@@ -61,22 +65,32 @@ func (d *DB) Update(ctx context.Context, fn func(store.Tx) error) error {
 	return g.outcome()
 }
 
+// part is an Update in the open group, whose turn it is.
+type part struct {
+	db    *DB
+	group *group
+	saved bool     // it has a savepoint
+	knew  bool     // the tail was compared with the database before it
+	log   end      // where the log ended before it
+	wrote *waiting // what of the log it wrote in its savepoint that others had appended
+}
+
 // takePart runs fn in the open group, and hands the turn on. Without an error,
 // what fn did is as durable as the group is going to be.
 func (d *DB) takePart(ctx context.Context, fn func(store.Tx) error) (g *group, err error) {
 	defer d.endTurn(ctx) // also where fn panics
-	if err := d.openPart(ctx); err != nil {
+	p, err := d.openPart(ctx)
+	if err != nil {
 		return nil, d.dialect.Failure(updating, err)
 	}
-	g = d.group
+	s := &session{inner: p.group.inner, prepared: d.writer.prepared, caller: ctx, part: p}
+	t := &tx{q: sqlcgen.New(s), session: s, dialect: d.dialect}
 	kept := false
 	defer func() {
 		if !kept {
-			d.undoPart(ctx)
+			p.undo(ctx, t.broken)
 		}
 	}()
-	s := &session{inner: g.inner, prepared: d.writer.prepared, caller: ctx}
-	t := &tx{q: sqlcgen.New(s), session: s, dialect: d.dialect}
 	defer s.end()
 	defer t.closeInserts()
 	if err := fn(t); err != nil {
@@ -90,25 +104,29 @@ func (d *DB) takePart(ctx context.Context, fn func(store.Tx) error) (g *group, e
 	if err := ctx.Err(); err != nil {
 		return nil, d.dialect.Failure(updating, err)
 	}
-	if g.parts > 0 {
-		if err := d.writer.exec(ctx, g.inner, releaseSavepoint); err != nil {
+	if p.saved {
+		if err := p.exec(ctx, releaseSavepoint); err != nil {
 			return nil, d.dialect.Failure(updating, err)
 		}
 	}
-	g.parts++
+	p.group.parts++
 	kept = true
-	return g, nil
+	return p.group, nil
 }
 
-// openPart begins a group's transaction, or a savepoint in the open one.
-func (d *DB) openPart(ctx context.Context) error {
+// openPart joins the open group, or begins one.
+func (d *DB) openPart(ctx context.Context) (*part, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	if d.group != nil {
-		err := d.writer.exec(ctx, d.group.inner, savepoint)
+		p := &part{db: d, group: d.group, knew: d.group.tail, log: d.tail.end}
+		if !d.dialect.Savepoints {
+			return p, nil
+		}
+		err := p.save(ctx)
 		if err == nil {
-			return nil
+			return p, nil
 		}
 		d.lose(err) // and this part begins anew
 	}
@@ -120,10 +138,49 @@ func (d *DB) openPart(ctx context.Context) error {
 	g.inner, g.name, err = d.begin(inside, d.writer)
 	if !goOn() || err != nil {
 		g.abandon()
-		return because(ctx, err)
+		return nil, because(ctx, err)
 	}
 	d.group = g
-	return nil
+	return &part{db: d, group: g, log: d.tail.end}, nil
+}
+
+// exec runs a statement without a result, which the end of ctx does not break
+// off.
+func (p *part) exec(ctx context.Context, text string, args ...any) error {
+	return p.db.writer.exec(ctx, p.group.inner, text, args...)
+}
+
+// save makes the part's savepoint, before its first statement that writes.
+func (p *part) save(ctx context.Context) error {
+	if p.saved || p.group.parts == 0 {
+		return nil
+	}
+	err := p.exec(ctx, savepoint)
+	p.saved = err == nil
+	return err
+}
+
+// writeTail writes what waits of the log.
+func (p *part) writeTail(ctx context.Context) error {
+	if err := p.save(ctx); err != nil {
+		return err
+	}
+	l := &p.db.tail
+	if p.saved && p.wrote == nil {
+		p.wrote = l.until(p.log).clone()
+	}
+	return l.write(ctx, p.exec)
+}
+
+// undoTail takes the log back to where it ended before the part.
+func (p *part) undoTail() {
+	l := &p.db.tail
+	l.end, p.group.tail = p.log, p.knew
+	if p.wrote != nil {
+		l.waiting = *p.wrote
+	} else {
+		l.waiting = l.until(p.log)
+	}
 }
 
 // abandon gives the transaction up.
@@ -134,27 +191,43 @@ func (g *group) abandon() {
 	g.end()
 }
 
-// undoPart takes back what the part did whose turn it is.
-func (d *DB) undoPart(ctx context.Context) {
-	g := d.group
+// undo takes back what the part did. broken is what ended it before its time, if
+// something did.
+func (p *part) undo(ctx context.Context, broken error) {
+	d, g := p.db, p.group
+	g.keys = nil
 	if g.parts == 0 {
 		d.group = nil
 		g.abandon()
+		p.undoTail()
 		return
 	}
-	err := d.writer.exec(ctx, g.inner, undoSavepoint)
-	if err == nil {
-		err = d.writer.exec(ctx, g.inner, releaseSavepoint)
+	var err error
+	switch {
+	case p.saved:
+		if err = p.exec(ctx, undoSavepoint); err == nil {
+			err = p.exec(ctx, releaseSavepoint)
+		}
+	case !neverRan(broken): // SQLite may have rolled all back, and nothing would say so
+		err = broken
 	}
 	if err != nil {
 		d.lose(err)
+		return
 	}
+	p.undoTail()
+}
+
+// neverRan reports whether err, of a statement, is nil or the end of a context
+// that was noticed before it (see session).
+func neverRan(err error) bool {
+	return err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // lose gives the open group up, for all of its parts.
 func (d *DB) lose(err error) {
 	g := d.group
-	d.group = nil
+	d.group, d.tail = nil, tail{}
 	g.abandon()
 	g.settled(d.dialect.Failure(updating, err))
 }
@@ -189,13 +262,22 @@ func (d *DB) endTurn(ctx context.Context) {
 	d.turn.leave()
 }
 
-// commit makes a group durable.
+// commit writes what waits of the log, and makes a group durable.
 func (d *DB) commit(ctx context.Context, g *group) error {
 	defer g.end()
 	hung := time.AfterFunc(commitTimeout, g.end)
 	defer hung.Stop()
+	err := d.tail.write(ctx, func(ctx context.Context, text string, args ...any) error {
+		return d.writer.exec(ctx, g.inner, text, args...)
+	})
+	if err != nil {
+		_ = g.inner.Rollback() // there may be nothing left to roll back
+		d.tail = tail{}
+		return d.dialect.Failure(updating, err)
+	}
 	if err := g.inner.Commit(); err != nil {
 		if err := d.settle(ctx, d.writer, updating, g.name, err); err != nil {
+			d.tail = tail{}
 			return err
 		}
 	}

@@ -53,13 +53,16 @@ func (c conn) ExecContext(_ context.Context, text string, args []driver.NamedVal
 	return driver.RowsAffected(1), c.did(text)
 }
 
-// newGrouping returns a store over a database of its own.
-func newGrouping(t *testing.T) (*DB, *database) {
+// newGrouping returns a store over a database of its own, in which a refused
+// statement leaves the transaction as it was.
+func newGrouping(t *testing.T) (*DB, *database) { return newGroupingIn(t, false) }
+
+func newGroupingIn(t *testing.T, savepoints bool) (*DB, *database) {
 	t.Helper()
 	d := &database{fails: map[string]error{}}
 	writer := sql.OpenDB(d)
 	writer.SetMaxOpenConns(1)
-	db, err := New(t.Context(), writer, sql.OpenDB(d), Dialect{Refusal: func(string, error) error { return nil }})
+	db, err := New(t.Context(), writer, sql.OpenDB(d), Dialect{Savepoints: savepoints, Refusal: func(string, error) error { return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +184,7 @@ func TestGroupLost(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		db, d := newGrouping(t)
+		db, d := newGroupingIn(t, true)
 		d.fails[savepoint] = errDisk
 		errs := together(t, db, write(t, "a", nil), write(t, "b", nil))
 		if !errors.Is(errs[0], errDisk) || errs[1] != nil {
@@ -189,6 +192,35 @@ func TestGroupLost(t *testing.T) {
 		}
 		wantLog(t, d, "BEGIN", "a", savepoint, "ROLLBACK", "BEGIN", "b", "COMMIT")
 	})
+	// Where the savepoint waits for the first write, so does the news.
+	synctest.Test(t, func(t *testing.T) {
+		db, d := newGrouping(t)
+		d.fails[savepoint] = errDisk
+		errs := together(t, db, write(t, "a", nil), write(t, "b", nil), write(t, "c", nil))
+		if !errors.Is(errs[0], errDisk) || !errors.Is(errs[1], errDisk) || errs[2] != nil {
+			t.Error(errs)
+		}
+		wantLog(t, d, "BEGIN", "a", savepoint, "ROLLBACK", "BEGIN", "c", "COMMIT")
+	})
+}
+
+// TestNoSavepoint has Updates that write nothing: no savepoint is theirs, unless
+// the database wants one for every statement that may be refused.
+func TestNoSavepoint(t *testing.T) {
+	nothing := func(err error) func(store.Tx) error { return func(store.Tx) error { return err } }
+	for savepoints, want := range map[bool][]string{
+		false: {"BEGIN", "a", "COMMIT"},
+		true:  {"BEGIN", "a", savepoint, releaseSavepoint, savepoint, undoSavepoint, releaseSavepoint, "COMMIT"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			db, d := newGroupingIn(t, savepoints)
+			errs := together(t, db, write(t, "a", nil), nothing(nil), nothing(errOwn))
+			if errs[0] != nil || errs[1] != nil || !errors.Is(errs[2], errOwn) {
+				t.Error(errs)
+			}
+			wantLog(t, d, want...)
+		})
+	}
 }
 
 // TestPanicCommits has the last one panic: the others are durable all the same.
@@ -213,12 +245,15 @@ func TestPanicCommits(t *testing.T) {
 					t.Error("the panic did not come through")
 				}
 			}()
-			_ = db.Update(t.Context(), func(store.Tx) error { panic("own") })
+			_ = db.Update(t.Context(), func(tx store.Tx) error {
+				_ = write(t, "b", nil)(tx)
+				panic("own")
+			})
 		})
 		synctest.Wait()
 		close(inLine)
 		all.Wait()
-		wantLog(t, d, "BEGIN", "a", savepoint, undoSavepoint, releaseSavepoint, "COMMIT")
+		wantLog(t, d, "BEGIN", "a", savepoint, "b", undoSavepoint, releaseSavepoint, "COMMIT")
 	})
 }
 
@@ -287,6 +322,6 @@ func TestGivesUpInLine(t *testing.T) {
 		if db.turn.taken || len(db.turn.line) > 0 || db.group != nil {
 			t.Errorf("the turn is %+v", &db.turn)
 		}
-		wantLog(t, d, "BEGIN", "a", savepoint, undoSavepoint, releaseSavepoint, "COMMIT")
+		wantLog(t, d, "BEGIN", "a", "COMMIT")
 	})
 }

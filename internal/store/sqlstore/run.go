@@ -23,9 +23,9 @@ func (p pool) close() error { return errors.Join(p.prepared.close(), p.db.Close(
 
 // exec runs a statement without a result, which the end of ctx does not break
 // off.
-func (p pool) exec(ctx context.Context, inner *sql.Tx, text string) error {
+func (p pool) exec(ctx context.Context, inner *sql.Tx, text string, args ...any) error {
 	s := session{inner: inner, prepared: p.prepared}
-	_, err := s.ExecContext(context.WithoutCancel(ctx), text)
+	_, err := s.ExecContext(context.WithoutCancel(ctx), text, args...)
 	return err
 }
 

@@ -89,6 +89,7 @@ type DB struct {
 
 	turn  turn
 	group *group // the open one; whose turn it is may use it
+	tail  tail   // of the log; likewise
 
 	updates, commits atomic.Int64
 
@@ -113,7 +114,7 @@ func New(ctx context.Context, writer, reader *sql.DB, dialect Dialect) (*DB, err
 	}
 	for _, p := range []*pool{&d.writer, &d.reader} {
 		var err error
-		if p.prepared, err = prepareAll(ctx, p.db, savepoint, undoSavepoint, releaseSavepoint, auditHashes); err != nil {
+		if p.prepared, err = prepareAll(ctx, p.db, own()...); err != nil {
 			return nil, errors.Join(err, d.Close())
 		}
 	}

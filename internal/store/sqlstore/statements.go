@@ -23,6 +23,12 @@ func prepareAll(ctx context.Context, db *sql.DB, others ...string) (prepared, er
 	return p, err
 }
 
+// own are the statements that sqlc does not know.
+func own() []string {
+	all := []string{savepoint, undoSavepoint, releaseSavepoint, auditHashes, logEnd}
+	return append(append(all, insertEntries[:]...), insertHashes[:]...)
+}
+
 func (p prepared) close() error {
 	var errs []error
 	for _, statement := range p {
@@ -58,6 +64,7 @@ type session struct {
 	inner    *sql.Tx
 	prepared prepared
 	caller   context.Context // that of a shared transaction's caller; nil if it is not shared
+	part     *part           // of a shared transaction; nil if it is not shared
 	over     atomic.Bool
 }
 
@@ -81,9 +88,20 @@ func (s *session) under(ctx context.Context) context.Context {
 	return context.WithoutCancel(ctx)
 }
 
+// write is called before a statement that writes, and makes the part's savepoint.
+func (s *session) write(ctx context.Context) error {
+	if s.part == nil || ctx.Err() != nil { // where the statement does not run either
+		return nil
+	}
+	return s.part.save(ctx)
+}
+
 // ExecContext implements sqlcgen.DBTX.
 func (s *session) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
 	ctx = s.under(ctx)
+	if err := s.write(ctx); err != nil {
+		return nil, err
+	}
 	if statement, ok := s.prepared[text]; ok {
 		return s.inner.StmtContext(ctx, statement).ExecContext(ctx, args...)
 	}
@@ -97,7 +115,11 @@ func (s *session) PrepareContext(ctx context.Context, text string) (*sql.Stmt, e
 
 // execute runs what PrepareContext returned.
 func (s *session) execute(ctx context.Context, statement *sql.Stmt, args ...any) error {
-	_, err := statement.ExecContext(s.under(ctx), args...)
+	ctx = s.under(ctx)
+	if err := s.write(ctx); err != nil {
+		return err
+	}
+	_, err := statement.ExecContext(ctx, args...)
 	return err
 }
 

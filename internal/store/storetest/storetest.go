@@ -45,6 +45,8 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"KeyVersions", testKeyVersions},
 		{"Audit", testAudit},
 		{"AuditHashes", testAuditHashes},
+		{"LogNeighbours", testLogNeighbours},
+		{"KeyNeighbours", testKeyNeighbours},
 		{"Checkpoints", testCheckpoints},
 		{"Apps", testApps},
 		{"Channels", testChannels},
