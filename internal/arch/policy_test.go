@@ -37,6 +37,7 @@ const layers = `
 	# server. The API's services are an interface that knows no HTTP.
 	trust/tufrepo, bundle, internal/audit, internal/blob < internal/access;
 	trust/tufrepo, bundle, internal/audit, internal/blob, internal/pkcs11 < internal/vault;
+	internal/vault < internal/vault/vaulttest;
 	trust/tufrepo < internal/ceremony;
 	internal/access < internal/control/service;
 	internal/audit, internal/control/service < internal/witness;

@@ -58,6 +58,7 @@ func (d *drill) back(name, published string, where config.Store) installation.Re
 // never notice.
 func TestDrillAcrossStores(t *testing.T) {
 	cluster := postgrestest.Start(t)
+	t.Cleanup(func() { cluster.Run(t) })
 	d := newDrill(t)
 	d.mustPublish("1.0.0")
 	onOne := d.device()
@@ -69,6 +70,7 @@ func TestDrillAcrossStores(t *testing.T) {
 	published := d.lose()
 
 	first := cluster.Schema(t)
+	d.losesTheDatabase("lite.backup", published, cluster)
 	d.comesToNothing("lite.backup", first)
 	got := d.back("lite.backup", published, inDatabase(first))
 	if len(got.Releases) != 1 || !strings.HasSuffix(got.Releases[0], "2.0.0") {
@@ -181,6 +183,37 @@ func (d *drill) comesToNothing(name, dsn string) {
 	db, undo, err := postgres.Create(d.Context(), dsn) // which wants no table
 	d.check(err)
 	d.check(errors.Join(db.Close(), undo(d.Context())))
+}
+
+// losesTheDatabase restores into a database that goes away when all rows are in
+// it: what nobody could take back, the next restore tells of.
+func (d *drill) losesTheDatabase(name, published string, cluster *postgrestest.Cluster) {
+	d.Helper()
+	r := d.restoring(name)
+	r.Store = inDatabase(cluster.Schema(d))
+	r.Published = stopping{backup.FolderTree{Store: d.folder(published)}, sync.OnceFunc(func() { cluster.Stop(d) })}
+	_, err := installation.Restore(d.Context(), r)
+	d.wantRefusal(err, sealift.KindNetwork, store.ReasonAway)
+	if _, err := os.Stat(d.data()); err == nil {
+		d.Fatal("there is a data folder")
+	}
+	cluster.Run(d)
+	_, err = installation.Restore(d.Context(), r)
+	d.wantRefusal(err, sealift.KindConflict, "exists")
+	if hint := sealift.HintOf(err); !strings.Contains(hint, "backup restore left there") || !strings.Contains(hint, "DROP SCHEMA") {
+		d.Errorf("hint %q", hint)
+	}
+}
+
+// stopping is a published tree that stops something when it is first asked.
+type stopping struct {
+	backup.Tree
+	stop func()
+}
+
+func (s stopping) Open(ctx context.Context, path string) (io.ReadCloser, error) {
+	s.stop()
+	return s.Tree.Open(ctx, path)
 }
 
 // rewritten is a backup in a member of which a text, which must be there, is

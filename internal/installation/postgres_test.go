@@ -94,6 +94,12 @@ func TestOnPostgres(t *testing.T) {
 	b.wantRefusal(b.i.Fresh(b.Context()), sealift.KindNetwork, store.ReasonAway)
 	_, err = b.i.CheckLog(b.Context())
 	b.wantRefusal(err, sealift.KindNetwork, store.ReasonAway)
+	file := filepath.Join(b.dir, "a.backup")
+	_, err = installation.BackUp(b.Context(), filepath.Join(b.dir, "data"), installation.Backing{File: file, By: local, Now: b.now})
+	b.wantRefusal(err, sealift.KindNetwork, store.ReasonAway)
+	if _, err := os.Stat(file); err == nil {
+		t.Error("there is a backup of a database that is away")
+	}
 	// Devices get what is published, database or none.
 	resp, err := http.Get(b.server.URL + "/v1/metadata/timestamp.json")
 	b.check(err)
