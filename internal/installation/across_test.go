@@ -95,7 +95,13 @@ func TestDrillAcrossStores(t *testing.T) {
 	d.wantRefusal(err, sealift.KindConflict, "locked")
 
 	var made installation.BackedUp
-	d.publishMeanwhile("3", func() { made = d.mustBackUp("pg.backup") })
+	d.publishMeanwhile("3", func() {
+		d.mustBackUp("same.backup") // at the same moment, as where the clock was put back
+		made = d.mustBackUp("pg.backup")
+	})
+	if s, err := d.i.BackupStatus(d.Context()); err != nil || len(s.Backups) != 2 || s.Backups[0].Digest != made.Digest {
+		t.Errorf("%+v, %v", s.Backups, err)
+	}
 	if got, err := d.verify("pg.backup"); err != nil || got.Digest != made.Digest || got.Length != made.Length || got.Manifest.Blobs != got.Manifest.Rows["blobs"] {
 		t.Errorf("%s of %d bytes, made was %s of %d: %v", got.Digest, got.Length, made.Digest, made.Length, err)
 	}
