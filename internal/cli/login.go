@@ -66,7 +66,7 @@ type loginCmd struct {
 	Login            string        `arg:"" optional:"" help:"Your login, an e-mail address."`
 	RecoveryCode     bool          `help:"Ask for a recovery code in place of your authenticator's: the phone is lost."`
 	RecoveryCodeFile string        `placeholder:"FILE" help:"File with the recovery code."`
-	Browser          bool          `help:"Confirm it in a browser, with a passkey: print the page's address and a code, and wait."`
+	Browser          bool          `help:"Confirm it in a browser, with a passkey: print the page's address and a code, and wait. Also with --step-up."`
 	StepUp           bool          `help:"Prove again who you are, in the session that you have: for what wants a fresh proof."`
 	Proof            proofOptions  `embed:""`
 	Server           ServerOptions `embed:""`
@@ -156,11 +156,7 @@ func runBrowserLogin(ctx context.Context, std *IO, opts loginCmd) error {
 	if err != nil {
 		return err
 	}
-	tell := std.Note
-	if std.JSON {
-		tell = std.Warn // without it nobody can go on
-	}
-	tell("open %s in a browser, and confirm there that it shows the code %s", request.URL, request.Code)
+	tellOfPage(std, request.URL, request.Code)
 	for {
 		in, err := c.PollSignInRequest(ctx, request.Secret)
 		if err == nil {
@@ -189,16 +185,24 @@ func runStepUp(ctx context.Context, std *IO, opts loginCmd) error {
 	if err != nil {
 		return err
 	}
+	s, err := stepUp(ctx, std, c, opts)
+	if err != nil {
+		return err
+	}
+	until := s.Proven.Add(sealift.StepUpAge)
+	return std.Print(map[string]any{"session": s}, Println("proven; good until %s", until.UTC().Format("15:04:05Z")))
+}
+
+func stepUp(ctx context.Context, std *IO, c *apiclient.Client, opts loginCmd) (api.Session, error) {
+	if opts.Browser {
+		return proveInBrowser(ctx, std, c, "sealift login --step-up")
+	}
 	code, err := opts.Proof.code(ctx, std)
 	if err != nil {
-		return err
+		return api.Session{}, err
 	}
 	defer code.Clear()
-	s, err := c.StepUp(ctx, string(code.Bytes()))
-	if err != nil {
-		return err
-	}
-	return std.Print(map[string]any{"session": s}, Println("proven; good for %s", sealift.StepUpAge))
+	return c.StepUp(ctx, string(code.Bytes()))
 }
 
 type logoutCmd struct {

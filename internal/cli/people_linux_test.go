@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -21,6 +22,8 @@ import (
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/ceremony"
 	"github.com/sealift/sealift/internal/cli"
+	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/apiclient"
 	"github.com/sealift/sealift/internal/installation"
 	"github.com/sealift/sealift/internal/vault"
 )
@@ -144,7 +147,11 @@ func serve(t *testing.T) *served {
 	if err := i.Vault.Unseal(t.Context(), vault.Passphrase(passphrase), audit.Actor{Kind: audit.System, ID: "test"}, s.now()); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(i.Handler("test", nil))
+	server := httptest.NewUnstartedServer(i.Handler("test", nil))
+	if err := i.People.SetOrigin("http://" + strings.Replace(server.Listener.Addr().String(), "127.0.0.1", "localhost", 1)); err != nil {
+		t.Fatal(err)
+	}
+	server.Start()
 	t.Cleanup(server.Close)
 	token, err := os.ReadFile(founded.Token)
 	if err != nil {
@@ -163,6 +170,25 @@ func (s *served) run(t *testing.T, c *console, token string, args ...string) (do
 	std := cli.IO{In: c.screen, Out: &out, Err: c.screen, Now: s.now, Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}
 	go func() { codes <- cli.Main(context.WithoutCancel(t.Context()), args, std) }()
 	return func() (int, string) { return <-codes, out.String() }
+}
+
+const proofPrompt = `code of your authenticator app \(empty: in a browser\): `
+
+// browser is a session of alice's beside that of the terminal.
+func (s *served) browser(t *testing.T, secret string) *apiclient.Client {
+	t.Helper()
+	c, err := apiclient.New(s.url, http.DefaultClient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := c.SignIn(t.Context(), api.SignIn{Login: "alice@example.com", Password: passphrase, Code: s.code(t, secret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err = apiclient.New(s.url, bearing(in.Secret)); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // A person accepts an invitation at a terminal, and is asked again for a code when
@@ -198,19 +224,40 @@ func TestPeopleAtATerminal(t *testing.T) {
 	s.clock.Add(6 * 60)
 	done = s.run(t, c, "", restore...)
 	c.reads("this wants a fresh proof")
-	c.reads("code of your authenticator app: ")
+	c.reads(proofPrompt)
 	c.types(s.code(t, secret))
 	if code, out := done(); code != 0 || !strings.Contains(out, "release-ca/1 is active") {
 		t.Fatalf("%d\n%s", code, out)
 	}
 	s.clock.Add(6 * 60)
 	done = s.run(t, c, "", suspend...)
-	c.reads("code of your authenticator app: ")
+	c.reads(proofPrompt)
 	c.types("000000")
 	if code, _ := done(); code != 12 {
 		t.Errorf("with a wrong code: %d", code)
 	}
 	c.reads("the code is wrong")
+
+	// No code at hand: it is proven in a browser, and the command goes on.
+	done = s.run(t, c, "", suspend...)
+	c.reads(proofPrompt)
+	c.types("")
+	shown := c.reads(`open http://localhost:\d+/people/#[A-Z2-7-]{9} in a browser, and confirm there that it shows the code ([A-Z2-7]{4}-[A-Z2-7]{4})`)
+	if err := s.browser(t, secret).ConfirmSignInRequest(t.Context(), shown); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := done(); code != 0 || !strings.Contains(out, "release-ca/1 is suspended") {
+		t.Fatalf("%d\n%s", code, out)
+	}
+	s.clock.Add(6 * 60)
+	done = s.run(t, c, "", "login", "--step-up", "--browser")
+	shown = c.reads(`shows the code ([A-Z2-7]{4}-[A-Z2-7]{4})`)
+	if err := s.browser(t, secret).ConfirmSignInRequest(t.Context(), shown); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := done(); code != 0 || !strings.Contains(out, "proven; good until ") {
+		t.Fatalf("%d\n%s", code, out)
+	}
 	if text := c.all(); strings.Contains(text, passphrase) || strings.Contains(text, "000000") {
 		t.Errorf("what was typed is echoed: %s", text)
 	}

@@ -2,11 +2,14 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control/api"
 	"github.com/sealift/sealift/internal/control/apiclient"
 	"github.com/sealift/sealift/internal/control/problem"
 	"github.com/sealift/sealift/internal/term"
@@ -30,17 +33,12 @@ func (a *API) proven(req *http.Request, resp *http.Response) (*http.Response, er
 		return resp, nil
 	}
 	a.std.Note("this wants a fresh proof that it is you")
-	code, err := term.Prompt(req.Context(), a.std.In, a.std.Err, "code of your authenticator app: ")
-	if err != nil {
-		return nil, err
-	}
-	defer code.Clear()
 	// Without a terminal, or it would ask whom it asks for.
 	c, err := apiclient.New(a.Base.String(), &API{Base: a.Base, client: a.client, token: a.token, agent: a.agent})
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.StepUp(req.Context(), string(code.Bytes())); err != nil {
+	if err := a.prove(req.Context(), c, req.Method+" "+req.URL.Path); err != nil {
 		return nil, err
 	}
 	again := req.Clone(req.Context())
@@ -50,4 +48,62 @@ func (a *API) proven(req *http.Request, resp *http.Response) (*http.Response, er
 		}
 	}
 	return a.send(again)
+}
+
+// prove asks the person at the terminal for a code; or, where they give none, for a
+// proof in a browser.
+func (a *API) prove(ctx context.Context, c *apiclient.Client, doing string) error {
+	code, err := term.Prompt(ctx, a.std.In, a.std.Err, "code of your authenticator app (empty: in a browser): ")
+	if sealift.ReasonOf(err) == term.ReasonNothing {
+		_, err := proveInBrowser(ctx, a.std, c, doing)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	defer code.Clear()
+	_, err = c.StepUp(ctx, string(code.Bytes()))
+	return err
+}
+
+// proveInBrowser has the session of c proven in another one, in a browser, and waits
+// until it is.
+func proveInBrowser(ctx context.Context, std *IO, c *apiclient.Client, doing string) (api.Session, error) {
+	before, err := c.Account(ctx)
+	if err != nil {
+		return api.Session{}, err
+	}
+	request, err := c.BeginStepUp(ctx, doing)
+	if err != nil {
+		return api.Session{}, err
+	}
+	tellOfPage(std, request.URL, request.Code)
+	over := time.NewTimer(sealift.CeremonyLife) // by this machine's clock: the server's may be another
+	defer over.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return api.Session{}, ctx.Err()
+		case <-over.C:
+			return api.Session{}, sealift.Errorf(sealift.KindDenied, "proving who you are", "nobody confirmed it in time").WithReason(access.ReasonStepUp).
+				WithHint("begin again with: sealift login --step-up --browser")
+		case <-time.After(pollPause):
+		}
+		account, err := c.Account(ctx)
+		if err != nil {
+			return api.Session{}, err
+		}
+		if account.Session.Proven.After(before.Session.Proven) {
+			return account.Session, nil
+		}
+	}
+}
+
+// tellOfPage says where a person goes to confirm a code.
+func tellOfPage(std *IO, url, code string) {
+	tell := std.Note
+	if std.JSON {
+		tell = std.Warn // without it nobody can go on
+	}
+	tell("open %s in a browser, and confirm there that it shows the code %s", url, code)
 }

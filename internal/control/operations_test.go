@@ -103,6 +103,7 @@ var operations = []operation{
 	{"removePasskey", "DELETE", control.Prefix + "/passkeys/0123456789abcdef", "", 204, access.UseAccount},
 	{"getAccount", "GET", control.Prefix + "/account", "", 200, access.UseAccount},
 	{"stepUp", "POST", control.Prefix + "/account/step-up", `{"code":"492 039"}`, 200, access.UseAccount},
+	{"beginStepUp", "POST", control.Prefix + "/account/step-up/requests", `{"for":"sealift token create"}`, 201, access.UseAccount},
 	{"newRecoveryCodes", "POST", control.Prefix + "/account/recovery-codes", "", 200, access.UseAccount},
 	{"setPassword", "PUT", control.Prefix + "/account/password", `{"password":"five random words"}`, 204, access.UseAccount},
 	{"beginTOTP", "POST", control.Prefix + "/account/totp", "", 200, access.UseAccount},

@@ -93,8 +93,8 @@ func (h *handler) GetSignInRequest(w http.ResponseWriter, r *http.Request, code 
 		if err := checkUserCode(code); err != nil {
 			return nil, err
 		}
-		from, err := h.Passkeys.ShowRequest(r.Context(), by, code)
-		return api.SignInOrigin{Address: from.Address, Program: from.Label}, err
+		asked, err := h.Passkeys.ShowRequest(r.Context(), by, code)
+		return api.SignInOrigin{Address: asked.Address, Program: asked.Label, StepUp: asked.StepUp, For: asked.Doing}, err
 	})
 }
 
@@ -108,12 +108,27 @@ func (h *handler) ConfirmSignInRequest(w http.ResponseWriter, r *http.Request, c
 	})
 }
 
+// BeginStepUp implements POST /account/step-up/requests.
+func (h *handler) BeginStepUp(w http.ResponseWriter, r *http.Request) {
+	h.do(w, r, access.UseAccount, noApp, http.StatusCreated, func(by access.Caller) (any, error) {
+		var body api.StepUpReason
+		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
+			return nil, err
+		}
+		if err := checkLabel("checking what the proof is for", body.For); err != nil {
+			return nil, err
+		}
+		q, err := h.Passkeys.BeginStepUp(r.Context(), by, programOf(r), body.For)
+		return api.StepUpRequest{Code: q.Code, URL: q.URL, Expires: q.Expires.UTC()}, err
+	})
+}
+
 func checkUserCode(code string) error {
 	first, second, ok := strings.Cut(code, "-")
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 	if !ok || len(first) != 4 || len(second) != 4 || strings.Trim(first+second, letters) != "" {
 		return sealift.Errorf(sealift.KindInvalid, "reading request", "%q is no code of a sign-in", cut(code)).
-			WithHint("a code looks like K3VX-M2PQ; sealift login --browser shows it")
+			WithHint("a code looks like K3VX-M2PQ; sealift login shows it")
 	}
 	return nil
 }

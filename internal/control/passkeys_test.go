@@ -49,8 +49,12 @@ func (s *services) BeginRequest(_ context.Context, from service.Origin) (service
 	return request1, s.note(from)
 }
 
-func (s *services) ShowRequest(_ context.Context, by access.Caller, code string) (service.Origin, error) {
-	return service.Origin{Address: "192.0.2.7", Label: "sealift/1"}, s.note(by, code)
+func (s *services) BeginStepUp(_ context.Context, by access.Caller, program, doing string) (service.SignInRequest, error) {
+	return service.SignInRequest{Code: "K3VX-M2PQ", URL: "https://x/people/#K3VX-M2PQ", Expires: time.Unix(5, 0)}, s.note(by, program, doing)
+}
+
+func (s *services) ShowRequest(_ context.Context, by access.Caller, code string) (service.Asked, error) {
+	return service.Asked{Origin: service.Origin{Address: "192.0.2.7", Label: "sealift/1"}, StepUp: true, Doing: "token create"}, s.note(by, code)
 }
 
 func (s *services) ConfirmRequest(_ context.Context, by access.Caller, code string) error {

@@ -26,6 +26,10 @@ type ceremony struct {
 	from service.Origin // where it began
 	by   access.Caller  // who confirmed it
 
+	// Of a fresh proof that is given in a browser, besides:
+	proves access.Caller // whose session wants it
+	doing  string        // what for, in the program's words
+
 	// Of a sign-in at an issuer:
 	question access.IssuerQuestion
 	claim    access.IssuerClaim // once it has answered, and a code is wanted as well

@@ -2,7 +2,6 @@ package people
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"time"
 
@@ -229,114 +228,6 @@ func (r *Registry) FinishPasskeySignIn(ctx context.Context, from service.Origin,
 func wrongPasskey() error {
 	return sealift.Errorf(sealift.KindDenied, signingIn, "the passkey does not verify").WithReason(access.ReasonUnauthenticated).
 		WithHint("use a passkey that you registered here, or sign in with: sealift login")
-}
-
-// userCode is what a person compares on two screens: eight characters that are
-// not mistaken for others.
-func userCode() string {
-	text := rand.Text() // base32: A to Z, 2 to 7
-	return text[:4] + "-" + text[4:8]
-}
-
-// BeginRequest implements service.Accounts.
-func (r *Registry) BeginRequest(_ context.Context, from service.Origin) (service.SignInRequest, error) {
-	party := r.origin
-	if _, err := r.partyOf(); err != nil {
-		return service.SignInRequest{}, err
-	}
-	now := r.now().UTC()
-	if err := r.mayBegin(from, now); err != nil {
-		return service.SignInRequest{}, err
-	}
-	code := userCode()
-	expires := now.Add(sealift.CeremonyLife)
-	id, err := r.ceremonies.begin(now, ceremony{code: code, from: from, expires: expires})
-	return service.SignInRequest{Secret: id, Code: code, URL: party + "/people/#" + code, Expires: expires}, err
-}
-
-// ShowRequest implements service.Accounts.
-func (r *Registry) ShowRequest(_ context.Context, by access.Caller, code string) (service.Origin, error) {
-	if err := wantPerson(confirming, by); err != nil {
-		return service.Origin{}, err
-	}
-	_, found, err := r.ceremonies.byCode(code, r.now())
-	return found.from, err
-}
-
-const confirming = "confirming a sign-in"
-
-// ConfirmRequest implements service.Accounts.
-func (r *Registry) ConfirmRequest(ctx context.Context, by access.Caller, code string) error {
-	id := ""
-	err := r.own(ctx, by, "session.confirm", confirming, func(_ *vault.Tx, now time.Time) (err error) {
-		id, _, err = r.ceremonies.byCode(code, now)
-		return err
-	})
-	if err == nil {
-		r.ceremonies.confirm(id, by) // once the log has it
-	}
-	return err
-}
-
-// PollRequest implements service.Accounts.
-func (r *Registry) PollRequest(ctx context.Context, from service.Origin, secret string) (signed service.SignedIn, err error) {
-	now := r.now().UTC()
-	begun, err := r.ceremonies.find(secret, "", now)
-	if err == nil && begun.code == "" {
-		err = noCeremony()
-	}
-	if err != nil {
-		return signed, err
-	}
-	if begun.by.ID == "" {
-		return signed, sealift.Errorf(sealift.KindDenied, signingIn, "nobody has confirmed it yet").WithReason("pending").
-			WithHint("open the page and confirm it there")
-	}
-	if _, err := r.ceremonies.take(secret, "", now); err != nil { // once
-		return signed, err
-	}
-	err = r.vault.Update(ctx, func(tx *vault.Tx) error {
-		person, err := tx.Person(ctx, begun.by.ID)
-		if err == nil {
-			err = r.vault.CheckRow(person)
-		}
-		if err == nil && !access.MaySignIn(person) {
-			err = wrongPasskey()
-		}
-		if err != nil {
-			return err
-		}
-		if signed, err = r.newSession(ctx, tx, person, begun.by.AMR, from, now); err != nil {
-			return err
-		}
-		return r.noteSignIn(ctx, tx, audit.Actor{Kind: audit.Person, ID: person.ID, Address: from.Address}, signed.Session, 0, now)
-	})
-	if err != nil {
-		return service.SignedIn{}, err
-	}
-	return signed, nil
-}
-
-// byCode finds the request that a person reads on another screen.
-func (c *ceremonies) byCode(code string, now time.Time) (id string, found ceremony, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for id, other := range c.all {
-		if other.code != "" && other.code == code && now.Before(other.expires) {
-			return id, other, nil
-		}
-	}
-	return "", ceremony{}, noCeremony()
-}
-
-// confirm says who stands behind a request.
-func (c *ceremonies) confirm(id string, by access.Caller) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if found, ok := c.all[id]; ok && found.by.ID == "" { // the first one
-		found.by = by
-		c.all[id] = found
-	}
 }
 
 // take is find for what serves once.

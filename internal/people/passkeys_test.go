@@ -195,7 +195,7 @@ func TestSignInRequest(t *testing.T) {
 		_, err = w.registry.PollRequest(t.Context(), terminal, asked.Secret)
 		w.wants(err, sealift.KindDenied, "pending")
 		seen, err := w.registry.ShowRequest(t.Context(), alice.caller(), asked.Code)
-		if err != nil || seen != terminal {
+		if err != nil || seen != (service.Asked{Origin: terminal}) {
 			t.Errorf("%+v, %v", seen, err)
 		}
 		w.wants(second(w.registry.ShowRequest(t.Context(), founder(), asked.Code)), sealift.KindDenied, access.ReasonPerson)
@@ -246,5 +246,55 @@ func TestCeremoniesAreBounded(t *testing.T) {
 		}
 		_, err = w.registry.BeginRequest(t.Context(), from)
 		w.wants(err, sealift.KindExhausted, "rate")
+	})
+}
+
+// A terminal's session is proven in a browser by its own person, who has just proven
+// themselves there; and by nobody else, nor for longer.
+func TestStepUpInABrowser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := passkeyWorld(t)
+		alice, bob := w.member("alice@example.com", access.RoleOwner), w.member("bob@example.com", access.RoleOwner)
+		terminal := *alice
+		w.now = w.now.Add(sealift.StepUpAge + 1)
+		w.wants(terminal.caller().StepUp(access.ManageTokens, w.now), sealift.KindDenied, access.ReasonStepUp)
+		asked, err := w.registry.BeginStepUp(t.Context(), terminal.caller(), "sealift/1", "POST /api/v1/tokens")
+		w.check(err)
+
+		alice.signIn() // in the browser
+		bob.signIn()
+		seen, err := w.registry.ShowRequest(t.Context(), alice.caller(), asked.Code)
+		if err != nil || !seen.StepUp || seen.Doing != "POST /api/v1/tokens" || seen.Address != terminal.caller().Address || seen.Label != "sealift/1" {
+			t.Errorf("%+v, %v", seen, err)
+		}
+		w.wants(second(w.registry.ShowRequest(t.Context(), bob.caller(), asked.Code)), sealift.KindNotFound, "ceremony")
+		w.wants(w.registry.ConfirmRequest(t.Context(), bob.caller(), asked.Code), sealift.KindNotFound, "ceremony")
+		w.wants(w.registry.ConfirmRequest(t.Context(), terminal.caller(), asked.Code), sealift.KindDenied, access.ReasonStepUp)
+		w.wants(second(w.registry.PollRequest(t.Context(), from, asked.Secret)), sealift.KindNotFound, "ceremony")
+		w.wants(second(w.registry.BeginStepUp(t.Context(), founder(), "", "")), sealift.KindDenied, access.ReasonPerson)
+		w.wants(terminal.caller().StepUp(access.ManageTokens, w.now), sealift.KindDenied, access.ReasonStepUp)
+
+		w.now = w.now.Add(sealift.StepUpAge - 31*time.Second) // she signed in before bob did
+		w.check(w.registry.ConfirmRequest(t.Context(), alice.caller(), asked.Code))
+		w.check(terminal.caller().StepUp(access.ManageTokens, w.now))
+		w.wants(w.registry.ConfirmRequest(t.Context(), alice.caller(), asked.Code), sealift.KindNotFound, "ceremony") // once
+		if entries := w.entries("session.step-up"); len(entries) != 1 || entries[0].Subject != terminal.in.ID || entries[0].Details["by"] != alice.in.ID {
+			t.Errorf("%+v", entries)
+		}
+		same, err := w.registry.BeginStepUp(t.Context(), terminal.caller(), "", "")
+		w.check(err)
+		w.wants(w.registry.ConfirmRequest(t.Context(), alice.caller(), same.Code), sealift.KindDenied, access.ReasonStepUp)
+		// The browser's proof, no fresher than it was: two sessions keep each other
+		// fresh for no longer.
+		w.now = w.now.Add(2 * time.Second)
+		w.wants(terminal.caller().StepUp(access.ManageTokens, w.now), sealift.KindDenied, access.ReasonStepUp)
+		again, err := w.registry.BeginStepUp(t.Context(), terminal.caller(), "", "")
+		w.check(err)
+		w.wants(w.registry.ConfirmRequest(t.Context(), alice.caller(), again.Code), sealift.KindDenied, access.ReasonStepUp)
+
+		// A session that ended in the meantime stays so.
+		alice.signIn()
+		w.check(w.registry.EndSession(t.Context(), alice.caller(), terminal.in.ID))
+		w.wants(w.registry.ConfirmRequest(t.Context(), alice.caller(), again.Code), sealift.KindNotFound, "ceremony")
 	})
 }

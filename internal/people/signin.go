@@ -140,9 +140,11 @@ func wrongSignIn() error {
 		WithHint("wait for the next code and try again; if your phone is lost: sealift login --recovery-code, or ask an owner of this vault for a new invitation")
 }
 
+const provingYourself = "proving who you are"
+
 // StepUp implements service.Accounts.
 func (r *Registry) StepUp(ctx context.Context, by access.Caller, code string) (proven service.Session, err error) {
-	const op = "proving who you are"
+	const op = provingYourself
 	if err := wantPerson(op, by); err != nil {
 		return proven, err
 	}

@@ -15,6 +15,9 @@ import (
 
 const promptOp = "asking for a passphrase"
 
+// ReasonNothing is the reason of a KindInvalid error about an empty answer.
+const ReasonNothing = "nothing-typed"
+
 // Prompt asks on the terminal behind in for a secret, without echo, writing
 // prompt to out. It is KindInvalid where in is no terminal or nothing was
 // typed, and wraps context.Canceled after Ctrl-C. When ctx ends first, it is
@@ -119,7 +122,7 @@ func readAnswer(ctx context.Context, read func(*xterm.Terminal, string) (string,
 	case got.err != nil:
 		return Secret{}, sealift.Errorf(sealift.KindInvalid, promptOp, "%w", got.err)
 	case got.line == "":
-		return Secret{}, sealift.Errorf(sealift.KindInvalid, promptOp, "nothing was typed")
+		return Secret{}, sealift.Errorf(sealift.KindInvalid, promptOp, "nothing was typed").WithReason(ReasonNothing)
 	case len(got.line) > MaxSecret:
 		return Secret{}, sealift.Errorf(sealift.KindInvalid, promptOp, "it is longer than %d bytes", MaxSecret)
 	}

@@ -2227,8 +2227,14 @@ type SignInOrigin struct {
 	// Address IP address that asks.
 	Address string `json:"address"`
 
+	// For What the proof is for, in the program's words.
+	For string `json:"for,omitempty"`
+
 	// Program What asks, in its own words.
 	Program string `json:"program"`
+
+	// StepUp It asks for a fresh proof for a session that one has; else for a new session.
+	StepUp bool `json:"stepUp,omitempty"`
 }
 
 // SignInPoll defines model for SignInPoll.
@@ -2317,6 +2323,22 @@ type Status struct {
 	//
 	// Example: 0.1.0
 	Version string `json:"version"`
+}
+
+// StepUpReason defines model for StepUpReason.
+type StepUpReason struct {
+	// For Example: sealift token create
+	For string `json:"for,omitempty"`
+}
+
+// StepUpRequest defines model for StepUpRequest.
+type StepUpRequest struct {
+	// Code Example: K3VX-M2PQ
+	Code string `json:"code"`
+
+	// Expires Example: 2026-01-02T03:04:05Z
+	Expires Time   `json:"expires"`
+	URL     string `json:"url"`
 }
 
 // Submission defines model for Submission.
@@ -2645,6 +2667,9 @@ type SetPasswordJSONRequestBody = Password
 // StepUpJSONRequestBody defines body for StepUp for application/json ContentType.
 type StepUpJSONRequestBody = Code
 
+// BeginStepUpJSONRequestBody defines body for BeginStepUp for application/json ContentType.
+type BeginStepUpJSONRequestBody = StepUpReason
+
 // FinishTOTPJSONRequestBody defines body for FinishTOTP for application/json ContentType.
 type FinishTOTPJSONRequestBody = TOTPProof
 
@@ -2883,6 +2908,30 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /account/step-up (the `StepUp` operationId).
 	StepUp(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BeginStepUpWithBody Have a fresh proof given in a browser
+	//
+	// Roles: all. For a program that has no browser, of a person with a passkey: it
+	// shows the code and the URL, and the person confirms with `confirmSignInRequest`, in
+	// another session of theirs. Then `getAccount` has the session proven. 409 with
+	// reason `no-origin` where the server was not told how browsers reach it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /account/step-up/requests (the `BeginStepUp` operationId).
+	BeginStepUpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BeginStepUp Have a fresh proof given in a browser
+	//
+	// Roles: all. For a program that has no browser, of a person with a passkey: it
+	// shows the code and the URL, and the person confirms with `confirmSignInRequest`, in
+	// another session of theirs. Then `getAccount` has the session proven. 409 with
+	// reason `no-origin` where the server was not told how browsers reach it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /account/step-up/requests (the `BeginStepUp` operationId).
+	BeginStepUp(ctx context.Context, body BeginStepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BeginTOTP Get a secret for another authenticator app
 	//
@@ -3920,16 +3969,17 @@ type ClientInterface interface {
 	// Corresponds with POST /sign-in-requests/poll (the `PollSignInRequest` operationId).
 	PollSignInRequest(ctx context.Context, body PollSignInRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetSignInRequest Where a sign-in began that is to be confirmed
+	// GetSignInRequest Where a sign-in, or a request for a fresh proof, began that is to be confirmed
 	//
-	// Roles: all.
+	// Roles: all. A request for a fresh proof is found by its own person alone, in
+	// another session.
 	//
 	// Corresponds with GET /sign-in-requests/{code} (the `GetSignInRequest` operationId).
 	GetSignInRequest(ctx context.Context, code string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ConfirmSignInRequest Sign whoever began it in as oneself
+	// ConfirmSignInRequest Sign whoever began it in as oneself, or give another session the fresh proof
 	//
-	// Roles: all. Wants a fresh proof. Whoever sees a code that they did not ask for, on the
+	// Roles: all. Wants a fresh proof. It is passed on no fresher than it is. Whoever sees a code that they did not ask for, on the
 	// machine before them, is being phished.
 	//
 	// Corresponds with POST /sign-in-requests/{code} (the `ConfirmSignInRequest` operationId).
@@ -4194,6 +4244,50 @@ func (c *Client) StepUpWithBody(ctx context.Context, contentType string, body io
 // Corresponds with POST /account/step-up (the `StepUp` operationId).
 func (c *Client) StepUp(ctx context.Context, body StepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewStepUpRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BeginStepUpWithBody Have a fresh proof given in a browser
+//
+// Roles: all. For a program that has no browser, of a person with a passkey: it
+// shows the code and the URL, and the person confirms with `confirmSignInRequest`, in
+// another session of theirs. Then `getAccount` has the session proven. 409 with
+// reason `no-origin` where the server was not told how browsers reach it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /account/step-up/requests (the `BeginStepUp` operationId).
+func (c *Client) BeginStepUpWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginStepUpRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BeginStepUp Have a fresh proof given in a browser
+//
+// Roles: all. For a program that has no browser, of a person with a passkey: it
+// shows the code and the URL, and the person confirms with `confirmSignInRequest`, in
+// another session of theirs. Then `getAccount` has the session proven. 409 with
+// reason `no-origin` where the server was not told how browsers reach it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /account/step-up/requests (the `BeginStepUp` operationId).
+func (c *Client) BeginStepUp(ctx context.Context, body BeginStepUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginStepUpRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6270,9 +6364,10 @@ func (c *Client) PollSignInRequest(ctx context.Context, body PollSignInRequestJS
 	return c.Client.Do(req)
 }
 
-// GetSignInRequest Where a sign-in began that is to be confirmed
+// GetSignInRequest Where a sign-in, or a request for a fresh proof, began that is to be confirmed
 //
-// Roles: all.
+// Roles: all. A request for a fresh proof is found by its own person alone, in
+// another session.
 //
 // Corresponds with GET /sign-in-requests/{code} (the `GetSignInRequest` operationId).
 func (c *Client) GetSignInRequest(ctx context.Context, code string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6287,9 +6382,9 @@ func (c *Client) GetSignInRequest(ctx context.Context, code string, reqEditors .
 	return c.Client.Do(req)
 }
 
-// ConfirmSignInRequest Sign whoever began it in as oneself
+// ConfirmSignInRequest Sign whoever began it in as oneself, or give another session the fresh proof
 //
-// Roles: all. Wants a fresh proof. Whoever sees a code that they did not ask for, on the
+// Roles: all. Wants a fresh proof. It is passed on no fresher than it is. Whoever sees a code that they did not ask for, on the
 // machine before them, is being phished.
 //
 // Corresponds with POST /sign-in-requests/{code} (the `ConfirmSignInRequest` operationId).
@@ -6714,6 +6809,46 @@ func NewStepUpRequestWithBody(server string, contentType string, body io.Reader)
 	}
 
 	operationPath := fmt.Sprintf("/account/step-up")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBeginStepUpRequest calls the generic BeginStepUp builder with application/json body
+func NewBeginStepUpRequest(server string, body BeginStepUpJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBeginStepUpRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewBeginStepUpRequestWithBody constructs an http.Request for the BeginStepUp method, with any body, and a specified content type
+func NewBeginStepUpRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/account/step-up/requests")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -10085,6 +10220,9 @@ type ServerInterface interface {
 	// StepUp Prove a second factor again
 	// (POST /account/step-up)
 	StepUp(w http.ResponseWriter, r *http.Request)
+	// BeginStepUp Have a fresh proof given in a browser
+	// (POST /account/step-up/requests)
+	BeginStepUp(w http.ResponseWriter, r *http.Request)
 	// BeginTOTP Get a secret for another authenticator app
 	// (POST /account/totp)
 	BeginTOTP(w http.ResponseWriter, r *http.Request)
@@ -10295,10 +10433,10 @@ type ServerInterface interface {
 	// PollSignInRequest Ask whether a sign-in was confirmed
 	// (POST /sign-in-requests/poll)
 	PollSignInRequest(w http.ResponseWriter, r *http.Request)
-	// GetSignInRequest Where a sign-in began that is to be confirmed
+	// GetSignInRequest Where a sign-in, or a request for a fresh proof, began that is to be confirmed
 	// (GET /sign-in-requests/{code})
 	GetSignInRequest(w http.ResponseWriter, r *http.Request, code string)
-	// ConfirmSignInRequest Sign whoever began it in as oneself
+	// ConfirmSignInRequest Sign whoever began it in as oneself, or give another session the fresh proof
 	// (POST /sign-in-requests/{code})
 	ConfirmSignInRequest(w http.ResponseWriter, r *http.Request, code string)
 	// GetStatus The vault's id and state
@@ -10389,6 +10527,20 @@ func (siw *ServerInterfaceWrapper) StepUp(w http.ResponseWriter, r *http.Request
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.StepUp(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// BeginStepUp operation middleware
+func (siw *ServerInterfaceWrapper) BeginStepUp(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BeginStepUp(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -12573,6 +12725,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/passkeys/{passkey}", wrapper.RemovePasskey)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/account", wrapper.GetAccount)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/account/step-up", wrapper.StepUp)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/account/step-up/requests", wrapper.BeginStepUp)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/account/recovery-codes", wrapper.NewRecoveryCodes)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/account/password", wrapper.SetPassword)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/account/totp", wrapper.BeginTOTP)

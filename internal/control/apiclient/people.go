@@ -68,6 +68,14 @@ func (c *Client) Account(ctx context.Context) (api.Account, error) {
 	return decoded[api.Account](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.GetAccount(ctx) })
 }
 
+// BeginStepUp asks for a page on which the caller gives a fresh proof, for what
+// doing says.
+func (c *Client) BeginStepUp(ctx context.Context, doing string) (api.StepUpRequest, error) {
+	return decoded[api.StepUpRequest](ctx, func(ctx context.Context) (*http.Response, error) {
+		return c.api.BeginStepUp(ctx, api.StepUpReason{For: doing})
+	})
+}
+
 // StepUp proves the caller's second factor again.
 func (c *Client) StepUp(ctx context.Context, code string) (api.Session, error) {
 	return decoded[api.Session](ctx, func(ctx context.Context) (*http.Response, error) {

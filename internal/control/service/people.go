@@ -139,10 +139,16 @@ type Passkeys interface {
 
 	// BeginRequest begins a sign-in that somebody confirms in a browser.
 	BeginRequest(ctx context.Context, from Origin) (SignInRequest, error)
-	// ShowRequest says where the request with a code came from.
-	ShowRequest(ctx context.Context, by access.Caller, code string) (Origin, error)
+	// BeginStepUp begins a fresh proof for the caller's session, which they give in
+	// another one, in a browser. program and doing are what asks and what for, in
+	// its own words.
+	BeginStepUp(ctx context.Context, by access.Caller, program, doing string) (SignInRequest, error)
+	// ShowRequest says where the request with a code came from, and what it is for.
+	// One of BeginStepUp is shown to its own person alone, in another session.
+	ShowRequest(ctx context.Context, by access.Caller, code string) (Asked, error)
 	// ConfirmRequest signs whoever began the request with a code in as the
-	// caller. It wants a fresh proof.
+	// caller; or gives the session of BeginStepUp the caller's proof, no fresher
+	// than it is. It wants a fresh proof.
 	ConfirmRequest(ctx context.Context, by access.Caller, code string) error
 	// PollRequest returns the session, once; KindDenied with reason "pending"
 	// until somebody has confirmed it.
@@ -201,6 +207,13 @@ type SignInRequest struct {
 type Origin struct {
 	Address string // IP address, without a port
 	Label   string // the program, in its own words; may be empty
+}
+
+// Asked is what a person is asked to confirm in a browser.
+type Asked struct {
+	Origin
+	StepUp bool   // a fresh proof for a session of theirs; else a new session
+	Doing  string // what the proof is for, in the program's words
 }
 
 // TOTP is a new secret for an authenticator app, to be proven by a code.

@@ -166,6 +166,11 @@ async function signedIn() {
     at("from").textContent = from.address;
     at("program").textContent = from.program;
     at("code").textContent = code;
+    at("asks").textContent = from.stepUp ? "Your terminal asks for a proof that it is you" : "A program asks to be signed in as you";
+    at("doing").hidden = !from.stepUp;
+    at("what-for").textContent = from.for || "it does not say";
+    at("ran").textContent = from.stepUp ? "that command" : "sealift login --browser";
+    at("do-confirm").textContent = from.stepUp ? "It shows the same code: it is me" : "It shows the same code: sign it in";
     show("confirm");
     return;
   }
