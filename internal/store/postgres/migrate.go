@@ -76,15 +76,16 @@ func newerSchema(current, known int64) error {
 
 // wantEmpty refuses a schema in which there is a table.
 func wantEmpty(ctx context.Context, db *sql.DB) error {
-	var schema string
+	var schema, role string
 	var tables int
-	err := db.QueryRowContext(ctx, `SELECT current_schema(), count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`).Scan(&schema, &tables)
+	err := db.QueryRowContext(ctx, `SELECT current_schema(), current_user, count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`).Scan(&schema, &role, &tables)
 	if err != nil || tables == 0 {
 		return err
 	}
 	return sealift.Errorf(sealift.KindConflict, "", "the schema %q has %d tables already", schema, tables).WithReason("exists").
-		WithHint("name a database and schema of their own: see \"sealift help postgres\". An installation is never overwritten; what an interrupted sealift init or backup restore left there, its owner removes with: DROP SCHEMA %[1]q CASCADE; CREATE SCHEMA %[1]q", schema)
+		WithHint("name a database and schema of their own: see \"sealift help postgres\". An installation is never overwritten; what an interrupted sealift init or backup restore left there, an administrator of the database removes with: DROP SCHEMA %[1]s CASCADE; CREATE SCHEMA %[1]s AUTHORIZATION %[2]s",
+			pgx.Identifier{schema}.Sanitize(), pgx.Identifier{role}.Sanitize())
 }
 
 // drop takes away the tables of a store that CreateAt has just made.

@@ -248,8 +248,8 @@ func TestRoles(t *testing.T) {
 		}
 	}
 	// Where the role was made after the tables, the next that opens them grants.
-	cluster.Exec(t, admin, "REVOKE SELECT ON sealift.releases, sealift.blobs FROM sealift_edge")
-	if may("SELECT * FROM releases") {
+	cluster.Exec(t, admin, "REVOKE SELECT ON sealift.releases, sealift.blobs FROM sealift_edge; REVOKE USAGE ON SCHEMA sealift FROM sealift_edge")
+	if may("SELECT * FROM sealift.releases") {
 		t.Fatal("what was revoked is granted")
 	}
 	if err := open(t, vault).Close(); err != nil {
@@ -264,6 +264,20 @@ func TestRoles(t *testing.T) {
 			t.Errorf("an edge runs %q", statement)
 		}
 	}
+	// What the hint of a schema that is not empty says, makes it so.
+	_, _, err = postgres.Create(t.Context(), vault)
+	wantKind(t, err, sealift.KindConflict, "exists")
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+	_, remedy, _ := strings.Cut(sealift.HintOf(err), "removes with: ")
+	cluster.Exec(t, admin, remedy)
+	db, _, err = postgres.Create(t.Context(), vault)
+	if err != nil {
+		t.Fatalf("after %s: %v", remedy, err)
+	}
+	defer db.Close()
+	wantGrants()
 	// An edge's connection string given to a server by mistake.
 	_, err = postgres.Open(t.Context(), edge, postgres.Options{})
 	wantKind(t, err, sealift.KindInternal, "")
