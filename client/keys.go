@@ -26,10 +26,6 @@ const (
 // maxKeyFile bounds a file with a key, in bytes; they have 250.
 const maxKeyFile = 4 << 10
 
-// maxEpochKeys is how many epochs' keys are kept: that of what is installed, of
-// what comes, and of channels left a while ago. Others are asked for again.
-const maxEpochKeys = 16
-
 // deviceKeys are what a device is.
 type deviceKeys struct {
 	identity *ecdsa.PrivateKey
@@ -148,7 +144,7 @@ func holdEpoch(files Files, key *bundle.PrivateKey) error {
 		return sealift.Errorf(sealift.KindInternal, op, "%w", err)
 	}
 	names, err := files.Names(epochsDir)
-	if err == nil && len(names) >= maxEpochKeys {
+	if err == nil && len(names) >= sealift.MaxEpochKeys {
 		err = files.RemoveAll(epochsDir)
 	}
 	if err == nil {

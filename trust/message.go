@@ -30,6 +30,8 @@ type RequestKind string
 const (
 	RequestEnrol RequestKind = "enrol" // body: Enrolment; answer: Enrolled
 	RequestEpoch RequestKind = "epoch" // body: EpochRequest; answer: EpochGrant
+	// RequestReport says how the device is; body: Report; answer: ReportKept.
+	RequestReport RequestKind = "report"
 )
 
 // Request is what a device says, signed by its identity key (DSSE, the key id
@@ -190,7 +192,9 @@ func (r *Request) check() error {
 	if !noncePattern.MatchString(r.Nonce) {
 		return errors.New("the nonce is not 32 lower-case hex digits")
 	}
-	if r.Kind != RequestEnrol && r.Kind != RequestEpoch {
+	switch r.Kind {
+	case RequestEnrol, RequestEpoch, RequestReport:
+	default:
 		return fmt.Errorf("request %.40q is not known here", r.Kind)
 	}
 	return nil

@@ -30,6 +30,7 @@ type Key struct {
 	Imported    bool          // it was made elsewhere
 	Exportable  bool          // its private half may be given out
 	RetireAt    time.Time     // when it is to be destroyed; zero for no such time
+	FleetWindow int64         // seconds in which a device must have been seen to hold its end up until RetireAt; 0 for RetireAt alone
 	MAC         []byte
 }
 
@@ -400,6 +401,46 @@ type Device struct {
 	State     DeviceState
 	Enrolled  time.Time
 	MAC       []byte // see Authentic
+}
+
+// DeviceReport is how a device was when it was seen last, by its own account.
+type DeviceReport struct {
+	App      sealift.AppID
+	Device   sealift.DeviceID
+	Seen     time.Time // when it last said something that its key signed
+	Reported time.Time // when it last reported; zero for never
+	Through  uint64    // the highest sequence of its steps that is kept, or once was
+	Lost     uint64    // how many steps it dropped unsent
+	Root     int64     // the version of root.json that it trusts; 0 for none that is known
+	Targets  int64     // and of targets.json
+	Channel  sealift.Channel
+	Version  sealift.Version // that is installed; empty for none
+	Counter  sealift.Counter
+	State    []byte // JSON of trust.DeviceState; empty before the first report
+}
+
+// DeviceStep is a step that a device reported.
+type DeviceStep struct {
+	App      sealift.AppID
+	Device   sealift.DeviceID
+	Sequence uint64
+	Received time.Time
+	At       time.Time // by the device's clock
+	Step     string
+	Release  sealift.Digest // of release.json; zero for none
+	Version  sealift.Version
+	Counter  sealift.Counter
+	Channel  sealift.Channel
+	Kind     string // of the error, where it failed
+	Reason   string
+	Took     int64 // milliseconds since the step before it; 0 for unknown
+}
+
+// Fleet counts devices.
+type Fleet struct {
+	Devices int64
+	Behind  int64     // how many of them are below the versions asked for
+	Oldest  time.Time // when the one of these was seen that was not for the longest; zero for none
 }
 
 // Nonce is one that a device used.

@@ -319,6 +319,27 @@ type DeviceTx interface {
 	// the row.
 	PutDevice(ctx context.Context, d Device) error
 	Device(ctx context.Context, app sealift.AppID, id sealift.DeviceID) (Device, error)
+	// Devices returns the devices of app whose id comes behind the given one, at
+	// most limit, by id; with a channel, only those that last reported to follow
+	// it.
+	Devices(ctx context.Context, app sealift.AppID, channel sealift.Channel, behind sealift.DeviceID, limit int) ([]Device, error)
+	// PutDeviceReport writes how a device is, over what it was; KindNotFound if
+	// there is no such device.
+	PutDeviceReport(ctx context.Context, r DeviceReport) error
+	// DeviceReport returns it, or KindNotFound before its first.
+	DeviceReport(ctx context.Context, app sealift.AppID, id sealift.DeviceID) (DeviceReport, error)
+	// InsertDeviceStep writes a step of a device; KindConflict if the device has
+	// one of that sequence, KindNotFound if there is no such device.
+	InsertDeviceStep(ctx context.Context, s DeviceStep) error
+	// PruneDeviceSteps forgets all but the newest of a device, by sequence.
+	PruneDeviceSteps(ctx context.Context, app sealift.AppID, id sealift.DeviceID, keep int) error
+	// DeviceSteps returns at most limit steps of a device, newest first; with
+	// before, only those of a smaller sequence.
+	DeviceSteps(ctx context.Context, app sealift.AppID, id sealift.DeviceID, before uint64, limit int) ([]DeviceStep, error)
+	// CountFleet counts the devices of all apps that are active, enrolled with a
+	// token, and were seen at since or later; one without a state was seen when it
+	// enrolled.
+	CountFleet(ctx context.Context, since time.Time, root, targets int64) (Fleet, error)
 	// CountDevices returns how many devices of app there are by state.
 	CountDevices(ctx context.Context, app sealift.AppID) (map[DeviceState]int64, error)
 	// UseNonce notes a nonce until expires; KindConflict with reason "nonce"

@@ -28,6 +28,9 @@ type KeyInfo struct {
 	Imported    bool      // it was made elsewhere
 	Exportable  bool      // its private half may be given out; set when it was made, and never after
 	RetireAt    time.Time // when it is to be destroyed; zero for no such time
+	// FleetWindow is the time in which a device must have been seen to hold that up
+	// until RetireAt; 0 where the date alone says when. In whole seconds.
+	FleetWindow time.Duration
 }
 
 // PublicKey returns the public key of a signing key. It fails with KindInvalid

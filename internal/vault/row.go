@@ -26,8 +26,8 @@ func (v *Vault) ringFor(rows Rows) *keyring {
 }
 
 // rowMessage is what the MAC of a key's row is over: every column but the MAC.
-// Rows of before the second form's columns were there have the first form, and so
-// has every row in which they are empty.
+// Rows of before a later form's columns were there have an earlier form, and so has
+// every row in which they are empty.
 func rowMessage(r store.Key) []byte {
 	fields := [][]byte{
 		[]byte(r.ID), number(r.Version), []byte(r.Purpose), []byte(r.Algorithm), []byte(r.Provider),
@@ -35,10 +35,14 @@ func rowMessage(r store.Key) []byte {
 		moment(r.Created), moment(r.NotBefore), moment(r.NotAfter), moment(r.Changed),
 		r.Public, r.Certificate, r.DataKey, r.Private, []byte(r.KEK),
 	}
-	if r.App == "" && !r.Imported && !r.Exportable && r.RetireAt.IsZero() {
+	second := append(fields, []byte(r.App), truth(r.Imported), truth(r.Exportable), moment(r.RetireAt))
+	switch {
+	case r.FleetWindow != 0:
+		return join("sealift/vault/key-row/v3", append(second, number(uint64(r.FleetWindow)))...)
+	case r.App == "" && !r.Imported && !r.Exportable && r.RetireAt.IsZero():
 		return join("sealift/vault/key-row/v1", fields...)
 	}
-	return join("sealift/vault/key-row/v2", append(fields, []byte(r.App), truth(r.Imported), truth(r.Exportable), moment(r.RetireAt))...)
+	return join("sealift/vault/key-row/v2", second...)
 }
 
 // truth encodes a bool as the number 0 or 1.
@@ -160,6 +164,7 @@ func infoOf(r store.Key) KeyInfo {
 		Created: r.Created, NotBefore: r.NotBefore, NotAfter: r.NotAfter,
 		Public: r.Public, Certificate: r.Certificate,
 		App: r.App, Imported: r.Imported, Exportable: r.Exportable, RetireAt: r.RetireAt,
+		FleetWindow: time.Duration(r.FleetWindow) * time.Second,
 	}
 }
 

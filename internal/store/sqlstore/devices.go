@@ -28,12 +28,16 @@ func (t *tx) Device(ctx context.Context, app sealift.AppID, id sealift.DeviceID)
 	if err != nil {
 		return store.Device{}, t.fail(ctx, "reading device "+string(id), err)
 	}
+	return deviceOf(r), nil
+}
+
+func deviceOf(r sqlcgen.Device) store.Device {
 	return store.Device{
 		App: sealift.AppID(r.App), ID: sealift.DeviceID(r.ID), Identity: bare(r.Identity),
 		KEM: uint16(r.Kem), KDF: uint16(r.Kdf), AEAD: uint16(r.Aead), PublicKey: bare(r.PublicKey),
 		Platform: sealift.Platform(r.Platform), Runtime: sealift.Version(r.Runtime), Token: r.Token,
 		State: store.DeviceState(r.State), Enrolled: moment(r.Enrolled), MAC: bare(r.Mac),
-	}, nil
+	}
 }
 
 // CountDevices implements store.DeviceTx.

@@ -69,7 +69,7 @@ func (t *tx) UpdateKey(ctx context.Context, k store.Key, oldMAC []byte) error {
 		Label: r.Label, State: r.State, Created: r.Created, NotBefore: r.NotBefore, NotAfter: r.NotAfter,
 		Changed: r.Changed, Kek: r.Kek, Mac: r.Mac, DataKey: r.DataKey, PublicKey: r.PublicKey,
 		PrivateKey: r.PrivateKey, Certificate: r.Certificate,
-		App: r.App, Imported: r.Imported, Exportable: r.Exportable, RetireAt: r.RetireAt,
+		App: r.App, Imported: r.Imported, Exportable: r.Exportable, RetireAt: r.RetireAt, FleetWindow: r.FleetWindow,
 		ID: r.ID, Version: r.Version, OldMac: some(oldMAC),
 	})
 	if err != nil || rows > 0 {
@@ -118,7 +118,7 @@ func keyRow(k store.Key) sqlcgen.VaultKey {
 		Owner: k.Owner, Label: k.Label, State: k.State, Created: micros(k.Created), NotBefore: micros(k.NotBefore),
 		NotAfter: micros(k.NotAfter), Changed: micros(k.Changed), Kek: k.KEK, Mac: some(k.MAC),
 		DataKey: some(k.DataKey), PublicKey: some(k.Public), PrivateKey: some(k.Private), Certificate: some(k.Certificate),
-		App: string(k.App), Imported: flag(k.Imported), Exportable: flag(k.Exportable), RetireAt: micros(k.RetireAt),
+		App: string(k.App), Imported: flag(k.Imported), Exportable: flag(k.Exportable), RetireAt: micros(k.RetireAt), FleetWindow: k.FleetWindow,
 	}
 }
 
@@ -128,6 +128,6 @@ func keyOf(r sqlcgen.VaultKey) store.Key {
 		Owner: r.Owner, Label: r.Label, State: r.State, Created: moment(r.Created), NotBefore: moment(r.NotBefore),
 		NotAfter: moment(r.NotAfter), Changed: moment(r.Changed), KEK: r.Kek, MAC: bare(r.Mac),
 		DataKey: bare(r.DataKey), Public: bare(r.PublicKey), Private: bare(r.PrivateKey), Certificate: bare(r.Certificate),
-		App: sealift.AppID(r.App), Imported: r.Imported != 0, Exportable: r.Exportable != 0, RetireAt: moment(r.RetireAt),
+		App: sealift.AppID(r.App), Imported: r.Imported != 0, Exportable: r.Exportable != 0, RetireAt: moment(r.RetireAt), FleetWindow: r.FleetWindow,
 	}
 }

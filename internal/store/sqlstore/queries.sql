@@ -29,11 +29,11 @@ DELETE FROM secrets WHERE name = @name;
 INSERT INTO vault_keys (
   id, version, purpose, algorithm, provider, owner, label, state, created,
   not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate,
-  app, imported, exportable, retire_at
+  app, imported, exportable, retire_at, fleet_window
 ) VALUES (
   @id, @version, @purpose, @algorithm, @provider, @owner, @label, @state, @created,
   @not_before, @not_after, @changed, @kek, @mac, @data_key, @public_key, @private_key, @certificate,
-  @app, @imported, @exportable, @retire_at
+  @app, @imported, @exportable, @retire_at, @fleet_window
 ) ON CONFLICT DO NOTHING;
 
 -- name: Key :one
@@ -45,7 +45,8 @@ UPDATE vault_keys SET
   label = @label, state = @state, created = @created, not_before = @not_before,
   not_after = @not_after, changed = @changed, kek = @kek, mac = @mac, data_key = @data_key,
   public_key = @public_key, private_key = @private_key, certificate = @certificate,
-  app = @app, imported = @imported, exportable = @exportable, retire_at = @retire_at
+  app = @app, imported = @imported, exportable = @exportable, retire_at = @retire_at,
+  fleet_window = @fleet_window
 WHERE id = @id AND version = @version AND mac = @old_mac;
 
 -- name: Keys :many
@@ -282,6 +283,52 @@ SELECT * FROM devices WHERE app = @app AND id = @id;
 
 -- name: CountDevices :many
 SELECT state, COUNT(*) AS devices FROM devices WHERE app = @app GROUP BY state;
+
+-- name: PutDeviceReport :exec
+INSERT INTO device_reports (app, device, seen, reported, through, lost, root, targets, channel, version, counter, state)
+VALUES (@app, @device, @seen, @reported, @through, @lost, @root, @targets, @channel, @version, @counter, @state)
+ON CONFLICT (app, device) DO UPDATE SET
+  seen = excluded.seen, reported = excluded.reported, through = excluded.through, lost = excluded.lost,
+  root = excluded.root, targets = excluded.targets, channel = excluded.channel,
+  version = excluded.version, counter = excluded.counter, state = excluded.state;
+
+-- name: DeviceReport :one
+SELECT * FROM device_reports WHERE app = @app AND device = @device;
+
+-- name: InsertDeviceStep :execrows
+INSERT INTO device_steps (
+  app, device, sequence, received, at, step, release, version, counter, channel, kind, reason, took
+) VALUES (
+  @app, @device, @sequence, @received, @at, @step, @release, @version, @counter, @channel, @kind, @reason, @took
+) ON CONFLICT DO NOTHING;
+
+-- name: PruneDeviceSteps :exec
+DELETE FROM device_steps
+WHERE device_steps.app = @app AND device_steps.device = @device AND device_steps.sequence <= (
+  SELECT older.sequence FROM device_steps AS older WHERE older.app = @app AND older.device = @device
+  ORDER BY older.sequence DESC LIMIT 1 OFFSET CAST(@keep AS BIGINT)
+);
+
+-- name: DeviceSteps :many
+SELECT * FROM device_steps
+WHERE app = @app AND device = @device AND (sequence < @before OR @before = 0)
+ORDER BY sequence DESC LIMIT CAST(@most AS BIGINT);
+
+-- name: Devices :many
+SELECT devices.* FROM devices
+LEFT JOIN device_reports ON device_reports.app = devices.app AND device_reports.device = devices.id
+WHERE devices.app = @app AND devices.id > @behind
+  AND (device_reports.channel = @channel OR @channel = '')
+ORDER BY devices.id LIMIT CAST(@most AS BIGINT);
+
+-- name: CountFleet :one
+SELECT
+  CAST(COUNT(*) AS BIGINT) AS devices,
+  CAST(COALESCE(SUM(CASE WHEN COALESCE(device_reports.root, 0) < @root OR COALESCE(device_reports.targets, 0) < @targets THEN 1 ELSE 0 END), 0) AS BIGINT) AS behind,
+  CAST(COALESCE(MIN(CASE WHEN COALESCE(device_reports.root, 0) < @root OR COALESCE(device_reports.targets, 0) < @targets
+    THEN COALESCE(device_reports.seen, devices.enrolled) END), 0) AS BIGINT) AS oldest
+FROM devices LEFT JOIN device_reports ON device_reports.app = devices.app AND device_reports.device = devices.id
+WHERE devices.state = 'active' AND devices.token <> '' AND COALESCE(device_reports.seen, devices.enrolled) >= @since;
 
 -- name: UseNonce :execrows
 INSERT INTO nonces (device, nonce, expires) VALUES (@device, @nonce, @expires)

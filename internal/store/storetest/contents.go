@@ -120,6 +120,8 @@ var populate = []write{
 		return tx.InsertEnrolmentToken(ctx, anEnrolmentToken("e1", 2))
 	}},
 	{"PutDevice", func(ctx context.Context, tx store.Tx) error { return tx.PutDevice(ctx, aDevice("d1")) }},
+	{"PutDeviceReport", func(ctx context.Context, tx store.Tx) error { return tx.PutDeviceReport(ctx, aReport("d1")) }},
+	{"InsertDeviceStep", func(ctx context.Context, tx store.Tx) error { return tx.InsertDeviceStep(ctx, aStep("d1", 5)) }},
 	{"UseNonce", func(ctx context.Context, tx store.Tx) error { return tx.UseNonce(ctx, aNonce()) }},
 	{"InsertPerson", func(ctx context.Context, tx store.Tx) error {
 		return tx.InsertPerson(ctx, aPerson("p1", "ann@acme.com"))
@@ -203,6 +205,13 @@ var change = []write{
 		d.State = store.DeviceRevoked
 		return tx.PutDevice(ctx, d)
 	}},
+	{"PutDeviceReport", func(ctx context.Context, tx store.Tx) error {
+		r := aReport("d1")
+		r.Lost = 9
+		return tx.PutDeviceReport(ctx, r)
+	}},
+	{"InsertDeviceStep", func(ctx context.Context, tx store.Tx) error { return tx.InsertDeviceStep(ctx, aStep("d1", 6)) }},
+	{"PruneDeviceSteps", func(ctx context.Context, tx store.Tx) error { return tx.PruneDeviceSteps(ctx, app, "d1", 1) }},
 	{"UseNonce", func(ctx context.Context, tx store.Tx) error {
 		return tx.UseNonce(ctx, store.Nonce{Device: "d1", Nonce: "n2", Expires: someTime})
 	}},
@@ -293,6 +302,8 @@ func readContents(t *testing.T, tx store.Tx) contents {
 	keep("Denials")(first(tx.Denials(ctx)))
 	keep("Tokens")(first(tx.Tokens(ctx)))
 	keep("Device")(first(tx.Device(ctx, app, "d1")))
+	keep("DeviceReport")(first(tx.DeviceReport(ctx, app, "d1")))
+	keep("DeviceSteps")(first(tx.DeviceSteps(ctx, app, "d1", 0, 10)))
 	keep("Persons")(first(tx.Persons(ctx)))
 	keep("Credentials")(first(tx.Credentials(ctx, "p1")))
 	keep("Sessions")(first(tx.Sessions(ctx, "p1")))

@@ -71,6 +71,8 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"Approvals", testApprovals},
 		{"EnrolmentTokens", testEnrolmentTokens},
 		{"Devices", testDevices},
+		{"Reports", testReports},
+		{"Fleet", testFleet},
 		{"Nonces", testNonces},
 		{"VersionFloors", testVersionFloors},
 		{"Backups", testBackups},

@@ -72,6 +72,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countDevicesStmt, err = db.PrepareContext(ctx, countDevices); err != nil {
 		return nil, fmt.Errorf("error preparing query CountDevices: %w", err)
 	}
+	if q.countFleetStmt, err = db.PrepareContext(ctx, countFleet); err != nil {
+		return nil, fmt.Errorf("error preparing query CountFleet: %w", err)
+	}
 	if q.credentialStmt, err = db.PrepareContext(ctx, credential); err != nil {
 		return nil, fmt.Errorf("error preparing query Credential: %w", err)
 	}
@@ -98,6 +101,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.deviceStmt, err = db.PrepareContext(ctx, device); err != nil {
 		return nil, fmt.Errorf("error preparing query Device: %w", err)
+	}
+	if q.deviceReportStmt, err = db.PrepareContext(ctx, deviceReport); err != nil {
+		return nil, fmt.Errorf("error preparing query DeviceReport: %w", err)
+	}
+	if q.deviceStepsStmt, err = db.PrepareContext(ctx, deviceSteps); err != nil {
+		return nil, fmt.Errorf("error preparing query DeviceSteps: %w", err)
+	}
+	if q.devicesStmt, err = db.PrepareContext(ctx, devices); err != nil {
+		return nil, fmt.Errorf("error preparing query Devices: %w", err)
 	}
 	if q.documentStmt, err = db.PrepareContext(ctx, document); err != nil {
 		return nil, fmt.Errorf("error preparing query Document: %w", err)
@@ -149,6 +161,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertDenialStmt, err = db.PrepareContext(ctx, insertDenial); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertDenial: %w", err)
+	}
+	if q.insertDeviceStepStmt, err = db.PrepareContext(ctx, insertDeviceStep); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertDeviceStep: %w", err)
 	}
 	if q.insertDraftStmt, err = db.PrepareContext(ctx, insertDraft); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertDraft: %w", err)
@@ -225,6 +240,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.policiesStmt, err = db.PrepareContext(ctx, policies); err != nil {
 		return nil, fmt.Errorf("error preparing query Policies: %w", err)
 	}
+	if q.pruneDeviceStepsStmt, err = db.PrepareContext(ctx, pruneDeviceSteps); err != nil {
+		return nil, fmt.Errorf("error preparing query PruneDeviceSteps: %w", err)
+	}
 	if q.pruneNoncesStmt, err = db.PrepareContext(ctx, pruneNonces); err != nil {
 		return nil, fmt.Errorf("error preparing query PruneNonces: %w", err)
 	}
@@ -233,6 +251,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.putDeviceStmt, err = db.PrepareContext(ctx, putDevice); err != nil {
 		return nil, fmt.Errorf("error preparing query PutDevice: %w", err)
+	}
+	if q.putDeviceReportStmt, err = db.PrepareContext(ctx, putDeviceReport); err != nil {
+		return nil, fmt.Errorf("error preparing query PutDeviceReport: %w", err)
 	}
 	if q.putPolicyStmt, err = db.PrepareContext(ctx, putPolicy); err != nil {
 		return nil, fmt.Errorf("error preparing query PutPolicy: %w", err)
@@ -421,6 +442,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing countDevicesStmt: %w", cerr)
 		}
 	}
+	if q.countFleetStmt != nil {
+		if cerr := q.countFleetStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countFleetStmt: %w", cerr)
+		}
+	}
 	if q.credentialStmt != nil {
 		if cerr := q.credentialStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing credentialStmt: %w", cerr)
@@ -464,6 +490,21 @@ func (q *Queries) Close() error {
 	if q.deviceStmt != nil {
 		if cerr := q.deviceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deviceStmt: %w", cerr)
+		}
+	}
+	if q.deviceReportStmt != nil {
+		if cerr := q.deviceReportStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deviceReportStmt: %w", cerr)
+		}
+	}
+	if q.deviceStepsStmt != nil {
+		if cerr := q.deviceStepsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deviceStepsStmt: %w", cerr)
+		}
+	}
+	if q.devicesStmt != nil {
+		if cerr := q.devicesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing devicesStmt: %w", cerr)
 		}
 	}
 	if q.documentStmt != nil {
@@ -549,6 +590,11 @@ func (q *Queries) Close() error {
 	if q.insertDenialStmt != nil {
 		if cerr := q.insertDenialStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertDenialStmt: %w", cerr)
+		}
+	}
+	if q.insertDeviceStepStmt != nil {
+		if cerr := q.insertDeviceStepStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertDeviceStepStmt: %w", cerr)
 		}
 	}
 	if q.insertDraftStmt != nil {
@@ -676,6 +722,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing policiesStmt: %w", cerr)
 		}
 	}
+	if q.pruneDeviceStepsStmt != nil {
+		if cerr := q.pruneDeviceStepsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pruneDeviceStepsStmt: %w", cerr)
+		}
+	}
 	if q.pruneNoncesStmt != nil {
 		if cerr := q.pruneNoncesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing pruneNoncesStmt: %w", cerr)
@@ -689,6 +740,11 @@ func (q *Queries) Close() error {
 	if q.putDeviceStmt != nil {
 		if cerr := q.putDeviceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putDeviceStmt: %w", cerr)
+		}
+	}
+	if q.putDeviceReportStmt != nil {
+		if cerr := q.putDeviceReportStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putDeviceReportStmt: %w", cerr)
 		}
 	}
 	if q.putPolicyStmt != nil {
@@ -916,6 +972,7 @@ type Queries struct {
 	channelsStmt              *sql.Stmt
 	checkpointsStmt           *sql.Stmt
 	countDevicesStmt          *sql.Stmt
+	countFleetStmt            *sql.Stmt
 	credentialStmt            *sql.Stmt
 	credentialsStmt           *sql.Stmt
 	deleteCredentialStmt      *sql.Stmt
@@ -925,6 +982,9 @@ type Queries struct {
 	denialStmt                *sql.Stmt
 	denialsStmt               *sql.Stmt
 	deviceStmt                *sql.Stmt
+	deviceReportStmt          *sql.Stmt
+	deviceStepsStmt           *sql.Stmt
+	devicesStmt               *sql.Stmt
 	documentStmt              *sql.Stmt
 	documentsStmt             *sql.Stmt
 	draftStmt                 *sql.Stmt
@@ -942,6 +1002,7 @@ type Queries struct {
 	insertCheckpointStmt      *sql.Stmt
 	insertCredentialStmt      *sql.Stmt
 	insertDenialStmt          *sql.Stmt
+	insertDeviceStepStmt      *sql.Stmt
 	insertDraftStmt           *sql.Stmt
 	insertEnrolmentTokenStmt  *sql.Stmt
 	insertEpochStmt           *sql.Stmt
@@ -967,9 +1028,11 @@ type Queries struct {
 	personByLoginStmt         *sql.Stmt
 	personsStmt               *sql.Stmt
 	policiesStmt              *sql.Stmt
+	pruneDeviceStepsStmt      *sql.Stmt
 	pruneNoncesStmt           *sql.Stmt
 	pruneSessionsStmt         *sql.Stmt
 	putDeviceStmt             *sql.Stmt
+	putDeviceReportStmt       *sql.Stmt
 	putPolicyStmt             *sql.Stmt
 	putRestoreStmt            *sql.Stmt
 	raiseCounterStmt          *sql.Stmt
@@ -1026,6 +1089,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		channelsStmt:              q.channelsStmt,
 		checkpointsStmt:           q.checkpointsStmt,
 		countDevicesStmt:          q.countDevicesStmt,
+		countFleetStmt:            q.countFleetStmt,
 		credentialStmt:            q.credentialStmt,
 		credentialsStmt:           q.credentialsStmt,
 		deleteCredentialStmt:      q.deleteCredentialStmt,
@@ -1035,6 +1099,9 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		denialStmt:                q.denialStmt,
 		denialsStmt:               q.denialsStmt,
 		deviceStmt:                q.deviceStmt,
+		deviceReportStmt:          q.deviceReportStmt,
+		deviceStepsStmt:           q.deviceStepsStmt,
+		devicesStmt:               q.devicesStmt,
 		documentStmt:              q.documentStmt,
 		documentsStmt:             q.documentsStmt,
 		draftStmt:                 q.draftStmt,
@@ -1052,6 +1119,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertCheckpointStmt:      q.insertCheckpointStmt,
 		insertCredentialStmt:      q.insertCredentialStmt,
 		insertDenialStmt:          q.insertDenialStmt,
+		insertDeviceStepStmt:      q.insertDeviceStepStmt,
 		insertDraftStmt:           q.insertDraftStmt,
 		insertEnrolmentTokenStmt:  q.insertEnrolmentTokenStmt,
 		insertEpochStmt:           q.insertEpochStmt,
@@ -1077,9 +1145,11 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		personByLoginStmt:         q.personByLoginStmt,
 		personsStmt:               q.personsStmt,
 		policiesStmt:              q.policiesStmt,
+		pruneDeviceStepsStmt:      q.pruneDeviceStepsStmt,
 		pruneNoncesStmt:           q.pruneNoncesStmt,
 		pruneSessionsStmt:         q.pruneSessionsStmt,
 		putDeviceStmt:             q.putDeviceStmt,
+		putDeviceReportStmt:       q.putDeviceReportStmt,
 		putPolicyStmt:             q.putPolicyStmt,
 		putRestoreStmt:            q.putRestoreStmt,
 		raiseCounterStmt:          q.raiseCounterStmt,

@@ -123,6 +123,37 @@ type Device struct {
 	Mac       []byte
 }
 
+type DeviceReport struct {
+	App      string
+	Device   string
+	Seen     int64
+	Reported int64
+	Through  int64
+	Lost     int64
+	Root     int64
+	Targets  int64
+	Channel  string
+	Version  string
+	Counter  int64
+	State    []byte
+}
+
+type DeviceStep struct {
+	App      string
+	Device   string
+	Sequence int64
+	Received int64
+	At       int64
+	Step     string
+	Release  []byte
+	Version  string
+	Counter  int64
+	Channel  string
+	Kind     string
+	Reason   string
+	Took     int64
+}
+
 type Document struct {
 	Path    string
 	Content []byte
@@ -314,6 +345,7 @@ type VaultKey struct {
 	Imported    int64
 	Exportable  int64
 	RetireAt    int64
+	FleetWindow int64
 }
 
 type VaultSeal struct {

@@ -425,6 +425,35 @@ func (q *Queries) CountDevices(ctx context.Context, app string) ([]CountDevicesR
 	return items, nil
 }
 
+const countFleet = `-- name: CountFleet :one
+SELECT
+  CAST(COUNT(*) AS BIGINT) AS devices,
+  CAST(COALESCE(SUM(CASE WHEN COALESCE(device_reports.root, 0) < $1 OR COALESCE(device_reports.targets, 0) < $2 THEN 1 ELSE 0 END), 0) AS BIGINT) AS behind,
+  CAST(COALESCE(MIN(CASE WHEN COALESCE(device_reports.root, 0) < $1 OR COALESCE(device_reports.targets, 0) < $2
+    THEN COALESCE(device_reports.seen, devices.enrolled) END), 0) AS BIGINT) AS oldest
+FROM devices LEFT JOIN device_reports ON device_reports.app = devices.app AND device_reports.device = devices.id
+WHERE devices.state = 'active' AND devices.token <> '' AND COALESCE(device_reports.seen, devices.enrolled) >= $3
+`
+
+type CountFleetParams struct {
+	Root    int64
+	Targets int64
+	Since   int64
+}
+
+type CountFleetRow struct {
+	Devices int64
+	Behind  int64
+	Oldest  int64
+}
+
+func (q *Queries) CountFleet(ctx context.Context, arg CountFleetParams) (CountFleetRow, error) {
+	row := q.queryRow(ctx, q.countFleetStmt, countFleet, arg.Root, arg.Targets, arg.Since)
+	var i CountFleetRow
+	err := row.Scan(&i.Devices, &i.Behind, &i.Oldest)
+	return i, err
+}
+
 const credential = `-- name: Credential :one
 SELECT id, person, kind, label, counter, created, used, data, mac FROM credentials WHERE id = $1
 `
@@ -619,6 +648,147 @@ func (q *Queries) Device(ctx context.Context, arg DeviceParams) (Device, error) 
 		&i.Mac,
 	)
 	return i, err
+}
+
+const deviceReport = `-- name: DeviceReport :one
+SELECT app, device, seen, reported, through, lost, root, targets, channel, version, counter, state FROM device_reports WHERE app = $1 AND device = $2
+`
+
+type DeviceReportParams struct {
+	App    string
+	Device string
+}
+
+func (q *Queries) DeviceReport(ctx context.Context, arg DeviceReportParams) (DeviceReport, error) {
+	row := q.queryRow(ctx, q.deviceReportStmt, deviceReport, arg.App, arg.Device)
+	var i DeviceReport
+	err := row.Scan(
+		&i.App,
+		&i.Device,
+		&i.Seen,
+		&i.Reported,
+		&i.Through,
+		&i.Lost,
+		&i.Root,
+		&i.Targets,
+		&i.Channel,
+		&i.Version,
+		&i.Counter,
+		&i.State,
+	)
+	return i, err
+}
+
+const deviceSteps = `-- name: DeviceSteps :many
+SELECT app, device, sequence, received, at, step, release, version, counter, channel, kind, reason, took FROM device_steps
+WHERE app = $1 AND device = $2 AND (sequence < $3 OR $3 = 0)
+ORDER BY sequence DESC LIMIT CAST($4 AS BIGINT)
+`
+
+type DeviceStepsParams struct {
+	App    string
+	Device string
+	Before int64
+	Most   int64
+}
+
+func (q *Queries) DeviceSteps(ctx context.Context, arg DeviceStepsParams) ([]DeviceStep, error) {
+	rows, err := q.query(ctx, q.deviceStepsStmt, deviceSteps,
+		arg.App,
+		arg.Device,
+		arg.Before,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DeviceStep
+	for rows.Next() {
+		var i DeviceStep
+		if err := rows.Scan(
+			&i.App,
+			&i.Device,
+			&i.Sequence,
+			&i.Received,
+			&i.At,
+			&i.Step,
+			&i.Release,
+			&i.Version,
+			&i.Counter,
+			&i.Channel,
+			&i.Kind,
+			&i.Reason,
+			&i.Took,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const devices = `-- name: Devices :many
+SELECT devices.app, devices.id, devices.identity, devices.kem, devices.kdf, devices.aead, devices.platform, devices.runtime, devices.token, devices.state, devices.enrolled, devices.public_key, devices.mac FROM devices
+LEFT JOIN device_reports ON device_reports.app = devices.app AND device_reports.device = devices.id
+WHERE devices.app = $1 AND devices.id > $2
+  AND (device_reports.channel = $3 OR $3 = '')
+ORDER BY devices.id LIMIT CAST($4 AS BIGINT)
+`
+
+type DevicesParams struct {
+	App     string
+	Behind  string
+	Channel string
+	Most    int64
+}
+
+func (q *Queries) Devices(ctx context.Context, arg DevicesParams) ([]Device, error) {
+	rows, err := q.query(ctx, q.devicesStmt, devices,
+		arg.App,
+		arg.Behind,
+		arg.Channel,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Device
+	for rows.Next() {
+		var i Device
+		if err := rows.Scan(
+			&i.App,
+			&i.ID,
+			&i.Identity,
+			&i.Kem,
+			&i.Kdf,
+			&i.Aead,
+			&i.Platform,
+			&i.Runtime,
+			&i.Token,
+			&i.State,
+			&i.Enrolled,
+			&i.PublicKey,
+			&i.Mac,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const document = `-- name: Document :one
@@ -1052,6 +1222,52 @@ func (q *Queries) InsertDenial(ctx context.Context, arg InsertDenialParams) (int
 	return result.RowsAffected()
 }
 
+const insertDeviceStep = `-- name: InsertDeviceStep :execrows
+INSERT INTO device_steps (
+  app, device, sequence, received, at, step, release, version, counter, channel, kind, reason, took
+) VALUES (
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
+) ON CONFLICT DO NOTHING
+`
+
+type InsertDeviceStepParams struct {
+	App      string
+	Device   string
+	Sequence int64
+	Received int64
+	At       int64
+	Step     string
+	Release  []byte
+	Version  string
+	Counter  int64
+	Channel  string
+	Kind     string
+	Reason   string
+	Took     int64
+}
+
+func (q *Queries) InsertDeviceStep(ctx context.Context, arg InsertDeviceStepParams) (int64, error) {
+	result, err := q.exec(ctx, q.insertDeviceStepStmt, insertDeviceStep,
+		arg.App,
+		arg.Device,
+		arg.Sequence,
+		arg.Received,
+		arg.At,
+		arg.Step,
+		arg.Release,
+		arg.Version,
+		arg.Counter,
+		arg.Channel,
+		arg.Kind,
+		arg.Reason,
+		arg.Took,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const insertDraft = `-- name: InsertDraft :execrows
 INSERT INTO drafts (id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
@@ -1174,11 +1390,11 @@ const insertKey = `-- name: InsertKey :execrows
 INSERT INTO vault_keys (
   id, version, purpose, algorithm, provider, owner, label, state, created,
   not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate,
-  app, imported, exportable, retire_at
+  app, imported, exportable, retire_at, fleet_window
 ) VALUES (
   $1, $2, $3, $4, $5, $6, $7, $8, $9,
   $10, $11, $12, $13, $14, $15, $16, $17, $18,
-  $19, $20, $21, $22
+  $19, $20, $21, $22, $23
 ) ON CONFLICT DO NOTHING
 `
 
@@ -1205,6 +1421,7 @@ type InsertKeyParams struct {
 	Imported    int64
 	Exportable  int64
 	RetireAt    int64
+	FleetWindow int64
 }
 
 func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) (int64, error) {
@@ -1231,6 +1448,7 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) (int64, er
 		arg.Imported,
 		arg.Exportable,
 		arg.RetireAt,
+		arg.FleetWindow,
 	)
 	if err != nil {
 		return 0, err
@@ -1480,7 +1698,7 @@ func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) (int64
 }
 
 const key = `-- name: Key :one
-SELECT id, version, purpose, algorithm, provider, owner, label, state, created, not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate, app, imported, exportable, retire_at FROM vault_keys WHERE id = $1 AND version = $2
+SELECT id, version, purpose, algorithm, provider, owner, label, state, created, not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate, app, imported, exportable, retire_at, fleet_window FROM vault_keys WHERE id = $1 AND version = $2
 `
 
 type KeyParams struct {
@@ -1514,12 +1732,13 @@ func (q *Queries) Key(ctx context.Context, arg KeyParams) (VaultKey, error) {
 		&i.Imported,
 		&i.Exportable,
 		&i.RetireAt,
+		&i.FleetWindow,
 	)
 	return i, err
 }
 
 const keys = `-- name: Keys :many
-SELECT id, version, purpose, algorithm, provider, owner, label, state, created, not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate, app, imported, exportable, retire_at FROM vault_keys
+SELECT id, version, purpose, algorithm, provider, owner, label, state, created, not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate, app, imported, exportable, retire_at, fleet_window FROM vault_keys
 WHERE (id = $1 OR $1 = '')
   AND (purpose = $2 OR $2 = '')
   AND (state = $3 OR $3 = '')
@@ -1571,6 +1790,7 @@ func (q *Queries) Keys(ctx context.Context, arg KeysParams) ([]VaultKey, error) 
 			&i.Imported,
 			&i.Exportable,
 			&i.RetireAt,
+			&i.FleetWindow,
 		); err != nil {
 			return nil, err
 		}
@@ -1586,7 +1806,7 @@ func (q *Queries) Keys(ctx context.Context, arg KeysParams) ([]VaultKey, error) 
 }
 
 const keysUnder = `-- name: KeysUnder :many
-SELECT id, version, purpose, algorithm, provider, owner, label, state, created, not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate, app, imported, exportable, retire_at FROM vault_keys
+SELECT id, version, purpose, algorithm, provider, owner, label, state, created, not_before, not_after, changed, kek, mac, data_key, public_key, private_key, certificate, app, imported, exportable, retire_at, fleet_window FROM vault_keys
 WHERE kek = $1 AND (id > $2 OR id = $2 AND version > $3)
 ORDER BY id, version LIMIT CAST($4 AS BIGINT)
 `
@@ -1635,6 +1855,7 @@ func (q *Queries) KeysUnder(ctx context.Context, arg KeysUnderParams) ([]VaultKe
 			&i.Imported,
 			&i.Exportable,
 			&i.RetireAt,
+			&i.FleetWindow,
 		); err != nil {
 			return nil, err
 		}
@@ -1981,6 +2202,25 @@ func (q *Queries) Policies(ctx context.Context) ([]Policy, error) {
 	return items, nil
 }
 
+const pruneDeviceSteps = `-- name: PruneDeviceSteps :exec
+DELETE FROM device_steps
+WHERE device_steps.app = $1 AND device_steps.device = $2 AND device_steps.sequence <= (
+  SELECT older.sequence FROM device_steps AS older WHERE older.app = $1 AND older.device = $2
+  ORDER BY older.sequence DESC LIMIT 1 OFFSET CAST($3 AS BIGINT)
+)
+`
+
+type PruneDeviceStepsParams struct {
+	App    string
+	Device string
+	Keep   int64
+}
+
+func (q *Queries) PruneDeviceSteps(ctx context.Context, arg PruneDeviceStepsParams) error {
+	_, err := q.exec(ctx, q.pruneDeviceStepsStmt, pruneDeviceSteps, arg.App, arg.Device, arg.Keep)
+	return err
+}
+
 const pruneNonces = `-- name: PruneNonces :execrows
 DELETE FROM nonces WHERE expires < $1
 `
@@ -2045,6 +2285,48 @@ func (q *Queries) PutDevice(ctx context.Context, arg PutDeviceParams) error {
 		arg.Enrolled,
 		arg.PublicKey,
 		arg.Mac,
+	)
+	return err
+}
+
+const putDeviceReport = `-- name: PutDeviceReport :exec
+INSERT INTO device_reports (app, device, seen, reported, through, lost, root, targets, channel, version, counter, state)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (app, device) DO UPDATE SET
+  seen = excluded.seen, reported = excluded.reported, through = excluded.through, lost = excluded.lost,
+  root = excluded.root, targets = excluded.targets, channel = excluded.channel,
+  version = excluded.version, counter = excluded.counter, state = excluded.state
+`
+
+type PutDeviceReportParams struct {
+	App      string
+	Device   string
+	Seen     int64
+	Reported int64
+	Through  int64
+	Lost     int64
+	Root     int64
+	Targets  int64
+	Channel  string
+	Version  string
+	Counter  int64
+	State    []byte
+}
+
+func (q *Queries) PutDeviceReport(ctx context.Context, arg PutDeviceReportParams) error {
+	_, err := q.exec(ctx, q.putDeviceReportStmt, putDeviceReport,
+		arg.App,
+		arg.Device,
+		arg.Seen,
+		arg.Reported,
+		arg.Through,
+		arg.Lost,
+		arg.Root,
+		arg.Targets,
+		arg.Channel,
+		arg.Version,
+		arg.Counter,
+		arg.State,
 	)
 	return err
 }
@@ -2854,8 +3136,9 @@ UPDATE vault_keys SET
   label = $5, state = $6, created = $7, not_before = $8,
   not_after = $9, changed = $10, kek = $11, mac = $12, data_key = $13,
   public_key = $14, private_key = $15, certificate = $16,
-  app = $17, imported = $18, exportable = $19, retire_at = $20
-WHERE id = $21 AND version = $22 AND mac = $23
+  app = $17, imported = $18, exportable = $19, retire_at = $20,
+  fleet_window = $21
+WHERE id = $22 AND version = $23 AND mac = $24
 `
 
 type UpdateKeyParams struct {
@@ -2879,6 +3162,7 @@ type UpdateKeyParams struct {
 	Imported    int64
 	Exportable  int64
 	RetireAt    int64
+	FleetWindow int64
 	ID          string
 	Version     int64
 	OldMac      []byte
@@ -2906,6 +3190,7 @@ func (q *Queries) UpdateKey(ctx context.Context, arg UpdateKeyParams) (int64, er
 		arg.Imported,
 		arg.Exportable,
 		arg.RetireAt,
+		arg.FleetWindow,
 		arg.ID,
 		arg.Version,
 		arg.OldMac,
