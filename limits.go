@@ -52,9 +52,6 @@ const (
 	// well gives one, and a queue of MaxReportQueue is sent in six. Each costs the
 	// vault a signature and a log entry.
 	ReportsPerHour = 60
-	// MaxReportedDevices is how many devices' reports are counted apart within an
-	// hour, some 100 bytes each; those beyond share one count, as in MaxThrottled.
-	MaxReportedDevices = 100_000
 	// MaxStepsKept is how many steps the vault keeps of one device: those of its
 	// last two hundred updates. The oldest make room.
 	MaxStepsKept = 1000
@@ -67,8 +64,8 @@ const (
 	// this serves some hundred new devices a minute behind one address. Each
 	// message of a stranger costs the vault a signature and two log entries.
 	MessagesPerMinute = 120
-	// MaxThrottled is how many networks are counted at a time, 60 bytes each;
-	// those beyond share one count.
+	// MaxThrottled is how many networks, or devices, are counted at a time, 60 to
+	// 100 bytes each; those beyond share one count.
 	MaxThrottled = 100_000
 	// MaxJSONDepth bounds nesting in every document; ours nest to 8.
 	MaxJSONDepth = 32

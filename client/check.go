@@ -72,6 +72,7 @@ func (d *Device) refresh(ctx context.Context) (*trust.Rules, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.rules = rules
 	return rules, d.follow(rules)
 }
 
@@ -108,8 +109,25 @@ func (d *Device) delegated(ctx context.Context, name string) ([]byte, error) {
 	return data, err
 }
 
-// plan decides what this device should run next; nil is what it runs already.
+// plan decides what this device should run next, and notes what came of that; nil
+// is what it runs already.
 func (d *Device) plan(ctx context.Context) (*plan, error) {
+	step := trust.ReportStep{Step: trust.StepRefused}
+	p, err := d.seek(ctx, &step)
+	switch {
+	case err != nil:
+		d.refused(ctx, step, err)
+	case p == nil:
+		d.noted(trust.ReportStep{Step: trust.StepChecked})
+	default:
+		d.noted(p.step(trust.StepChecked))
+	}
+	return p, err
+}
+
+// seek is plan. It says in about, as far as it comes, which release an error is
+// about.
+func (d *Device) seek(ctx context.Context, about *trust.ReportStep) (*plan, error) {
 	rules, err := d.refresh(ctx)
 	if err != nil {
 		return nil, err
@@ -131,6 +149,7 @@ func (d *Device) plan(ctx context.Context) (*plan, error) {
 		if c == nil || s.slot() != "" && c.Release.Digest == s.newest().Release && d.whole(&s) {
 			return nil, nil
 		}
+		about.Release = c.Release.Digest
 		p, err := d.fetch(ctx, c)
 		if err != nil {
 			return nil, err
@@ -138,6 +157,7 @@ func (d *Device) plan(ctx context.Context) (*plan, error) {
 		if err := d.authenticate(ctx, &s, rules, p); err != nil {
 			return nil, err
 		}
+		*about = p.step(about.Step)
 		switch {
 		case slices.Contains(s.RefusedPayloads, p.verified.Payload): // in another spelling
 			s.Refused = append(slices.Clone(s.Refused), c.Release.Digest)

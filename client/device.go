@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -40,6 +41,10 @@ type Config struct {
 	// With neither, a release is confirmed at once, and never taken back.
 	ConfirmWithin time.Duration
 
+	// Client is the name and version of the program that updates, for reports, in
+	// at most 64 visible ASCII characters; empty means "sealift".
+	Client string
+
 	// Progress, if set, is told how far a step has come, in bytes.
 	Progress func(step Step, done, total int64)
 	// Host is the machine; nil means NewSystem.
@@ -76,6 +81,7 @@ type Device struct {
 	wire  *wire
 	meta  *Metadata
 	keys  *deviceKeys
+	rules *trust.Rules // of the last refresh of this process; nil before it
 
 	mu    sync.Mutex
 	watch watch
@@ -116,6 +122,9 @@ func (c *Config) check() (err error) {
 			return err
 		}
 	}
+	if c.Client = cmp.Or(c.Client, "sealift"); !trust.ValidClient(c.Client) {
+		return sealift.Errorf(sealift.KindInvalid, "opening a device", "the client's name is not 1 to 64 visible ASCII characters")
+	}
 	if c.Dir == "" {
 		return sealift.Errorf(sealift.KindInvalid, "opening a device", "no folder was named")
 	}
@@ -148,8 +157,12 @@ func (d *Device) open() (err error) {
 	if d.keys, err = openKeys(d.files, st.Enrolled); err != nil {
 		return err
 	}
-	if st.App == "" {
-		if st, err = d.store.change(func(s *state) error { s.App = d.cfg.App; return nil }); err != nil {
+	if st.App == "" || st.Reports.Channel != d.cfg.Channel {
+		st, err = d.store.change(func(s *state) error {
+			s.App, s.Reports.Channel = d.cfg.App, d.cfg.Channel
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 	}

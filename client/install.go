@@ -11,6 +11,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/bundle"
+	"github.com/sealift/sealift/trust"
 )
 
 // Update brings the device up to date: it checks, and if there is something
@@ -42,7 +43,9 @@ func (d *Device) Update(ctx context.Context) (Result, error) {
 		s, err := d.store.load()
 		return s.result(OutcomeCurrent), err
 	}
+	d.noted(p.step(trust.StepDownloading))
 	if err := d.install(ctx, p); err != nil {
+		d.refused(ctx, p.step(trust.StepRefused), err)
 		return d.failed(Result{Available: p.available()}, err)
 	}
 	return d.prove(ctx)
@@ -168,11 +171,14 @@ func (d *Device) swap(p *plan, slot string) error {
 	if d.cfg.HealthCheck == nil && d.cfg.ConfirmWithin > 0 {
 		next.wait(d.cfg.Host.Now(), d.cfg.ConfirmWithin)
 	}
+	now := d.cfg.Host.Now()
 	s, err := d.store.change(func(s *state) error {
 		if s.Pending != nil || s.idle() != slot {
 			return sealift.Errorf(sealift.KindConflict, "installing", "the device changed meanwhile").WithHint("try again")
 		}
 		s.Pending = next
+		s.note(now, p.step(trust.StepVerified))
+		s.note(now, p.step(trust.StepInstalled))
 		return nil
 	})
 	if err != nil {
@@ -200,7 +206,7 @@ func (d *Device) prove(ctx context.Context) (Result, error) {
 	case s.Pending.ConfirmBy != nil:
 		return d.await(&s)
 	default:
-		s, err = confirmIn(d.store)
+		s, err = confirmIn(d.store, d.cfg.Host)
 	}
 	return s.result(OutcomeUpdated), err
 }
@@ -227,7 +233,7 @@ func (d *Device) checkHealth(ctx context.Context) (Result, error) {
 	case err != nil:
 		return d.takeBack(err, (*state).revert)
 	}
-	s, err = confirmIn(d.store)
+	s, err = confirmIn(d.store, d.cfg.Host)
 	if sealift.ReasonOf(err) == reasonNotPending { // somebody else was faster
 		s, err = d.store.load()
 	}
@@ -238,12 +244,19 @@ func (d *Device) checkHealth(ctx context.Context) (Result, error) {
 // the one that waits: revert or lapse.
 func (d *Device) takeBack(cause error, how func(*state)) (Result, error) {
 	var bad Installed
+	now, word := d.cfg.Host.Now(), reasonUnhealthy
+	if errors.Is(cause, errUnconfirmed) {
+		word = "unconfirmed"
+	}
 	s, err := d.store.change(func(s *state) error {
 		if s.Pending == nil {
 			return nothingPending("taking a release back")
 		}
 		bad = s.Pending.Installed
 		how(s)
+		step := bad.step(trust.StepRolledBack)
+		step.Kind, step.Reason = sealift.KindRollback, word
+		s.note(now, step)
 		return nil
 	})
 	if err == nil {
@@ -262,11 +275,14 @@ func (d *Device) takeBack(cause error, how func(*state)) (Result, error) {
 	if !slices.Contains(s.Refused, bad.Release) {
 		again = "this release is tried once more, as long as it is offered: confirm it in time, and look at this machine's clock"
 	}
-	return r, sealift.Errorf(sealift.KindRollback, "trying version "+string(bad.Version), "it was taken back: %w", cause).WithReason("unhealthy").
+	return r, sealift.Errorf(sealift.KindRollback, "trying version "+string(bad.Version), "it was taken back: %w", cause).WithReason(reasonUnhealthy).
 		WithHint("%s, and %s", back, again)
 }
 
-const reasonNotPending = "not-pending"
+const (
+	reasonNotPending = "not-pending"
+	reasonUnhealthy  = "unhealthy"
+)
 
 func nothingPending(op string) error {
 	return sealift.Errorf(sealift.KindNotFound, op, "no release waits to be confirmed").WithReason(reasonNotPending).
@@ -277,7 +293,7 @@ func nothingPending(op string) error {
 // now on, and the device takes none with a lower counter any more. With nothing
 // pending it fails with KindNotFound.
 func (d *Device) Confirm(context.Context) (Result, error) {
-	s, err := confirmIn(d.store)
+	s, err := confirmIn(d.store, d.cfg.Host)
 	return s.result(OutcomeUpdated), err
 }
 
@@ -289,15 +305,17 @@ func ConfirmIn(host Host, dir string) (Result, error) {
 		return Result{}, err
 	}
 	defer files.Close()
-	s, err := confirmIn(stateStore{files})
+	s, err := confirmIn(stateStore{files}, host)
 	return s.result(OutcomeUpdated), err
 }
 
-func confirmIn(store stateStore) (state, error) {
+func confirmIn(store stateStore, host Host) (state, error) {
+	now := host.Now()
 	return store.change(func(s *state) error {
 		if s.Pending == nil {
 			return nothingPending("confirming a release")
 		}
+		s.note(now, s.Pending.step(trust.StepConfirmed))
 		s.confirm()
 		return nil
 	})

@@ -137,6 +137,17 @@ func heldEpoch(files Files, public sealift.Digest) *bundle.PrivateKey {
 	return key
 }
 
+// heldEpochs names the epochs whose keys are on the disk.
+func heldEpochs(files Files) (held []sealift.Digest) {
+	names, _ := files.Names(epochsDir) // what cannot be read is not held
+	for _, name := range names {
+		if digest, err := sealift.ParseDigest(name); err == nil && len(held) < sealift.MaxEpochKeys {
+			held = append(held, digest)
+		}
+	}
+	return held
+}
+
 func holdEpoch(files Files, key *bundle.PrivateKey) error {
 	const op = "storing the epoch's key"
 	data, err := key.MarshalSecret()

@@ -33,6 +33,7 @@ type state struct {
 	// have been replaced since by one with a lower version.
 	Confirmed sealift.Counter `json:"confirmed"`
 	Installed *Installed      `json:"installed,omitempty"` // the last good release
+	Previous  *Installed      `json:"previous,omitempty"`  // the one before it, which is on the disk no more
 	Pending   *Pending        `json:"pending,omitempty"`   // in place, and not proven yet
 	// Refused are the release.json files of releases that failed here, oldest
 	// first: never again. RefusedPayloads are what they say, which is the same
@@ -43,6 +44,8 @@ type state struct {
 	RefusedPayloads []sealift.Digest `json:"refusedPayloads,omitempty"`
 	Lapsed          []sealift.Digest `json:"lapsed,omitempty"` // by name
 	Blocked         bool             `json:"blocked"`          // Installed is under a floor
+
+	Reports reports `json:"reports,omitzero"` // what is to be told, and was
 }
 
 // Installed is a release in one of the two bundle folders.
@@ -107,7 +110,7 @@ func (s *state) idle() string {
 // confirm makes the pending release the last good one.
 func (s *state) confirm() {
 	s.Confirmed = max(s.Confirmed, s.Pending.Counter)
-	s.Installed = &s.Pending.Installed
+	s.Previous, s.Installed = s.Installed, &s.Pending.Installed
 	s.Pending, s.Blocked = nil, false
 }
 

@@ -35,12 +35,14 @@ func (d *Device) await(s *state) (Result, error) {
 	if time.Since(d.watch.began) < d.watch.left {
 		return s.result(OutcomePending), nil
 	}
-	late := errors.New("nobody confirmed it in time")
 	if d.watch.whole {
-		return d.takeBack(late, (*state).revert)
+		return d.takeBack(errUnconfirmed, (*state).revert)
 	}
-	return d.takeBack(late, (*state).lapse)
+	return d.takeBack(errUnconfirmed, (*state).lapse)
 }
+
+// errUnconfirmed is why a release is taken back that waited for Confirm.
+var errUnconfirmed = errors.New("nobody confirmed it in time")
 
 // takeUp begins to watch a wait that another process began. More than the whole
 // of it cannot be left: then the clock was put back, and the wait begins anew.

@@ -54,7 +54,7 @@ func (w *World) serveDevice(out http.ResponseWriter, in *http.Request) {
 	_, _ = out.Write(answer)
 }
 
-// desk is where devices enrol and ask for epochs.
+// desk is where devices enrol, ask for epochs, and report.
 type desk struct {
 	mu          sync.Mutex
 	key         *ecdsa.PrivateKey
@@ -62,9 +62,11 @@ type desk struct {
 	tokens      map[string]sealift.EnrolmentToken
 	devices     map[sealift.DeviceID]trust.Enrolment
 	nonces      map[string]bool
+	reports     map[sealift.DeviceID]trust.Report // all steps, and the last state
 }
 
 func (d *desk) open(w *World) (err error) {
+	d.reports = map[sealift.DeviceID]trust.Report{}
 	d.tokens, d.devices, d.nonces = map[string]sealift.EnrolmentToken{}, map[sealift.DeviceID]trust.Enrolment{}, map[string]bool{}
 	if d.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		return err
@@ -156,6 +158,8 @@ func (w *World) grant(req *trust.Request, e trust.Enrolment) (any, error) {
 			return nil, err
 		}
 		return w.grantEpoch(req, e, body)
+	case trust.RequestReport:
+		return w.keepReport(req)
 	}
 	return nil, sealift.Errorf(sealift.KindInvalid, op, "request %.40q is not known here", req.Kind)
 }

@@ -37,7 +37,8 @@ type ReportStep struct {
 	Sequence uint64 `json:"sequence"` // from 1, rising; never used twice by a device
 	Time     Time   `json:"time"`     // by the device's own clock, which may be off by years
 	Step     Step   `json:"step"`
-	// The release that it is about; all zero where there is none.
+	// The release that it is about; all zero where there is none. Of one that was
+	// refused before its signature held, Release alone is known.
 	Release sealift.Digest  `json:"release,omitzero"` // of release.json
 	Version sealift.Version `json:"version,omitempty"`
 	Counter sealift.Counter `json:"counter,omitempty"`
@@ -87,7 +88,7 @@ type ReportKept struct {
 }
 
 var (
-	reportReason = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+	reportReason = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,39}$`)
 	clientName   = regexp.MustCompile(`^[!-~]{1,64}$`)
 )
 
@@ -105,14 +106,15 @@ func (r *Report) Check() error {
 			return fmt.Errorf("sequence %d behind %d", s.Sequence, last)
 		}
 		last = s.Sequence
-		if err := s.check(); err != nil {
+		if err := s.Check(); err != nil {
 			return fmt.Errorf("step %d: %w", s.Sequence, err)
 		}
 	}
 	return r.State.check()
 }
 
-func (s *ReportStep) check() error {
+// Check refuses a step, its sequence aside, that is not of its form.
+func (s *ReportStep) Check() error {
 	if _, err := sealift.ParseChannel(string(s.Channel)); err != nil {
 		return err
 	}
@@ -126,12 +128,10 @@ func (s *ReportStep) check() error {
 	default:
 		return fmt.Errorf("%.40q is no step", s.Step)
 	}
-	if about {
+	if s.Version != "" || s.Counter != 0 || about && s.Step != StepRefused {
 		if err := (&ReportRelease{s.Release, s.Version, s.Counter}).check(); err != nil {
 			return err
 		}
-	} else if s.Version != "" || s.Counter != 0 {
-		return errors.New("a version without a release")
 	}
 	if failed := s.Step == StepRefused || s.Step == StepRolledBack; failed != (s.Kind != "") {
 		return errors.New("an error's kind is for what failed, and only for that")
@@ -153,6 +153,10 @@ func (r *ReportRelease) check() error {
 	return err
 }
 
+// ValidClient reports whether a name is of the form of DeviceState.Client: 1 to 64
+// visible ASCII characters.
+func ValidClient(name string) bool { return clientName.MatchString(name) }
+
 func (s *DeviceState) check() error {
 	for _, version := range []int64{s.Root, s.Targets, s.Snapshot, s.Timestamp} {
 		if version < 0 || version > sealift.MaxReportSequence {
@@ -173,7 +177,7 @@ func (s *DeviceState) check() error {
 	if err := errors.Join(channelErr, platformErr, runtimeErr); err != nil {
 		return err
 	}
-	if !clientName.MatchString(s.Client) {
+	if !ValidClient(s.Client) {
 		return errors.New("the client's name is not 1 to 64 visible ASCII characters")
 	}
 	if len(s.Epochs) > sealift.MaxEpochKeys {

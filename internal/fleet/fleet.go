@@ -19,6 +19,13 @@
 // An epoch's private key leaves the vault sealed to the device's own HPKE key,
 // for devices that are enrolled and active. Each such grant is a use of the
 // key in the log.
+//
+// A report says how a device is, and what it did since it was last told that its
+// reports are kept (trust.Report). It is a claim: its signature says who makes it,
+// and nothing that it is true. So it gives nobody a right, no decision rests on one
+// device's, and what is kept of it bears no MAC. Each step is kept once, however
+// often it is sent, and acknowledged in the transaction that keeps it. A device may
+// send sealift.ReportsPerHour; the last sealift.MaxStepsKept steps of each are kept.
 package fleet
 
 import (
@@ -29,20 +36,22 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/throttle"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/trust"
 )
 
 // Desk answers devices. It is safe for concurrent use.
 type Desk struct {
-	store store.Store
-	vault *vault.Vault
-	now   func() time.Time
+	store   store.Store
+	vault   *vault.Vault
+	now     func() time.Time
+	reports *throttle.Counter[sealift.DeviceID]
 }
 
 // New returns the desk over a vault and its store.
 func New(s store.Store, v *vault.Vault, now func() time.Time) *Desk {
-	return &Desk{s, v, now}
+	return &Desk{s, v, now, throttle.NewCounter[sealift.DeviceID](sealift.ReportsPerHour, time.Hour)}
 }
 
 const op = "answering a device"
@@ -67,6 +76,12 @@ func (d *Desk) Answer(ctx context.Context, request []byte, address string) ([]by
 	// which whoever is who they say then waits for.
 	if err := d.store.View(ctx, func(tx store.Tx) error { return v.admit(ctx, tx, signed) }); err != nil {
 		return nil, err
+	}
+	if v.req.Kind == trust.RequestReport {
+		if wait, ok := d.reports.Admit(v.req.Device, v.now); !ok {
+			return nil, sealift.Errorf(sealift.KindExhausted, op, "more than %d reports an hour come from device %s", sealift.ReportsPerHour, v.req.Device).
+				WithReason("rate").WithHint("report again in %d minutes", int(wait/time.Minute)+1)
+		}
 	}
 	return vault.Do(ctx, d.vault, func(tx *vault.Tx) ([]byte, error) {
 		v.tx = tx
@@ -168,6 +183,9 @@ func (v *visit) answer(ctx context.Context) ([]byte, error) {
 	if a.Refused != nil {
 		result, details["reason"] = audit.Refused, a.Refused.Reason
 	}
+	if v.req.Kind == trust.RequestReport && result == audit.OK {
+		return v.sign(ctx, a) // a claim, which changes nothing in the vault: that it was answered is an entry
+	}
 	_, err = audit.Append(ctx, v.tx, audit.Entry{
 		Time: v.now, Actor: v.actor(), Action: "device." + string(v.req.Kind), Subject: string(v.req.Device), Details: details, Result: result,
 	})
@@ -180,9 +198,11 @@ func (v *visit) answer(ctx context.Context) ([]byte, error) {
 func (v *visit) grant(ctx context.Context) (any, error) {
 	switch v.req.Kind {
 	case trust.RequestEnrol:
-		return v.enrol(ctx)
+		return seen(ctx, v, v.enrol)
 	case trust.RequestEpoch:
-		return v.grantEpoch(ctx)
+		return seen(ctx, v, v.grantEpoch)
+	case trust.RequestReport:
+		return v.report(ctx)
 	}
 	return nil, sealift.Errorf(sealift.KindInvalid, op, "request %.40q is not known here", v.req.Kind).WithReason("request")
 }

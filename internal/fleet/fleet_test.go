@@ -350,12 +350,7 @@ func TestGrantRefusals(t *testing.T) {
 
 	row := b.row(d)
 	row.State = store.DeviceRevoked
-	b.check(b.vault.Update(b.Context(), func(tx *vault.Tx) (err error) {
-		if row.MAC, err = tx.Authenticate(row); err != nil {
-			return err
-		}
-		return tx.PutDevice(b.Context(), row)
-	}))
+	b.put(row)
 	_, answered, err = b.ask(b.request(d, trust.RequestEpoch), trust.EpochRequest{Channel: "production", Number: 1}, d.identity)
 	b.wantSigned("revoked", answered, err, sealift.KindDenied, "revoked")
 	answered, err = b.enrol(d, b.token(0, time.Hour)) // nor does it come back by itself

@@ -1,5 +1,6 @@
 // Package throttle bounds how often strangers may ask for what costs something:
-// so many requests a minute from each network.
+// so many requests a minute from each network, or in another time from each of
+// whatever else can be told apart.
 //
 // A network is an IPv4 address or an IPv6 /64, which is what one customer is
 // given: counting single IPv6 addresses would count nothing. At most
@@ -19,35 +20,54 @@ import (
 // Throttle counts what each network sends in a minute. The zero value admits
 // nothing; it is safe for concurrent use.
 type Throttle struct {
-	limit int
-
-	mu    sync.Mutex
-	began time.Time
-	sent  map[netip.Prefix]int
-	rest  int // what networks beyond sealift.MaxThrottled sent, together
+	networks Counter[netip.Prefix]
 }
 
 // New returns a throttle that admits perMinute requests of each network.
-func New(perMinute int) *Throttle { return &Throttle{limit: perMinute} }
+func New(perMinute int) *Throttle {
+	return &Throttle{Counter[netip.Prefix]{limit: perMinute, period: time.Minute}}
+}
 
 // Admit reports whether one more request from an IP address is within the
 // limit, and how long to wait if not. What is no address shares one count.
 func (t *Throttle) Admit(address string, now time.Time) (wait time.Duration, ok bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if passed := now.Sub(t.began); t.sent == nil || passed < 0 || passed >= time.Minute {
-		t.began, t.sent, t.rest = now, map[netip.Prefix]int{}, 0
+	return t.networks.Admit(networkOf(address), now)
+}
+
+// Counter counts what each of whatever K names sends in a period, as a Throttle
+// does networks. The zero value admits nothing; it is safe for concurrent use.
+type Counter[K comparable] struct {
+	limit  int
+	period time.Duration
+
+	mu    sync.Mutex
+	began time.Time
+	sent  map[K]int
+	rest  int // what those beyond sealift.MaxThrottled sent, together
+}
+
+// NewCounter returns a counter that admits limit requests of each in a period.
+func NewCounter[K comparable](limit int, period time.Duration) *Counter[K] {
+	return &Counter[K]{limit: limit, period: period}
+}
+
+// Admit reports whether one more request of who is within the limit, and how
+// long to wait if not.
+func (c *Counter[K]) Admit(who K, now time.Time) (wait time.Duration, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if passed := now.Sub(c.began); c.sent == nil || passed < 0 || passed >= c.period {
+		c.began, c.sent, c.rest = now, map[K]int{}, 0
 	}
-	network := networkOf(address)
-	count, known := t.sent[network]
+	count, known := c.sent[who]
 	switch {
-	case known || len(t.sent) < sealift.MaxThrottled:
-		t.sent[network] = count + 1
+	case known || len(c.sent) < sealift.MaxThrottled:
+		c.sent[who] = count + 1
 	default:
-		t.rest++
-		count = t.rest
+		c.rest++
+		count = c.rest
 	}
-	return t.began.Add(time.Minute).Sub(now), count < t.limit
+	return c.began.Add(c.period).Sub(now), count < c.limit
 }
 
 func networkOf(address string) netip.Prefix {

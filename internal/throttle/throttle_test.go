@@ -54,10 +54,29 @@ func TestThrottleIsBounded(t *testing.T) {
 			admitted++
 		}
 	}
-	if len(th.sent) != sealift.MaxThrottled {
-		t.Errorf("%d networks are kept", len(th.sent))
+	if len(th.networks.sent) != sealift.MaxThrottled {
+		t.Errorf("%d networks are kept", len(th.networks.sent))
 	}
 	if most := sealift.MaxThrottled + sealift.MessagesPerMinute; admitted > most {
 		t.Errorf("%d admitted, at most %d are allowed", admitted, most)
+	}
+}
+
+func TestCounter(t *testing.T) {
+	c := NewCounter[string](2, time.Hour)
+	now := time.Unix(1_800_000_000, 0)
+	for i, want := range []bool{true, true, false} {
+		if _, ok := c.Admit("a", now); ok != want {
+			t.Errorf("request %d: %v", i, ok)
+		}
+	}
+	if wait, ok := c.Admit("a", now.Add(59*time.Minute)); ok || wait != time.Minute {
+		t.Errorf("within the hour: %v, wait %v", ok, wait)
+	}
+	if _, ok := c.Admit("b", now); !ok {
+		t.Error("another is refused")
+	}
+	if _, ok := c.Admit("a", now.Add(time.Hour)); !ok {
+		t.Error("refused in the next hour")
 	}
 }

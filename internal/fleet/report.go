@@ -1,0 +1,81 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/trust"
+)
+
+// seen notes of a device that is granted something that it is there.
+func seen[T any](ctx context.Context, v *visit, grant func(context.Context) (T, error)) (T, error) {
+	granted, err := grant(ctx)
+	if err != nil {
+		return granted, err
+	}
+	row, err := v.lastReport(ctx)
+	if err != nil {
+		return granted, err
+	}
+	row.Seen = v.now
+	return granted, v.tx.PutDeviceReport(ctx, row)
+}
+
+// lastReport returns how the device was, or a row to begin with.
+func (v *visit) lastReport(ctx context.Context) (store.DeviceReport, error) {
+	row, err := v.tx.DeviceReport(ctx, v.req.App, v.req.Device)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return store.DeviceReport{App: v.req.App, Device: v.req.Device}, nil
+	}
+	return row, err
+}
+
+// report keeps what a device says of itself.
+func (v *visit) report(ctx context.Context) (trust.ReportKept, error) {
+	const op = "keeping a report"
+	if v.device.State != store.DeviceActive {
+		return trust.ReportKept{}, sealift.Errorf(sealift.KindDenied, op, "device %s was revoked", v.req.Device).WithReason("revoked")
+	}
+	var r trust.Report
+	if err := trust.DecodeBody(v.req.Body, &r); err != nil {
+		return trust.ReportKept{}, err
+	}
+	if err := r.Check(); err != nil {
+		return trust.ReportKept{}, sealift.Errorf(sealift.KindInvalid, op, "%w", err).WithReason("malformed")
+	}
+	row, err := v.lastReport(ctx)
+	if err != nil {
+		return trust.ReportKept{}, err
+	}
+	for _, step := range r.Steps {
+		if step.Sequence <= row.Through { // sent again
+			continue
+		}
+		if err := v.tx.InsertDeviceStep(ctx, v.stepOf(step)); err != nil {
+			return trust.ReportKept{}, err
+		}
+		row.Through = step.Sequence
+	}
+	if err := v.tx.PruneDeviceSteps(ctx, v.req.App, v.req.Device, sealift.MaxStepsKept); err != nil {
+		return trust.ReportKept{}, err
+	}
+	row.Seen, row.Reported, row.Lost = v.now, v.now, max(row.Lost, r.Lost)
+	row.Root, row.Targets, row.Channel = r.State.Root, r.State.Targets, r.State.Channel
+	row.Version, row.Counter = "", 0
+	if r.State.Installed != nil {
+		row.Version, row.Counter = r.State.Installed.Version, r.State.Installed.Counter
+	}
+	if row.State, err = json.Marshal(r.State); err != nil {
+		return trust.ReportKept{}, sealift.Errorf(sealift.KindInternal, op, "%w", err)
+	}
+	return trust.ReportKept{Through: row.Through}, v.tx.PutDeviceReport(ctx, row)
+}
+
+func (v *visit) stepOf(s trust.ReportStep) store.DeviceStep {
+	return store.DeviceStep{
+		App: v.req.App, Device: v.req.Device, Sequence: s.Sequence, Received: v.now, At: s.Time.Time, Step: string(s.Step),
+		Release: s.Release, Version: s.Version, Counter: s.Counter, Channel: s.Channel, Kind: string(s.Kind), Reason: s.Reason, Took: s.Took,
+	}
+}

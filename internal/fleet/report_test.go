@@ -1,0 +1,205 @@
+package fleet_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/trust"
+)
+
+// reportOf is a report of steps with these sequences.
+func reportOf(sequences ...uint64) trust.Report {
+	release := sealift.DigestOf([]byte("release.json"))
+	r := trust.Report{State: trust.DeviceState{
+		Root: 1, Targets: 2, Snapshot: 3, Timestamp: 4, Channel: "production", Platform: "web", Runtime: "1.0.0", Client: "test/1",
+		Installed: &trust.ReportRelease{Release: release, Version: "1.4.0", Counter: 7},
+	}}
+	for _, n := range sequences {
+		r.Steps = append(r.Steps, trust.ReportStep{
+			Sequence: n, Time: trust.At(foundedAt), Step: trust.StepRefused, Release: release, Version: "1.5.0", Counter: 8, Channel: "production",
+			Kind: sealift.KindIntegrity, Reason: "digest", Took: 12,
+		})
+	}
+	return r
+}
+
+// report sends one and returns up to where it is kept.
+func (b *bench) report(d *device, r trust.Report) uint64 {
+	b.Helper()
+	a, _, err := b.ask(b.request(d, trust.RequestReport), r, d.identity)
+	b.check(err)
+	var kept trust.ReportKept
+	b.check(trust.DecodeBody(a.Body, &kept))
+	return kept.Through
+}
+
+func (b *bench) kept(d *device) (row store.DeviceReport, steps []store.DeviceStep) {
+	b.Helper()
+	b.check(b.store.View(b.Context(), func(tx store.Tx) (err error) {
+		if row, err = tx.DeviceReport(b.Context(), b.app, d.id); err != nil {
+			return err
+		}
+		steps, err = tx.DeviceSteps(b.Context(), b.app, d.id, 0, 10_000)
+		return err
+	}))
+	return row, steps
+}
+
+func sequencesOf(steps []store.DeviceStep) (all []uint64) {
+	for _, s := range steps {
+		all = append(all, s.Sequence)
+	}
+	return all
+}
+
+// TestReport: what a device reports is kept once, however often it is sent, and
+// is no entry of its own.
+func TestReport(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.enrolled()
+	if row, _ := b.kept(d); !row.Seen.Equal(b.clock.Truncate(time.Microsecond)) || !row.Reported.IsZero() {
+		t.Errorf("after the enrolment: %+v", row)
+	}
+	before := b.logSize()
+	b.clock = b.clock.Add(time.Hour)
+	if through := b.report(d, reportOf(1, 2, 5)); through != 5 {
+		t.Errorf("kept through %d", through)
+	}
+	first := b.clock
+	b.clock = b.clock.Add(time.Hour)
+	again := reportOf(2, 5, 6) // 2 and 5 once more, since the answer was lost
+	again.Lost, again.State.Root = 4, 2
+	again.Steps[2].Time = trust.At(time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC)) // by a clock years off
+	for range 3 {
+		if through := b.report(d, again); through != 6 {
+			t.Errorf("kept through %d", through)
+		}
+	}
+	row, steps := b.kept(d)
+	if diff := cmp.Diff([]uint64{6, 5, 2, 1}, sequencesOf(steps)); diff != "" {
+		t.Error(diff)
+	}
+	if row.Root != 2 || row.Targets != 2 || row.Lost != 4 || row.Version != "1.4.0" || row.Counter != 7 || row.Channel != "production" || !row.Reported.Equal(b.clock) || !row.Seen.Equal(b.clock) {
+		t.Errorf("%+v", row)
+	}
+	if s := steps[0]; !s.Received.Equal(b.clock) || s.At.Year() != 1970 || s.Kind != "integrity" || s.Reason != "digest" || s.Took != 12 || s.Version != "1.5.0" {
+		t.Errorf("%+v", s)
+	}
+	if !steps[1].Received.Equal(first) {
+		t.Errorf("%+v: what was sent again is written again", steps[1])
+	}
+	if through := b.report(d, trust.Report{State: again.State}); through != 6 { // nothing to tell but how it is
+		t.Errorf("kept through %d", through)
+	}
+	if after := b.logSize(); after != before {
+		t.Errorf("the log grew by %d entries", after-before)
+	}
+}
+
+func TestReportRefusals(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d, other, stranger := b.enrolled(), b.enrolled(), b.newDevice()
+	b.report(d, reportOf(1))
+	ask := func(d *device, bend func(*trust.Request), key *device, body any) (bool, error) {
+		req := b.request(d, trust.RequestReport)
+		if bend != nil {
+			bend(req)
+		}
+		_, answered, err := b.ask(req, body, key.identity)
+		return answered, err
+	}
+	answered, err := ask(d, nil, other, reportOf(2))
+	b.wantSilence("another device's key", answered, err, sealift.KindDenied, "signature")
+	answered, err = ask(stranger, nil, stranger, reportOf(2))
+	b.wantSilence("a stranger", answered, err, sealift.KindDenied, "unknown-device")
+	answered, err = ask(d, func(r *trust.Request) { r.Time = trust.At(b.clock.AddDate(-3, 0, 0)) }, d, reportOf(2))
+	b.wantSilence("a clock years behind", answered, err, sealift.KindDenied, "time")
+	answered, err = ask(d, func(r *trust.Request) { r.Time = trust.At(b.clock.AddDate(3, 0, 0)) }, d, reportOf(2))
+	b.wantSilence("a clock years ahead", answered, err, sealift.KindDenied, "time")
+	used := b.request(d, trust.RequestReport)
+	_, _, err = b.ask(used, reportOf(1), d.identity)
+	b.check(err)
+	_, answered, err = b.ask(used, reportOf(2), d.identity)
+	b.wantSilence("a nonce of before", answered, err, sealift.KindConflict, "nonce")
+
+	bent := reportOf(2)
+	bent.Steps[0].Step = "danced"
+	answered, err = ask(d, nil, d, bent)
+	b.wantSigned("a strange step", answered, err, sealift.KindInvalid, "malformed")
+	answered, err = ask(d, nil, d, []string{"no", "object"})
+	b.wantSigned("a strange body", answered, err, sealift.KindInvalid, "malformed")
+
+	row := b.row(d)
+	row.State = store.DeviceRevoked
+	b.put(row)
+	answered, err = ask(d, nil, d, reportOf(2))
+	b.wantSigned("revoked", answered, err, sealift.KindDenied, "revoked")
+	if _, steps := b.kept(d); len(steps) != 1 {
+		t.Errorf("%d steps are kept", len(steps))
+	}
+}
+
+// TestReportsAreBounded: a device that reports without end is told to wait, and
+// only its last steps are kept.
+func TestReportsAreBounded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d, other := b.enrolled(), b.enrolled()
+	next := uint64(1)
+	for range sealift.ReportsPerHour {
+		var sequences []uint64
+		for range sealift.MaxReportSteps {
+			sequences = append(sequences, next)
+			next++
+		}
+		b.report(d, reportOf(sequences...))
+	}
+	_, answered, err := b.ask(b.request(d, trust.RequestReport), reportOf(next), d.identity)
+	b.wantSilence("one too many", answered, err, sealift.KindExhausted, "rate")
+	b.report(other, reportOf(1))
+	row, steps := b.kept(d)
+	if len(steps) != sealift.MaxStepsKept || row.Through != next-1 || steps[0].Sequence != next-1 {
+		t.Errorf("%d steps, through %d, newest %d", len(steps), row.Through, steps[0].Sequence)
+	}
+	b.clock = b.clock.Add(time.Hour)
+	b.report(d, reportOf(next))
+}
+
+// TestReportsRacing: the same steps in several messages at once are kept once.
+func TestReportsRacing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.enrolled()
+	errs := make([]error, 8)
+	var wg sync.WaitGroup
+	for i := range errs {
+		req := b.request(d, trust.RequestReport)
+		wg.Go(func() { _, _, errs[i] = b.ask(req, reportOf(1, 2, 3), d.identity) })
+	}
+	wg.Wait()
+	b.check(errors.Join(errs...))
+	if _, steps := b.kept(d); fmt.Sprint(sequencesOf(steps)) != "[3 2 1]" {
+		t.Errorf("steps %v", sequencesOf(steps))
+	}
+}
+
+// put writes a device's row as the vault would.
+func (b *bench) put(row store.Device) {
+	b.Helper()
+	b.check(b.vault.Update(b.Context(), func(tx *vault.Tx) (err error) {
+		if row.MAC, err = tx.Authenticate(row); err != nil {
+			return err
+		}
+		return tx.PutDevice(b.Context(), row)
+	}))
+}
