@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -16,8 +17,12 @@ type reports struct {
 	Queue    []trust.ReportStep `json:"queue,omitempty"`
 	Lost     uint64             `json:"lost,omitempty"` // that had no room in Queue
 	Channel  sealift.Channel    `json:"channel"`        // that the device follows
-	Last     trust.ReportStep   `json:"last"`           // the newest step, also when it was told
-	LastAt   time.Time          `json:"lastAt,omitzero"`
+	// Recent are steps that are not told again for a while, oldest first.
+	Recent []trust.ReportStep `json:"recent,omitempty"`
+	// Last is the release that the last step was about, told again or not, and
+	// LastAt when that was.
+	Last   sealift.Digest `json:"last,omitzero"`
+	LastAt time.Time      `json:"lastAt,omitzero"`
 	// Told is when the vault last kept a report, and Root and Targets what it was
 	// told to be trusted.
 	Told    time.Time `json:"told,omitzero"`
@@ -25,9 +30,13 @@ type reports struct {
 	Targets int64     `json:"targets,omitempty"`
 }
 
-// note writes a step down, to be told. What was told of the same release within
-// sealift.ReportPeriod is not told again: a device that finds nothing new, or
-// refuses the same release at each check, has said so.
+// maxRecent is how many steps are not told again.
+const maxRecent = 16
+
+// note writes a step down, to be told. One that was told within
+// sealift.ReportPeriod is not told again, unless a release was put in place or
+// taken back since: a device that finds nothing new, or refuses the same release at
+// each check, has said so.
 func (s *state) note(now time.Time, step trust.ReportStep) {
 	r := &s.Reports
 	if r.Channel == "" {
@@ -37,23 +46,35 @@ func (s *state) note(now time.Time, step trust.ReportStep) {
 	if step.Check() != nil { // the word of somebody else's error
 		step.Reason = ""
 	}
-	since := now.Sub(r.LastAt)
-	same := r.Last.Release == step.Release
-	repeats := same && r.Last.Step == step.Step && r.Last.Kind == step.Kind && r.Last.Reason == step.Reason
-	if repeats && since >= 0 && since < sealift.ReportPeriod {
-		return
+	took := now.Sub(r.LastAt)
+	if r.Last == step.Release && !step.Release.IsZero() && took >= 0 && took < sealift.MaxReportTook {
+		step.Took = took.Milliseconds()
 	}
-	if same && !step.Release.IsZero() && since >= 0 && since < sealift.MaxReportTook {
-		step.Took = since.Milliseconds()
+	r.Last, r.LastAt = step.Release, now.Round(0)
+	if slices.ContainsFunc(r.Recent, func(told trust.ReportStep) bool { return repeats(told, step) }) {
+		return
 	}
 	r.Numbered++
 	step.Sequence = r.Numbered
-	queue := append(r.Queue[:len(r.Queue):len(r.Queue)], step)
+	queue := append(slices.Clone(r.Queue), step)
 	if over := len(queue) - sealift.MaxReportQueue; over > 0 {
 		queue = queue[over:]
 		r.Lost += uint64(over)
 	}
-	r.Queue, r.Last, r.LastAt = queue, step, now.Round(0)
+	r.Queue = queue
+	switch step.Step {
+	case trust.StepInstalled, trust.StepConfirmed, trust.StepRolledBack:
+		r.Recent = nil
+	default:
+		recent := append(slices.Clone(r.Recent), step)
+		r.Recent = recent[max(0, len(recent)-maxRecent):]
+	}
+}
+
+func repeats(told, step trust.ReportStep) bool {
+	since := step.Time.Sub(told.Time.Time)
+	return told.Step == step.Step && told.Release == step.Release && told.Kind == step.Kind && told.Reason == step.Reason &&
+		since >= 0 && since < sealift.ReportPeriod
 }
 
 // step is a step of an installed release.
