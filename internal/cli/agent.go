@@ -16,6 +16,7 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/client"
 	"github.com/sealift/sealift/internal/term"
+	"github.com/sealift/sealift/trust"
 )
 
 type agentCmd struct {
@@ -60,6 +61,7 @@ func runAgent(ctx context.Context, std *IO, opts agentRunCmd) (err error) {
 		err := opts.enrol(ctx, std, device)
 		if err == nil {
 			err = opts.update(ctx, std, device)
+			tell(ctx, std, device)
 		}
 		if opts.Once || ctx.Err() != nil {
 			return err
@@ -102,12 +104,21 @@ func (c agentRunCmd) config(std *IO) (client.Config, error) {
 	}
 	cfg := client.Config{
 		Server: c.Server, App: app, Channel: channel, Platform: platform, Runtime: runtime,
-		Dir: c.Dir, Root: root, ConfirmWithin: c.WaitConfirm, Progress: agentProgress(std),
+		Dir: c.Dir, Root: root, ConfirmWithin: c.WaitConfirm, Progress: agentProgress(std), Client: clientName(std),
 	}
 	if c.HealthCmd != "" {
 		cfg.HealthCheck = func(ctx context.Context, dir string) error { return runHealth(ctx, std, c.HealthCmd, dir) }
 	}
 	return cfg, nil
+}
+
+// clientName is what the agent calls itself in reports.
+func clientName(std *IO) string {
+	name := "sealift-agent/" + cmp.Or(std.Build.Version, "unknown")
+	if !trust.ValidClient(name) {
+		return "sealift-agent/unknown"
+	}
+	return name
 }
 
 func readRootFile(path string) ([]byte, error) {
@@ -202,12 +213,21 @@ func (c agentRunCmd) update(ctx context.Context, std *IO, device *client.Device)
 			}
 		}
 		std.Note("version %s is in place; confirm it within %s: sealift agent confirm --dir %s", result.Pending.Version, c.WaitConfirm, c.Dir)
+		tell(ctx, std, device)
 		result, err = device.Await(ctx)
 	}
 	if printed := printAgentResult(std, device, result); printed != nil {
 		return errors.Join(err, printed)
 	}
 	return err
+}
+
+// tell reports to the vault what the device did. That it cannot be told now is no
+// failure: it is told later.
+func tell(ctx context.Context, std *IO, device *client.Device) {
+	if left, err := device.Report(ctx); err != nil && ctx.Err() == nil {
+		std.Note("the vault is told later what this device did (%d steps): %v", left, err)
+	}
 }
 
 // agentResult is what the agent prints of one check.
