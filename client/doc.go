@@ -59,6 +59,14 @@
 // may be lost but state.json and the two keys; a device that lost those enrols
 // anew.
 //
+// # Reports
+//
+// Each step is written down in the state, in the very write that it is about where
+// there is one, and Report tells the vault. A step goes when the vault has said, in
+// a signed answer, that it is durable; until then it stays, up to
+// sealift.MaxReportQueue of them, of which the oldest make room and are counted. No
+// update waits for a report or fails by one.
+//
 // # Crashes
 //
 // The process may be killed, and the power cut, at any moment. state.json is

@@ -29,6 +29,7 @@ const (
 	Publish        Action = "release.publish" // reserve, upload, submit and abandon
 	Cosign         Action = "release.cosign"  // bring a co-signature, which counts by its key
 	ListReleases   Action = "release.list"    // also shows one, and drafts that wait
+	ListDevices    Action = "device.list"     // also shows one, with what it reported
 	ListDenials    Action = "deny.list"       //
 	ChangeDenials  Action = "deny.change"     // let devices refuse something at once
 	LiftDenials    Action = "deny.lift"       // take that back
@@ -63,7 +64,7 @@ type grants map[Action]bool
 var table = map[Role]grants{
 	RoleOwner: {
 		ListApps: true, CreateApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
-		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, RevokeTokens: true, ListKeys: true, ChangeKeys: true,
 		SealVault: true, RotateKEK: true, AwaitRotation: true, ListBackups: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
@@ -72,7 +73,7 @@ var table = map[Role]grants{
 	},
 	RoleSecurityOfficer: {
 		ListApps: true, OpenEnrolment: true, ListChannels: true,
-		IssueEnrolment: true, Cosign: true, ListReleases: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		IssueEnrolment: true, Cosign: true, ListReleases: true, ListDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, RevokeTokens: true, ListKeys: true, ChangeKeys: true,
 		SealVault: true, RotateKEK: true, AwaitRotation: true, ListBackups: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
@@ -81,22 +82,22 @@ var table = map[Role]grants{
 	},
 	RoleReleaseManager: {
 		ListApps: true, CreateApp: true, ListChannels: true, CreateChannel: true,
-		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDenials: true, ReadRoot: true,
+		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDevices: true, ListDenials: true, ReadRoot: true,
 		SignWithKeys: true, UseAccount: true,
 		ListPolicies: true, ListApprovals: true, Decide: true,
 	},
 	RoleDeveloper: {
-		ListApps: true, ListChannels: true, Publish: true, Cosign: true, ListReleases: true, ReadRoot: true,
+		ListApps: true, ListChannels: true, Publish: true, Cosign: true, ListReleases: true, ListDevices: true, ReadRoot: true,
 		SignWithKeys: true, UseAccount: true,
 		ListPolicies: true, ListApprovals: true, Decide: true,
 	},
 	RoleAuditor: {
-		ListApps: true, ListChannels: true, ListReleases: true, ListDenials: true, ReadRoot: true, ReadLog: true, ListTokens: true, ListKeys: true,
+		ListApps: true, ListChannels: true, ListReleases: true, ListDevices: true, ListDenials: true, ReadRoot: true, ReadLog: true, ListTokens: true, ListKeys: true,
 		ListPersons: true, UseAccount: true, ListBackups: true,
 		ListPolicies: true, ListApprovals: true,
 	},
 	RoleOperator: {
-		ListApps: true, ListChannels: true, IssueEnrolment: true, ListReleases: true, ReadRoot: true,
+		ListApps: true, ListChannels: true, IssueEnrolment: true, ListReleases: true, ListDevices: true, ReadRoot: true,
 		UseAccount: true, ListBackups: true,
 	},
 }

@@ -21,6 +21,7 @@ enrolment.issue   yes    yes               yes              no         no       
 release.publish   yes    no                yes              yes        no       no
 release.cosign    yes    yes               yes              yes        no       no
 release.list      yes    yes               yes              yes        yes      yes
+device.list       yes    yes               yes              yes        yes      yes
 deny.list         yes    yes               yes              no         yes      no
 deny.change       yes    yes               no               no         no       no
 deny.lift         yes    yes               no               no         no       no

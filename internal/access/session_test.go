@@ -199,6 +199,7 @@ enrolment.issue  no   tokens for provisioning end, and are counted
 release.publish  no   machines do; a policy has people approve it
 release.cosign   no   counts by its key
 release.list     no
+device.list      no
 deny.list        no
 deny.change      no   a brake
 deny.lift        yes  takes a brake off

@@ -65,6 +65,7 @@ type root struct {
 	App      appCmd      `cmd:"" help:"Make and list apps."`
 	Channel  channelCmd  `cmd:"" help:"Make and list the channels of an app."`
 	Enrol    enrolCmd    `cmd:"" help:"Let devices enrol."`
+	Device   deviceCmd   `cmd:"" help:"See devices, and what they say of themselves."`
 	Publish  publishCmd  `cmd:"" help:"Publish a folder as a release."`
 	Agent    agentCmd    `cmd:"" help:"Keep a device up to date."`
 	Release  releaseCmd  `cmd:"" help:"List, show, cancel and revoke releases."`

@@ -48,6 +48,7 @@ type Services struct {
 	Vault      service.Vault
 	Apps       service.Apps
 	Enrolment  service.Enrolment
+	Devices    service.Devices
 	Publishing service.Publishing
 	Drafts     service.Drafts
 	Denials    service.Denials

@@ -20,6 +20,7 @@ import (
 	"github.com/sealift/sealift/internal/control/problem"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/trust"
 )
 
 // roles signs in whoever gives a role as their bearer token.
@@ -113,6 +114,18 @@ var (
 		Created: time.Unix(14, 0), Expires: time.Unix(15, 0), Changed: time.Unix(16, 0), Document: []byte("{}"), Options: json.RawMessage("{}"), WhyNot: "you asked",
 		Approvals: []service.Approval{{Person: "bob", Login: "bob@example.com", Created: time.Unix(17, 0), Counts: true, Evidence: json.RawMessage("{}")}},
 	}
+	device1 = service.Device{
+		App: "com.acme.shop", ID: "0123456789abcdef0123456789abcdef", State: "active", Token: "token1", Platform: "web", Runtime: "1.0.0",
+		Enrolled: time.Unix(18, 0), Seen: time.Unix(19, 0), Reported: time.Unix(20, 0), Lost: 4, Forged: true,
+		Report: &trust.DeviceState{
+			Root: 2, Targets: 3, Snapshot: 4, Timestamp: 5, Channel: "production", Platform: "web", Runtime: "1.1.0", Client: "acme/3", Epochs: []sealift.Digest{{9}},
+			Installed: &trust.ReportRelease{Release: sealift.Digest{1}, Version: "1.4.0", Counter: 17},
+		},
+	}
+	step1 = service.DeviceStep{Received: time.Unix(21, 0), ReportStep: trust.ReportStep{
+		Sequence: 7, Time: trust.At(time.Unix(22, 0)), Step: trust.StepRefused, Release: sealift.Digest{1}, Version: "1.4.0", Counter: 17, Channel: "production",
+		Kind: sealift.KindIntegrity, Reason: "blob-digest", Took: 23,
+	}}
 	rootFile = []byte("{\"signed\": 1 }\n")
 )
 
@@ -152,6 +165,16 @@ func (s *services) CreateChannel(_ context.Context, by access.Caller, app sealif
 
 func (s *services) Channels(_ context.Context, app sealift.AppID) ([]service.Channel, error) {
 	return []service.Channel{channel1}, s.note(app)
+}
+
+func (s *services) Devices(_ context.Context, app sealift.AppID, page service.DevicePage) ([]service.Device, error) {
+	all := []service.Device{device1, {App: "com.acme.shop", ID: "ff", State: "active"}}
+	return all[:min(len(all), page.Limit)], s.note(app, page)
+}
+
+func (s *services) Device(_ context.Context, app sealift.AppID, id sealift.DeviceID, before uint64, limit int) (service.Device, []service.DeviceStep, error) {
+	steps := []service.DeviceStep{step1, {ReportStep: trust.ReportStep{Sequence: 3, Step: trust.StepChecked, Channel: "production"}}}
+	return device1, steps[:min(len(steps), limit)], s.note(app, id, before, limit)
 }
 
 func (s *services) CreateEnrolmentToken(_ context.Context, by access.Caller, app sealift.AppID, token service.NewEnrolmentToken) (service.EnrolmentToken, error) {
@@ -244,7 +267,7 @@ type fixture struct {
 }
 
 func (s *services) all(signIn control.SignIn) control.Services {
-	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Publishing: s, Drafts: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Tokens: s, People: s, Accounts: s, Passkeys: s, OIDC: s, Keys: s, Approvals: s, Seal: s, Backups: s}
+	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Devices: s, Publishing: s, Drafts: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Tokens: s, People: s, Accounts: s, Passkeys: s, OIDC: s, Keys: s, Approvals: s, Seal: s, Backups: s}
 }
 
 func newFixture(t *testing.T, signIn control.SignIn) *fixture {

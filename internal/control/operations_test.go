@@ -49,6 +49,8 @@ var operations = []operation{
 	{"submitDraft", "POST", acme + "/drafts/5c1d7a0e/submit", `{"envelope":"e30=","csr":"MAA="}`, 200, access.Publish},
 	{"listReleases", "GET", acme + "/releases", "", 200, access.ListReleases},
 	{"getRelease", "GET", acme + "/releases/1.4.0", "", 200, access.ListReleases},
+	{"listDevices", "GET", acme + "/devices?limit=3&channel=production&behind=0123456789abcdef0123456789abcdef", "", 200, access.ListDevices},
+	{"getDevice", "GET", acme + "/devices/0123456789abcdef0123456789abcdef?limit=2&before=9", "", 200, access.ListDevices},
 	{"listDenials", "GET", control.Prefix + "/denials", "", 200, access.ListDenials},
 	{"addDenial", "POST", control.Prefix + "/denials", `{"kind":"release","app":"com.acme.shop","release":"17","reason":"it leaks"}`, 201, access.ChangeDenials},
 	{"liftDenial", "POST", control.Prefix + "/denials/909432b7adc8a37f/lift", `{"reason":"it does not"}`, 200, access.LiftDenials},

@@ -40,16 +40,24 @@ func (h *handler) ListReleases(w http.ResponseWriter, r *http.Request, app api.I
 }
 
 func pageOf(params api.ListReleasesParams) (page service.Page, err error) {
-	page = service.Page{Limit: params.Limit, Before: sealift.Counter(params.Before)}
-	if page.Limit == 0 {
-		page.Limit = defaultPage
-	}
-	if page.Limit < 1 || page.Limit > sealift.MaxPage {
-		return page, sealift.Errorf(sealift.KindInvalid, "reading request", "a page of %d is not allowed", page.Limit).
-			WithHint("use a limit of 1 to %d", sealift.MaxPage)
+	page = service.Page{Before: sealift.Counter(params.Before)}
+	if page.Limit, err = pageLimit(params.Limit); err != nil {
+		return page, err
 	}
 	page.Channel, page.Platform, err = filters(params.Channel, params.Platform)
 	return page, err
+}
+
+// pageLimit is how many a page may have; 0 asks for the default.
+func pageLimit(asked int) (int, error) {
+	if asked == 0 {
+		return defaultPage, nil
+	}
+	if asked < 1 || asked > sealift.MaxPage {
+		return 0, sealift.Errorf(sealift.KindInvalid, "reading request", "a page of %d is not allowed", asked).
+			WithHint("use a limit of 1 to %d", sealift.MaxPage)
+	}
+	return asked, nil
 }
 
 func filters(channel, platform string) (c sealift.Channel, p sealift.Platform, err error) {

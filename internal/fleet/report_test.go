@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/trust"
@@ -202,4 +203,42 @@ func (b *bench) put(row store.Device) {
 		}
 		return tx.PutDevice(b.Context(), row)
 	}))
+}
+
+func TestShow(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d, silent := b.enrolled(), b.enrolled()
+	b.clock = b.clock.Add(time.Hour)
+	b.report(d, reportOf(1, 2, 3))
+	all, err := b.desk.Devices(b.Context(), b.app, service.DevicePage{Limit: 10})
+	b.check(err)
+	if len(all) != 2 || all[0].ID > all[1].ID {
+		t.Fatalf("%+v", all)
+	}
+	following, err := b.desk.Devices(b.Context(), b.app, service.DevicePage{Limit: 10, Channel: "production"})
+	b.check(err)
+	if len(following) != 1 || following[0].ID != d.id || following[0].Token == "" || following[0].Report == nil || following[0].Report.Root != 1 || !following[0].Seen.Equal(b.clock) {
+		t.Errorf("%+v", following)
+	}
+	one, steps, err := b.desk.Device(b.Context(), b.app, d.id, 3, 1)
+	b.check(err)
+	if one.ID != d.id || one.Forged || len(steps) != 1 || steps[0].Sequence != 2 || steps[0].Reason != "digest" || !steps[0].Received.Equal(b.clock) {
+		t.Errorf("%+v, %+v", one, steps)
+	}
+	quiet, steps, err := b.desk.Device(b.Context(), b.app, silent.id, 0, 10)
+	b.check(err)
+	if quiet.Report != nil || !quiet.Reported.IsZero() || len(steps) != 0 || quiet.Seen.IsZero() {
+		t.Errorf("%+v, %+v", quiet, steps)
+	}
+	row := b.row(silent)
+	row.Token = "another" // by SQL
+	b.check(b.store.Update(b.Context(), func(tx store.Tx) error { return tx.PutDevice(b.Context(), row) }))
+	if quiet, _, err = b.desk.Device(b.Context(), b.app, silent.id, 0, 10); err != nil || !quiet.Forged {
+		t.Errorf("%+v, %v", quiet, err)
+	}
+	_, _, err = b.desk.Device(b.Context(), b.app, b.newDevice().id, 0, 10)
+	b.wantRefusal("no such device", err, sealift.KindNotFound, "device")
+	_, _, err = b.desk.Device(b.Context(), "com.acme.none", d.id, 0, 10)
+	b.wantRefusal("no such app", err, sealift.KindNotFound, "app")
 }

@@ -143,6 +143,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Vault:      status{i.Vault},
 		Apps:       i.Releases,
 		Enrolment:  i.Desk,
+		Devices:    i.Desk,
 		Publishing: i.Releases,
 		Drafts:     i.Releases,
 		Denials:    i.Approvals.Denials(i.Releases),

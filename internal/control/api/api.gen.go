@@ -164,6 +164,57 @@ func (e DenialKind) Valid() bool {
 	}
 }
 
+// Defines values for DeviceState.
+const (
+	DeviceStateActive  DeviceState = "active"
+	DeviceStateRevoked DeviceState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the DeviceState enum.
+func (e DeviceState) Valid() bool {
+	switch e {
+	case DeviceStateActive:
+		return true
+	case DeviceStateRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeviceStepStep.
+const (
+	DeviceStepStepChecked     DeviceStepStep = "checked"
+	DeviceStepStepConfirmed   DeviceStepStep = "confirmed"
+	DeviceStepStepDownloading DeviceStepStep = "downloading"
+	DeviceStepStepInstalled   DeviceStepStep = "installed"
+	DeviceStepStepRefused     DeviceStepStep = "refused"
+	DeviceStepStepRolledBack  DeviceStepStep = "rolled-back"
+	DeviceStepStepVerified    DeviceStepStep = "verified"
+)
+
+// Valid indicates whether the value is a known member of the DeviceStepStep enum.
+func (e DeviceStepStep) Valid() bool {
+	switch e {
+	case DeviceStepStepChecked:
+		return true
+	case DeviceStepStepConfirmed:
+		return true
+	case DeviceStepStepDownloading:
+		return true
+	case DeviceStepStepInstalled:
+		return true
+	case DeviceStepStepRefused:
+		return true
+	case DeviceStepStepRolledBack:
+		return true
+	case DeviceStepStepVerified:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DraftState.
 const (
 	DraftStateAbandoned DraftState = "abandoned"
@@ -1073,6 +1124,159 @@ type DenialLift struct {
 type DenialList struct {
 	Denials []Denial `json:"denials"`
 }
+
+// Device defines model for Device.
+type Device struct {
+	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
+	//
+	// Example: com.acme.shop
+	App AppID `json:"app"`
+
+	// Channel Example: production
+	Channel ChannelName `json:"channel,omitempty"`
+
+	// Client Name and version of what updates it.
+	//
+	// Example: sealift-agent/0.3.0
+	Client string `json:"client,omitempty"`
+
+	// Enrolled Example: 2026-01-02T03:04:05Z
+	Enrolled Time `json:"enrolled"`
+
+	// Epochs The epochs whose key it holds, by SHA-256 of the public key.
+	Epochs []SHA256 `json:"epochs,omitempty"`
+
+	// Forged Its row in the database is not as the vault wrote it.
+	Forged bool `json:"forged,omitempty"`
+
+	// ID Example: 4e1f7a9c0b2d3e4f5a6b7c8d9e0f1a2b
+	ID DeviceID `json:"id"`
+
+	// Installed The last good release.
+	Installed *DeviceRelease `json:"installed,omitempty"`
+
+	// Lost How many steps it had no room to keep until it could tell them.
+	Lost     uint64          `json:"lost,omitempty"`
+	Metadata *DeviceMetadata `json:"metadata,omitempty"`
+
+	// Pending In place, and not proven yet.
+	Pending *DeviceRelease `json:"pending,omitempty"`
+
+	// Platform Example: web
+	Platform Platform `json:"platform"`
+
+	// Previous The good one before it.
+	Previous *DeviceRelease `json:"previous,omitempty"`
+
+	// Reported When it last reported; absent, as what follows, before its first report.
+	Reported *time.Time `json:"reported,omitempty"`
+
+	// Runtime As it last reported, or as it enrolled.
+	Runtime Version `json:"runtime"`
+
+	// Seen When it last said something that its key signed.
+	Seen  Time        `json:"seen"`
+	State DeviceState `json:"state"`
+
+	// Token The id of the token that it enrolled with; absent where it enrolled openly.
+	Token string `json:"token,omitempty"`
+}
+
+// DeviceDetail defines model for DeviceDetail.
+type DeviceDetail struct {
+	Device Device `json:"device"`
+
+	// Next Pass this as `before` for the next page; absent on the last one.
+	Next  Counter      `json:"next,omitempty"`
+	Steps []DeviceStep `json:"steps"`
+}
+
+// DeviceID Example: 4e1f7a9c0b2d3e4f5a6b7c8d9e0f1a2b
+type DeviceID = string
+
+// DeviceList defines model for DeviceList.
+type DeviceList struct {
+	Devices []Device `json:"devices"`
+
+	// Next Pass this as `behind` for the next page; absent on the last one.
+	Next DeviceID `json:"next,omitempty"`
+}
+
+// DeviceMetadata The versions of the TUF metadata that it trusts; 0 for none yet.
+type DeviceMetadata struct {
+	Root      int64 `json:"root"`
+	Snapshot  int64 `json:"snapshot"`
+	Targets   int64 `json:"targets"`
+	Timestamp int64 `json:"timestamp"`
+}
+
+// DeviceRelease defines model for DeviceRelease.
+type DeviceRelease struct {
+	// Counter Orders the releases of an app; allocated by the vault.
+	//
+	// Example: 17
+	Counter Counter `json:"counter"`
+
+	// Release 64 lower-case hex digits.
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Release SHA256 `json:"release"`
+
+	// Version Semantic version 2.0.0, without leading `v` and without `+build`.
+	//
+	// Example: 1.4.0
+	Version Version `json:"version"`
+}
+
+// DeviceState defines model for DeviceState.
+type DeviceState string
+
+// DeviceStep defines model for DeviceStep.
+type DeviceStep struct {
+	// Channel Example: production
+	Channel ChannelName `json:"channel"`
+
+	// Counter Orders the releases of an app; allocated by the vault.
+	//
+	// Example: 17
+	Counter Counter `json:"counter,omitempty"`
+
+	// Kind Of the error, where it failed.
+	//
+	// Example: integrity
+	Kind string `json:"kind,omitempty"`
+
+	// Reason Example: blob-digest
+	Reason string `json:"reason,omitempty"`
+
+	// Received By the vault's clock.
+	Received Time `json:"received"`
+
+	// Release 64 lower-case hex digits.
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Release SHA256 `json:"release,omitempty"`
+
+	// Sequence Orders the releases of an app; allocated by the vault.
+	//
+	// Example: 17
+	Sequence Counter        `json:"sequence"`
+	Step     DeviceStepStep `json:"step"`
+
+	// Time By the device's own clock, which may be off.
+	Time Time `json:"time"`
+
+	// Took Milliseconds since the step before it of the same release.
+	Took int64 `json:"took,omitempty"`
+
+	// Version Semantic version 2.0.0, without leading `v` and without `+build`.
+	//
+	// Example: 1.4.0
+	Version Version `json:"version,omitempty"`
+}
+
+// DeviceStepStep defines model for DeviceStep.Step.
+type DeviceStepStep string
 
 // Draft defines model for Draft.
 type Draft struct {
@@ -2561,6 +2765,27 @@ type ListApprovalsParams struct {
 	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListDevicesParams defines parameters for ListDevices.
+type ListDevicesParams struct {
+	// Limit The most devices to return.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Behind Only devices whose id comes behind this one.
+	Behind DeviceID `form:"behind,omitempty" json:"behind,omitempty"`
+
+	// Channel Only of this channel.
+	Channel OfChannel `form:"channel,omitempty" json:"channel,omitempty"`
+}
+
+// GetDeviceParams defines parameters for GetDevice.
+type GetDeviceParams struct {
+	// Limit The most steps to return.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Before Only steps whose sequence is smaller.
+	Before Counter `form:"before,omitempty" json:"before,omitempty"`
+}
+
 // ListReleaseKeysParams defines parameters for ListReleaseKeys.
 type ListReleaseKeysParams struct {
 	// Limit The most releases to return.
@@ -3126,6 +3351,21 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apps/{app}/channels/{channel}/drafts (the `ReserveDraft` operationId).
 	ReserveDraft(ctx context.Context, app InApp, channel InChannel, body ReserveDraftJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDevices The devices of an app, by id
+	//
+	// Roles: all. For the next page, pass `next` of the last one as `behind`.
+	//
+	// Corresponds with GET /apps/{app}/devices (the `ListDevices` operationId).
+	ListDevices(ctx context.Context, app InApp, params *ListDevicesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDevice One device and the steps that it reported, newest first
+	//
+	// Roles: all. For the next page of steps, pass `next` of the last one as
+	// `before`. The last 1000 steps of each device are kept.
+	//
+	// Corresponds with GET /apps/{app}/devices/{device} (the `GetDevice` operationId).
+	GetDevice(ctx context.Context, app InApp, device DeviceID, params *GetDeviceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDrafts The drafts that were submitted and wait, the oldest first
 	//
@@ -4682,6 +4922,41 @@ func (c *Client) ReserveDraftWithBody(ctx context.Context, app InApp, channel In
 // Corresponds with POST /apps/{app}/channels/{channel}/drafts (the `ReserveDraft` operationId).
 func (c *Client) ReserveDraft(ctx context.Context, app InApp, channel InChannel, body ReserveDraftJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReserveDraftRequest(c.Server, app, channel, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDevices The devices of an app, by id
+//
+// Roles: all. For the next page, pass `next` of the last one as `behind`.
+//
+// Corresponds with GET /apps/{app}/devices (the `ListDevices` operationId).
+func (c *Client) ListDevices(ctx context.Context, app InApp, params *ListDevicesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDevicesRequest(c.Server, app, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDevice One device and the steps that it reported, newest first
+//
+// Roles: all. For the next page of steps, pass `next` of the last one as
+// `before`. The last 1000 steps of each device are kept.
+//
+// Corresponds with GET /apps/{app}/devices/{device} (the `GetDevice` operationId).
+func (c *Client) GetDevice(ctx context.Context, app InApp, device DeviceID, params *GetDeviceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDeviceRequest(c.Server, app, device, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7431,6 +7706,151 @@ func NewReserveDraftRequestWithBody(server string, app InApp, channel InChannel,
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListDevicesRequest constructs an http.Request for the ListDevices method
+func NewListDevicesRequest(server string, app InApp, params *ListDevicesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/devices", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "behind", params.Behind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetDeviceRequest constructs an http.Request for the GetDevice method
+func NewGetDeviceRequest(server string, app InApp, device DeviceID, params *GetDeviceParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "device", device, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/devices/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "uint64"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -10265,6 +10685,12 @@ type ServerInterface interface {
 	// ReserveDraft Reserve a counter for one release
 	// (POST /apps/{app}/channels/{channel}/drafts)
 	ReserveDraft(w http.ResponseWriter, r *http.Request, app InApp, channel InChannel)
+	// ListDevices The devices of an app, by id
+	// (GET /apps/{app}/devices)
+	ListDevices(w http.ResponseWriter, r *http.Request, app InApp, params ListDevicesParams)
+	// GetDevice One device and the steps that it reported, newest first
+	// (GET /apps/{app}/devices/{device})
+	GetDevice(w http.ResponseWriter, r *http.Request, app InApp, device DeviceID, params GetDeviceParams)
 	// ListDrafts The drafts that were submitted and wait, the oldest first
 	// (GET /apps/{app}/drafts)
 	ListDrafts(w http.ResponseWriter, r *http.Request, app InApp)
@@ -10896,6 +11322,138 @@ func (siw *ServerInterfaceWrapper) ReserveDraft(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ReserveDraft(w, r, app, channel)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListDevices operation middleware
+func (siw *ServerInterfaceWrapper) ListDevices(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDevicesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "behind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "behind", r.URL.Query(), &params.Behind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "behind"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "behind", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", r.URL.Query(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "channel"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "channel", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListDevices(w, r, app, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetDevice operation middleware
+func (siw *ServerInterfaceWrapper) GetDevice(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "device" -------------
+	var device DeviceID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "device", r.PathValue("device"), &device, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "device", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetDeviceParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "integer", Format: "uint64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetDevice(w, r, app, device, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -12680,6 +13238,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/drafts/{draft}/cosignatures", wrapper.CosignDraft)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/keys/{key}/signatures", wrapper.SignWithKey)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases", wrapper.ListReleases)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/devices", wrapper.ListDevices)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/devices/{device}", wrapper.GetDevice)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/release-keys", wrapper.ListReleaseKeys)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases/{release}", wrapper.GetRelease)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/denials", wrapper.ListDenials)

@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/control/api"
+)
+
+type deviceCmd struct {
+	List deviceListCmd `cmd:"" help:"List the devices of an app, and what they say of themselves."`
+	Show deviceShowCmd `cmd:"" help:"Show one device, and what it reported."`
+}
+
+type deviceListCmd struct {
+	App     string     `required:"" placeholder:"ID" help:"The app."`
+	Channel string     `placeholder:"NAME" help:"Only devices that last reported to follow this channel."`
+	Behind  string     `placeholder:"ID" help:"Only devices whose id comes behind this one: the next page."`
+	Limit   int        `default:"50" placeholder:"N" help:"How many, up to 100."`
+	API     APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *deviceListCmd) Run(ctx context.Context, std *IO) error { return runDeviceList(ctx, std, *c) }
+
+func runDeviceList(ctx context.Context, std *IO, opts deviceListCmd) error {
+	app, err := sealift.ParseAppID(opts.App)
+	if err != nil {
+		return err
+	}
+	if opts.Limit < 1 {
+		return usage("--limit %d lists nothing", opts.Limit)
+	}
+	c, err := opts.API.client(std)
+	if err != nil {
+		return err
+	}
+	list, err := c.Devices(ctx, app, api.ListDevicesParams{Limit: opts.Limit, Channel: opts.Channel, Behind: opts.Behind})
+	if err != nil {
+		return err
+	}
+	if list.Next != "" {
+		std.Note("there are more: --behind %s", list.Next)
+	}
+	var rows [][]string
+	for _, d := range list.Devices {
+		version, root := "-", "-"
+		if d.Installed != nil {
+			version = d.Installed.Version
+		}
+		if d.Metadata != nil {
+			root = fmt.Sprintf("%d/%d", d.Metadata.Root, d.Metadata.Targets)
+		}
+		rows = append(rows, []string{d.ID, deviceStateText(d), orDash(d.Channel), d.Platform, d.Runtime, version, root, agoText(d.Seen, std.Now()), reportedText(d, std.Now())})
+	}
+	return std.Print(list, Table([]string{"DEVICE", "STATE", "CHANNEL", "PLATFORM", "RUNTIME", "VERSION", "ROOT/TARGETS", "SEEN", "REPORTED"}, rows))
+}
+
+func deviceStateText(d api.Device) string {
+	if d.Forged {
+		return string(d.State) + " (forged row)"
+	}
+	return string(d.State)
+}
+
+// agoText says how long ago something was, in one unit.
+func agoText(t, now time.Time) string {
+	switch ago := now.Sub(t); {
+	case ago < time.Minute:
+		return "now"
+	case ago < time.Hour:
+		return fmt.Sprintf("%d min ago", ago/time.Minute)
+	case ago < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", ago/time.Hour)
+	default:
+		return fmt.Sprintf("%d days ago", ago/(24*time.Hour))
+	}
+}
+
+func reportedText(d api.Device, now time.Time) string {
+	if d.Reported == nil {
+		return "never"
+	}
+	return agoText(*d.Reported, now)
+}
+
+type deviceShowCmd struct {
+	Device string     `arg:"" help:"The device's id, as sealift device list shows it."`
+	App    string     `required:"" placeholder:"ID" help:"The app."`
+	Before uint64     `placeholder:"N" help:"Only steps with a smaller number: the next page."`
+	Limit  int        `default:"20" placeholder:"N" help:"How many steps, up to 100."`
+	API    APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *deviceShowCmd) Run(ctx context.Context, std *IO) error { return runDeviceShow(ctx, std, *c) }
+
+func runDeviceShow(ctx context.Context, std *IO, opts deviceShowCmd) error {
+	app, err := sealift.ParseAppID(opts.App)
+	if err != nil {
+		return err
+	}
+	if _, err := sealift.ParseDeviceID(opts.Device); err != nil {
+		return err
+	}
+	if opts.Limit < 1 {
+		return usage("--limit %d lists nothing", opts.Limit)
+	}
+	c, err := opts.API.client(std)
+	if err != nil {
+		return err
+	}
+	detail, err := c.Device(ctx, app, opts.Device, api.GetDeviceParams{Limit: opts.Limit, Before: opts.Before})
+	if err != nil {
+		return err
+	}
+	if detail.Next != 0 {
+		std.Note("there are more steps: --before %d", detail.Next)
+	}
+	return std.Print(detail, func(w io.Writer) error {
+		if err := Table([]string{"FIELD", "VALUE"}, deviceFields(detail.Device))(w); err != nil || len(detail.Steps) == 0 {
+			return err
+		}
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
+		var rows [][]string
+		for _, s := range detail.Steps {
+			rows = append(rows, stepRow(s))
+		}
+		return Table([]string{"STEP", "WHAT", "VERSION", "RELEASE", "RECEIVED", "BY ITS CLOCK", "TOOK", "WHY"}, rows)(w)
+	})
+}
+
+func deviceFields(d api.Device) [][]string {
+	at := func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
+	rows := [][]string{
+		{"device", d.ID}, {"app", d.App}, {"state", deviceStateText(d)}, {"platform", d.Platform}, {"runtime", d.Runtime},
+		{"enrolled", at(d.Enrolled) + enrolledBy(d)}, {"seen", at(d.Seen)},
+	}
+	if d.Reported == nil {
+		return append(rows, []string{"reported", "never"})
+	}
+	rows = append(rows, []string{"reported", at(*d.Reported)}, []string{"channel", orDash(d.Channel)}, []string{"client", orDash(d.Client)})
+	for _, r := range []struct {
+		name string
+		is   *api.DeviceRelease
+	}{{"installed", d.Installed}, {"previous", d.Previous}, {"pending", d.Pending}} {
+		if r.is != nil {
+			rows = append(rows, []string{r.name, fmt.Sprintf("%s (counter %d) %s", r.is.Version, r.is.Counter, r.is.Release[:12])})
+		}
+	}
+	if m := d.Metadata; m != nil {
+		rows = append(rows, []string{"metadata", fmt.Sprintf("root %d, targets %d, snapshot %d, timestamp %d", m.Root, m.Targets, m.Snapshot, m.Timestamp)})
+	}
+	for _, epoch := range d.Epochs {
+		rows = append(rows, []string{"epoch key", epoch[:12]})
+	}
+	if d.Lost > 0 {
+		rows = append(rows, []string{"lost", fmt.Sprintf("%d steps that it had no room to keep", d.Lost)})
+	}
+	return rows
+}
+
+func enrolledBy(d api.Device) string {
+	if d.Token == "" {
+		return ", openly"
+	}
+	return ", with token " + d.Token
+}
+
+func stepRow(s api.DeviceStep) []string {
+	own := s.Time.UTC().Format("2006-01-02 15:04Z")
+	if s.Time.Sub(s.Received) > time.Hour { // behind may be offline, ahead never is
+		own += " (ahead)"
+	} else if s.Received.Sub(s.Time) > 366*24*time.Hour {
+		own += " (years behind)"
+	}
+	release, took, why := "-", "-", strings.Trim(s.Kind+": "+s.Reason, ": ")
+	if s.Release != "" {
+		release = s.Release[:12]
+	}
+	if s.Took > 0 {
+		took = (time.Duration(s.Took) * time.Millisecond).String()
+	}
+	return []string{fmt.Sprint(s.Sequence), string(s.Step), orDash(s.Version), release, s.Received.UTC().Format("2006-01-02 15:04Z"), own, took, orDash(why)}
+}

@@ -1,0 +1,21 @@
+package apiclient
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/control/api"
+)
+
+// Devices returns a page of the devices of an app, by id.
+func (c *Client) Devices(ctx context.Context, app sealift.AppID, page api.ListDevicesParams) (api.DeviceList, error) {
+	return decoded[api.DeviceList](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.ListDevices(ctx, string(app), &page) })
+}
+
+// Device returns a device with a page of the steps that it reported, newest first.
+func (c *Client) Device(ctx context.Context, app sealift.AppID, device string, page api.GetDeviceParams) (api.DeviceDetail, error) {
+	return decoded[api.DeviceDetail](ctx, func(ctx context.Context) (*http.Response, error) {
+		return c.api.GetDevice(ctx, string(app), device, &page)
+	})
+}

@@ -1,0 +1,91 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/trust"
+)
+
+// Devices implements service.Devices.
+func (d *Desk) Devices(ctx context.Context, app sealift.AppID, page service.DevicePage) (out []service.Device, err error) {
+	err = d.store.View(ctx, func(tx store.Tx) error {
+		if _, err := d.app(ctx, tx, app); err != nil {
+			return err
+		}
+		rows, err := tx.Devices(ctx, app, page.Channel, page.Behind, page.Limit)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			shown, err := d.shown(ctx, tx, row)
+			if err != nil {
+				return err
+			}
+			out = append(out, shown)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Device implements service.Devices.
+func (d *Desk) Device(ctx context.Context, app sealift.AppID, id sealift.DeviceID, before uint64, limit int) (out service.Device, steps []service.DeviceStep, err error) {
+	err = d.store.View(ctx, func(tx store.Tx) error {
+		if _, err := d.app(ctx, tx, app); err != nil {
+			return err
+		}
+		row, err := tx.Device(ctx, app, id)
+		if sealift.KindOf(err) == sealift.KindNotFound {
+			return sealift.Errorf(sealift.KindNotFound, "looking up the device", "there is no device %s of %s", id, app).WithReason("device").
+				WithHint("see which there are with: sealift device list --app %s", app)
+		}
+		if err != nil {
+			return err
+		}
+		if out, err = d.shown(ctx, tx, row); err != nil {
+			return err
+		}
+		rows, err := tx.DeviceSteps(ctx, app, id, before, limit)
+		for _, s := range rows {
+			steps = append(steps, service.DeviceStep{Received: s.Received, ReportStep: trust.ReportStep{
+				Sequence: s.Sequence, Time: trust.At(s.At), Step: trust.Step(s.Step), Release: s.Release, Version: s.Version, Counter: s.Counter,
+				Channel: s.Channel, Kind: sealift.Kind(s.Kind), Reason: s.Reason, Took: s.Took,
+			}})
+		}
+		return err
+	})
+	return out, steps, err
+}
+
+// shown is a device's row with what it last said.
+func (d *Desk) shown(ctx context.Context, tx store.DeviceTx, row store.Device) (service.Device, error) {
+	out := service.Device{
+		App: row.App, ID: row.ID, State: string(row.State), Token: row.Token, Platform: row.Platform, Runtime: row.Runtime, Enrolled: row.Enrolled, Seen: row.Enrolled,
+	}
+	switch err := d.vault.CheckRow(row); sealift.KindOf(err) {
+	case "":
+	case sealift.KindDenied:
+		out.Forged = true
+	default:
+		return out, err
+	}
+	said, err := tx.DeviceReport(ctx, row.App, row.ID)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return out, nil
+	}
+	if err != nil {
+		return out, err
+	}
+	out.Seen, out.Reported, out.Lost = said.Seen, said.Reported, said.Lost
+	if len(said.State) > 0 {
+		out.Report = &trust.DeviceState{}
+		if err := json.Unmarshal(said.State, out.Report); err != nil {
+			return out, sealift.Errorf(sealift.KindInternal, "reading what device "+string(row.ID)+" reported", "%w", err)
+		}
+	}
+	return out, nil
+}
