@@ -186,14 +186,64 @@ func root(t *testing.T, data []byte) *metadata.Metadata[metadata.RootType] {
 	return m
 }
 
-// rotate signs the next root and returns it, not committed.
-func rotate(t *testing.T, f *ceremony.Folder, p ceremony.Passphrases, replace ...string) *ceremony.Rotation {
+// rotation is a next root that enough have signed, which waits in its folder.
+type rotation struct {
+	*ceremony.Proposal
+	Version         int64
+	Replaced, Added []string
+	Online          []ceremony.OnlineChange
+	folder          *ceremony.Folder
+}
+
+// Commit is what follows when the server took it.
+func (r *rotation) Commit() error {
+	_, err := r.folder.Finish(r.Proposal)
+	return err
+}
+
+// rotateRoot does all of a ceremony that is held in one place.
+func rotateRoot(f *ceremony.Folder, a ceremony.Anchors, change ceremony.RootChange, p ceremony.Passphrases, now time.Time) (*rotation, error) {
+	if err := f.Reach(change, p); err != nil {
+		return nil, err
+	}
+	proposal, err := f.ProposeRoot(change, a, p, now)
+	if err != nil {
+		return nil, err
+	}
+	review, err := f.Review(proposal)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Sign(proposal, p); err != nil {
+		return nil, err
+	}
+	r := &rotation{Proposal: proposal, Version: review.Root.Version, Online: review.Root.Online, folder: f}
+	for _, key := range review.Root.Removed {
+		r.Replaced = append(r.Replaced, key.Name)
+	}
+	for _, key := range review.Root.Added {
+		r.Added = append(r.Added, key.Name)
+	}
+	return r, f.Wait(proposal)
+}
+
+// all replaces every root key.
+func all(f *ceremony.Folder) ceremony.RootChange {
+	return ceremony.RootChange{Replace: f.LiveKeys(ceremony.RoleRoot)}
+}
+
+// rotate signs the next root, in which the named keys are replaced, or all root
+// keys.
+func rotate(t *testing.T, f *ceremony.Folder, p ceremony.Passphrases, replace ...string) *rotation {
 	t.Helper()
-	current, err := f.Root()
+	change := ceremony.RootChange{Replace: replace}
+	if len(replace) == 0 {
+		change = all(f)
+	}
+	current := rootOf(t, f)
+	r, err := rotateRoot(f, theAnchors(t), change, p, foundedAt)
 	check(t, err)
-	r, err := f.RotateRoot(current, theAnchors(t), replace, false, p, foundedAt)
-	check(t, err)
-	if _, err := tufrepo.CheckRoot(current, r.Outcome.Root); err != nil {
+	if _, err := tufrepo.CheckRoot(current, r.Next); err != nil {
 		t.Errorf("the next root does not follow: %v", err)
 	}
 	return r
@@ -201,7 +251,7 @@ func rotate(t *testing.T, f *ceremony.Folder, p ceremony.Passphrases, replace ..
 
 func live(f *ceremony.Folder) (names []string) {
 	for _, key := range f.Inventory.Keys {
-		if key.Role == ceremony.RoleRoot && !key.Retired {
+		if key.Role == ceremony.RoleRoot && !key.Retired && !key.Pending {
 			names = append(names, key.Name)
 		}
 	}
@@ -346,7 +396,7 @@ func TestQuorum(t *testing.T) {
 	if r.Version != 2 || !slices.Equal(r.Replaced, []string{"root-3"}) || !slices.Equal(r.Added, []string{"root-4"}) {
 		t.Errorf("%+v", r)
 	}
-	old, next := root(t, before).Signed, root(t, r.Outcome.Root).Signed
+	old, next := root(t, before).Signed, root(t, r.Next).Signed
 	if next.Roles["root"].Threshold != 2 || len(next.Roles["root"].KeyIDs) != 3 || len(next.Keys) != len(old.Keys) {
 		t.Errorf("%+v", next.Roles["root"])
 	}
@@ -363,7 +413,7 @@ func TestQuorum(t *testing.T) {
 	if got := live(f); !slices.Equal(got, []string{"root-1", "root-2", "root-4"}) {
 		t.Errorf("live keys %q", got)
 	}
-	if now, err := f.Root(); err != nil || !bytes.Equal(now, r.Outcome.Root) {
+	if now, err := f.Root(); err != nil || !bytes.Equal(now, r.Next) {
 		t.Errorf("the folder did not follow (%v)", err)
 	}
 
@@ -377,9 +427,7 @@ func TestQuorum(t *testing.T) {
 	}
 	// And with another one they are too few.
 	check(t, os.Remove(filepath.Join(f.Dir, "root-4.key")))
-	current, err := f.Root()
-	check(t, err)
-	_, err = f.RotateRoot(current, theAnchors(t), []string{"root-5"}, false, words, foundedAt)
+	_, err = rotateRoot(f, theAnchors(t), ceremony.RootChange{Replace: []string{"root-5"}}, words, foundedAt)
 	wantRefusal(t, "one of two", err, sealift.KindNotFound, "quorum")
 }
 
@@ -392,13 +440,13 @@ func TestRotateRefuses(t *testing.T) {
 	if !f.Inventory.Alone() {
 		t.Error("one key a role is not alone")
 	}
-	_, err = f.RotateRoot([]byte("{}"), theAnchors(t), nil, false, words, foundedAt)
-	wantRefusal(t, "a folder that is behind", err, sealift.KindConflict, "")
-	for _, name := range []string{"root-2", "targets-1", "", "../root-1"} {
-		_, err = f.RotateRoot(current, theAnchors(t), []string{name}, false, words, foundedAt)
+	_, err = f.Adopt([]byte("{}"), nil, nil)
+	wantRefusal(t, "a folder that is behind", err, sealift.KindConflict, "root")
+	for _, name := range []string{"root-2", "targets-2", "", "../root-1"} {
+		_, err = rotateRoot(f, theAnchors(t), ceremony.RootChange{Replace: []string{name}}, words, foundedAt)
 		wantRefusal(t, "replacing "+name, err, sealift.KindNotFound, "")
 	}
-	_, err = f.RotateRoot(current, theAnchors(t), nil, false, func(string, bool) ([]byte, error) { return []byte("others"), nil }, foundedAt)
+	_, err = rotateRoot(f, theAnchors(t), all(f), func(string, bool) ([]byte, error) { return []byte("others"), nil }, foundedAt)
 	wantRefusal(t, "wrong passphrase", err, sealift.KindSealed, "passphrase")
 	if err != nil && (!strings.Contains(err.Error(), "root-1") || strings.Contains(err.Error(), "others") || sealift.HintOf(err) == "") {
 		t.Errorf("says %v, hint %q", err, sealift.HintOf(err))
@@ -412,13 +460,13 @@ func TestRotateRefuses(t *testing.T) {
 	swapped, err := os.ReadFile(filepath.Join(dir, "targets-1.key"))
 	check(t, err)
 	check(t, os.WriteFile(key, swapped, 0o600))
-	_, err = f.RotateRoot(current, theAnchors(t), nil, false, func(string, bool) ([]byte, error) { return words("targets-1", false) }, foundedAt)
+	_, err = rotateRoot(f, theAnchors(t), all(f), func(string, bool) ([]byte, error) { return words("targets-1", false) }, foundedAt)
 	wantRefusal(t, "swapped files", err, sealift.KindIntegrity, "")
 	for what, data := range map[string][]byte{
 		"cut": honest[:len(honest)/2], "empty": nil, "too long": append(slices.Clone(honest), bytes.Repeat([]byte("\n"), 64<<10)...),
 	} {
 		check(t, os.WriteFile(key, data, 0o600))
-		if _, err = f.RotateRoot(current, theAnchors(t), nil, false, words, foundedAt); err == nil {
+		if _, err = rotateRoot(f, theAnchors(t), all(f), words, foundedAt); err == nil {
 			t.Errorf("a key file that is %s opens", what)
 		}
 	}
@@ -442,13 +490,13 @@ func TestInterrupted(t *testing.T) {
 	// by a key of another name, since that root may yet be on its way.
 	lost := rotate(t, open(t, dir), words)
 	f := open(t, dir)
-	if resumed, err := f.Resume(first); err != nil || resumed {
-		t.Errorf("resumed %t, %v", resumed, err)
+	if !bytes.Equal(rootOf(t, f), first) {
+		t.Error("the folder went on before the server did")
 	}
 	if got := live(f); !slices.Equal(got, []string{"root-1"}) {
 		t.Errorf("live keys %q", got)
 	}
-	if waiting, err := f.Waiting(first); err != nil || !bytes.Equal(waiting, lost.Outcome.Root) {
+	if waiting, err := f.Waiting(); err != nil || !bytes.Equal(waiting.Next, lost.Next) {
 		t.Errorf("the root that is on its way does not wait (%v)", err)
 	}
 	kept, err := os.ReadFile(filepath.Join(dir, lost.Added[0]+".key"))
@@ -463,20 +511,22 @@ func TestInterrupted(t *testing.T) {
 
 	// After the server took it, before the folder followed.
 	f = open(t, dir)
-	if waiting, err := f.Waiting(taken.Outcome.Root); err != nil || waiting != nil {
-		t.Errorf("what the server has waits still (%v)", err)
-	}
-	if resumed, err := f.Resume(taken.Outcome.Root); err != nil || !resumed {
+	waiting, err := f.Waiting()
+	check(t, err)
+	if resumed, err := f.Finish(waiting); err != nil || !resumed {
 		t.Errorf("resumed %t, %v", resumed, err)
+	}
+	if waiting, err := f.Waiting(); err != nil || waiting != nil {
+		t.Errorf("what the server has waits still (%v)", err)
 	}
 	f = open(t, dir)
 	if got := live(f); !slices.Equal(got, taken.Added) {
 		t.Errorf("live keys %q, want %q", got, taken.Added)
 	}
-	if now, err := f.Root(); err != nil || !bytes.Equal(now, taken.Outcome.Root) {
+	if now, err := f.Root(); err != nil || !bytes.Equal(now, taken.Next) {
 		t.Errorf("the folder did not follow (%v)", err)
 	}
-	if resumed, err := f.Resume(taken.Outcome.Root); err != nil || resumed {
+	if resumed, err := f.Finish(waiting); err != nil || resumed {
 		t.Errorf("resumed again: %t, %v", resumed, err)
 	}
 	// The key that took over signs.
@@ -484,7 +534,7 @@ func TestInterrupted(t *testing.T) {
 
 	// A rotation that was damaged is no rotation.
 	check(t, os.WriteFile(filepath.Join(dir, "rotation.json"), []byte("{"), 0o600))
-	_, err = open(t, dir).Resume(first)
+	_, err = open(t, dir).Waiting()
 	wantRefusal(t, "damaged", err, sealift.KindInvalid, "")
 }
 
@@ -494,12 +544,12 @@ func TestRenew(t *testing.T) {
 	current, err := f.Root()
 	check(t, err)
 	later := foundedAt.AddDate(0, 6, 0)
-	r, err := f.RotateRoot(current, theAnchors(t), nil, true, words, later)
+	r, err := rotateRoot(f, theAnchors(t), ceremony.RootChange{}, words, later)
 	check(t, err)
 	if len(r.Added)+len(r.Replaced) > 0 {
 		t.Errorf("added %q, replaced %q", r.Added, r.Replaced)
 	}
-	before, after := root(t, current).Signed, root(t, r.Outcome.Root).Signed
+	before, after := root(t, current).Signed, root(t, r.Next).Signed
 	if after.Version != 2 || !after.Expires.Equal(later.Add(sealift.RootLife)) || !slices.Equal(before.Roles["root"].KeyIDs, after.Roles["root"].KeyIDs) {
 		t.Errorf("%+v", after)
 	}
@@ -511,13 +561,11 @@ func TestRenew(t *testing.T) {
 func TestRootListsTheVaultsKeys(t *testing.T) {
 	t.Parallel()
 	f := open(t, copied(t, "alone"))
-	current, err := f.Root()
-	check(t, err)
 	a := theAnchors(t)
 	timestamp, standby := a.Timestamp[0], sealifttest.NewKey().Public()
 	a.Timestamp = []crypto.PublicKey{standby}
 	a.Snapshot = append(slices.Clone(a.Snapshot), sealifttest.NewKey().Public())
-	r, err := f.RotateRoot(current, a, nil, true, words, foundedAt)
+	r, err := rotateRoot(f, a, ceremony.RootChange{}, words, foundedAt)
 	check(t, err)
 	digest := func(pub crypto.PublicKey) sealift.Digest {
 		spki, err := x509.MarshalPKIXPublicKey(pub)
@@ -529,39 +577,40 @@ func TestRootListsTheVaultsKeys(t *testing.T) {
 		t.Error(diff)
 	}
 	for role, want := range map[string][]crypto.PublicKey{metadata.SNAPSHOT: a.Snapshot, metadata.TIMESTAMP: a.Timestamp} {
-		got, err := tufrepo.RoleKeys(r.Outcome.Root, role)
+		got, err := tufrepo.RoleKeys(r.Next, role)
 		check(t, err)
-		if len(got) != len(want) || digest(got[0]) != digest(want[0]) || root(t, r.Outcome.Root).Signed.Roles[role].Threshold != 1 {
+		if len(got) != len(want) || digest(got[0]) != digest(want[0]) || root(t, r.Next).Signed.Roles[role].Threshold != 1 {
 			t.Errorf("%s: %v", role, got)
 		}
 	}
 	a.Vault = "00000000000000000000000000000000"
-	_, err = f.RotateRoot(current, a, nil, true, words, foundedAt)
+	_, err = rotateRoot(f, a, ceremony.RootChange{}, words, foundedAt)
 	wantRefusal(t, "of another vault", err, sealift.KindConflict, "")
 	a.Vault, a.Snapshot = theAnchors(t).Vault, nil
-	if _, err = f.RotateRoot(current, a, nil, true, words, foundedAt); err == nil {
+	if _, err = rotateRoot(f, a, ceremony.RootChange{}, words, foundedAt); err == nil {
 		t.Error("a root without a snapshot key")
 	}
 }
 
-func TestRotationKeys(t *testing.T) {
+func TestRootKeys(t *testing.T) {
 	t.Parallel()
 	f := open(t, copied(t, "quorum"))
 	for _, c := range []struct {
-		replace []string
-		renew   bool
-		want    []string
+		change ceremony.RootChange
+		want   []string
 	}{
-		{nil, false, []string{"root-1", "root-2", "root-3", "root-4", "root-5", "root-6"}},
-		{[]string{"root-2"}, false, []string{"root-1", "root-2", "root-3", "root-4"}},
-		{nil, true, []string{"root-1", "root-2", "root-3"}},
+		{all(f), []string{"root-1", "root-2", "root-3", "root-4", "root-5", "root-6"}},
+		{ceremony.RootChange{Replace: []string{"root-2"}}, []string{"root-1", "root-2", "root-3", "root-4"}},
+		{ceremony.RootChange{}, []string{"root-1", "root-2", "root-3"}},
+		{ceremony.RootChange{Replace: []string{"targets-2"}}, []string{"root-1", "root-2", "root-3", "targets-1", "targets-2", "targets-3", "targets-4"}},
+		{ceremony.RootChange{Drop: []string{"root-2"}, Threshold: 1}, []string{"root-1", "root-2", "root-3", "targets-1", "targets-2", "targets-3"}},
 	} {
-		got, err := f.RotationKeys(c.replace, c.renew)
+		got, err := f.RootKeys(c.change)
 		check(t, err)
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Error(diff)
 		}
 	}
-	_, err := f.RotationKeys([]string{"root-9"}, false)
+	_, err := f.RootKeys(ceremony.RootChange{Replace: []string{"root-9"}})
 	wantRefusal(t, "a key that is not there", err, sealift.KindNotFound, "")
 }

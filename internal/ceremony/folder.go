@@ -33,7 +33,12 @@ type KeyEntry struct {
 	Token string `json:"token,omitempty"`
 	// Retired keys stay in the folder, and nothing trusts them any more.
 	Retired bool `json:"retired,omitempty"`
+	// Pending keys were made, and no root that the folder has lists them yet.
+	Pending bool `json:"pending,omitempty"`
 }
+
+// ID is the trust.KeyID of the key.
+func (k KeyEntry) ID() string { return sealift.DigestOf(k.Public).String() }
 
 // Inventory says which keys a folder holds.
 type Inventory struct {
@@ -42,11 +47,11 @@ type Inventory struct {
 	Keys      []KeyEntry      `json:"keys"`
 }
 
-// live returns the keys of role that are not retired, in order.
+// live returns the keys of role that the folder's root lists, in order.
 func (inv *Inventory) live(role Role) []KeyEntry {
 	var out []KeyEntry
 	for _, key := range inv.Keys {
-		if key.Role == role && !key.Retired {
+		if key.Role == role && !key.Retired && !key.Pending {
 			out = append(out, key)
 		}
 	}
@@ -80,6 +85,9 @@ type Folder struct {
 	Inventory Inventory
 	Tokens    Tokens // nil: no key in a token can be used
 	Places    Places // of keys that are made from now on
+	// opened are the keys that were opened or made since, by name: a passphrase is
+	// asked for once, and scrypt is slow on purpose.
+	opened map[string]crypto.Signer
 }
 
 const (
@@ -87,7 +95,7 @@ const (
 	rootName      = "root.json"
 	targetsName   = "targets.json"
 	trustName     = "trust.json"
-	rotationName  = "rotation.json" // a rotation under way
+	rotationName  = "rotation.json" // a proposal of the next root that the server may not have taken yet
 )
 
 // OpenFolder reads the inventory of an existing folder.
@@ -168,12 +176,28 @@ func (f *Folder) create(role Role, passphrases Passphrases) (crypto.Signer, erro
 	if err := writeFile(path, sealed, false); err != nil {
 		return nil, fileError(op, err)
 	}
-	f.Inventory.Keys = append(f.Inventory.Keys, KeyEntry{Name: name, Role: role, Public: spki})
+	f.enter(KeyEntry{Name: name, Role: role, Public: spki, Pending: true}, key)
 	return key, nil
+}
+
+// enter puts a key that was made into the inventory in memory.
+func (f *Folder) enter(entry KeyEntry, key crypto.Signer) {
+	f.Inventory.Keys = append(f.Inventory.Keys, entry)
+	f.remember(entry.Name, key)
+}
+
+func (f *Folder) remember(name string, key crypto.Signer) {
+	if f.opened == nil {
+		f.opened = map[string]crypto.Signer{}
+	}
+	f.opened[name] = key
 }
 
 // open opens the key of an entry and demands that it is the one entered.
 func (f *Folder) open(entry KeyEntry, passphrases Passphrases) (crypto.Signer, error) {
+	if key := f.opened[entry.Name]; key != nil {
+		return key, nil
+	}
 	key, where, err := f.reach(entry, passphrases)
 	if err != nil {
 		return nil, err
@@ -182,6 +206,7 @@ func (f *Folder) open(entry KeyEntry, passphrases Passphrases) (crypto.Signer, e
 	if err != nil || !slices.Equal(spki, entry.Public) {
 		return nil, sealift.Errorf(sealift.KindIntegrity, "opening key "+entry.Name, "%s holds another key than the inventory says", where)
 	}
+	f.remember(entry.Name, key)
 	return key, nil
 }
 
@@ -194,6 +219,9 @@ func (f *Folder) reach(entry KeyEntry, passphrases Passphrases) (key crypto.Sign
 		}
 		key, err = tokens.Signer(entry.Token)
 		return key, entry.Token, err
+	}
+	if _, err := os.Lstat(f.path(entry.Name)); err != nil { // then nobody need be asked
+		return nil, "", fileError("opening key "+entry.Name, err)
 	}
 	passphrase, err := passphrases(entry.Name, false)
 	if err != nil {

@@ -70,6 +70,6 @@ func (f *Folder) createInToken(role Role, name, uri string) (crypto.Signer, erro
 	if err != nil {
 		return nil, sealift.Errorf(sealift.KindInternal, "making key "+name, "%w", err)
 	}
-	f.Inventory.Keys = append(f.Inventory.Keys, KeyEntry{Name: name, Role: role, Public: spki, Token: made})
+	f.enter(KeyEntry{Name: name, Role: role, Public: spki, Token: made, Pending: true}, key)
 	return key, nil
 }

@@ -68,14 +68,14 @@ func TestRootKeyInToken(t *testing.T) {
 	}
 
 	// Without the token its person is absent.
-	_, err = f.RotateRoot(first.Root, a, nil, false, ask, foundedAt)
+	_, err = rotateRoot(f, a, all(f), ask, foundedAt)
 	wantRefusal(t, "no token", err, sealift.KindNotFound, "quorum")
 
 	f.Tokens, f.Places = tokens, ceremony.Places{ceremony.RoleRoot: {token.Key("root-2")}}
-	if names, err := f.RotationKeys(nil, false); err != nil || len(names) != 0 {
+	if names, err := f.RootKeys(all(f)); err != nil || len(names) != 0 {
 		t.Errorf("passphrases of %q, %v", names, err)
 	}
-	second, err := f.RotateRoot(first.Root, a, nil, false, ask, foundedAt)
+	second, err := rotateRoot(f, a, all(f), ask, foundedAt)
 	check(t, err)
 	check(t, second.Commit())
 	if !slices.Equal(second.Added, []string{"root-2"}) || len(asked) != 1 {
@@ -84,10 +84,10 @@ func TestRootKeyInToken(t *testing.T) {
 
 	f = open(t, dir)
 	f.Tokens = tokens
-	if names, err := f.RotationKeys(nil, false); err != nil || !slices.Equal(names, []string{"root-3"}) {
+	if names, err := f.RootKeys(all(f)); err != nil || !slices.Equal(names, []string{"root-3"}) {
 		t.Errorf("passphrases of %q, %v", names, err)
 	}
-	third, err := f.RotateRoot(second.Outcome.Root, a, nil, false, ask, foundedAt)
+	third, err := rotateRoot(f, a, all(f), ask, foundedAt)
 	check(t, err)
 	check(t, third.Commit())
 	check(t, errors.Join(err))
@@ -103,6 +103,6 @@ func TestRootKeyInToken(t *testing.T) {
 	for i := range f.Inventory.Keys {
 		f.Inventory.Keys[i].Token = swapped
 	}
-	_, err = f.RotateRoot(third.Outcome.Root, a, nil, false, ask, foundedAt)
+	_, err = rotateRoot(f, a, all(f), ask, foundedAt)
 	wantRefusal(t, "another key in the token", err, sealift.KindIntegrity, "")
 }

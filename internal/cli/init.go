@@ -65,44 +65,58 @@ func runInit(ctx context.Context, std *IO, opts initCmd) (err error) {
 	}()
 	phrases := newPhrases(ctx, std, opts.Passphrases, opts.RootKeys == 1)
 	defer phrases.clear()
-	var names []string
-	if shares == (installation.Sharing{}) && opts.InTokens.Seal == "" {
+	if err := opts.Passphrases.Check(opts.passphrases(shares)...); err != nil {
+		return err
+	}
+	founding, err := opts.founding(ctx, std, keys)
+	if err != nil {
+		return err
+	}
+	founding.Shares, founding.Recovery, founding.Passphrases = shares, recovery, phrases.get
+	founded, err := installation.Found(ctx, founding)
+	if err != nil {
+		return err
+	}
+	return printFounded(std, opts, founded, shares, recovery, opts.InTokens.reachFlags(tokens))
+}
+
+// passphrases names the keys whose passphrases are asked for.
+func (c initCmd) passphrases(shares installation.Sharing) (names []string) {
+	if shares == (installation.Sharing{}) && c.InTokens.Seal == "" {
 		names = append(names, installation.VaultKey)
 	}
-	for n := 1; n <= opts.RootKeys; n++ {
-		if n > len(opts.InTokens.People.RootKey) {
+	for n := 1; n <= c.RootKeys; n++ {
+		if n > len(c.InTokens.People.RootKey) {
 			names = append(names, fmt.Sprintf("root-%d", n))
 		}
-		if n > len(opts.InTokens.TargetsKey) {
+		if n > len(c.InTokens.People.TargetsKey) {
 			names = append(names, fmt.Sprintf("targets-%d", n))
 		}
 	}
-	if err := opts.Passphrases.Check(names...); err != nil {
-		return err
+	return names
+}
+
+// founding is what the flags ask for, but for what opens the vault by hand. It
+// makes the key in a token that seals the vault, if one does.
+func (c initCmd) founding(ctx context.Context, std *IO, keys *newTokenKeys) (f installation.Founding, err error) {
+	f = installation.Founding{
+		Data: c.Data, Keys: c.Keys,
+		Quorum:   ceremony.Quorum{Keys: c.RootKeys, Threshold: c.Threshold},
+		Tokens:   peoplesTokens{ctx, keys},
+		InTokens: c.InTokens.inTokens(),
+		Options:  installation.Options{Now: std.Now, Tokens: keys},
 	}
-	unseal, err := opts.InTokens.sealer(ctx, keys)
-	if err != nil {
-		return err
+	if f.Places, err = c.InTokens.People.places(); err != nil {
+		return f, err
 	}
-	where, err := opts.Store.Read()
-	if err != nil {
-		return err
+	if f.Unseal, err = c.InTokens.sealer(ctx, keys); err != nil {
+		return f, err
 	}
-	founded, err := installation.Found(ctx, installation.Founding{
-		Data: opts.Data, Keys: opts.Keys, Store: where,
-		Quorum:      ceremony.Quorum{Keys: opts.RootKeys, Threshold: opts.Threshold},
-		Passphrases: phrases.get,
-		Shares:      shares,
-		Recovery:    recovery,
-		Unseal:      unseal,
-		Tokens:      peoplesTokens{ctx, keys},
-		Places:      opts.InTokens.places(),
-		InTokens:    opts.InTokens.inTokens(),
-		Options:     installation.Options{Now: std.Now, Tokens: keys},
-	})
-	if err != nil {
-		return err
-	}
+	f.Store, err = c.Store.Read()
+	return f, err
+}
+
+func printFounded(std *IO, opts initCmd, founded installation.Founded, shares, recovery installation.Sharing, reach string) error {
 	if founded.SameDisk {
 		std.Warn("%s and %s are on one disk: whoever steals it has both the server and the keys above it\nmove %s to media of its own before you publish to anyone", opts.Keys, opts.Data, opts.Keys)
 	}
@@ -122,7 +136,7 @@ The owner's token, shown this once:
 
 Next:
   sealift server --data %s%s
-`, result.Vault, result.RootFile, result.Threshold, result.RootKeys, result.Root, result.Token, opens(shares, recovery, opts.InTokens.Seal, founded.Recovery), token.Bytes(), opts.Data, opts.InTokens.reachFlags(tokens))
+`, result.Vault, result.RootFile, result.Threshold, result.RootKeys, result.Root, result.Token, opens(shares, recovery, opts.InTokens.Seal, founded.Recovery), token.Bytes(), opts.Data, reach)
 		return err
 	})
 }

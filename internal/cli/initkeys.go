@@ -15,7 +15,23 @@ import (
 
 // peoplesKeys are the flags of a command that makes people's keys: embed it.
 type peoplesKeys struct {
-	RootKey []string `name:"root-key" sep:"none" placeholder:"URI" help:"Make a root key in a PKCS#11 token, under the label that object names: 'pkcs11:token=NAME;object=LABEL'. Repeat it for more; the others are files."`
+	RootKey    []string `name:"root-key" sep:"none" placeholder:"URI" help:"Make a root key in a PKCS#11 token, under the label that object names: 'pkcs11:token=NAME;object=LABEL'. Repeat it for more; the others are files."`
+	TargetsKey []string `name:"targets-key" sep:"none" placeholder:"URI" help:"Make a targets key in a PKCS#11 token, as --root-key does a root key."`
+}
+
+// all are the keys that are to be made in tokens.
+func (k peoplesKeys) all() []string {
+	return slices.DeleteFunc(slices.Concat(k.RootKey, k.TargetsKey), func(uri string) bool { return uri == "" })
+}
+
+// places are where people's new keys are made.
+func (k peoplesKeys) places() (ceremony.Places, error) {
+	for _, uri := range k.all() {
+		if err := checkNewKey(uri); err != nil {
+			return nil, err
+		}
+	}
+	return ceremony.Places{ceremony.RoleRoot: k.RootKey, ceremony.RoleTargets: k.TargetsKey}, nil
 }
 
 // initKeys are the flags by which sealift init makes keys in tokens.
@@ -23,7 +39,6 @@ type initKeys struct {
 	Seal               string        `placeholder:"URI" help:"Seal the vault under an AES-256 key that is made in a PKCS#11 token, in place of a passphrase: 'pkcs11:token=NAME;object=LABEL'. A server that reaches the token opens the vault by itself."`
 	ReleaseCA          string        `name:"release-ca" placeholder:"URI" help:"Make the release CA, and its standby, in a PKCS#11 token: 'pkcs11:token=NAME;object=LABEL'."`
 	ReleaseCAAlgorithm string        `name:"release-ca-algorithm" enum:",ecdsa-p384,rsa-4096" default:"" placeholder:"ALGORITHM" help:"What the release CA in the token is: ecdsa-p384 or rsa-4096. Without it: ecdsa-p384."`
-	TargetsKey         []string      `name:"targets-key" sep:"none" placeholder:"URI" help:"Make a targets key in a PKCS#11 token, as --root-key does a root key."`
 	People             peoplesKeys   `embed:""`
 	Reach              PKCS11Options `embed:""`
 }
@@ -35,7 +50,7 @@ func (k initKeys) tokens(std *IO) (*pkcs11.Tokens, error) {
 
 // all are the keys that are to be made.
 func (k initKeys) all() []string {
-	keys := slices.Concat(k.People.RootKey, k.TargetsKey, []string{k.ReleaseCA, k.Seal})
+	keys := slices.Concat(k.People.all(), []string{k.ReleaseCA, k.Seal})
 	return slices.DeleteFunc(keys, func(uri string) bool { return uri == "" })
 }
 
@@ -44,7 +59,7 @@ func (k initKeys) check(rootKeys int) error {
 	if k.ReleaseCA == "" && k.ReleaseCAAlgorithm != "" {
 		return usage("--release-ca-algorithm is for a release CA in a token").WithHint("add --release-ca 'pkcs11:token=NAME;object=LABEL'")
 	}
-	if most := max(len(k.People.RootKey), len(k.TargetsKey)); most > rootKeys {
+	if most := max(len(k.People.RootKey), len(k.People.TargetsKey)); most > rootKeys {
 		return usage("%d keys in tokens, of %d", most, rootKeys).WithHint("make more keys of each role: --root-keys %d", most)
 	}
 	for _, uri := range k.all() {
@@ -65,11 +80,6 @@ func checkNewKey(uri string) error {
 		return usage("%s names no label for the new key", u.Names()).WithHint("add one, as in '%s;object=release-ca'", u.OfToken())
 	}
 	return nil
-}
-
-// places are where people's new keys are made.
-func (k initKeys) places() ceremony.Places {
-	return ceremony.Places{ceremony.RoleRoot: k.People.RootKey, ceremony.RoleTargets: k.TargetsKey}
 }
 
 // reachFlags are the flags by which a server reaches the tokens that the vault

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/ceremony"
@@ -16,16 +15,19 @@ import (
 	"github.com/sealift/sealift/internal/control/apiclient"
 	"github.com/sealift/sealift/internal/term"
 	"github.com/sealift/sealift/trust"
+	"github.com/sealift/sealift/trust/tufrepo"
 )
 
 type trustCmd struct {
-	Show    trustShowCmd    `cmd:"" help:"Show whom devices trust: CAs, floors, revocations, co-signers."`
+	Show    trustShowCmd    `cmd:"" help:"Show whom devices trust: CAs, floors, revocations, co-signers. Or what a proposal would change, and who has signed it."`
 	Propose trustProposeCmd `cmd:"" help:"Change what devices trust, or renew it: sign the next targets.json and trust.json, and publish them."`
 	Sign    trustSignCmd    `cmd:"" help:"Add your signature to what somebody proposed. It needs no server."`
 	Submit  trustSubmitCmd  `cmd:"" help:"Publish what enough people signed."`
+	Follow  trustFollowCmd  `cmd:"" help:"Let your folder follow a proposal that enough people signed. It needs no server."`
 }
 
 type trustShowCmd struct {
+	File string     `arg:"" optional:"" help:"A proposal: show what it would change against the folder of --keys."`
 	Keys string     `placeholder:"DIR" help:"Show what this folder with people's keys has, in place of what the server publishes."`
 	API  APIOptions `embed:""`
 }
@@ -34,6 +36,9 @@ type trustShowCmd struct {
 func (c *trustShowCmd) Run(ctx context.Context, std *IO) error { return runTrustShow(ctx, std, *c) }
 
 func runTrustShow(ctx context.Context, std *IO, opts trustShowCmd) error {
+	if opts.File != "" {
+		return showProposal(std, opts)
+	}
 	t, err := shownTrust(ctx, std, opts)
 	if err != nil {
 		return err
@@ -128,62 +133,99 @@ func runTrustPropose(ctx context.Context, std *IO, opts trustProposeCmd) (err er
 	if err != nil {
 		return err
 	}
-	next, anchors, lines, err := draftTrust(ctx, std, c, folder, change, opts.Change.ConfirmDenials)
+	next, anchors, err := draftTrust(ctx, std, c, folder, change, opts.Change.ConfirmDenials)
 	if err != nil {
 		return err
 	}
-	if len(lines) == 0 && !opts.Change.Renew {
+	p, err := folder.Propose(next, anchors, std.Now())
+	if err != nil {
+		return err
+	}
+	review, err := folder.Review(p)
+	if err != nil {
+		return err
+	}
+	if len(review.Changes) == 0 && !opts.Change.Renew {
 		return std.Print(map[string]any{"changes": []string{}}, Println("there is nothing to change; to sign it anew for a year, use --renew"))
 	}
-	if err := confirmChanges(ctx, std, opts.Yes, lines); err != nil {
+	if err := confirmReview(ctx, std, review, opts.Yes, ""); err != nil {
 		return err
 	}
 	phrases := newPhrases(ctx, std, opts.Passphrases, folder.Inventory.Alone())
 	defer phrases.clear()
-	p, err := folder.Propose(next, anchors, phrases.get, std.Now())
-	if err != nil {
+	if err := folder.Sign(p, phrases.get); err != nil {
 		return err
 	}
 	if opts.Out != "" {
-		return handOn(std, folder, p, opts.Out, lines)
+		return handOn(std, folder, p, opts.Out, review)
 	}
-	state, err := folder.Signatures(p)
+	if err := completeHere(folder, p); err != nil {
+		return err
+	}
+	return submit(ctx, std, c, folder, p, review)
+}
+
+// completeHere refuses a proposal that too few signed to be published at once.
+func completeHere(folder *ceremony.Folder, p *ceremony.Proposal) error {
+	needs, err := folder.Needs(p)
 	if err != nil {
 		return err
 	}
-	if n := state.Missing(); n > 0 {
-		return sealift.Errorf(sealift.KindNotFound, "proposing the next trust.json", "%d of the %d signatures that are needed are missing", n, state.Threshold).
-			WithReason("quorum").WithHint("write it to a file for the others to sign: add --out proposal.json")
+	if err := ceremony.CheckComplete(needs); err != nil {
+		return sealift.Errorf(sealift.KindOf(err), "proposing it", "%w", err).
+			WithReason(sealift.ReasonOf(err)).WithHint("write it to a file for the others to sign: add --out proposal.json")
 	}
-	return publishProposal(ctx, std, c, folder, p, lines)
+	return nil
 }
 
-// draftTrust makes the trust.json that is to follow, and says what is different.
-// The folder follows the server first, where a ceremony was held with another
-// copy of it.
-func draftTrust(ctx context.Context, std *IO, c *apiclient.Client, folder *ceremony.Folder, change ceremony.Change, confirm bool) (next trust.Trust, anchors ceremony.Anchors, lines []string, err error) {
-	said, err := c.Trust(ctx)
-	if err != nil {
-		return next, anchors, nil, err
+// followServer lets a folder follow what the server publishes, where a ceremony
+// was held with another copy of it.
+func followServer(ctx context.Context, std *IO, c *apiclient.Client, folder *ceremony.Folder) (said api.TrustDocuments, err error) {
+	if said, err = c.Trust(ctx); err != nil {
+		return said, err
 	}
 	adopted, err := folder.Adopt(said.Root, said.Targets, said.Trust)
 	if sealift.ReasonOf(err) == ceremony.ReasonBehind {
 		std.Warn("%v\nwhat is signed now goes on from the folder's; if nothing else is to change, use --renew", err)
 		err = nil
 	}
-	if err != nil {
-		return next, anchors, nil, err
+	if err != nil || !adopted {
+		return said, err
 	}
-	present, info, err := folder.Documents()
-	if err != nil {
-		return next, anchors, nil, err
+	text, err := followedText(folder)
+	if err == nil {
+		std.Note("the folder follows: %s", text)
 	}
-	if adopted {
-		std.Note("the folder follows: the server publishes targets.json version %d, which its quorum signed", info.Version)
+	return said, err
+}
+
+// followedText says what a folder that followed has now.
+func followedText(folder *ceremony.Folder) (string, error) {
+	root, err := folder.Root()
+	if err != nil {
+		return "", err
+	}
+	said, err := tufrepo.ReadRoot(root)
+	if err != nil {
+		return "", err
+	}
+	_, info, err := folder.Documents()
+	return fmt.Sprintf("it has root.json version %d and targets.json version %d, which its quorum signed", said.Version, info.Version), err
+}
+
+// draftTrust makes the trust.json that is to follow.
+func draftTrust(ctx context.Context, std *IO, c *apiclient.Client, folder *ceremony.Folder, change ceremony.Change, confirm bool) (next trust.Trust, anchors ceremony.Anchors, err error) {
+	said, err := followServer(ctx, std, c, folder)
+	if err != nil {
+		return next, anchors, err
+	}
+	present, _, err := folder.Documents()
+	if err != nil {
+		return next, anchors, err
 	}
 	denied, err := trust.ParseDeny(said.Deny)
 	if err != nil {
-		return next, anchors, nil, err
+		return next, anchors, err
 	}
 	if n := len(denied.Revoked) + len(denied.SuspendedCAs) + len(denied.Floors); n > 0 && confirm {
 		change.Confirm = denied
@@ -191,25 +233,10 @@ func draftTrust(ctx context.Context, std *IO, c *apiclient.Client, folder *cerem
 		std.Note("devices refuse %d things by deny.json that trust.json does not say; to make them permanent, add --confirm-denials", n)
 	}
 	if anchors, _, err = anchorsOf(ctx, c); err != nil {
-		return next, anchors, nil, err
+		return next, anchors, err
 	}
-	if next, err = change.Apply(*present, anchors); err != nil {
-		return next, anchors, nil, err
-	}
-	director, err := folder.DirectorChanges(anchors)
-	return next, anchors, append(ceremony.Differences(present, &next), director...), err
-}
-
-// confirmChanges shows what would change, and asks for a yes.
-func confirmChanges(ctx context.Context, std *IO, yes bool, lines []string) error {
-	std.Note("what changes for devices:")
-	for _, line := range lines {
-		std.Note("  %s", line)
-	}
-	if len(lines) == 0 {
-		std.Note("  nothing: it is only signed anew")
-	}
-	return askYes(ctx, std, yes, "sign this?")
+	next, err = change.Apply(*present, anchors)
+	return next, anchors, err
 }
 
 // askYes asks a person before something is signed, unless yes was given.
@@ -227,123 +254,4 @@ func askYes(ctx context.Context, std *IO, yes bool, question string) error {
 		err = sealift.Errorf(sealift.KindInvalid, op, "you did not say yes; nothing was signed").WithHint("run it again when you are sure")
 	}
 	return err
-}
-
-// handOn writes a proposal for the next person and says who has signed.
-func handOn(std *IO, folder *ceremony.Folder, p *ceremony.Proposal, path string, lines []string) error {
-	if err := p.Write(path); err != nil {
-		return err
-	}
-	state, err := folder.Signatures(p)
-	if err != nil {
-		return err
-	}
-	signed, open, err := folder.Signers(p)
-	if err != nil {
-		return err
-	}
-	if lines == nil {
-		lines = []string{}
-	}
-	result := map[string]any{"file": path, "changes": lines, "signed": signed, "missing": state.Missing()}
-	return std.Print(result, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s is signed by %s", path, strings.Join(signed, ", "))
-		if err == nil && state.Missing() > 0 {
-			_, err = fmt.Fprintf(w, "; %d more of %s must sign:\n  sealift trust sign %s --keys DIR\n", state.Missing(), strings.Join(open, ", "), path)
-		} else if err == nil {
-			_, err = fmt.Fprintf(w, ", which is enough:\n  sealift trust submit %s\n", path)
-		}
-		return err
-	})
-}
-
-func publishProposal(ctx context.Context, std *IO, c *apiclient.Client, folder *ceremony.Folder, p *ceremony.Proposal, lines []string) error {
-	accepted, err := c.AcceptRoot(ctx, api.Ceremony{Targets: p.Targets, Trust: p.Trust})
-	if err != nil {
-		return err
-	}
-	if folder != nil {
-		root, err := folder.Root()
-		if err != nil {
-			return err
-		}
-		if _, err := folder.Adopt(root, p.Targets, p.Trust); err != nil && sealift.ReasonOf(err) != ceremony.ReasonBehind {
-			return err
-		}
-	}
-	for _, line := range accepted.Refused {
-		std.Warn("it is offered, and devices refuse it from now on: %s", line)
-	}
-	if lines == nil {
-		lines = []string{}
-	}
-	return std.Print(map[string]any{"targets": accepted.Targets, "expires": accepted.TargetsExpire, "changes": lines, "refused": accepted.Refused},
-		Println("targets.json version %d is published, good until %s", accepted.Targets, accepted.TargetsExpire.Format(time.DateOnly)))
-}
-
-type trustSignCmd struct {
-	File        string            `arg:"" help:"The proposal, as sealift trust propose --out wrote it."`
-	Keys        string            `required:"" placeholder:"DIR" help:"Your folder with people's keys: what it says now is what the proposal is compared with."`
-	Yes         bool              `help:"Do not ask. Without it: what changes is shown, and you confirm it."`
-	Reach       PKCS11Options     `embed:""`
-	Passphrases PassphraseOptions `embed:""`
-}
-
-// Run implements the command.
-func (c *trustSignCmd) Run(ctx context.Context, std *IO) error { return runTrustSign(ctx, std, *c) }
-
-func runTrustSign(ctx context.Context, std *IO, opts trustSignCmd) (err error) {
-	folder, done, err := opts.Reach.folder(ctx, std, opts.Keys)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	if err := opts.Passphrases.Check(folder.TargetsKeys()...); err != nil {
-		return err
-	}
-	p, err := ceremony.ReadProposal(opts.File)
-	if err != nil {
-		return err
-	}
-	lines, info, err := folder.Review(p)
-	if err != nil {
-		return err
-	}
-	std.Note("targets.json version %d, good until %s", info.Version, info.Expires.Format(time.DateOnly))
-	if err := confirmChanges(ctx, std, opts.Yes, lines); err != nil {
-		return err
-	}
-	phrases := newPhrases(ctx, std, opts.Passphrases, folder.Inventory.Alone())
-	defer phrases.clear()
-	if err := folder.Sign(p, phrases.get); err != nil {
-		return err
-	}
-	return handOn(std, folder, p, opts.File, lines)
-}
-
-type trustSubmitCmd struct {
-	File string     `arg:"" help:"The proposal, as the last person signed it."`
-	Keys string     `placeholder:"DIR" help:"A folder with people's keys that is to follow at once. Others follow in their next ceremony."`
-	API  APIOptions `embed:""`
-}
-
-// Run implements the command.
-func (c *trustSubmitCmd) Run(ctx context.Context, std *IO) error { return runTrustSubmit(ctx, std, *c) }
-
-func runTrustSubmit(ctx context.Context, std *IO, opts trustSubmitCmd) error {
-	var folder *ceremony.Folder
-	p, err := ceremony.ReadProposal(opts.File)
-	if err != nil {
-		return err
-	}
-	if opts.Keys != "" {
-		if folder, err = ceremony.OpenFolder(opts.Keys); err != nil {
-			return err
-		}
-	}
-	c, err := opts.API.client(std)
-	if err != nil {
-		return err
-	}
-	return publishProposal(ctx, std, c, folder, p, nil)
 }

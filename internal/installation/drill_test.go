@@ -239,22 +239,19 @@ func TestDrillWithThePublishedTree(t *testing.T) {
 func TestBackupAfterANewRoot(t *testing.T) {
 	d := newDrill(t)
 	first := d.firstRoot()
-	folder, err := ceremony.OpenFolder(filepath.Join(d.dir, "keys"))
-	d.check(err)
-	current, err := d.api.Root(d.Context())
-	d.check(err)
 	d.mustBackUp("before.backup")
-	rotation, err := folder.RotateRoot(current, d.anchors(), nil, true, func(string, bool) ([]byte, error) { return []byte(passphrase), nil }, d.now())
+	folder := d.keysFolder()
+	p := d.proposeRoot(folder, ceremony.RootChange{})
+	_, err := d.api.AcceptRoot(d.Context(), api.Ceremony{Root: p.Next})
 	d.check(err)
-	_, err = d.api.AcceptRoot(d.Context(), api.Ceremony{Root: rotation.Outcome.Root})
+	_, err = folder.Finish(p)
 	d.check(err)
-	d.check(rotation.Commit())
 	d.mustBackUp("after.backup")
 	for _, c := range []struct {
 		name string
 		root []byte
 		want string
-	}{{"after.backup", first, ""}, {"after.backup", rotation.Outcome.Root, ""}, {"before.backup", first, ""}, {"before.backup", rotation.Outcome.Root, "foreign-root"}} {
+	}{{"after.backup", first, ""}, {"after.backup", p.Next, ""}, {"before.backup", first, ""}, {"before.backup", p.Next, "foreign-root"}} {
 		_, err := installation.VerifyBackup(d.Context(), installation.Examining{
 			File: filepath.Join(d.dir, c.name), Identities: []age.Identity{d.identity}, Root: c.root, By: local, Now: d.now(),
 		})

@@ -477,35 +477,49 @@ func TestDevicesEnrolForAsLongAsTheVaultRuns(t *testing.T) {
 	}
 }
 
+// proposeRoot signs a next root with all keys at hand.
+func (b *bench) proposeRoot(folder *ceremony.Folder, change ceremony.RootChange) *ceremony.Proposal {
+	b.Helper()
+	p, err := folder.ProposeRoot(change, b.anchors(), sayPassphrase, b.now())
+	b.check(err)
+	_, err = folder.Review(p)
+	b.check(err)
+	b.check(folder.Sign(p, sayPassphrase))
+	b.check(folder.Wait(p))
+	return p
+}
+
+func sayPassphrase(string, bool) ([]byte, error) { return []byte(passphrase), nil }
+
+func (b *bench) keysFolder() *ceremony.Folder {
+	b.Helper()
+	folder, err := ceremony.OpenFolder(filepath.Join(b.dir, "keys"))
+	b.check(err)
+	return folder
+}
+
 func TestRotateRoot(t *testing.T) {
 	b := newBench(t)
 	b.makeApp("web")
 	_, err := b.publish("1.0.0")
 	b.check(err)
-	known := func(string, bool) ([]byte, error) { return []byte(passphrase), nil }
 	for version := int64(2); version < 5; version++ {
-		folder, err := ceremony.OpenFolder(filepath.Join(b.dir, "keys"))
-		b.check(err)
-		current, err := b.api.Root(b.Context())
-		b.check(err)
-		rotation, err := folder.RotateRoot(current, b.anchors(), nil, false, known, b.now())
-		b.check(err)
-		accepted, err := b.api.AcceptRoot(b.Context(), api.Ceremony{Root: rotation.Outcome.Root})
+		folder := b.keysFolder()
+		p := b.proposeRoot(folder, ceremony.RootChange{Replace: folder.LiveKeys(ceremony.RoleRoot)})
+		accepted, err := b.api.AcceptRoot(b.Context(), api.Ceremony{Root: p.Next})
 		b.check(err)
 		if accepted.Version != version {
 			t.Errorf("version %d, want %d", accepted.Version, version)
 		}
-		if version == 3 { // interrupted before Commit: the next one finds out
-			folder, err = ceremony.OpenFolder(filepath.Join(b.dir, "keys"))
-			b.check(err)
-			resumed, err := folder.Resume(rotation.Outcome.Root)
-			b.check(err)
-			if !resumed {
-				t.Error("the interrupted rotation was not resumed")
+		if version == 3 { // interrupted before the folder followed: the next one finds out
+			folder = b.keysFolder()
+			if p, err = folder.Waiting(); err != nil || p == nil {
+				t.Fatalf("the interrupted rotation does not wait: %v", err)
 			}
-			continue
 		}
-		b.check(rotation.Commit())
+		if followed, err := folder.Finish(p); err != nil || !followed {
+			t.Errorf("followed %t, %v", followed, err)
+		}
 	}
 	if got := b.offered(); len(got) != 1 { // a device that knows root 1 alone follows
 		t.Errorf("offered %v", got)

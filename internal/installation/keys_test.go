@@ -85,24 +85,23 @@ var targetsKey = sync.OnceValues(func() (crypto.Signer, error) {
 // vault signs with now.
 func (b *bench) ceremony() {
 	b.Helper()
-	folder, err := ceremony.OpenFolder(filepath.Join(b.dir, "keys"))
-	b.check(err)
-	current, err := b.api.Root(b.Context())
-	b.check(err)
+	folder := b.keysFolder()
 	a := b.anchors()
-	rotation, err := folder.RotateRoot(current, a, nil, true, func(string, bool) ([]byte, error) { return []byte(passphrase), nil }, b.now())
+	p := b.proposeRoot(folder, ceremony.RootChange{})
+	next, err := tufrepo.ReadRoot(p.Next)
 	b.check(err)
 	trustJSON, err := a.Trust.Encode()
 	b.check(err)
 	key, err := targetsKey()
 	b.check(err)
 	targets, err := tufrepo.SignTargets(tufrepo.Targets{
-		Version: rotation.Version, Expires: b.now().Add(sealift.TargetsLife), Trust: trustJSON, Director: tufrepo.Role{Keys: a.Director, Threshold: 1},
+		Version: next.Version, Expires: b.now().Add(sealift.TargetsLife), Trust: trustJSON, Director: tufrepo.Role{Keys: a.Director, Threshold: 1},
 	}, []crypto.Signer{key})
 	b.check(err)
-	_, err = b.api.AcceptRoot(b.Context(), api.Ceremony{Root: rotation.Outcome.Root, Targets: targets, Trust: trustJSON})
+	_, err = b.api.AcceptRoot(b.Context(), api.Ceremony{Root: p.Next, Targets: targets, Trust: trustJSON})
 	b.check(err)
-	b.check(rotation.Commit())
+	_, err = folder.Finish(p)
+	b.check(err)
 }
 
 // keep does what a server does by itself.

@@ -234,3 +234,37 @@ func TestLookup(t *testing.T) {
 		t.Error("looked up in garbage")
 	}
 }
+
+// TestKeyTwice: a key under two ids would count twice, so nobody signs a root that
+// lists one so; and nobody signs what does not follow.
+func TestKeyTwice(t *testing.T) {
+	old := newPeople(t, 2, 2)
+	first, next := old.root(1, old.keys...), old.root(2, old.keys...)
+	if err := tufrepo.CheckSuccessor(first, next); err != nil {
+		t.Error(err)
+	}
+	wantError(t, "the same version", tufrepo.CheckSuccessor(first, first), "cannot follow")
+	bend := func(change func(*metadata.RootType)) []byte {
+		m, err := metadata.Root().FromBytes(next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(&m.Signed)
+		return resigned(t, m, old.keys...)
+	}
+	wantError(t, "without consistent snapshots", tufrepo.CheckSuccessor(first, bend(func(s *metadata.RootType) { s.ConsistentSnapshot = false })), "consistent snapshots")
+	for _, role := range []string{metadata.ROOT, metadata.TARGETS} {
+		twice := bend(func(s *metadata.RootType) {
+			other := strings.Repeat("0", 64)
+			s.Keys[other] = s.Keys[s.Roles[role].KeyIDs[0]]
+			s.Roles[role].KeyIDs = append(s.Roles[role].KeyIDs, other)
+		})
+		wantError(t, role+" key twice", tufrepo.CheckSuccessor(first, twice), "twice")
+		_, err := tufrepo.CheckRoot(first, twice)
+		wantError(t, role+" key twice, signed", err, "twice")
+	}
+	unsigned, err := tufrepo.UnsignedRoot(next)
+	if err != nil || !strings.HasPrefix(string(unsigned), `{"signatures":[],"signed":{`) {
+		t.Errorf("%s, %v", unsigned, err)
+	}
+}

@@ -24,7 +24,7 @@ func TestSignaturesFromDifferentPlaces(t *testing.T) {
 		return signed
 	}
 	add := func(targets []byte, keys ...crypto.Signer) []byte {
-		more, err := tufrepo.AddSignatures(targets, keys)
+		more, err := tufrepo.AddTargetsSignatures(targets, keys)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,7 +32,7 @@ func TestSignaturesFromDifferentPlaces(t *testing.T) {
 	}
 	want := func(targets []byte, missing int, signed ...bool) {
 		t.Helper()
-		s, err := tufrepo.Signatures(root, targets)
+		s, err := tufrepo.TargetsSignatures(root, targets)
 		if err != nil || s.Missing() != missing || s.Threshold != 2 || len(s.Keys) != 3 {
 			t.Fatalf("%+v, %v; want %d missing", s, err, missing)
 		}
@@ -62,13 +62,13 @@ func TestSignaturesFromDifferentPlaces(t *testing.T) {
 		t.Fatal("nothing was bent")
 	}
 	want(bent, 2, false, false, false)
-	if _, err := tufrepo.AddSignatures([]byte("{"), p.keys); err == nil {
+	if _, err := tufrepo.AddTargetsSignatures([]byte("{"), p.keys); err == nil {
 		t.Error("signed garbage")
 	}
-	if _, err := tufrepo.Signatures([]byte("{"), two); err == nil {
+	if _, err := tufrepo.TargetsSignatures([]byte("{"), two); err == nil {
 		t.Error("counted under a garbled root")
 	}
-	if _, err := tufrepo.Signatures(root, []byte("{}")); err == nil {
+	if _, err := tufrepo.TargetsSignatures(root, []byte("{}")); err == nil {
 		t.Error("counted garbage")
 	}
 }

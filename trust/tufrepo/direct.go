@@ -302,8 +302,8 @@ func CheckRoot(current, next []byte) (version int64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if n.Signed.Version != c.Signed.Version+1 {
-			return 0, fmt.Errorf("version %d cannot follow version %d", n.Signed.Version, c.Signed.Version)
+		if err := checkSuccessor(c, n); err != nil {
+			return 0, err
 		}
 		if err := c.VerifyDelegate(metadata.ROOT, n); err != nil {
 			return 0, fmt.Errorf("the current quorum did not sign it: %w", err)
@@ -313,9 +313,52 @@ func CheckRoot(current, next []byte) (version int64, err error) {
 		return 0, fmt.Errorf("its own quorum did not sign it: %w", err)
 	}
 	if !n.Signed.ConsistentSnapshot {
-		return 0, errors.New("it does not ask for consistent snapshots, as which everything is published")
+		return 0, errNotConsistent
 	}
 	return n.Signed.Version, nil
+}
+
+var errNotConsistent = errors.New("it does not ask for consistent snapshots, as which everything is published")
+
+// CheckSuccessor is CheckRoot without the signatures: what people look at before
+// they sign.
+func CheckSuccessor(current, next []byte) error {
+	c, err := metadata.Root().FromBytes(current)
+	if err != nil {
+		return err
+	}
+	n, err := metadata.Root().FromBytes(next)
+	if err != nil {
+		return err
+	}
+	if !n.Signed.ConsistentSnapshot {
+		return errNotConsistent
+	}
+	return checkSuccessor(c, n)
+}
+
+func checkSuccessor(current, next *metadata.Metadata[metadata.RootType]) error {
+	if next.Signed.Version != current.Signed.Version+1 {
+		return fmt.Errorf("version %d cannot follow version %d", next.Signed.Version, current.Signed.Version)
+	}
+	for name, role := range next.Signed.Roles {
+		keys, err := keysOf(role.KeyIDs, next.Signed.Keys)
+		if err != nil {
+			return fmt.Errorf("role %s: %w", name, err)
+		}
+		seen := map[string]bool{}
+		for _, key := range keys {
+			id, err := trust.KeyID(key)
+			if err != nil {
+				return fmt.Errorf("role %s: %w", name, err)
+			}
+			if seen[id] { // under two ids it would count twice
+				return fmt.Errorf("role %s has the key sha256:%s twice", name, id)
+			}
+			seen[id] = true
+		}
+	}
+	return nil
 }
 
 // CheckTargets verifies that root's targets quorum signed targets.json and

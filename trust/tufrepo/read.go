@@ -23,6 +23,28 @@ func RoleKeys(root []byte, role string) ([]crypto.PublicKey, error) {
 	return keysOf(r.KeyIDs, m.Signed.Keys)
 }
 
+// ReadRoot returns what one root.json says. It is not verified.
+func ReadRoot(root []byte) (Root, error) {
+	m, err := metadata.Root().FromBytes(root)
+	if err != nil {
+		return Root{}, err
+	}
+	out := Root{Version: m.Signed.Version, Expires: m.Signed.Expires}
+	for name, into := range map[string]*Role{
+		metadata.ROOT: &out.Root, metadata.TARGETS: &out.Targets, metadata.SNAPSHOT: &out.Snapshot, metadata.TIMESTAMP: &out.Timestamp,
+	} {
+		role := m.Signed.Roles[name]
+		if role == nil {
+			return Root{}, fmt.Errorf("root.json has no role %s", name)
+		}
+		into.Threshold = role.Threshold
+		if into.Keys, err = keysOf(role.KeyIDs, m.Signed.Keys); err != nil {
+			return Root{}, err
+		}
+	}
+	return out, nil
+}
+
 // DirectorKeys returns the keys to which targets.json delegates the bins.
 func DirectorKeys(targets []byte) ([]crypto.PublicKey, error) {
 	m, err := metadata.Targets().FromBytes(targets)

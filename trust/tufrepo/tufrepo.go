@@ -74,6 +74,23 @@ type Root struct {
 // SignRoot signs a root by the given keys: those of its own root role and, if
 // it follows another root, enough of that one's.
 func SignRoot(r Root, signers []crypto.Signer) ([]byte, error) {
+	m, err := newRoot(r)
+	if err != nil {
+		return nil, err
+	}
+	return signAll(m, signers)
+}
+
+// DraftRoot is SignRoot by nobody yet: see AddRootSignatures.
+func DraftRoot(r Root) ([]byte, error) {
+	m, err := newRoot(r)
+	if err != nil {
+		return nil, err
+	}
+	return m.ToBytes(false)
+}
+
+func newRoot(r Root) (*metadata.Metadata[metadata.RootType], error) {
 	m := metadata.Root(r.Expires.UTC().Truncate(time.Second))
 	m.Signed.Version = r.Version
 	m.Signed.ConsistentSnapshot = true
@@ -95,7 +112,7 @@ func SignRoot(r Root, signers []crypto.Signer) ([]byte, error) {
 		}
 		m.Signed.Roles[name].Threshold = role.Threshold
 	}
-	return signAll(m, signers)
+	return m, nil
 }
 
 // Targets is what one version of targets.json says.
@@ -108,6 +125,23 @@ type Targets struct {
 
 // SignTargets signs targets.json.
 func SignTargets(t Targets, signers []crypto.Signer) ([]byte, error) {
+	m, err := newTargets(t)
+	if err != nil {
+		return nil, err
+	}
+	return signAll(m, signers)
+}
+
+// DraftTargets is SignTargets by nobody yet: see AddTargetsSignatures.
+func DraftTargets(t Targets) ([]byte, error) {
+	m, err := newTargets(t)
+	if err != nil {
+		return nil, err
+	}
+	return m.ToBytes(false)
+}
+
+func newTargets(t Targets) (*metadata.Metadata[metadata.TargetsType], error) {
 	m := metadata.Targets(t.Expires.UTC().Truncate(time.Second))
 	m.Signed.Version = t.Version
 	m.Signed.Targets[trust.TrustPath] = targetFile(t.Trust)
@@ -129,7 +163,7 @@ func SignTargets(t Targets, signers []crypto.Signer) ([]byte, error) {
 		succinct.KeyIDs = append(succinct.KeyIDs, id)
 	}
 	m.Signed.Delegations = &metadata.Delegations{Keys: keys, SuccinctRoles: succinct}
-	return signAll(m, signers)
+	return m, nil
 }
 
 // Target is a director target: a small document at a path, or its removal.
