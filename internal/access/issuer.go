@@ -98,6 +98,7 @@ type Issuer struct {
 
 type discovered struct {
 	at         time.Time
+	keysURL    string
 	config     oauth2.Config
 	keys       *oidc.RemoteKeySet
 	algorithms []string
@@ -158,6 +159,45 @@ func (i *Issuer) discover(ctx context.Context) (*discovered, error) {
 	if known != nil && !now.Before(known.at) && now.Sub(known.at) < sealift.IssuerMemory {
 		return known, nil
 	}
+	return i.askItself(ctx)
+}
+
+// Check asks the issuer what it says of itself and for its keys, now, and returns
+// what keeps people from signing in there: KindNetwork with reason ReasonIssuerAway.
+func (i *Issuer) Check(ctx context.Context) error {
+	ctx, cancel := i.bound(ctx)
+	defer cancel()
+	known, err := i.askItself(ctx)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, known.keysURL, nil)
+	if err != nil {
+		return away(err)
+	}
+	answer, err := i.client.Do(req)
+	if err != nil {
+		return away(err)
+	}
+	defer answer.Body.Close()
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if answer.StatusCode != http.StatusOK {
+		return away(errors.New("it answers " + answer.Status + " where its keys are to be"))
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&set); err != nil || len(set.Keys) == 0 {
+		return away(errors.New("it has no keys where they are to be"))
+	}
+	return nil
+}
+
+// ClientID is this server's, as the issuer knows it.
+func (i *Issuer) ClientID() string { return i.settings.ClientID }
+
+// askItself is discover of now.
+func (i *Issuer) askItself(ctx context.Context) (*discovered, error) {
+	now := i.now()
 	provider, err := oidc.NewProvider(ctx, i.settings.Issuer)
 	if err != nil {
 		return nil, away(err)
@@ -180,8 +220,8 @@ func (i *Issuer) discover(ctx context.Context) (*discovered, error) {
 	if u, err := url.Parse(endpoint.AuthURL); err != nil || u.Host == "" || !isPrivate(u) {
 		return nil, away(errors.New("its authorization endpoint is no https URL"))
 	}
-	known = &discovered{
-		at: now,
+	known := &discovered{
+		at: now, keysURL: more.Keys,
 		config: oauth2.Config{
 			ClientID: i.settings.ClientID, ClientSecret: i.secret, Endpoint: endpoint, RedirectURL: i.redirect,
 			Scopes: []string{oidc.ScopeOpenID, oidc.ScopeEmail},

@@ -67,6 +67,7 @@ func runDoctor(ctx context.Context, std *IO, opts doctorCmd) error {
 		d.backups(ctx)
 		d.people(ctx)
 		d.approvals(ctx)
+		d.issuer(ctx)
 	}
 	failed := 0
 	var rows [][]string
@@ -105,6 +106,7 @@ type doctor struct {
 
 	timestamp   signedPart // as metadata found it
 	ownersToken time.Time  // when the last owner's token ends; zero for none
+	persons     []api.Person
 }
 
 func (d *doctor) found(check, state, format string, args ...any) *finding {
@@ -212,90 +214,6 @@ func (d *doctor) root(ctx context.Context) {
 		return
 	}
 	d.ends("root", "root.json", root.Signed.Expires, "renew it with: sealift root rotate --keys DIR --renew")
-}
-
-func (d *doctor) tokens(ctx context.Context) {
-	const check = "tokens"
-	tokens, err := d.client.Tokens(ctx)
-	if err != nil {
-		d.unseen(check, err)
-		return
-	}
-	active, forged := 0, 0
-	for _, t := range tokens {
-		switch stateOf(t, d.now) {
-		case "forged":
-			forged++
-		case "active":
-			active++
-			if t.Kind == api.TokenKindOwner && t.Expires != nil && t.Expires.After(d.ownersToken) {
-				d.ownersToken = *t.Expires
-			}
-		}
-	}
-	if forged > 0 {
-		d.found(check, stateFailed, "%d were not written by the vault", forged).Hint = "somebody writes to the database: see sealift token list"
-		return
-	}
-	d.found(check, stateOK, "%d are active", active)
-}
-
-// people looks at who rules the vault.
-func (d *doctor) people(ctx context.Context) {
-	const check = "people"
-	persons, err := d.client.Persons(ctx)
-	if err != nil {
-		d.unseen(check, err)
-		return
-	}
-	owners, forged := 0, 0
-	for _, p := range persons {
-		switch {
-		case p.Forged:
-			forged++
-		case p.Role == "owner" && p.App == "" && p.State == "active":
-			owners++
-		}
-	}
-	switch {
-	case forged > 0:
-		d.found(check, stateFailed, "%d of %d were not written by the vault", forged, len(persons)).Hint = "somebody writes to the database: see sealift user list"
-	case owners > 0:
-		d.found(check, stateOK, "%d may act or are invited, %d of them are owners", len(persons), owners)
-	case d.ownersToken.IsZero():
-		d.found(check, stateFailed, "nobody is an owner, and no owner's token is good").Hint = "make one on the server's machine: sealift token owner --data DIR --out FILE"
-	default:
-		d.found(check, stateWarning, "nobody is an owner by name; the owner's token ends at %s", d.ownersToken.UTC().Format(minute)).Hint = inviteOwner
-	}
-}
-
-// approvals looks whether anybody acts alone who need not.
-func (d *doctor) approvals(ctx context.Context) {
-	const check = "approvals"
-	all, err := d.client.Policies(ctx)
-	if err != nil {
-		d.unseen(check, err)
-		return
-	}
-	on := map[api.PolicyAction]bool{}
-	for _, p := range all.Policies {
-		if p.Forged {
-			d.found(check, stateFailed, "the policy of %s was not written by the vault: what it is about is refused", p.Action).Hint = "somebody writes to the database: see sealift policy show"
-			return
-		}
-		on[p.Action] = on[p.Action] || p.Needed > 0
-	}
-	set := "sealift policy set release --approvals 1 --roles owner,security_officer"
-	switch {
-	case !on["release"] && all.Approvers < 2:
-		d.found(check, stateWarning, "nobody is asked before a release: there is nobody to ask").Hint = "with a second person who has a passkey: " + set
-	case !on["release"]:
-		d.found(check, stateWarning, "nobody is asked, though %d people have passkeys", all.Approvers).Hint = set
-	case !on["role"]:
-		d.found(check, stateWarning, "releases want approvals, and whoever may invite people can invent who gives them").Hint = "sealift policy set role --approvals 1 --roles owner,security_officer"
-	default:
-		d.found(check, stateOK, "releases, people and roles want approvals")
-	}
 }
 
 // inviteOwner is what to do in the first day.

@@ -17,6 +17,14 @@ func (h *handler) GetIssuer(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// CheckIssuer implements POST /sessions/oidc/check.
+func (h *handler) CheckIssuer(w http.ResponseWriter, r *http.Request) {
+	h.do(w, r, access.ListPersons, noApp, http.StatusOK, func(access.Caller) (any, error) {
+		s, err := h.OIDC.CheckIssuer(r.Context())
+		return api.IssuerState{Issuer: s.Issuer, ClientID: s.ClientID, Problem: s.Problem}, err
+	})
+}
+
 // BeginOIDC implements POST /sessions/oidc/begin.
 func (h *handler) BeginOIDC(w http.ResponseWriter, r *http.Request) {
 	h.public(w, r, http.StatusOK, func(from service.Origin) (any, error) {

@@ -12,6 +12,10 @@ import (
 	"github.com/sealift/sealift/internal/control/service"
 )
 
+func (s *services) CheckIssuer(context.Context) (service.IssuerState, error) {
+	return service.IssuerState{Issuer: "https://x", ClientID: "sealift", Problem: "away"}, s.note("check")
+}
+
 func (s *services) IssuerName(_ context.Context, from service.Origin) (string, error) {
 	return "https://login.example.com", s.note(from)
 }

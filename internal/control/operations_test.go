@@ -90,6 +90,7 @@ var operations = []operation{
 	{"createSession", "POST", control.Prefix + "/sessions", `{"login":"alice@example.com","password":"secret","code":"492039"}`, 201, ""},
 	{"endSession", "DELETE", control.Prefix + "/sessions/0123456789abcdef", "", 204, access.UseAccount},
 	{"getIssuer", "GET", control.Prefix + "/sessions/oidc", "", 200, ""},
+	{"checkIssuer", "POST", control.Prefix + "/sessions/oidc/check", "", 200, access.ListPersons},
 	{"beginOIDC", "POST", control.Prefix + "/sessions/oidc/begin", "", 200, ""},
 	{"finishOIDC", "POST", control.Prefix + "/sessions/oidc/finish", `{"ceremony":"x","state":"y","code":"z"}`, 201, ""},
 	{"proveOIDC", "POST", control.Prefix + "/sessions/oidc/prove", `{"ceremony":"x","code":"492039"}`, 201, ""},

@@ -27,6 +27,19 @@ func (r *Registry) IssuerName(context.Context, service.Origin) (string, error) {
 	return r.issuer.Name(), nil
 }
 
+// CheckIssuer implements service.OIDC.
+func (r *Registry) CheckIssuer(ctx context.Context) (service.IssuerState, error) {
+	if r.issuer == nil {
+		return service.IssuerState{}, nil
+	}
+	out := service.IssuerState{Issuer: r.issuer.Name(), ClientID: r.issuer.ClientID()}
+	if err := r.issuer.Check(ctx); err != nil {
+		text := strings.ToValidUTF8(err.Error(), "?")
+		out.Problem = strings.ToValidUTF8(text[:min(len(text), sealift.MaxReason)], "")
+	}
+	return out, nil
+}
+
 // BeginOIDC implements service.OIDC.
 func (r *Registry) BeginOIDC(ctx context.Context, from service.Origin) (service.OIDCCeremony, error) {
 	if r.issuer == nil {

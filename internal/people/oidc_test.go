@@ -300,3 +300,40 @@ func TestNoIssuer(t *testing.T) {
 	}
 	t.Error("one network begins without end")
 }
+
+// What keeps people from signing in at the issuer is found before they try.
+func TestCheckIssuer(t *testing.T) {
+	w := newWorld(t)
+	if s, err := w.registry.CheckIssuer(t.Context()); s != (service.IssuerState{}) || err != nil {
+		t.Errorf("without one: %+v, %v", s, err)
+	}
+	w, issuer, _ := issuerWorld(t)
+	answers := func(status int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+		}
+	}
+	for name, test := range map[string]struct {
+		bend    func()
+		problem string
+	}{
+		"well":          {func() {}, ""},
+		"another name":  {func() { issuer.Discovery = func(said map[string]any) { said["issuer"] = issuer.URL + "/" } }, "did not match"},
+		"no discovery":  {func() { issuer.Instead["/.well-known/openid-configuration"] = answers(404, "none") }, "404"},
+		"no keys there": {func() { issuer.Instead["/keys"] = answers(404, "none") }, "404 Not Found where its keys are to be"},
+		"keys of none":  {func() { issuer.Instead["/keys"] = answers(200, `{"keys":[]}`) }, "it has no keys"},
+		"no JSON":       {func() { issuer.Instead["/keys"] = answers(200, "hello") }, "it has no keys"},
+	} {
+		issuer.Discovery, issuer.Instead = nil, map[string]http.HandlerFunc{}
+		test.bend()
+		s, err := w.registry.CheckIssuer(t.Context())
+		if err != nil || s.Issuer != issuer.URL || s.ClientID != accesstest.ClientID || (s.Problem == "") != (test.problem == "") || !strings.Contains(s.Problem, test.problem) {
+			t.Errorf("%s: %+v, %v", name, s, err)
+		}
+	}
+	issuer.Close()
+	if s, err := w.registry.CheckIssuer(t.Context()); s.Problem == "" || err != nil {
+		t.Errorf("away: %+v, %v", s, err)
+	}
+}

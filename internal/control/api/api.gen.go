@@ -1451,6 +1451,20 @@ type Issuer struct {
 	Issuer string `json:"issuer"`
 }
 
+// IssuerState defines model for IssuerState.
+type IssuerState struct {
+	// ClientID This server's, as the issuer knows it.
+	ClientID string `json:"clientId,omitempty"`
+
+	// Issuer Its identifier; empty where there is none.
+	//
+	// Example: https://login.example.com
+	Issuer string `json:"issuer"`
+
+	// Problem What keeps people from signing in there; absent for nothing.
+	Problem string `json:"problem,omitempty"`
+}
+
 // Key defines model for Key.
 type Key struct {
 	// Algorithm Example: ecdsa-p384
@@ -4104,6 +4118,14 @@ type ClientInterface interface {
 	// Corresponds with POST /sessions/oidc/begin (the `BeginOIDC` operationId).
 	BeginOIDC(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CheckIssuer Have the server ask the issuer for what a sign-in needs
+	//
+	// Roles: owner, security_officer, auditor. Its discovery document, which must name
+	// the issuer exactly, and its keys.
+	//
+	// Corresponds with POST /sessions/oidc/check (the `CheckIssuer` operationId).
+	CheckIssuer(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// FinishOIDCWithBody Sign in by the issuer's word
 	//
 	// A ceremony serves for one answer. A refusal is 401 and does not say what was wrong. 403
@@ -6414,6 +6436,24 @@ func (c *Client) GetIssuer(ctx context.Context, reqEditors ...RequestEditorFn) (
 // Corresponds with POST /sessions/oidc/begin (the `BeginOIDC` operationId).
 func (c *Client) BeginOIDC(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBeginOIDCRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckIssuer Have the server ask the issuer for what a sign-in needs
+//
+// Roles: owner, security_officer, auditor. Its discovery document, which must name
+// the issuer exactly, and its keys.
+//
+// Corresponds with POST /sessions/oidc/check (the `CheckIssuer` operationId).
+func (c *Client) CheckIssuer(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckIssuerRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -9958,6 +9998,33 @@ func NewBeginOIDCRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewCheckIssuerRequest constructs an http.Request for the CheckIssuer method
+func NewCheckIssuerRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/oidc/check")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewFinishOIDCRequest calls the generic FinishOIDC builder with application/json body
 func NewFinishOIDCRequest(server string, body FinishOIDCJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -10838,6 +10905,9 @@ type ServerInterface interface {
 	// BeginOIDC Begin to sign in at the issuer
 	// (POST /sessions/oidc/begin)
 	BeginOIDC(w http.ResponseWriter, r *http.Request)
+	// CheckIssuer Have the server ask the issuer for what a sign-in needs
+	// (POST /sessions/oidc/check)
+	CheckIssuer(w http.ResponseWriter, r *http.Request)
 	// FinishOIDC Sign in by the issuer's word
 	// (POST /sessions/oidc/finish)
 	FinishOIDC(w http.ResponseWriter, r *http.Request)
@@ -12771,6 +12841,20 @@ func (siw *ServerInterfaceWrapper) BeginOIDC(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// CheckIssuer operation middleware
+func (siw *ServerInterfaceWrapper) CheckIssuer(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CheckIssuer(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // FinishOIDC operation middleware
 func (siw *ServerInterfaceWrapper) FinishOIDC(w http.ResponseWriter, r *http.Request) {
 
@@ -13270,6 +13354,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions", wrapper.CreateSession)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/sessions/{session}", wrapper.EndSession)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/sessions/oidc", wrapper.GetIssuer)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions/oidc/check", wrapper.CheckIssuer)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions/oidc/begin", wrapper.BeginOIDC)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions/oidc/finish", wrapper.FinishOIDC)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sessions/oidc/prove", wrapper.ProveOIDC)

@@ -68,6 +68,11 @@ func (c *Client) Account(ctx context.Context) (api.Account, error) {
 	return decoded[api.Account](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.GetAccount(ctx) })
 }
 
+// CheckIssuer has the server ask its OpenID Connect issuer for what a sign-in needs.
+func (c *Client) CheckIssuer(ctx context.Context) (api.IssuerState, error) {
+	return decoded[api.IssuerState](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.CheckIssuer(ctx) })
+}
+
 // BeginStepUp asks for a page on which the caller gives a fresh proof, for what
 // doing says.
 func (c *Client) BeginStepUp(ctx context.Context, doing string) (api.StepUpRequest, error) {

@@ -160,6 +160,9 @@ type Passkeys interface {
 type OIDC interface {
 	// IssuerName is the identifier of the issuer; "" where there is none.
 	IssuerName(ctx context.Context, from Origin) (string, error)
+	// CheckIssuer asks the issuer what a sign-in needs of it, now; the zero value
+	// where there is none.
+	CheckIssuer(ctx context.Context) (IssuerState, error)
 	// BeginOIDC returns what a browser is sent to the issuer with. KindConflict with
 	// reason "no-issuer" where there is none, KindNetwork with reason "issuer-away".
 	BeginOIDC(ctx context.Context, from Origin) (OIDCCeremony, error)
@@ -171,6 +174,13 @@ type OIDC interface {
 	// ProveOIDC adds a code of the person's authenticator app. Errors are those of
 	// SignIn; another code may then be tried.
 	ProveOIDC(ctx context.Context, from Origin, ceremony, code string) (SignedIn, error)
+}
+
+// IssuerState is whether people can sign in at the issuer.
+type IssuerState struct {
+	Issuer   string
+	ClientID string
+	Problem  string // what keeps them from it; empty for nothing
 }
 
 // OIDCCeremony is a sign-in at an issuer.
