@@ -33,6 +33,7 @@
 //     transaction.
 //  5. The suite: in storetest a test of the rows, and each method that writes in
 //     populate or change, and what it wrote in readContents.
+//  6. Whether an edge may read it: postgres/edge.sql, and edgeReads in the test.
 package sqlstore
 
 //go:generate sh -c "cd ../../.. && go tool -modfile=tools/go.mod sqlc generate && sha256sum sqlc.yaml internal/store/postgres/migrations/*.sql internal/store/sqlstore/queries.sql internal/store/sqlstore/sqlcgen/*.go > internal/store/sqlstore/generated.sha256"
