@@ -53,9 +53,8 @@ func (d *drill) back(name, published string, where config.Store) installation.Re
 	return got
 }
 
-// TestDrillAcrossStores takes an installation from a file to a database, loses
-// that, has it come back in another one, and takes it back to a file. Devices
-// never notice.
+// TestDrillAcrossStores loses a file, has it come back in a database, loses that,
+// and has it come back in a file. Devices never notice.
 func TestDrillAcrossStores(t *testing.T) {
 	cluster := postgrestest.Start(t)
 	t.Cleanup(func() { cluster.Run(t) })
@@ -108,18 +107,13 @@ func TestDrillAcrossStores(t *testing.T) {
 	published = d.lose()
 	_, err = installation.Restore(d.Context(), refused)
 	d.wantRefusal(err, sealift.KindConflict, "exists")
-	d.back("pg.backup", published, inDatabase(cluster.Schema(t)))
+	d.back("pg.backup", published, config.Store{})
 	v4 := d.mustPublish("4.0.0")
-	d.takes(onOne, "4.0.0")
 	if v4.Counter <= v3.Counter+1000 {
 		t.Errorf("counter %d after %d", v4.Counter, v3.Counter)
 	}
-	d.mustBackUp("last.backup")
-	published = d.lose()
-	d.back("last.backup", published, config.Store{})
-	d.mustPublish("5.0.0")
-	d.takes(onOne, "5.0.0")
-	d.takes(onTwo, "5.0.0")
+	d.takes(onOne, "4.0.0")
+	d.takes(onTwo, "4.0.0")
 	d.staysUp(onOne, onTwo)
 	if verified, err := d.i.CheckLog(d.Context()); err != nil || len(verified.Lost) != 2 {
 		t.Errorf("%+v, %v", verified.Lost, err)
@@ -163,16 +157,12 @@ func (d *drill) comesToNothing(name, dsn string) {
 		d.check(os.WriteFile(path, content, 0o600))
 		return func(r *installation.Restoring) { r.File = path }
 	}
-	stranger, err := age.GenerateX25519Identity()
-	d.check(err)
 	for _, c := range []struct {
 		bend   func(*installation.Restoring)
 		reason string
 	}{
 		{bent(good[:len(good)-1]), "damaged"}, // when all rows are there
 		{bent(d.rewritten(good, "backup.json", `"schema": `, `"schema": 9`)), "newer-schema"},
-		{func(r *installation.Restoring) { r.Identities = []age.Identity{stranger} }, "identity"},
-		{func(r *installation.Restoring) { r.Root = []byte("another") }, "foreign-root"},
 		{func(r *installation.Restoring) { r.Store.DSN = "host=/nowhere user=u dbname=d password=secret" }, store.ReasonAway},
 	} {
 		r := d.restoring(name)
