@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"strconv"
 	"time"
 
@@ -35,8 +36,14 @@ type Lost struct {
 	Restored     time.Time
 }
 
+// tellsRestore is in the leaf of every entry of a restore, whose form is one.
+var tellsRestore = []byte(`,"action":"` + ActionRestore + `",`)
+
 // lostBefore returns what the entry at index says was lost.
 func lostBefore(index int64, leaf []byte) (Lost, bool) {
+	if !bytes.Contains(leaf, tellsRestore) { // or every entry of a log would be parsed
+		return Lost{}, false
+	}
 	e, ok := ParseEntry(leaf)
 	if !ok || e.Action != ActionRestore || e.Result != OK {
 		return Lost{}, false

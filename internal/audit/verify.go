@@ -117,46 +117,63 @@ func (v *verifier) entries() error {
 		if len(rows) == 0 {
 			return v.end()
 		}
-		for _, row := range rows {
-			if row.Index != v.tree.size {
-				return bad(v.tree.size, "is missing")
-			}
-			if err := v.entry(row); err != nil {
-				return err
-			}
+		if err := v.batch(rows); err != nil {
+			return err
 		}
 	}
 }
 
-// entry checks one leaf, the hashes that it completes, and the checkpoints that
-// end with it.
-func (v *verifier) entry(row store.AuditEntry) error {
+// batch checks leaves that follow those before, and the hashes stored with them,
+// which follow one another as they do.
+func (v *verifier) batch(rows []store.AuditEntry) error {
+	first, n := v.tree.size, int64(len(rows))
+	from := tlog.StoredHashCount(first)
+	indexes := make([]int64, tlog.StoredHashCount(first+n)-from)
+	for i := range indexes {
+		indexes[i] = from + int64(i)
+	}
+	hashes, err := v.tx.AuditHashes(v.ctx, indexes)
+	lacks := sealift.KindOf(err) == sealift.KindNotFound
+	if err != nil && !lacks {
+		return err
+	}
+	for _, row := range rows {
+		if row.Index != v.tree.size {
+			return bad(v.tree.size, "is missing")
+		}
+		own := int(tlog.StoredHashCount(row.Index+1) - tlog.StoredHashCount(row.Index))
+		var stored [][32]byte
+		if lacks { // some, and it has to be known whose
+			at := tlog.StoredHashCount(row.Index) - from
+			stored, err = v.tx.AuditHashes(v.ctx, indexes[at:at+int64(own)])
+			switch {
+			case sealift.KindOf(err) == sealift.KindNotFound:
+				return bad(row.Index, "has lost its hashes")
+			case err != nil:
+				return err
+			}
+		} else {
+			stored, hashes = hashes[:own], hashes[own:]
+		}
+		if err := v.entry(row, stored); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry checks one leaf, the hashes that it completes, by level, and the
+// checkpoints that end with it.
+func (v *verifier) entry(row store.AuditEntry, stored [][32]byte) error {
 	if err := v.losses.see(row.Index, row.Leaf); err != nil {
 		return err
 	}
 	leaf := tlog.RecordHash(row.Leaf)
 	if len(row.Leaf) == 0 { // lost: its hash is all there is, and the tree's to judge
-		own, err := v.tx.AuditHashes(v.ctx, []int64{tlog.StoredHashIndex(0, row.Index)})
-		switch {
-		case sealift.KindOf(err) == sealift.KindNotFound:
-			return bad(row.Index, "has lost its hashes")
-		case err != nil:
-			return err
-		}
-		leaf = own[0]
+		leaf = stored[0]
 	}
 	hashes := v.tree.add(leaf)
-	indexes := make([]int64, len(hashes))
-	for level := range hashes {
-		indexes[level] = tlog.StoredHashIndex(level, row.Index>>level)
-	}
-	stored, err := v.tx.AuditHashes(v.ctx, indexes)
-	switch {
-	case sealift.KindOf(err) == sealift.KindNotFound:
-		return bad(row.Index, "has lost its hashes")
-	case err != nil:
-		return err
-	case stored[0] != hashes[0]:
+	if stored[0] != hashes[0] {
 		return bad(row.Index, "was changed or moved: its hash is not the one that was stored with it")
 	}
 	for level := 1; level < len(hashes); level++ {

@@ -98,6 +98,10 @@ const hashesAtATime = 32
 // call, and sqlc has no list that both databases take.
 var auditHashes = "SELECT position, hash FROM audit_hashes WHERE position IN (" + placeholders(hashesAtATime) + ")"
 
+// hashesFrom is the query for those from one to another, as whoever verifies the
+// log reads them.
+const hashesFrom = "SELECT position, hash FROM audit_hashes WHERE position BETWEEN $1 AND $2"
+
 // placeholders returns $1, $2 and so on.
 func placeholders(n int) string {
 	all := make([]string, n)
@@ -127,6 +131,9 @@ func (t *tx) AuditHashes(ctx context.Context, indexes []int64) ([][32]byte, erro
 	}
 	for len(asked) > 0 {
 		n := min(len(asked), hashesAtATime)
+		if inRow := follow(asked); inRow > n {
+			n = inRow
+		}
 		found, err := t.hashesAt(ctx, asked[:n])
 		if err != nil {
 			return nil, t.failHash(ctx, asked[0], err)
@@ -147,7 +154,17 @@ func (t *tx) failHash(ctx context.Context, index int64, err error) error {
 	return t.fail(ctx, fmt.Sprintf("reading hash %d of the log", index), err)
 }
 
-// hashesAt reads those of at most hashesAtATime hashes that are there.
+// follow returns how many of the first indexes follow one another, by 1.
+func follow(indexes []int64) int {
+	n := 1
+	for n < len(indexes) && indexes[n] == indexes[n-1]+1 {
+		n++
+	}
+	return n
+}
+
+// hashesAt reads those of some hashes that are there: of at most hashesAtATime, or
+// of any number that follow one another.
 func (t *tx) hashesAt(ctx context.Context, indexes []int64) (map[int64][32]byte, error) {
 	if len(indexes) == 1 { // as most often for an entry that is appended
 		hash, err := t.q.AuditHash(ctx, indexes[0])
@@ -156,11 +173,14 @@ func (t *tx) hashesAt(ctx context.Context, indexes []int64) (map[int64][32]byte,
 		}
 		return map[int64][32]byte{indexes[0]: digest(hash)}, nil
 	}
-	args := make([]any, hashesAtATime)
-	for i := range args {
-		args[i] = indexes[min(i, len(indexes)-1)] // one again and again is one
+	text, args := hashesFrom, []any{indexes[0], indexes[len(indexes)-1]}
+	if follow(indexes) < len(indexes) {
+		text, args = auditHashes, make([]any, hashesAtATime)
+		for i := range args {
+			args[i] = indexes[min(i, len(indexes)-1)] // one again and again is one
+		}
 	}
-	rows, err := t.session.QueryContext(ctx, auditHashes, args...)
+	rows, err := t.session.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -80,6 +80,10 @@ func testAuditHashes(t *testing.T, s store.Store) {
 			many, want = append(many, int64(i%3)), append(want, [][32]byte{h0[0], h1[0], h1[1]}[i%3])
 		}
 		gives(t, want)(tx.AuditHashes(ctx, many))
+		inRow := []int64{3, 0, 1, 2, 3, 1, 2}
+		gives(t, [][32]byte{h2[0], h0[0], h1[0], h1[1], h2[0], h1[0], h1[1]})(tx.AuditHashes(ctx, inRow))
+		isAbsent(t)(tx.AuditHashes(ctx, []int64{0, 1, 2, 3, 4}))
+		isAbsent(t)(tx.AuditHashes(ctx, []int64{-1, 0, 1}))
 		many[69] = 4
 		isAbsent(t)(tx.AuditHashes(ctx, many))
 		isAbsent(t)(tx.AuditHashes(ctx, []int64{-1}))
