@@ -31,7 +31,10 @@ type answered struct {
 }
 
 // bare is a server that signs and does nothing else, in a process of its own.
-type bare struct{ url string }
+type bare struct {
+	url string
+	pid int
+}
 
 func startBare(b *testing.B) *bare {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -55,7 +58,7 @@ func startBare(b *testing.B) *bare {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			check(b, conn.Close())
-			return &bare{"http://" + address}
+			return &bare{"http://" + address, cmd.Process.Pid}
 		}
 		if time.Now().After(deadline) {
 			b.Fatal(err)

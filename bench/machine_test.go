@@ -37,6 +37,9 @@ func watchMachine(tb testing.TB) (others func() float64) {
 	}
 }
 
+// ticks is how many a second there are in what the kernel says: USER_HZ.
+const ticks = 100
+
 // busyTime is the seconds that all cores together were not idle (proc_stat(5)).
 func busyTime(tb testing.TB) (seconds float64) {
 	stat, err := os.ReadFile("/proc/stat")
@@ -44,8 +47,19 @@ func busyTime(tb testing.TB) (seconds float64) {
 	var user, nice, system, idle, wait, irq, softirq int64
 	_, err = fmt.Sscanf(string(stat), "cpu %d %d %d %d %d %d %d", &user, &nice, &system, &idle, &wait, &irq, &softirq)
 	check(tb, err)
-	const ticks = 100 // a second: USER_HZ
 	return float64(user+nice+system+irq+softirq) / ticks
+}
+
+// busyOf is the processor time of a process that runs (proc_pid_stat(5)).
+func busyOf(tb testing.TB, pid int) (seconds float64) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	check(tb, err)
+	_, rest, _ := strings.Cut(string(stat), ") ") // behind the name, which may be anything
+	fields := strings.Fields(rest)
+	var user, system float64
+	_, err = fmt.Sscan(fields[11]+" "+fields[12], &user, &system)
+	check(tb, err)
+	return (user + system) / ticks
 }
 
 func processorTime() float64 { return usageOf(syscall.RUSAGE_SELF) }

@@ -3,13 +3,19 @@ package bench
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -40,36 +46,53 @@ func measureSign(b *testing.B, r *report) {
 	dir := b.TempDir()
 	srv := startServer(b, dir)
 	token := srv.signerToken(b)
+	public := map[string]crypto.PublicKey{}
+	for _, a := range signAlgorithms {
+		public[a.key] = srv.publicKey(b, a.key)
+	}
 	bare := startBare(b)
 	syncs := syncRate(b, dir)
-	var resident float64
+	var resident, peaks float64
 	for _, t := range signTargets {
 		srv.end()
 		srv.serve(b) // anew, so that what it says at its end is of these callers
 		for _, a := range signAlgorithms {
 			say("signing: %d callers, %s", t.callers, a.title)
-			ours := &load{url: srv.url + "/api/v1/apps/" + string(app) + "/keys/" + a.key + "/signatures", token: token, message: a.key == "ed25519", callers: t.callers, entries: true}
-			theirs := &load{url: bare.url + "/" + a.key, message: ours.message, callers: t.callers}
-			watch := watchResident(b, srv.cmd.Process.Pid)
+			ours := &load{public: public[a.key], pid: srv.cmd.Process.Pid, url: srv.url + "/api/v1/apps/" + string(app) + "/keys/" + a.key + "/signatures", token: token, message: a.key == "ed25519", callers: t.callers, entries: true}
+			theirs := &load{pid: bare.pid, url: bare.url + "/" + a.key, message: ours.message, callers: t.callers}
+			watch := func() float64 { return 0 }
 			var rates, bares, shares []float64
 			for i := range signRounds + 1 {
 				x, y := ours.run(b), theirs.run(b)
-				if i > 0 { // the first one warms both
-					rates, bares, shares = append(rates, x), append(bares, y), append(shares, x/y)
+				if i == 0 { // which warms both
+					ours.reset()
+					theirs.reset()
+					watch = watchResident(b, srv.cmd.Process.Pid)
+					continue
 				}
+				rates, bares, shares = append(rates, x), append(bares, y), append(shares, x/y)
 			}
 			resident = max(resident, watch())
 			s.atLeast(fmt.Sprintf("%s, %d callers: share of the bare handler's rate", a.title, t.callers), median(shares), t.share, "",
 				fmt.Sprintf("%.0f a second against %.0f (shares from %.2f to %.2f)", median(rates), median(bares), least(shares), most(shares)))
+			s.add(fmt.Sprintf("%s, %d callers: processor time of a signature", a.title, t.callers), ours.cost(), "µs",
+				fmt.Sprintf("of the server; %s of the bare handler: %.2f of it", amount(theirs.cost(), "µs"), theirs.cost()/ours.cost()))
 			ours.wantEntries(b)
 		}
+		peak, err := peakOf(fmt.Sprint(srv.cmd.Process.Pid))
+		check(b, err)
+		peaks = max(peaks, peak)
 		updates, commits := srv.counts(b)
-		s.add(fmt.Sprintf("%d callers: signatures to a commit, and so to a sync of the disk", t.callers), updates/commits, "", fmt.Sprintf("%.0f commits in all", commits))
+		took := float64(len(signAlgorithms)*(signRounds+1)) * signTime.Seconds()
+		s.add(fmt.Sprintf("%d callers: signatures to a commit, and so to a sync of the disk", t.callers), updates/commits, "",
+			fmt.Sprintf("%.0f commits in all; %.0f a second while it signs", commits, commits/took))
 	}
 	s.target("`sealift server` while it signs: resident memory", resident, 100, "MiB", "the most that was seen, 20 times a second")
+	s.add("its peak, from its start on", peaks, "MiB", "64 MiB of it for Argon2id, once, when it is unsealed")
 	s.add("the disk's own: write 4 KiB and sync, one after the other", syncs, "a second", "")
 	s.remark("Shares are medians of %d rounds of %s in turns. The bare handler is a process of its own: net/http, JSON in and out, the same signature, nothing kept and nobody asked who they are. "+
-		"Client, server and disk share the cores. SQLite with WAL and synchronous=FULL.", signRounds, signTime)
+		"Client, server and disk share the cores. SQLite with WAL and synchronous=FULL. Processor time, user and system, is what the kernel counts of each server; other work hardly changes it. "+
+		"Of the signatures, one in %d is verified, all of them by the entries that they name, of which no two are one.", signRounds, signTime, verifyEach)
 }
 
 // signerToken makes a key for each algorithm, and a token that may do nothing but
@@ -83,6 +106,19 @@ func (s *server) signerToken(b *testing.B) string {
 	token, err := os.ReadFile(file)
 	check(b, err)
 	return strings.TrimSpace(string(token))
+}
+
+// publicKey reads the public half of a key.
+func (s *server) publicKey(b *testing.B, id string) crypto.PublicKey {
+	out, err := exec.CommandContext(b.Context(), s.program, "key", "public", id).Output()
+	check(b, err)
+	block, _ := pem.Decode(out)
+	if block == nil {
+		b.Fatalf("%q is no PEM", out)
+	}
+	public, err := x509.ParsePKIXPublicKey(block.Bytes)
+	check(b, err)
+	return public
 }
 
 // counts ends the server and returns what it says it did.
@@ -107,10 +143,27 @@ type load struct {
 	url, token string
 	message    bool // for a key that signs messages
 	callers    int
-	entries    bool // wanted, of each signature its own
+	pid        int              // of the server
+	public     crypto.PublicKey // that signatures are verified with; nil for none
+	entries    bool             // wanted, of each signature its own
 	seen       sync.Map
 	double     atomic.Bool
+	signed     atomic.Int64 // since the last reset
+	busy       float64      // seconds of processor time of the server, likewise
 }
+
+// verifyEach is of how many signatures one is verified: enough to know, and too few
+// to be felt.
+const verifyEach = 64
+
+// reset begins to count anew.
+func (l *load) reset() {
+	l.signed.Store(0)
+	l.busy = 0
+}
+
+// cost returns the server's processor time for one signature, in microseconds.
+func (l *load) cost() float64 { return l.busy / float64(max(l.signed.Load(), 1)) * 1e6 }
 
 // run returns the signatures a second.
 func (l *load) run(b *testing.B) float64 {
@@ -120,7 +173,7 @@ func (l *load) run(b *testing.B) float64 {
 	defer cancel()
 	var done atomic.Int64
 	var all sync.WaitGroup
-	begin := time.Now()
+	begin, before := time.Now(), busyOf(b, l.pid)
 	for range l.callers {
 		all.Go(func() {
 			for ctx.Err() == nil {
@@ -133,6 +186,8 @@ func (l *load) run(b *testing.B) float64 {
 		})
 	}
 	all.Wait()
+	l.busy += busyOf(b, l.pid) - before
+	l.signed.Add(done.Load())
 	return float64(done.Load()) / time.Since(begin).Seconds()
 }
 
@@ -166,12 +221,25 @@ func (l *load) sign(ctx context.Context, client *http.Client) error {
 	if err := json.Unmarshal(data, &got); err != nil || answer.StatusCode != http.StatusOK || len(got.Signature) == 0 {
 		return fmt.Errorf("%s: %s: %.300s", l.url, answer.Status, data)
 	}
+	if l.public != nil && digest[0]%verifyEach == 0 && !l.verifies(digest[:], got.Signature) {
+		return fmt.Errorf("%s: the signature is not the key's", l.url)
+	}
 	if l.entries {
 		if _, twice := l.seen.LoadOrStore(got.Entry, true); twice {
 			l.double.Store(true)
 		}
 	}
 	return nil
+}
+
+func (l *load) verifies(digest, signature []byte) bool {
+	switch k := l.public.(type) {
+	case *ecdsa.PublicKey:
+		return ecdsa.VerifyASN1(k, digest, signature)
+	case ed25519.PublicKey:
+		return ed25519.Verify(k, digest, signature)
+	}
+	return false
 }
 
 // wantEntries wants an entry of its own for each signature.

@@ -70,7 +70,7 @@ func InStore(s store.Store) Directory { return directory{s} }
 type directory struct{ store store.Store }
 
 func (d directory) AccessToken(ctx context.Context, id string) (token store.Token, err error) {
-	err = d.store.View(ctx, func(tx store.Tx) error {
+	err = d.store.Read(ctx, func(tx store.Tx) error {
 		token, err = tx.Token(ctx, id)
 		return err
 	})

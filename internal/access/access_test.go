@@ -190,7 +190,7 @@ type oneToken struct {
 	token store.Token
 }
 
-func (o oneToken) View(_ context.Context, fn func(store.Tx) error) error { return fn(o) }
+func (o oneToken) Read(_ context.Context, fn func(store.Tx) error) error { return fn(o) }
 
 func (o oneToken) Token(_ context.Context, id string) (store.Token, error) {
 	if id != o.token.ID {

@@ -50,6 +50,10 @@ type Store interface {
 	// View runs fn on one state of the store, no older than what Updates that
 	// returned before have left. What fn writes is an error.
 	View(ctx context.Context, fn func(Tx) error) error
+	// Read is View for whoever reads once: each read in fn is of a state of its own,
+	// no older than what Updates that returned before have left, and costs no
+	// transaction. fn may be run again, where a connection was lost.
+	Read(ctx context.Context, fn func(Tx) error) error
 	// Counts returns what it has done since it was opened.
 	Counts() Counts
 	// Close waits for what runs and closes the store. Closing twice is no error.

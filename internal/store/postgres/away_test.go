@@ -45,6 +45,13 @@ func look(db store.Store) error {
 	})
 }
 
+func read(db store.Store) error {
+	return db.Read(context.Background(), func(tx store.Tx) error {
+		_, err := tx.AuditSize(context.Background())
+		return err
+	})
+}
+
 // TestAway stops the database below a store, in its rest and in the middle of a
 // transaction, and starts it again.
 func TestAway(t *testing.T) {
@@ -62,8 +69,12 @@ func TestAway(t *testing.T) {
 	_, err := write()
 	isAway(t, err)
 	isAway(t, look(db))
+	isAway(t, read(db))
 	cluster.Run(t)
 	// All connections of before are dead, and nobody notices.
+	if err := read(db); err != nil {
+		t.Error(err)
+	}
 	if got, err := write(); got != 2 || err != nil {
 		t.Errorf("after the database is back: counter %d, %v", got, err)
 	}

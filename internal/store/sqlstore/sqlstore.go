@@ -39,6 +39,7 @@ package sqlstore
 //go:generate sh -c "cd ../../.. && go tool -modfile=tools/go.mod sqlc generate && sha256sum sqlc.yaml internal/store/postgres/migrations/*.sql internal/store/sqlstore/queries.sql internal/store/sqlstore/sqlcgen/*.go > internal/store/sqlstore/generated.sha256"
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -47,6 +48,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/store/sqlstore/sqlcgen"
 )
 
 // Dialect is what one database has of its own.
@@ -130,6 +132,26 @@ func (d *DB) View(ctx context.Context, fn func(store.Tx) error) error {
 	}
 	defer d.running.Done()
 	return d.run(ctx, d.reader, op, fn)
+}
+
+// Read implements store.Store.
+func (d *DB) Read(ctx context.Context, fn func(store.Tx) error) error {
+	const op = "reading the store"
+	if err := d.enter(op); err != nil {
+		return err
+	}
+	defer d.running.Done()
+	if err := ctx.Err(); err != nil {
+		return d.dialect.Failure(op, err)
+	}
+	s := &session{each: d.reader.db, prepared: d.reader.prepared}
+	defer s.end()
+	t := &tx{q: sqlcgen.New(s), session: s, dialect: d.dialect}
+	err := fn(t)
+	if sealift.ReasonOf(t.broken) == store.ReasonAway { // a View goes on to the next connection
+		return d.run(ctx, d.reader, op, fn)
+	}
+	return cmp.Or(err, t.broken)
 }
 
 // Counts implements store.Store.

@@ -61,7 +61,8 @@ func (p preparer) PrepareContext(ctx context.Context, text string) (*sql.Stmt, e
 // noticed before a statement, and never within one. Statements of an Update are
 // short, and on PostgreSQL have a deadline.
 type session struct {
-	inner    *sql.Tx
+	inner    *sql.Tx // nil where each statement is by itself
+	each     *sql.DB // then
 	prepared prepared
 	caller   context.Context // that of a shared transaction's caller; nil if it is not shared
 	part     *part           // of a shared transaction; nil if it is not shared
@@ -88,8 +89,37 @@ func (s *session) under(ctx context.Context) context.Context {
 	return context.WithoutCancel(ctx)
 }
 
+// errReads is about a statement that writes, or has to be prepared, outside of a
+// transaction.
+var errReads = errors.New("it is only for reading")
+
+// statement returns what is prepared for a text, on the session's connection.
+func (s *session) statement(ctx context.Context, text string) (*sql.Stmt, bool) {
+	statement, ok := s.prepared[text]
+	if ok && s.inner != nil {
+		statement = s.inner.StmtContext(ctx, statement)
+	}
+	return statement, ok
+}
+
+// on returns what runs what is not prepared.
+func (s *session) on() interface {
+	ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row
+	PrepareContext(ctx context.Context, text string) (*sql.Stmt, error)
+} {
+	if s.inner == nil {
+		return s.each
+	}
+	return s.inner
+}
+
 // write is called before a statement that writes, and makes the part's savepoint.
 func (s *session) write(ctx context.Context) error {
+	if s.inner == nil {
+		return errReads
+	}
 	if s.part == nil || ctx.Err() != nil { // where the statement does not run either
 		return nil
 	}
@@ -102,14 +132,17 @@ func (s *session) ExecContext(ctx context.Context, text string, args ...any) (sq
 	if err := s.write(ctx); err != nil {
 		return nil, err
 	}
-	if statement, ok := s.prepared[text]; ok {
-		return s.inner.StmtContext(ctx, statement).ExecContext(ctx, args...)
+	if statement, ok := s.statement(ctx, text); ok {
+		return statement.ExecContext(ctx, args...)
 	}
-	return s.inner.ExecContext(ctx, text, args...)
+	return s.on().ExecContext(ctx, text, args...)
 }
 
 // PrepareContext implements sqlcgen.DBTX. What it returns is to be run by execute.
 func (s *session) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
+	if s.inner == nil {
+		return nil, errReads
+	}
 	return s.inner.PrepareContext(s.under(ctx), text)
 }
 
@@ -126,17 +159,17 @@ func (s *session) execute(ctx context.Context, statement *sql.Stmt, args ...any)
 // QueryContext implements sqlcgen.DBTX.
 func (s *session) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	ctx = s.under(ctx)
-	if statement, ok := s.prepared[text]; ok {
-		return s.inner.StmtContext(ctx, statement).QueryContext(ctx, args...)
+	if statement, ok := s.statement(ctx, text); ok {
+		return statement.QueryContext(ctx, args...)
 	}
-	return s.inner.QueryContext(ctx, text, args...)
+	return s.on().QueryContext(ctx, text, args...)
 }
 
 // QueryRowContext implements sqlcgen.DBTX.
 func (s *session) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
 	ctx = s.under(ctx)
-	if statement, ok := s.prepared[text]; ok {
-		return s.inner.StmtContext(ctx, statement).QueryRowContext(ctx, args...)
+	if statement, ok := s.statement(ctx, text); ok {
+		return statement.QueryRowContext(ctx, args...)
 	}
-	return s.inner.QueryRowContext(ctx, text, args...)
+	return s.on().QueryRowContext(ctx, text, args...)
 }

@@ -113,9 +113,13 @@ func testBrokenStaysBroken(t *testing.T, s store.Store) {
 func testViewRefusesWrites(t *testing.T, s store.Store) {
 	refused := func(w write) {
 		t.Helper()
-		err := s.View(t.Context(), func(tx store.Tx) error { return w.do(t.Context(), tx) })
-		if err == nil {
-			t.Errorf("%s in a View succeeded", w.name)
+		for name, run := range map[string]func(context.Context, func(store.Tx) error) error{"View": s.View, "Read": s.Read} {
+			if run(t.Context(), func(tx store.Tx) error { return w.do(t.Context(), tx) }) == nil {
+				t.Errorf("%s in a %s succeeded", w.name, name)
+			}
+			if run(t.Context(), func(tx store.Tx) error { _ = w.do(t.Context(), tx); return nil }) == nil {
+				t.Errorf("%s in a %s that went on succeeded", w.name, name)
+			}
 		}
 	}
 	empty := contentsOf(t, s)
@@ -148,6 +152,16 @@ func testViewIsOneState(t *testing.T, s store.Store) {
 			gives(t, []store.App{anApp(app)})(later.Apps(t.Context()))
 		})
 	})
+	err := s.Read(t.Context(), func(tx store.Tx) error { // which sees what there is by and by
+		update(t, s, func(w store.Tx) { do(t, w.SetDocument(t.Context(), "read", []byte("x"))) })
+		gives(t, []byte("x"))(tx.Document(t.Context(), "read"))
+		isAbsent(t)(tx.Document(t.Context(), "none"))
+		gives(t, []byte("x"))(tx.Document(t.Context(), "read"))
+		return errOwn
+	})
+	if !errors.Is(err, errOwn) {
+		t.Errorf("Read = %v", err)
+	}
 	if diff := cmp.Diff(empty, contentsOf(t, s), exactly); diff == "" {
 		t.Error("a View after an Update does not see it")
 	}
@@ -163,12 +177,16 @@ func testTxEnds(t *testing.T, s store.Store) {
 	if _, err := kept.AuditSize(t.Context()); err == nil {
 		t.Error("a Tx read after its View")
 	}
+	do(t, s.Read(t.Context(), func(tx store.Tx) error { kept = tx; return nil }))
+	if _, err := kept.AuditSize(t.Context()); err == nil {
+		t.Error("a Tx read after its Read")
+	}
 	view(t, s, func(tx store.Tx) { isAbsent(t)(tx.Document(t.Context(), "p")) })
 }
 
 func testCancelled(t *testing.T, s store.Store) {
 	empty := contentsOf(t, s)
-	for name, run := range map[string]func(context.Context, func(store.Tx) error) error{"Update": s.Update, "View": s.View} {
+	for name, run := range map[string]func(context.Context, func(store.Tx) error) error{"Update": s.Update, "View": s.View, "Read": s.Read} {
 		ctx, cancel := context.WithCancel(t.Context())
 		err := run(ctx, func(tx store.Tx) error {
 			_, _ = tx.AuditSize(ctx)
@@ -213,7 +231,7 @@ func testClose(t *testing.T, s store.Store) {
 	started, finish := make(chan struct{}), make(chan struct{})
 	var ended atomic.Int32
 	var wg sync.WaitGroup
-	for _, run := range []func(context.Context, func(store.Tx) error) error{s.Update, s.View} {
+	for _, run := range []func(context.Context, func(store.Tx) error) error{s.Update, s.View, s.Read} {
 		wg.Go(func() {
 			err := run(t.Context(), func(tx store.Tx) error {
 				started <- struct{}{}
@@ -227,13 +245,14 @@ func testClose(t *testing.T, s store.Store) {
 			}
 		})
 	}
-	<-started
-	<-started
+	for range 3 {
+		<-started
+	}
 	wg.Go(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		if ended.Load() != 2 {
+		if ended.Load() != 3 {
 			t.Error("Close returned before what ran had ended")
 		}
 	})
