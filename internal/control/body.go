@@ -1,8 +1,6 @@
 package control
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -29,14 +27,9 @@ func readJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) error 
 	if err != nil {
 		return sealift.Errorf(sealift.KindNetwork, readingBody, "%w", err).WithReason(problem.ReasonSlowUpload)
 	}
-	err = strictjson.Unmarshal(data, int(limit), v)
-	if err == nil {
-		// strictjson reads over unknown fields, as signed documents want. Here
-		// one is a misunderstanding, and its writer is there to hear of it.
-		decoder := json.NewDecoder(bytes.NewReader(data))
-		decoder.DisallowUnknownFields()
-		err = decoder.Decode(v)
-	}
+	// Unknown fields are read over in signed documents. Here one is a
+	// misunderstanding, and its writer is there to hear of it.
+	err = strictjson.UnmarshalKnown(data, int(limit), v)
 	if err != nil {
 		return sealift.Errorf(sealift.KindInvalid, readingBody, "%s", strings.TrimPrefix(err.Error(), "json: ")).
 			WithHint("the fields are in %s/openapi.yaml", Prefix)

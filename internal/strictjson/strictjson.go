@@ -29,6 +29,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -38,7 +39,13 @@ import (
 // Unmarshal decodes data, of at most max bytes, into the struct that v points
 // to. Errors say what is wrong and where; they are not yet *sealift.Error,
 // since only the caller knows what was being read.
-func Unmarshal(data []byte, max int, v any) error {
+func Unmarshal(data []byte, max int, v any) error { return unmarshal(data, max, v, false) }
+
+// UnmarshalKnown is Unmarshal for what the reader knows all keys of: an object that
+// becomes a struct and has a key that is no field is refused as well.
+func UnmarshalKnown(data []byte, max int, v any) error { return unmarshal(data, max, v, true) }
+
+func unmarshal(data []byte, max int, v any, known bool) error {
 	if len(data) > max {
 		return fmt.Errorf("%d bytes, at most %d are allowed", len(data), max)
 	}
@@ -54,7 +61,7 @@ func Unmarshal(data []byte, max int, v any) error {
 	if err := checkEscapes(data); err != nil {
 		return err
 	}
-	if err := checkKeys(data, reflect.TypeOf(v), "$"); err != nil {
+	if err := checkKeys(data, reflect.TypeOf(v), "$", known); err != nil {
 		return err
 	}
 	return json.Unmarshal(data, v)
@@ -153,8 +160,9 @@ func escaped(data []byte) rune {
 }
 
 // checkKeys walks data along the type t and refuses keys that encoding/json
-// would match to a field only by folding case, and binary in a second spelling.
-func checkKeys(data []byte, t reflect.Type, path string) error {
+// would match to a field only by folding case, those that match none if all are to
+// be known, and binary in a second spelling.
+func checkKeys(data []byte, t reflect.Type, path string, known bool) error {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -167,10 +175,10 @@ func checkKeys(data []byte, t reflect.Type, path string) error {
 		if json.Unmarshal(data, &object) != nil {
 			return nil // not an object: json.Unmarshal into v reports it
 		}
-		fields := Fields(t)
+		fields := fieldsOf(t)
 		for key, value := range object {
 			if field, ok := fields[key]; ok {
-				if err := checkKeys(value, field, path+"."+key); err != nil {
+				if err := checkKeys(value, field, path+"."+key, known); err != nil {
 					return err
 				}
 				continue
@@ -180,25 +188,31 @@ func checkKeys(data []byte, t reflect.Type, path string) error {
 					return fmt.Errorf("key %q in %s, which is spelled %q", key, path, name)
 				}
 			}
+			if known {
+				return fmt.Errorf("unknown field %q", key)
+			}
 		}
 	case reflect.Map:
-		return checkElements(data, t, path, &map[string]json.RawMessage{})
+		return checkElements(data, t, path, known, &map[string]json.RawMessage{})
 	case reflect.Slice, reflect.Array:
 		if t.Elem().Kind() == reflect.Uint8 {
 			return checkBinary(data, path)
 		}
-		return checkElements(data, t, path, &[]json.RawMessage{})
+		return checkElements(data, t, path, known, &[]json.RawMessage{})
 	}
 	return nil
 }
 
 func checkBinary(data []byte, path string) error {
-	var text *string // nil for null
-	var binary []byte
+	var text *string                        // nil for null
 	if json.Unmarshal(data, &text) != nil { // encoding/json takes a list of numbers too
 		return fmt.Errorf("%s is not base64", path)
 	}
-	if text == nil || json.Unmarshal(data, &binary) != nil {
+	if text == nil {
+		return nil
+	}
+	binary, err := base64.StdEncoding.DecodeString(*text)
+	if err != nil {
 		return nil // json.Unmarshal into v reports it
 	}
 	if base64.StdEncoding.EncodeToString(binary) != *text {
@@ -207,26 +221,38 @@ func checkBinary(data []byte, path string) error {
 	return nil
 }
 
-func checkElements(data []byte, t reflect.Type, path string, into any) error {
+func checkElements(data []byte, t reflect.Type, path string, known bool, into any) error {
 	if json.Unmarshal(data, into) != nil {
 		return nil // json.Unmarshal into v reports it
 	}
 	switch elements := into.(type) {
 	case *map[string]json.RawMessage:
 		for key, value := range *elements {
-			if err := checkKeys(value, t.Elem(), path+"."+key); err != nil {
+			if err := checkKeys(value, t.Elem(), path+"."+key, known); err != nil {
 				return err
 			}
 		}
 	case *[]json.RawMessage:
 		for i, value := range *elements {
-			if err := checkKeys(value, t.Elem(), fmt.Sprintf("%s[%d]", path, i)); err != nil {
+			if err := checkKeys(value, t.Elem(), fmt.Sprintf("%s[%d]", path, i), known); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
 }
+
+// fieldsOf is Fields, worked out once for each type.
+func fieldsOf(t reflect.Type) map[string]reflect.Type {
+	if known, ok := fieldsKnown.Load(t); ok {
+		return known.(map[string]reflect.Type)
+	}
+	fields := Fields(t)
+	fieldsKnown.Store(t, fields)
+	return fields
+}
+
+var fieldsKnown sync.Map // of map[string]reflect.Type by reflect.Type, none of which changes
 
 var unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
 

@@ -126,3 +126,30 @@ func FuzzUnmarshal(f *testing.F) {
 		}
 	})
 }
+
+func TestUnmarshalKnown(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"version":1,"list":[{"serial":"a"}],"issuer":"i","binary":"AAA="}`: "",
+		`{"later":1}`:                       `unknown field "later"`,
+		`{"list":[{"serial":"a","x":1}]}`:   `unknown field "x"`,
+		`{"named":{"any":{"later":1}}}`:     `unknown field "later"`,
+		`{"ptr":{"later":{}}}`:              `unknown field "later"`,
+		`{"-":"a"}`:                         `unknown field "-"`,
+		`{"Version":1}`:                     `spelled "version"`,
+		`{"version":1,"version":1}`:         `key "version" twice`,
+		`{"version":"1"}`:                   "cannot unmarshal",
+		`{"at":"2026-11-23T00:00:00Z"}`:     "",
+		`{"named":{"later":{"serial":""}}}`: "",
+	} {
+		err := UnmarshalKnown([]byte(in), 1024, new(document))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", in, err, want)
+		}
+		// It refuses no less than who reads it with encoding/json alone.
+		decoder := json.NewDecoder(strings.NewReader(in))
+		decoder.DisallowUnknownFields()
+		if plain := decoder.Decode(new(document)); err == nil && plain != nil {
+			t.Errorf("%s is taken, and encoding/json says %v", in, plain)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -253,13 +254,26 @@ func (d *DB) endTurn(ctx context.Context) {
 	g := d.group
 	if g != nil {
 		full := g.parts >= sealift.MaxGroup || time.Since(g.since) >= sealift.MaxGroupTime
-		if !full && d.turn.pass() {
+		if !full && d.passTurn() {
 			return
 		}
 		d.group = nil
 		g.settled(d.commit(ctx, g))
 	}
 	d.turn.leave()
+}
+
+// passTurn hands the turn to who waits for it; false if nobody does. Before it
+// gives up it lets run what could run: where many call, some are about to wait, and
+// where nobody does, nothing is waited for.
+func (d *DB) passTurn() bool {
+	for range 2 {
+		if d.turn.pass() {
+			return true
+		}
+		runtime.Gosched()
+	}
+	return d.turn.pass()
 }
 
 // commit writes what waits of the log, and makes a group durable.

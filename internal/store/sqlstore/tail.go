@@ -51,7 +51,7 @@ const logEnd = `SELECT CAST(COALESCE((SELECT MAX(position) FROM audit_entries) +
 	CAST(COALESCE((SELECT MAX(position) FROM audit_hashes) + 1, 0) AS BIGINT)`
 
 // batches are how many rows one statement inserts, the most first.
-var batches = [...]int{64, 16, 4, 1}
+var batches = [...]int{64, 32, 16, 8, 4, 2, 1}
 
 // The statements that insert as many rows, in the order of batches.
 var (
