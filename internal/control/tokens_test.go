@@ -104,3 +104,67 @@ func TestScopeOfEveryOperation(t *testing.T) {
 		t.Errorf("lists %v, %v", list, err)
 	}
 }
+
+// A stolen token that is bound to publishing does nothing else: no operation forgets
+// to say which action it is.
+func TestActionsOfEveryOperation(t *testing.T) {
+	f := newFixture(t, scoped{})
+	for _, o := range operations {
+		if o.action == "" {
+			continue
+		}
+		a := f.run(o, "owner")
+		asked := f.services.last()
+		if access.Actions("release.publish").Have(o.action) {
+			if a.status != o.status {
+				t.Errorf("%s: status %d", o.id, a.status)
+			}
+			continue
+		}
+		f.wantProblem(a, 403, sealift.KindDenied, "scope")
+		if asked != nil {
+			t.Errorf("%s: a service was asked %v", o.id, asked)
+		}
+	}
+}
+
+// scoped signs in as roles does, with what may publish and nothing else.
+type scoped struct{}
+
+func (scoped) Authenticate(ctx context.Context, bearer string) (access.Principal, error) {
+	p, err := roles{}.Authenticate(ctx, bearer)
+	p.Actions = "release.publish"
+	return p, err
+}
+
+// Who has accepted an invitation and was not confirmed uses their own account, and
+// nothing else.
+func TestUnconfirmedInEveryOperation(t *testing.T) {
+	f := newFixture(t, unconfirmed{})
+	for _, o := range operations {
+		if o.action == "" {
+			continue
+		}
+		a := f.run(o, "owner")
+		asked := f.services.last()
+		if o.action == access.UseAccount {
+			if a.status != o.status {
+				t.Errorf("%s: status %d", o.id, a.status)
+			}
+			continue
+		}
+		f.wantProblem(a, 403, sealift.KindDenied, access.ReasonUnconfirmed)
+		if asked != nil {
+			t.Errorf("%s: a service was asked %v", o.id, asked)
+		}
+	}
+}
+
+// unconfirmed signs in as roles does whoever nobody has confirmed.
+type unconfirmed struct{}
+
+func (unconfirmed) Authenticate(ctx context.Context, bearer string) (access.Principal, error) {
+	p, err := roles{}.Authenticate(ctx, bearer)
+	p.Role, p.Unconfirmed = "", true
+	return p, err
+}
