@@ -89,10 +89,10 @@ func (d *doctor) invitations() {
 	}
 	switch {
 	case len(unconfirmed) > 0:
-		d.found(check, stateWarning, "%s accepted, and may do nothing until others have confirmed them", some(unconfirmed)).
-			Hint = "ask them whether it was they, and run: sealift user confirm " + unconfirmed[0]
+		d.found(check, stateWarning, "accepted by %s, who may do nothing until others have confirmed that it was they", some(unconfirmed)).
+			Hint = "ask them, and run: sealift user confirm " + unconfirmed[0]
 	case len(open) > 0:
-		d.found(check, stateWarning, "%s have not accepted; whoever has an invitation can, for three days", some(open)).
+		d.found(check, stateWarning, "not accepted by %s; whoever has the invitation can accept it, for three days from its making", some(open)).
 			Hint = "take back what nobody waits for: sealift user remove " + open[0]
 	default:
 		d.found(check, stateOK, "none is open")

@@ -67,9 +67,9 @@ func TestDoctorOnPeople(t *testing.T) {
 		detail   string
 	}{
 		"nobody on the way":   {persons: []api.Person{ann}, check: "invitations", state: stateOK, detail: "none is open"},
-		"an invitation":       {persons: []api.Person{ann, person("new@x", "invited", "")}, check: "invitations", state: stateWarning, detail: "new@x have not accepted"},
-		"one who was reset":   {persons: []api.Person{ann, person("new@x", "active", "")}, check: "invitations", state: stateWarning, detail: "new@x have not accepted"},
-		"one to be confirmed": {persons: []api.Person{ann, person("new@x", "accepted", "", "totp")}, check: "invitations", state: stateWarning, detail: "new@x accepted, and may do nothing"},
+		"an invitation":       {persons: []api.Person{ann, person("new@x", "invited", "")}, check: "invitations", state: stateWarning, detail: "not accepted by new@x"},
+		"one who was reset":   {persons: []api.Person{ann, person("new@x", "active", "")}, check: "invitations", state: stateWarning, detail: "not accepted by new@x"},
+		"one to be confirmed": {persons: []api.Person{ann, person("new@x", "accepted", "", "totp")}, check: "invitations", state: stateWarning, detail: "accepted by new@x, who may do nothing"},
 
 		"two, of whom one invited":   {persons: []api.Person{ann, bob}, policies: policies, check: "approvers", state: stateOK, detail: "bob@x count on the word of whoever invited them"},
 		"three, of whom one is sure": {persons: []api.Person{ann, bob, eve}, policies: policies, check: "approvers", state: stateWarning, detail: "bob@x count on the word"},

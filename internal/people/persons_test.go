@@ -240,6 +240,13 @@ func TestReset(t *testing.T) {
 		if again.secret == bob.secret || again.id != bob.id {
 			t.Error("it is the secret of before")
 		}
+		row, entries := w.person(bob.id), w.entries("person.accept")
+		if row.Inviter != owner.id || row.Creator != founder().ID || row.AcceptedFrom != from.Address || row.AcceptedWith != from.Label || row.Accepted.IsZero() {
+			t.Errorf("%+v", row)
+		}
+		if last := entries[len(entries)-1].Details; last["same-address"] == "" || last["inviter"] != owner.id || entries[0].Details["same-address"] != "" {
+			t.Errorf("the log: %+v", entries)
+		}
 		again.signIn()
 		disabled := store.PersonDisabled
 		_, err = w.registry.ChangePerson(t.Context(), owner.caller(), bob.id, service.PersonChange{State: &disabled})
