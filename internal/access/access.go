@@ -34,6 +34,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"time"
@@ -52,54 +53,27 @@ const ReasonUnauthenticated = "unauthenticated"
 // unknown id from a wrong secret.
 const FailureTime = 100 * time.Millisecond
 
+// Found is a row of a directory, and what the vault says of it.
+type Found[R store.Authentic] struct {
+	Row R
+	// Wrong is why it is not the vault's: of KindDenied where something else wrote
+	// it, put it back or changed it; of KindSealed where nobody can tell while the
+	// vault is; of KindConflict where it was changed while it was read. nil where
+	// it is the vault's.
+	Wrong error
+}
+
 // Directory finds stored tokens.
 type Directory interface {
 	// AccessToken returns the row of the token with the given id, and
 	// KindNotFound if there is none.
-	AccessToken(ctx context.Context, id string) (store.Token, error)
+	AccessToken(ctx context.Context, id string) (Found[store.Token], error)
 	// Session returns the row of a session, and of the person it stands for;
 	// KindNotFound if there is none.
-	Session(ctx context.Context, id string) (store.Session, store.Person, error)
-	// Persons returns the rows of everybody.
-	Persons(ctx context.Context) ([]store.Person, error)
-}
-
-// InStore is the directory of the tokens in s.
-func InStore(s store.Store) Directory { return directory{s} }
-
-type directory struct{ store store.Store }
-
-func (d directory) AccessToken(ctx context.Context, id string) (token store.Token, err error) {
-	err = d.store.Read(ctx, func(tx store.Tx) error {
-		token, err = tx.Token(ctx, id)
-		return err
-	})
-	return token, err
-}
-
-func (d directory) Session(ctx context.Context, id string) (session store.Session, person store.Person, err error) {
-	err = d.store.View(ctx, func(tx store.Tx) error {
-		if session, err = tx.Session(ctx, id); err == nil {
-			person, err = tx.Person(ctx, session.Person)
-		}
-		return err
-	})
-	return session, person, err
-}
-
-func (d directory) Persons(ctx context.Context) (all []store.Person, err error) {
-	err = d.store.View(ctx, func(tx store.Tx) error {
-		all, err = tx.Persons(ctx)
-		return err
-	})
-	return all, err
-}
-
-// Rows knows which rows the vault wrote; *vault.Vault does.
-type Rows interface {
-	// CheckRow refuses one that something else wrote or changed. KindSealed
-	// means that it cannot tell while the vault is sealed.
-	CheckRow(r store.Authentic) error
+	Session(ctx context.Context, id string) (Found[store.Session], Found[store.Person], error)
+	// HasOwner reports whether there is an owner with a name, who may sign in and
+	// whom the vault let in.
+	HasOwner(ctx context.Context) (bool, error)
 }
 
 // Sessions keeps sessions alive.
@@ -164,7 +138,6 @@ func (c Caller) Actor() audit.Actor {
 // Authenticator signs callers in.
 type Authenticator struct {
 	Directory Directory
-	Rows      Rows
 	Sessions  Sessions
 	// Now is the clock that expiry is checked against.
 	Now func() time.Time
@@ -178,6 +151,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, bearer string) (Princi
 	answerAt := time.NewTimer(FailureTime)
 	defer answerAt.Stop()
 	principal, err := a.check(ctx, bearer)
+	for tries := 1; sealift.KindOf(err) == sealift.KindConflict && tries < maxTries; tries++ {
+		principal, err = a.check(ctx, bearer) // a row was changed while it was read
+	}
 	if err == nil {
 		return principal, nil
 	}
@@ -187,6 +163,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, bearer string) (Princi
 	}
 	return Principal{}, err
 }
+
+// maxTries is how often somebody is looked up whose rows change meanwhile.
+const maxTries = 3
 
 func (a *Authenticator) check(ctx context.Context, bearer string) (Principal, error) {
 	token, err := ParseToken(bearer)
@@ -203,7 +182,8 @@ func (a *Authenticator) check(ctx context.Context, bearer string) (Principal, er
 }
 
 func (a *Authenticator) checkToken(ctx context.Context, token Token) (Principal, error) {
-	row, err := a.Directory.AccessToken(ctx, token.ID())
+	found, err := a.Directory.AccessToken(ctx, token.ID())
+	row := found.Row
 	if err != nil && sealift.KindOf(err) != sealift.KindNotFound {
 		return Principal{}, sealift.Errorf(sealift.KindOf(err), "signing in", "%w", err)
 	}
@@ -213,7 +193,7 @@ func (a *Authenticator) checkToken(ctx context.Context, token Token) (Principal,
 	if !known || !matches(token, row.Hash) || row.ID != token.ID() || row.Kind != string(token.Kind()) || expired || row.Revoked {
 		return Principal{}, refused()
 	}
-	if err := a.authentic(row); err != nil {
+	if err := told(found.Wrong); err != nil {
 		return Principal{}, err
 	}
 	role, err := ParseRole(row.Role)
@@ -234,16 +214,11 @@ func (a *Authenticator) checkToken(ctx context.Context, token Token) (Principal,
 // made with the vault's own secret is proof of that secret for a while, or
 // nobody could help the only owner, who has lost a phone.
 func (a *Authenticator) ownersProof(ctx context.Context, row store.Token) (Proof, error) {
-	all, err := a.Directory.Persons(ctx)
+	owned, err := a.Directory.HasOwner(ctx)
 	if err != nil {
 		return Proof{}, sealift.Errorf(sealift.KindOf(err), "signing in", "%w", err)
 	}
-	proof := Proof{Setup: true}
-	for _, person := range all {
-		if IsOwner(person) && a.Rows.CheckRow(person) == nil {
-			proof.Setup = false
-		}
-	}
+	proof := Proof{Setup: !owned}
 	if row.Creator != FoundingCreator {
 		proof.Proven = row.Created
 	}
@@ -259,7 +234,8 @@ func IsOwner(p store.Person) bool {
 }
 
 func (a *Authenticator) checkSession(ctx context.Context, token Token) (Principal, error) {
-	row, person, err := a.Directory.Session(ctx, token.ID())
+	found, who, err := a.Directory.Session(ctx, token.ID())
+	row, person := found.Row, who.Row
 	if err != nil && sealift.KindOf(err) != sealift.KindNotFound {
 		return Principal{}, sealift.Errorf(sealift.KindOf(err), "signing in", "%w", err)
 	}
@@ -269,10 +245,8 @@ func (a *Authenticator) checkSession(ctx context.Context, token Token) (Principa
 		person.ID != row.Person || !MaySignIn(person) {
 		return Principal{}, refused()
 	}
-	for _, r := range []store.Authentic{row, person} {
-		if err := a.authentic(r); err != nil {
-			return Principal{}, err
-		}
+	if err := cmp.Or(told(found.Wrong), told(who.Wrong)); err != nil {
+		return Principal{}, err
 	}
 	role, err := ParseRole(person.Role)
 	if err != nil {
@@ -303,13 +277,13 @@ func matches(token Token, stored sealift.Digest) bool {
 	return subtle.ConstantTimeCompare(hash[:], stored[:]) == 1
 }
 
-// authentic has the MAC of a row checked.
-func (a *Authenticator) authentic(row store.Authentic) error {
-	err := a.Rows.CheckRow(row)
-	if sealift.KindOf(err) == sealift.KindDenied { // a forger is told no more than a guesser
+// told is what a caller hears of what is wrong with a row: a forger no more than
+// a guesser.
+func told(wrong error) error {
+	if sealift.KindOf(wrong) == sealift.KindDenied {
 		return refused()
 	}
-	return err
+	return wrong
 }
 
 func refused() error {

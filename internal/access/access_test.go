@@ -3,6 +3,7 @@ package access_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -23,45 +24,55 @@ type directory struct {
 	persons  []store.Person
 	touched  []string
 	err      error
+	wrong    error // with every row
+	until    int   // asked so often, if not 0
+	asked    int
+	forged   bool // is every person
 	delay    time.Duration
 }
 
-func (d *directory) AccessToken(_ context.Context, id string) (store.Token, error) {
+func (d *directory) AccessToken(_ context.Context, id string) (access.Found[store.Token], error) {
 	time.Sleep(d.delay)
 	if d.err != nil {
-		return store.Token{}, d.err
+		return access.Found[store.Token]{}, d.err
 	}
 	record, ok := d.records[id]
 	if !ok {
-		return store.Token{}, sealift.Errorf(sealift.KindNotFound, "finding token", "there is none")
+		return access.Found[store.Token]{}, sealift.Errorf(sealift.KindNotFound, "finding token", "there is none")
 	}
-	return record, nil
+	return access.Found[store.Token]{Row: record, Wrong: d.told()}, nil
 }
 
-func (d *directory) Session(_ context.Context, id string) (store.Session, store.Person, error) {
-	if d.err != nil {
-		return store.Session{}, store.Person{}, d.err
+// told is what is wrong with a row, which is said until it was asked so often, if that is not 0.
+func (d *directory) told() error {
+	d.asked++
+	if d.asked > d.until && d.until > 0 {
+		return nil
 	}
-	session, ok := d.sessions[id]
+	return d.wrong
+}
+
+func (d *directory) Session(_ context.Context, id string) (session access.Found[store.Session], person access.Found[store.Person], err error) {
+	if d.err != nil {
+		return session, person, d.err
+	}
+	row, ok := d.sessions[id]
 	for _, p := range d.persons {
-		if ok && p.ID == session.Person {
-			return session, p, nil
+		if ok && p.ID == row.Person {
+			return access.Found[store.Session]{Row: row, Wrong: d.told()}, access.Found[store.Person]{Row: p, Wrong: d.told()}, nil
 		}
 	}
-	return store.Session{}, store.Person{}, sealift.Errorf(sealift.KindNotFound, "finding session", "there is none")
+	return session, person, sealift.Errorf(sealift.KindNotFound, "finding session", "there is none")
 }
 
-func (d *directory) Persons(context.Context) ([]store.Person, error) { return d.persons, d.err }
+func (d *directory) HasOwner(context.Context) (bool, error) {
+	return !d.forged && slices.ContainsFunc(d.persons, access.IsOwner), d.err
+}
 
 func (d *directory) Touch(_ context.Context, s store.Session) error {
 	d.touched = append(d.touched, s.ID)
 	return d.err
 }
-
-// rows takes every row for the vault's, or answers with err.
-type rows struct{ err error }
-
-func (r rows) CheckRow(store.Authentic) error { return r.err }
 
 func (d *directory) add(r store.Token) { d.records[r.ID] = r }
 
@@ -70,7 +81,7 @@ func newDirectory() *directory { return &directory{records: map[string]store.Tok
 func TestAuthenticate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory()
-		a := &access.Authenticator{Directory: d, Rows: rows{}, Now: time.Now}
+		a := &access.Authenticator{Directory: d, Now: time.Now}
 		owner := access.NewToken(access.KindOwner, sealift.Digest{1})
 		service := access.NewToken(access.KindService, sealift.Digest{1})
 		record := service.Row(access.RoleDeveloper, time.Now(), time.Now().Add(time.Hour))
@@ -153,7 +164,7 @@ func TestAuthenticateRefusals(t *testing.T) {
 				d := newDirectory()
 				d.delay = c.delay
 				d.records[good.ID()] = record
-				wantRefused(t, &access.Authenticator{Directory: d, Rows: rows{}, Now: time.Now}, c.bearer)
+				wantRefused(t, &access.Authenticator{Directory: d, Now: time.Now}, c.bearer)
 			})
 		})
 	}
@@ -163,7 +174,7 @@ func TestAuthenticateWhenTheDirectoryFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory()
 		d.err = errors.New("database is closed")
-		a := &access.Authenticator{Directory: d, Rows: rows{}, Now: time.Now}
+		a := &access.Authenticator{Directory: d, Now: time.Now}
 		token := access.NewToken(access.KindOwner, sealift.Digest{1})
 		if _, err := a.Authenticate(t.Context(), token.Reveal()); !errors.Is(err, d.err) || sealift.KindOf(err) != sealift.KindInternal {
 			t.Errorf("error %v (kind %s)", err, sealift.KindOf(err))
@@ -176,44 +187,31 @@ func TestAuthenticateRefusesARowWithoutARole(t *testing.T) {
 		d := newDirectory()
 		token := access.NewToken(access.KindOwner, sealift.Digest{1})
 		d.add(token.Row("god", time.Now(), time.Time{}))
-		a := &access.Authenticator{Directory: d, Rows: rows{}, Now: time.Now}
+		a := &access.Authenticator{Directory: d, Now: time.Now}
 		if p, err := a.Authenticate(t.Context(), token.Reveal()); sealift.KindOf(err) != sealift.KindInternal || p != (access.Principal{}) {
 			t.Errorf("%v, %v", p, err)
 		}
 	})
 }
 
-// oneToken is a store that holds one token.
-type oneToken struct {
-	store.Store
-	store.Tx
-	token store.Token
-}
-
-func (o oneToken) Read(_ context.Context, fn func(store.Tx) error) error { return fn(o) }
-
-func (o oneToken) Token(_ context.Context, id string) (store.Token, error) {
-	if id != o.token.ID {
-		return store.Token{}, sealift.Errorf(sealift.KindNotFound, "finding token", "there is none")
-	}
-	return o.token, nil
-}
-
-func TestInStore(t *testing.T) {
-	want := access.NewToken(access.KindOwner, sealift.Digest{1}).Row(access.RoleOwner, time.Unix(1, 0), time.Unix(2, 0))
-	d := access.InStore(oneToken{token: want})
-	got, err := d.AccessToken(t.Context(), want.ID)
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
-		t.Errorf("%v\n%s", err, diff)
-	}
-	if _, err := d.AccessToken(t.Context(), "other"); sealift.KindOf(err) != sealift.KindNotFound {
-		t.Errorf("another id: %v", err)
-	}
+// Whose row is changed while it is read is looked up anew, a few times.
+func TestAuthenticateReadsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory()
+		token := access.NewToken(access.KindService, sealift.Digest{1})
+		d.add(token.Row(access.RoleDeveloper, time.Now(), time.Time{}))
+		d.wrong, d.until = sealift.Errorf(sealift.KindConflict, "reading the row", "it was changed meanwhile"), 2
+		wantPrincipal(t, &access.Authenticator{Directory: d, Now: time.Now}, token, access.Principal{ID: token.ID(), Kind: access.KindService, Role: access.RoleDeveloper})
+		d.asked, d.until = 0, 0
+		if _, err := (&access.Authenticator{Directory: d, Now: time.Now}).Authenticate(t.Context(), token.Reveal()); sealift.KindOf(err) != sealift.KindConflict || d.asked != 3 {
+			t.Errorf("after %d times: %v", d.asked, err)
+		}
+	})
 }
 
 func TestAuthenticateEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &access.Authenticator{Directory: newDirectory(), Rows: rows{}, Now: time.Now}
+		a := &access.Authenticator{Directory: newDirectory(), Now: time.Now}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		start := time.Now()
@@ -243,10 +241,10 @@ func TestAuthenticateChecksTheRow(t *testing.T) {
 		d := newDirectory()
 		token := access.NewToken(access.KindOwner, sealift.Digest{1})
 		d.add(token.Row(access.RoleOwner, time.Now(), time.Time{}))
-		forged := rows{sealift.Errorf(sealift.KindDenied, "reading the row", "forged").WithReason("forged")}
-		wantRefused(t, &access.Authenticator{Directory: d, Rows: forged, Now: time.Now}, token.Reveal())
-		sealed := rows{sealift.Errorf(sealift.KindSealed, "reading the row", "sealed")}
-		p, err := (&access.Authenticator{Directory: d, Rows: sealed, Now: time.Now}).Authenticate(t.Context(), token.Reveal())
+		d.wrong = sealift.Errorf(sealift.KindDenied, "reading the row", "forged").WithReason("forged")
+		wantRefused(t, &access.Authenticator{Directory: d, Now: time.Now}, token.Reveal())
+		d.wrong = sealift.Errorf(sealift.KindSealed, "reading the row", "sealed")
+		p, err := (&access.Authenticator{Directory: d, Now: time.Now}).Authenticate(t.Context(), token.Reveal())
 		if sealift.KindOf(err) != sealift.KindSealed || p != (access.Principal{}) {
 			t.Errorf("%v, %v", p, err)
 		}

@@ -86,7 +86,7 @@ func (b *Board) openRequest(ctx context.Context, tx store.Tx, id string) (r stor
 	if r, err = b.request(ctx, tx, id); err != nil {
 		return r, policy, err
 	}
-	if err := b.vault.CheckRow(r); err != nil {
+	if err := b.vault.CheckRow(ctx, tx, r); err != nil {
 		return r, policy, err
 	}
 	if policy, err = b.policyOf(ctx, tx, proposalOf(r)); err != nil {
@@ -143,7 +143,7 @@ func (b *Board) approver(ctx context.Context, tx store.Tx, by access.Caller, r s
 	if err != nil {
 		return err
 	}
-	if !b.mayApprove(policy, r.App, person) {
+	if !b.mayApprove(ctx, tx, policy, r.App, person) {
 		return deny("the policy lets %s approve this, and you are %s", policy.Roles, person.Role)
 	}
 	rows, err := tx.Approvals(ctx, r.ID)

@@ -78,7 +78,7 @@ func (g gatedPeople) ConfirmPerson(ctx context.Context, by access.Caller, id str
 // confirmation is what is asked about somebody who has accepted an invitation: who
 // made it, and everything that is known of who took it.
 func (b *Board) confirmation(ctx context.Context, tx store.Tx, row store.Person) (Proposal, error) {
-	if err := b.vault.CheckRow(row); err != nil {
+	if err := b.vault.CheckRow(ctx, tx, row); err != nil {
 		return Proposal{}, err
 	}
 	inviter, err := b.answers(ctx, tx, row.Inviter)

@@ -33,7 +33,7 @@ func (m *member) principal() access.Principal {
 	m.key.Handle = []byte(m.ID)
 	in, err := m.w.registry.FinishPasskeySignIn(m.w.Context(), from, asked.Ceremony, m.key.Assert(asked.Options))
 	m.w.check(err)
-	a := access.Authenticator{Directory: access.InStore(m.w.store), Rows: m.w.vault, Sessions: m.w.registry, Now: m.w.now}
+	a := access.Authenticator{Directory: m.w.registry.Directory(), Sessions: m.w.registry, Now: m.w.now}
 	p, err := a.Authenticate(m.w.Context(), in.Secret.Reveal())
 	m.w.check(err)
 	return p

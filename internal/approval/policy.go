@@ -18,18 +18,21 @@ import (
 
 // policyFor returns the policy that action on app goes by: the app's own, else
 // the installation's, else one that asks nobody. A row that the vault did not
-// write is an error, whatever it says.
+// write is an error, whatever it says, and so is one that somebody deleted.
 func (b *Board) policyFor(ctx context.Context, tx store.Tx, action string, app sealift.AppID) (found store.Policy, err error) {
 	rows, err := tx.Policies(ctx)
 	if err != nil {
 		return found, err
+	}
+	if err := vault.CheckWhole(ctx, b.vault, tx, rows); err != nil {
+		return found, err // one that is gone asks nobody
 	}
 	found = store.Policy{Action: action}
 	for _, row := range rows {
 		if row.Action != action || row.App != "" && row.App != app {
 			continue
 		}
-		if err := b.vault.CheckRow(row); err != nil {
+		if err := b.vault.CheckRow(ctx, tx, row); err != nil {
 			return found, err
 		}
 		if found.Version == 0 || row.App != "" {
@@ -43,16 +46,19 @@ func hasRole(p store.Policy, role string) bool { return slices.Contains(strings.
 
 // mayApprove reports whether a person counts under a policy: let in by the vault,
 // active, of a role that may, and not bound to another app.
-func (b *Board) mayApprove(p store.Policy, app sealift.AppID, person store.Person) bool {
+func (b *Board) mayApprove(ctx context.Context, tx store.Tx, p store.Policy, app sealift.AppID, person store.Person) bool {
 	return person.State == store.PersonActive && hasRole(p, person.Role) && (person.App == "" || person.App == app && app != "") &&
-		b.vault.CheckRow(person) == nil
+		b.vault.CheckRow(ctx, tx, person) == nil
 }
 
 // eligible returns who could approve under p and has a passkey, but for one.
 func (b *Board) eligible(ctx context.Context, tx store.Tx, p store.Policy, but string) (able []store.Person, err error) {
 	all, err := tx.Persons(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, person := range all {
-		if person.ID == but || !b.mayApprove(p, p.App, person) {
+		if person.ID == but || !b.mayApprove(ctx, tx, p, p.App, person) {
 			continue
 		}
 		has, err := b.passkeys.HasPasskey(ctx, tx, person.ID)
@@ -87,9 +93,12 @@ func (b *Board) Policies(ctx context.Context) (service.Policies, error) {
 		if err != nil {
 			return out, err
 		}
+		if err := vault.CheckWhole(ctx, b.vault, tx, rows); err != nil {
+			return out, err
+		}
 		for _, row := range rows {
 			p := policyOf(row)
-			p.Forged = sealift.KindOf(b.vault.CheckRow(row)) == sealift.KindDenied
+			p.Forged = sealift.KindOf(b.vault.CheckRow(ctx, tx, row)) == sealift.KindDenied
 			out.Policies = append(out.Policies, p)
 		}
 		everybody := store.Policy{Roles: rolesText(Approvers())}
@@ -173,7 +182,7 @@ func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, w
 				WithHint("see the apps there are with: sealift app list")
 		}
 		if err == nil {
-			err = b.vault.CheckRow(app)
+			err = b.vault.CheckRow(ctx, tx, app)
 		}
 		if err != nil {
 			return row, err

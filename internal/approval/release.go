@@ -65,7 +65,7 @@ func (b *Board) release(ctx context.Context, tx store.Tx, d store.Draft, payload
 		return policy, r, nil, err
 	}
 	for _, row := range rows {
-		if p.isOf(row, parameters) && b.vault.CheckRow(row) == nil && b.stale(row, policy) == "" {
+		if p.isOf(row, parameters) && b.vault.CheckRow(ctx, tx, row) == nil && b.stale(row, policy) == "" {
 			yes, err = b.counted(ctx, tx, row, policy)
 			return policy, row, yes, err
 		}

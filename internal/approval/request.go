@@ -123,7 +123,7 @@ func (b *Board) find(ctx context.Context, tx *vault.Tx, requester string, policy
 		if r.Requester != requester || !p.isOf(r, parameters) {
 			continue
 		}
-		if b.vault.CheckRow(r) != nil {
+		if b.vault.CheckRow(ctx, tx, r) != nil {
 			continue // something else wrote it: people are asked anew
 		}
 		stale := b.stale(r, policy)
@@ -204,7 +204,7 @@ func (b *Board) answers(ctx context.Context, tx store.Tx, id string) (string, er
 			return "", nil
 		}
 		if err == nil {
-			err = b.vault.CheckRow(token) // or SQL would say whose it is
+			err = b.vault.CheckRow(ctx, tx, token) // or SQL would say whose it is
 		}
 		if err != nil {
 			return "", err
@@ -268,7 +268,7 @@ func (b *Board) counted(ctx context.Context, tx store.Tx, r store.ApprovalReques
 	seen := excluded(r)
 	seen[""] = true
 	for _, a := range rows {
-		if seen[a.Person] || a.Request != r.ID || b.vault.CheckRow(a) != nil {
+		if seen[a.Person] || a.Request != r.ID || b.vault.CheckRow(ctx, tx, a) != nil {
 			continue
 		}
 		person, err := tx.Person(ctx, a.Person)
@@ -278,7 +278,7 @@ func (b *Board) counted(ctx context.Context, tx store.Tx, r store.ApprovalReques
 		if err != nil {
 			return nil, err
 		}
-		if b.mayApprove(policy, r.App, person) {
+		if b.mayApprove(ctx, tx, policy, r.App, person) {
 			seen[a.Person] = true
 			yes = append(yes, a)
 		}

@@ -46,7 +46,7 @@ func (b *Board) room(ctx context.Context, tx *vault.Tx, requester, person string
 // endStale voids a request that can come to nothing, and reports whether it did. One
 // that something else wrote, or whose policy something else wrote, stays as it is.
 func (b *Board) endStale(ctx context.Context, tx *vault.Tx, r store.ApprovalRequest) (bool, error) {
-	if b.vault.CheckRow(r) != nil {
+	if b.vault.CheckRow(ctx, tx, r) != nil {
 		return false, nil
 	}
 	policy, err := b.policyOf(ctx, tx, proposalOf(r))

@@ -53,7 +53,7 @@ func (b *Board) tell(ctx context.Context, tx store.Tx, r store.ApprovalRequest) 
 		Requester: r.Requester, Name: name, Person: r.Person, Login: login, Needed: r.Needed, State: r.State, Outcome: r.Outcome,
 		Created: r.Created, Expires: r.Expires, Changed: r.Changed,
 	}
-	switch err := b.vault.CheckRow(r); {
+	switch err := b.vault.CheckRow(ctx, tx, r); {
 	case sealift.KindOf(err) == sealift.KindDenied:
 		out.State, out.Outcome = store.ApprovalVoid, "it was not written by the vault"
 		return out, nil

@@ -4,10 +4,11 @@
 // # Format
 //
 // The log is a transparency log (RFC 6962 section 2.1, as in
-// golang.org/x/mod/sumdb/tlog). A leaf is one of two things:
+// golang.org/x/mod/sumdb/tlog). A leaf is one of three things:
 //
 //	{"v":1,"time":"…","actor":{…},"action":"…",…}\n    an Entry: one line of JSON
 //	sealift release v1\n<64 hex digits>\n              trust.LogEntry: a release
+//	sealift rows v1\n{"before":…,"rows":{…},"mac":"…"}\n  a Statement: how rows are from there on
 //
 // Entries stay in the vault; what leaves it are hashes. A release's leaf can
 // be rebuilt by anyone who has the release, and so be proven to a device.

@@ -12,6 +12,10 @@ import (
 // back from a backup.
 const ActionRestore = "backup.restore"
 
+// RestoreDetail is the detail of such an entry that names the row of the restore,
+// as store.Restore.RowName does.
+const RestoreDetail = "restore"
+
 // ActionLost stands for the action of an entry whose content was lost.
 const ActionLost = "lost"
 

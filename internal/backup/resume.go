@@ -120,6 +120,7 @@ func (s *resuming) record() error {
 		return err
 	}
 	entry.LoseEntries(size-restore.Lost, restore.Lost)
+	details[audit.RestoreDetail] = restore.RowName()
 	if _, err := audit.Append(s.ctx, s.tx, entry); err != nil {
 		return err
 	}

@@ -57,12 +57,12 @@ func checkIndex(index int64) error {
 
 func entryOut(r audit.Record) api.LogEntry {
 	if r.Entry == nil {
-		out := api.LogEntry{Index: r.Index, Action: "unreadable"}
+		out := api.LogEntry{Index: r.Index, Action: r.Action()}
 		if payload, ok := trust.ParseLogEntry(r.Leaf); ok {
-			out.Action, out.Subject = "release", "sha256:"+payload.String()
+			out.Subject = "sha256:" + payload.String()
 		}
-		if len(r.Leaf) == 0 {
-			out.Action = audit.ActionLost
+		if said, ok := audit.ParseStatement(r.Leaf); ok {
+			out.Details = said.Rows
 		}
 		return out
 	}

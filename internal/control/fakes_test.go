@@ -40,21 +40,18 @@ var proof = access.Proof{Session: "0f9a7c4e1b2d3c55", AMR: access.AMRPassword, P
 // oneToken is a directory of one access token.
 type oneToken struct{ row store.Token }
 
-func (o oneToken) AccessToken(_ context.Context, id string) (store.Token, error) {
+func (o oneToken) AccessToken(_ context.Context, id string) (found access.Found[store.Token], err error) {
 	if id != o.row.ID {
-		return store.Token{}, sealift.Errorf(sealift.KindNotFound, "finding token", "there is none")
+		return found, sealift.Errorf(sealift.KindNotFound, "finding token", "there is none")
 	}
-	return o.row, nil
+	return access.Found[store.Token]{Row: o.row}, nil
 }
 
-func (o oneToken) Session(context.Context, string) (store.Session, store.Person, error) {
-	return store.Session{}, store.Person{}, sealift.Errorf(sealift.KindNotFound, "finding session", "there is none")
+func (o oneToken) Session(context.Context, string) (session access.Found[store.Session], person access.Found[store.Person], err error) {
+	return session, person, sealift.Errorf(sealift.KindNotFound, "finding session", "there is none")
 }
 
-func (o oneToken) Persons(context.Context) ([]store.Person, error) { return nil, nil }
-
-// CheckRow takes it for the vault's.
-func (oneToken) CheckRow(store.Authentic) error { return nil }
+func (o oneToken) HasOwner(context.Context) (bool, error) { return false, nil }
 
 // services is a fake of every service: it notes what it was asked, and answers
 // with err or with values that the tests know.

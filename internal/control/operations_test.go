@@ -292,7 +292,7 @@ func TestASealedVaultAnswersItsStatusOnly(t *testing.T) {
 func TestSignInWithTokens(t *testing.T) {
 	token := access.NewToken(access.KindOwner, sealift.Digest{1})
 	directory := oneToken{token.Row(access.RoleOwner, time.Now(), time.Time{})}
-	f := newFixture(t, &access.Authenticator{Directory: directory, Rows: directory, Now: time.Now})
+	f := newFixture(t, &access.Authenticator{Directory: directory, Now: time.Now})
 	if a := f.do("GET", control.Prefix+"/apps", token.Reveal(), ""); a.status != 200 {
 		t.Errorf("%d %s", a.status, a.body)
 	}

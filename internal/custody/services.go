@@ -10,7 +10,6 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/control/service"
-	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 )
 
@@ -81,7 +80,7 @@ func (c *Cabinet) mayCreate(ctx context.Context, tx *vault.Tx, req vault.CreateR
 	if err != nil {
 		return err
 	}
-	return c.vault.CheckRow(app)
+	return c.vault.CheckRow(ctx, tx, app)
 }
 
 // ExportKey implements service.Keys.
@@ -117,7 +116,7 @@ func isRSA(a vault.Algorithm) bool { return a == vault.RSA4096 || a == vault.RSA
 
 // serviceKey returns the version that signs for want.App, and refuses what it
 // does not sign. A key of another app is as if there were none.
-func (c *Cabinet) serviceKey(ctx context.Context, tx store.KeyTx, want service.SigningRequest) (vault.KeyInfo, error) {
+func (c *Cabinet) serviceKey(ctx context.Context, tx vault.Rows, want service.SigningRequest) (vault.KeyInfo, error) {
 	doing := "signing with key " + want.Key
 	unknown := sealift.Errorf(sealift.KindNotFound, doing, "app %s has no such key", want.App).WithReason(vault.ReasonUnknownKey).
 		WithHint("ask who makes the keys of this vault: sealift key list")

@@ -38,18 +38,22 @@ func (d *Desk) CreateEnrolmentToken(ctx context.Context, by access.Caller, app s
 		if err := d.vault.WrapSecret(ctx, tx, secretName(row.ID), secret, actor, now); err != nil {
 			return service.EnrolmentToken{}, err
 		}
+		if row.MAC, err = tx.Authenticate(row); err != nil {
+			return service.EnrolmentToken{}, err
+		}
 		if err := tx.InsertEnrolmentToken(ctx, row); err != nil {
 			return service.EnrolmentToken{}, err
 		}
 		_, err = audit.Append(ctx, tx, audit.Entry{Time: now, Actor: actor, Action: "enrolment-token.create", Subject: row.ID, Result: audit.OK, Details: map[string]string{
 			"app": string(app), "uses": fmt.Sprint(want.Uses), "expires": row.Expires.Format(time.RFC3339), "label": want.Label,
+			vault.RowDetail: vault.RowTag(row.MAC),
 		}})
 		return service.EnrolmentToken{Token: token, Expires: row.Expires}, err
 	})
 }
 
 // app returns an app that the vault made.
-func (d *Desk) app(ctx context.Context, tx store.AppTx, id sealift.AppID) (store.App, error) {
+func (d *Desk) app(ctx context.Context, tx store.Tx, id sealift.AppID) (store.App, error) {
 	app, err := tx.App(ctx, id)
 	switch {
 	case sealift.KindOf(err) == sealift.KindNotFound:
@@ -58,14 +62,14 @@ func (d *Desk) app(ctx context.Context, tx store.AppTx, id sealift.AppID) (store
 	case err != nil:
 		return app, err
 	}
-	return app, d.vault.CheckRow(app)
+	return app, d.vault.CheckRow(ctx, tx, app)
 }
 
 // device returns a device that the vault enrolled.
-func (d *Desk) device(ctx context.Context, tx store.DeviceTx, app sealift.AppID, id sealift.DeviceID) (store.Device, error) {
+func (d *Desk) device(ctx context.Context, tx store.Tx, app sealift.AppID, id sealift.DeviceID) (store.Device, error) {
 	device, err := tx.Device(ctx, app, id)
 	if err == nil {
-		err = d.vault.CheckRow(device)
+		err = d.vault.CheckRow(ctx, tx, device)
 	}
 	return device, err
 }
@@ -137,8 +141,12 @@ func (v *visit) useToken(ctx context.Context) (string, error) {
 	}
 	id := v.enrolment.Token.ID
 	row, err := v.tx.EnrolmentToken(ctx, id)
-	if sealift.KindOf(err) == sealift.KindNotFound || err == nil && (row.App != v.req.App || !v.now.Before(row.Expires)) {
+	spent := row.MaxUses > 0 && row.Uses >= row.MaxUses
+	if sealift.KindOf(err) == sealift.KindNotFound || err == nil && (row.App != v.req.App || !v.now.Before(row.Expires) || spent) {
 		return "", refused()
+	}
+	if err == nil {
+		err = v.desk.vault.CheckRow(ctx, v.tx, row)
 	}
 	if err != nil {
 		return "", err
@@ -151,12 +159,12 @@ func (v *visit) useToken(ctx context.Context) (string, error) {
 	if !trust.CheckToken(secret, v.req, v.enrolment) {
 		return "", refused()
 	}
-	switch err := v.tx.UseEnrolmentToken(ctx, id); sealift.KindOf(err) {
-	case sealift.KindDenied:
-		return "", refused()
-	default:
-		return id, err
+	old := row.MAC
+	row.Uses++
+	if row.MAC, err = v.tx.Authenticate(row); err != nil {
+		return "", err
 	}
+	return id, v.tx.UpdateEnrolmentToken(ctx, row, old)
 }
 
 // grantEpoch seals an epoch's private key to the device.
@@ -176,6 +184,9 @@ func (v *visit) grantEpoch(ctx context.Context) (trust.EpochGrant, error) {
 		return trust.EpochGrant{}, sealift.Errorf(sealift.KindInvalid, op, "epochs are numbered from 1").WithReason("epoch")
 	}
 	epoch, err := v.tx.Epoch(ctx, v.req.App, want.Channel, want.Number)
+	if err == nil {
+		err = v.desk.vault.CheckRow(ctx, v.tx, epoch) // or SQL would say which key is given out
+	}
 	if sealift.KindOf(err) == sealift.KindNotFound {
 		return trust.EpochGrant{}, sealift.Errorf(sealift.KindNotFound, op, "there is no epoch %d of channel %q", want.Number, want.Channel).WithReason("epoch")
 	}

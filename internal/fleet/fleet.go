@@ -147,7 +147,7 @@ func (v *visit) enter(ctx context.Context) (err error) {
 }
 
 // identity returns the key to verify a request by.
-func (v *visit) identity(ctx context.Context, tx store.DeviceTx, claims *trust.Request) ([]byte, error) {
+func (v *visit) identity(ctx context.Context, tx store.Tx, claims *trust.Request) ([]byte, error) {
 	if claims.Kind == trust.RequestEnrol {
 		v.enrolment = &trust.Enrolment{}
 		err := trust.DecodeBody(claims.Body, v.enrolment)

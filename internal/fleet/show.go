@@ -62,11 +62,11 @@ func (d *Desk) Device(ctx context.Context, app sealift.AppID, id sealift.DeviceI
 }
 
 // shown is a device's row with what it last said.
-func (d *Desk) shown(ctx context.Context, tx store.DeviceTx, row store.Device) (service.Device, error) {
+func (d *Desk) shown(ctx context.Context, tx store.Tx, row store.Device) (service.Device, error) {
 	out := service.Device{
 		App: row.App, ID: row.ID, State: string(row.State), Token: row.Token, Platform: row.Platform, Runtime: row.Runtime, Enrolled: row.Enrolled, Seen: row.Enrolled,
 	}
-	switch err := d.vault.CheckRow(row); sealift.KindOf(err) {
+	switch err := d.vault.CheckRow(ctx, tx, row); sealift.KindOf(err) {
 	case "":
 	case sealift.KindDenied:
 		out.Forged = true

@@ -139,7 +139,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 	mux.Handle("/", edge.New(i.published, i.Desk, edge.Options{Log: i.log, Address: address}))
 	mux.Handle(web.Prefix, web.New())
 	mux.Handle(control.Prefix+"/", control.New(control.Services{
-		SignIn:     &access.Authenticator{Directory: access.InStore(i.store), Rows: i.Vault, Sessions: i.People, Now: i.now},
+		SignIn:     &access.Authenticator{Directory: i.People.Directory(), Sessions: i.People, Now: i.now},
 		Vault:      status{i.Vault},
 		Apps:       i.Releases,
 		Enrolment:  i.Desk,

@@ -169,9 +169,10 @@ func (i *Installation) prune(ctx context.Context, now time.Time) error {
 		_, err := tx.PruneNonces(ctx, now)
 		return err
 	})
-	err = errors.Join(err, i.People.Prune(ctx))
-	if asked := i.Approvals.Prune(ctx); sealift.KindOf(asked) != sealift.KindSealed { // Fresh says so
-		err = errors.Join(err, asked)
+	for _, pruned := range []error{i.People.Prune(ctx), i.Approvals.Prune(ctx)} {
+		if sealift.KindOf(pruned) != sealift.KindSealed { // Fresh says so
+			err = errors.Join(err, pruned)
+		}
 	}
 	return err
 }

@@ -116,7 +116,7 @@ func (r *Registry) findInvitation(ctx context.Context, tx store.Tx, text string,
 		person, err = tx.Person(ctx, row.Person)
 		good := row.Kind == string(access.KindInvitation) && row.Hash == token.Hash() && now.Before(row.Expires)
 		mayAccept := person.State == store.PersonInvited || access.MaySignIn(person)
-		if err == nil && good && mayAccept && r.vault.CheckRow(row) == nil && r.vault.CheckRow(person) == nil {
+		if err == nil && good && mayAccept && r.vault.CheckRow(ctx, tx, row) == nil && r.vault.CheckRow(ctx, tx, person) == nil {
 			return row, person, nil
 		}
 	}

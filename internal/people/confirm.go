@@ -70,7 +70,7 @@ func (r *Registry) mayConfirm(ctx context.Context, tx store.Tx, by access.Caller
 		return sealift.Errorf(sealift.KindConflict, confirmingPerson, "%s has accepted another invitation since", row.Login).WithReason("acceptance").
 			WithHint("look at them again: sealift user show %s", row.Login)
 	}
-	if err := r.vault.CheckRow(row); err != nil { // its acceptance is what is confirmed
+	if err := r.vault.CheckRow(ctx, tx, row); err != nil { // its acceptance is what is confirmed
 		return err
 	}
 	if err := access.MayGrant(by.Role, by.Actions, access.Role(row.Role), ""); err != nil {

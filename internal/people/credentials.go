@@ -35,7 +35,7 @@ func (r *Registry) credentialsOf(ctx context.Context, tx store.Tx, person string
 		return c, err
 	}
 	for _, row := range rows {
-		switch err := r.vault.CheckRow(row); {
+		switch err := r.vault.CheckRow(ctx, tx, row); {
 		case sealift.KindOf(err) == sealift.KindDenied:
 			continue
 		case err != nil:

@@ -204,7 +204,7 @@ func (r *Registry) personOf(ctx context.Context, tx store.Tx, claim access.Issue
 	if err != nil {
 		return person, err
 	}
-	switch err := r.vault.CheckRow(person); {
+	switch err := r.vault.CheckRow(ctx, tx, person); {
 	case sealift.KindOf(err) == sealift.KindDenied:
 		return person, notMeant("the person's row is forged")
 	case err != nil:

@@ -26,7 +26,7 @@ func (r *Registry) partyOf() (*access.RelyingParty, error) {
 func (r *Registry) holder(ctx context.Context, tx store.Tx, id string) (access.Holder, []store.Credential, error) {
 	person, err := tx.Person(ctx, id)
 	if err == nil {
-		err = r.vault.CheckRow(person)
+		err = r.vault.CheckRow(ctx, tx, person)
 	}
 	if err == nil && !access.MaySignIn(person) {
 		err = sealift.Errorf(sealift.KindNotFound, "finding a person", "%s may not sign in", id)

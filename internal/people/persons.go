@@ -43,7 +43,7 @@ const methodIssuer = "issuer"
 func (r *Registry) person(ctx context.Context, tx store.Tx, row store.Person) (service.Person, error) {
 	p := service.Person{
 		ID: row.ID, Login: row.Login, Name: row.Name, Role: access.Role(row.Role), App: row.App, State: row.State,
-		Creator: row.Creator, Created: row.Created, Forged: sealift.KindOf(r.vault.CheckRow(row)) == sealift.KindDenied,
+		Creator: row.Creator, Created: row.Created, Forged: sealift.KindOf(r.vault.CheckRow(ctx, tx, row)) == sealift.KindDenied,
 		Inviter: row.Inviter, InvitedFrom: row.InvitedFrom, Accepted: row.Accepted, AcceptedFrom: row.AcceptedFrom,
 		AcceptedWith: row.AcceptedWith, Confirmed: row.Confirmed,
 	}
@@ -109,7 +109,7 @@ func (r *Registry) checkApp(ctx context.Context, tx store.Tx, op string, id seal
 	if err != nil {
 		return err
 	}
-	return r.vault.CheckRow(app)
+	return r.vault.CheckRow(ctx, tx, app)
 }
 
 func (r *Registry) checkRoom(ctx context.Context, tx store.Tx, login string) error {
@@ -263,7 +263,7 @@ func (r *Registry) findPerson(ctx context.Context, tx store.Tx, op, id string) (
 
 // lastOwner refuses to take from the last owner what makes them one.
 func (r *Registry) lastOwner(ctx context.Context, tx store.Tx, row store.Person) error {
-	if !access.IsOwner(row) || r.vault.CheckRow(row) != nil {
+	if !access.IsOwner(row) || r.vault.CheckRow(ctx, tx, row) != nil {
 		return nil
 	}
 	other, err := r.anotherOwner(ctx, tx, row.ID)
@@ -277,13 +277,25 @@ func (r *Registry) lastOwner(ctx context.Context, tx store.Tx, row store.Person)
 // anotherOwner reports whether there is an owner beside the one with the id, who
 // may sign in.
 func (r *Registry) anotherOwner(ctx context.Context, tx store.Tx, id string) (bool, error) {
-	all, err := tx.Persons(ctx)
+	all, err := everybody(ctx, r.vault, tx)
 	for _, other := range all {
-		if other.ID != id && access.IsOwner(other) && r.vault.CheckRow(other) == nil {
+		if other.ID != id && access.IsOwner(other) && r.vault.CheckRow(ctx, tx, other) == nil {
 			return true, nil
 		}
 	}
 	return false, err
+}
+
+// everybody returns the rows of all people, of whom nobody was deleted.
+func everybody(ctx context.Context, v *vault.Vault, tx store.Tx) ([]store.Person, error) {
+	all, err := tx.Persons(ctx)
+	if err == nil {
+		err = vault.CheckWhole(ctx, v, tx, all)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
 // ResetPerson implements service.People.

@@ -89,7 +89,7 @@ func (r *Registry) proveSession(ctx context.Context, tx *vault.Tx, by, other acc
 		return noCeremony()
 	}
 	if err == nil {
-		err = r.vault.CheckRow(row)
+		err = r.vault.CheckRow(ctx, tx, row)
 	}
 	if err != nil {
 		return err
@@ -133,7 +133,7 @@ func (r *Registry) PollRequest(ctx context.Context, from service.Origin, secret 
 	err = r.vault.Update(ctx, func(tx *vault.Tx) error {
 		person, err := tx.Person(ctx, begun.by.ID)
 		if err == nil {
-			err = r.vault.CheckRow(person)
+			err = r.vault.CheckRow(ctx, tx, person)
 		}
 		if err == nil && !access.MaySignIn(person) {
 			err = wrongPasskey()

@@ -111,9 +111,10 @@ func (r *Registry) changeSession(ctx context.Context, session store.Session, cha
 	})
 }
 
-// Prune forgets the sessions and invitations that are over.
+// Prune forgets the sessions and invitations that are over. KindSealed while the
+// vault is.
 func (r *Registry) Prune(ctx context.Context) error {
-	return r.store.Update(ctx, func(tx store.Tx) error {
+	return r.vault.Update(ctx, func(tx *vault.Tx) error {
 		_, err := tx.PruneSessions(ctx, r.now())
 		return err
 	})
@@ -136,7 +137,7 @@ func (r *Registry) Sessions(ctx context.Context, by access.Caller, person string
 		}
 		rows, err := tx.Sessions(ctx, person)
 		for _, row := range rows {
-			if row.Kind == string(access.KindSession) && !isOver(row, r.now()) && r.vault.CheckRow(row) == nil {
+			if row.Kind == string(access.KindSession) && !isOver(row, r.now()) && r.vault.CheckRow(ctx, tx, row) == nil {
 				sessions = append(sessions, sessionOf(row, by.Session))
 			}
 		}

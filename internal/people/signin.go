@@ -88,7 +88,7 @@ func (r *Registry) signIn(ctx context.Context, from service.Origin, want service
 			return err
 		}
 		unchanged := present.password != nil && bytes.Equal(present.password.MAC, known.password.MAC)
-		if !unchanged || !access.MaySignIn(person) || r.vault.CheckRow(person) != nil {
+		if !unchanged || !access.MaySignIn(person) || r.vault.CheckRow(ctx, tx, person) != nil {
 			return nil
 		}
 		by := audit.Actor{Kind: audit.Person, ID: person.ID, Address: from.Address}

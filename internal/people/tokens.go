@@ -67,7 +67,7 @@ func (r *Registry) Tokens(ctx context.Context) (tokens []service.Token, err erro
 		rows, err := tx.Tokens(ctx)
 		for _, row := range rows {
 			t := tokenOf(row)
-			t.Forged = sealift.KindOf(r.vault.CheckRow(row)) == sealift.KindDenied
+			t.Forged = sealift.KindOf(r.vault.CheckRow(ctx, tx, row)) == sealift.KindDenied
 			tokens = append(tokens, t)
 		}
 		return err
@@ -153,19 +153,19 @@ type Rule struct {
 // Rule returns who may rule the vault now.
 func (r *Registry) Rule(ctx context.Context) (rule Rule, err error) {
 	err = r.store.View(ctx, func(tx store.Tx) error {
-		persons, err := tx.Persons(ctx)
+		persons, err := everybody(ctx, r.vault, tx)
 		if err != nil {
 			return err
 		}
 		for _, p := range persons {
-			if access.IsOwner(p) && r.vault.CheckRow(p) == nil {
+			if access.IsOwner(p) && r.vault.CheckRow(ctx, tx, p) == nil {
 				rule.Owners++
 			}
 		}
 		tokens, err := tx.Tokens(ctx)
 		for _, t := range tokens {
 			owners := t.Kind == string(access.KindOwner) && !t.Revoked && r.now().Before(t.Expires)
-			if owners && t.Expires.After(rule.TokenEnds) && r.vault.CheckRow(t) == nil {
+			if owners && t.Expires.After(rule.TokenEnds) && r.vault.CheckRow(ctx, tx, t) == nil {
 				rule.TokenEnds = t.Expires
 			}
 		}
@@ -177,7 +177,7 @@ func (r *Registry) Rule(ctx context.Context) (rule Rule, err error) {
 // lastOwnersToken refuses to revoke the last token of an owner where no owner has
 // a name yet: it would leave a vault that nobody rules but by RecoverOwner.
 func (r *Registry) lastOwnersToken(ctx context.Context, tx *vault.Tx, row store.Token) error {
-	if row.Role != string(access.RoleOwner) || row.App != "" || r.vault.CheckRow(row) != nil {
+	if row.Role != string(access.RoleOwner) || row.App != "" || r.vault.CheckRow(ctx, tx, row) != nil {
 		return nil
 	}
 	if person, err := r.anotherOwner(ctx, tx, ""); err != nil || person {
@@ -189,7 +189,7 @@ func (r *Registry) lastOwnersToken(ctx context.Context, tx *vault.Tx, row store.
 	}
 	for _, other := range all {
 		alive := other.Expires.IsZero() || r.now().Before(other.Expires)
-		if other.ID != row.ID && other.Role == row.Role && other.App == "" && other.Actions == "" && !other.Revoked && alive && r.vault.CheckRow(other) == nil {
+		if other.ID != row.ID && other.Role == row.Role && other.App == "" && other.Actions == "" && !other.Revoked && alive && r.vault.CheckRow(ctx, tx, other) == nil {
 			return nil
 		}
 	}

@@ -134,7 +134,7 @@ func (m *member) caller() access.Caller {
 }
 
 func (w *world) authenticate(bearer string) (access.Principal, error) {
-	a := access.Authenticator{Directory: access.InStore(w.store), Rows: w.vault, Sessions: w.registry, Now: func() time.Time { return w.now }}
+	a := access.Authenticator{Directory: w.registry.Directory(), Sessions: w.registry, Now: func() time.Time { return w.now }}
 	return a.Authenticate(w.t.Context(), bearer)
 }
 

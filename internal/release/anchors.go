@@ -31,6 +31,7 @@ type anchorRows interface {
 	store.DocumentTx
 	store.ReleaseTx
 	store.RestoreTx
+	store.AuditTx
 }
 
 // anchorsOf names the public keys that the next ceremony is to list: of every
@@ -48,7 +49,7 @@ func (s *Service) anchorsOf(ctx context.Context, tx anchorRows, base trust.Trust
 	if err != nil {
 		return anchors{}, err
 	}
-	begun, err := newLog(ctx, tx)
+	begun, err := s.newLog(ctx, tx)
 	if err != nil {
 		return anchors{}, err
 	}

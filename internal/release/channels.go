@@ -57,17 +57,41 @@ func (s *Service) turnEpoch(ctx context.Context, tx *vault.Tx, by audit.Actor, a
 		App: app, Channel: channel, Number: number, KeyID: info.ID, KeyVersion: info.Version,
 		KEM: suite.KEM, KDF: suite.KDF, AEAD: suite.AEAD, PublicKey: info.Public, Created: s.now().UTC(),
 	}
+	if row.MAC, err = tx.Authenticate(row); err != nil {
+		return turned{}, err
+	}
 	if err := tx.InsertEpoch(ctx, row); err != nil {
 		return turned{}, err
 	}
-	content, err := (&trust.Epoch{
-		App: app, Channel: channel, Number: number,
-		KEM: row.KEM, KDF: row.KDF, AEAD: row.AEAD, PublicKey: row.PublicKey,
-	}).Encode()
+	content, err := epochFile(row)
 	if err != nil {
-		return turned{}, sealift.Errorf(sealift.KindInternal, "writing epoch.json", "%w", err)
+		return turned{}, err
 	}
 	return turned{row, tufrepo.Target{Path: trust.EpochPath(app, channel), Content: content}}, nil
+}
+
+// epochFile is the epoch.json of an epoch.
+func epochFile(e store.Epoch) ([]byte, error) {
+	content, err := (&trust.Epoch{
+		App: e.App, Channel: e.Channel, Number: e.Number, KEM: e.KEM, KDF: e.KDF, AEAD: e.AEAD, PublicKey: e.PublicKey,
+	}).Encode()
+	if err != nil {
+		return nil, sealift.Errorf(sealift.KindInternal, "writing epoch.json", "%w", err)
+	}
+	return content, nil
+}
+
+// epochOf returns one epoch of a channel that the vault made, or the newest for
+// number 0, behind which somebody deleted none.
+func (s *Service) epochOf(ctx context.Context, tx store.Tx, app sealift.AppID, channel sealift.Channel, number uint64) (store.Epoch, error) {
+	e, err := tx.Epoch(ctx, app, channel, number)
+	if err == nil {
+		err = s.vault.CheckRow(ctx, tx, e)
+	}
+	if err == nil && number == 0 {
+		err = s.vault.CheckGone(ctx, tx, store.Epoch{App: app, Channel: channel, Number: e.Number + 1})
+	}
+	return e, err
 }
 
 // Channels returns every channel of app, by name, or KindNotFound.
@@ -82,7 +106,7 @@ func (s *Service) Channels(ctx context.Context, app sealift.AppID) ([]service.Ch
 		}
 		out := make([]service.Channel, len(rows))
 		for i, row := range rows {
-			epoch, err := tx.Epoch(ctx, app, row.Name, 0)
+			epoch, err := s.epochOf(ctx, tx, app, row.Name, 0)
 			if err != nil {
 				return nil, err
 			}

@@ -32,7 +32,7 @@ func (s *Service) Deny(ctx context.Context, by access.Caller, want service.NewDe
 	if err != nil {
 		return service.Denial{}, s.refuse(ctx, by, "deny.add", string(want.App), map[string]string{"kind": string(want.Kind), "reason-given": want.Reason}, err)
 	}
-	return s.denialOf(made), s.Flush(ctx)
+	return denialOf(made), s.Flush(ctx)
 }
 
 // denial finds what is to be refused.
@@ -147,12 +147,15 @@ func (s *Service) insertDenial(ctx context.Context, tx *vault.Tx, actor audit.Ac
 // refuses stays refused. Who did it since the backup, and why, is lost.
 func (s *Service) restoreDenials(ctx context.Context, tx *vault.Tx, actor audit.Actor) error {
 	all, err := tx.Denials(ctx)
+	if err == nil {
+		err = vault.CheckWhole(ctx, s.vault, tx, all)
+	}
 	if err != nil {
 		return err
 	}
 	var rows []store.Denial
 	for _, d := range all {
-		if err := s.vault.CheckRow(d); err != nil {
+		if err := s.vault.CheckRow(ctx, tx, d); err != nil {
 			return err
 		}
 		if d.State == store.DenialActive {
@@ -250,7 +253,7 @@ func (s *Service) LiftDenial(ctx context.Context, by access.Caller, id, reason s
 	if err != nil {
 		return service.Denial{}, s.refuse(ctx, by, "deny.lift", id, map[string]string{"reason-given": reason}, err)
 	}
-	return s.denialOf(lifted), s.Flush(ctx)
+	return denialOf(lifted), s.Flush(ctx)
 }
 
 func (s *Service) setDenial(ctx context.Context, tx *vault.Tx, d *store.Denial, to store.DenialState) (err error) {
@@ -264,19 +267,21 @@ func (s *Service) setDenial(ctx context.Context, tx *vault.Tx, d *store.Denial, 
 
 // Denials implements service.Denials.
 func (s *Service) Denials(ctx context.Context) ([]service.Denial, error) {
-	rows, err := view(ctx, s.store, func(tx store.Tx) ([]store.Denial, error) { return tx.Denials(ctx) })
-	out := make([]service.Denial, len(rows))
-	for i, row := range rows {
-		out[i] = s.denialOf(row)
-	}
-	return out, err
+	return view(ctx, s.store, func(tx store.Tx) ([]service.Denial, error) {
+		rows, err := tx.Denials(ctx)
+		out := make([]service.Denial, len(rows))
+		for i, row := range rows {
+			out[i] = denialOf(row)
+			out[i].Forged = sealift.KindOf(s.vault.CheckRow(ctx, tx, row)) == sealift.KindDenied
+		}
+		return out, err
+	})
 }
 
-func (s *Service) denialOf(d store.Denial) service.Denial {
+func denialOf(d store.Denial) service.Denial {
 	return service.Denial{
 		ID: d.ID, Kind: service.DenialKind(d.Kind), App: d.App, Counter: d.Counter, Version: d.Version, Issuer: d.Issuer, Serial: d.Serial,
 		Reason: d.Reason, Creator: d.Creator, Created: d.Created, State: service.DenialState(d.State), Changed: d.Changed,
-		Forged: sealift.KindOf(s.vault.CheckRow(d)) == sealift.KindDenied,
 	}
 }
 
@@ -285,12 +290,15 @@ func (s *Service) denialOf(d store.Denial) service.Denial {
 // SQL would else have the next signature say so, too.
 func (s *Service) standing(ctx context.Context, tx store.Tx) ([]store.Denial, error) {
 	all, err := tx.Denials(ctx)
+	if err == nil {
+		err = vault.CheckWhole(ctx, s.vault, tx, all)
+	}
 	if err != nil {
 		return nil, err
 	}
 	var rows []store.Denial
 	for _, d := range all {
-		if err := s.vault.CheckRow(d); err != nil {
+		if err := s.vault.CheckRow(ctx, tx, d); err != nil {
 			return nil, err
 		}
 		if d.State == store.DenialActive {

@@ -234,8 +234,8 @@ func TestDenialsBySQL(t *testing.T) {
 	putDocument(document)
 	b.lift(d)
 
-	// A row of before has a good MAC. It is not what the director signed last;
-	// and with the document of before it still is not.
+	// A row of before has a good MAC. It is not what was written last, whatever
+	// deny.json says.
 	var lifted store.Denial
 	var now []byte
 	b.view(func(tx store.Tx) (err error) {
@@ -245,10 +245,10 @@ func TestDenialsBySQL(t *testing.T) {
 	})
 	set(func(*store.Denial) {})
 	_, err = b.Deny(b.Context(), officer, floor)
-	wantRefusal(t, "a lifted one put back", err, sealift.KindDenied, vault.ReasonForged)
+	wantRefusal(t, "a lifted one put back", err, sealift.KindDenied, vault.ReasonPutBack)
 	putDocument(document)
 	_, err = b.Deny(b.Context(), officer, floor)
-	wantRefusal(t, "put back with its deny.json", err, sealift.KindDenied, vault.ReasonForged)
+	wantRefusal(t, "put back with its deny.json", err, sealift.KindDenied, vault.ReasonPutBack)
 	putDocument(now)
 	set(func(d *store.Denial) { *d = lifted })
 	b.lift(b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Counter: 7}))

@@ -166,10 +166,10 @@ func (s *Service) Abandon(ctx context.Context, by access.Caller, app sealift.App
 }
 
 // findDraft returns a draft of app that the vault wrote.
-func (s *Service) findDraft(ctx context.Context, tx store.ReleaseTx, app sealift.AppID, id string) (store.Draft, error) {
+func (s *Service) findDraft(ctx context.Context, tx store.Tx, app sealift.AppID, id string) (store.Draft, error) {
 	d, err := anyDraft(ctx, tx, app, id)
 	if err == nil {
-		err = s.vault.CheckRow(d)
+		err = s.vault.CheckRow(ctx, tx, d)
 	}
 	return d, err
 }

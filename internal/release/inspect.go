@@ -79,7 +79,7 @@ func (s *Service) uploaded(ctx context.Context, r *trust.Release, full trust.Blo
 // use of that is in the log.
 func (s *Service) contentKey(ctx context.Context, by access.Caller, r *trust.Release) (bundle.ContentKey, error) {
 	return vault.Do(ctx, s.vault, func(tx *vault.Tx) (key bundle.ContentKey, err error) {
-		epoch, err := tx.Epoch(ctx, r.App, r.Channel, r.Epoch.Number)
+		epoch, err := s.epochOf(ctx, tx, r.App, r.Channel, r.Epoch.Number)
 		if err != nil {
 			return key, err
 		}

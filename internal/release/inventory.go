@@ -52,7 +52,7 @@ func (s *Service) keysOf(ctx context.Context, tx store.Tx, r store.Release) (ser
 	out.Leaf = service.LeafKey{
 		Issuer: r.Issuer, Serial: trust.SerialOf(leaf), Public: sealift.DigestOf(leaf.RawSubjectPublicKeyInfo), Signed: r.SignedAt, Ends: leaf.NotAfter,
 	}
-	epoch, err := tx.Epoch(ctx, r.App, r.Channel, release.Epoch.Number)
+	epoch, err := s.epochOf(ctx, tx, r.App, r.Channel, release.Epoch.Number)
 	if err != nil {
 		return out, wrong(err)
 	}

@@ -77,13 +77,9 @@ func find(ctx context.Context, tx store.AuditTx, want service.Entries) (found []
 
 func matches(want service.Entries, r audit.Record) bool {
 	e := r.Entry
-	if e == nil { // a release, or what was lost: it has none of what is asked for but its action
-		action := "release"
-		if len(r.Leaf) == 0 {
-			action = audit.ActionLost
-		}
+	if e == nil { // a release, a statement, or what was lost: it has none of what is asked for but its action
 		return want.Key == "" && want.Actor == "" && want.Result == "" && want.Since.IsZero() && want.Until.IsZero() &&
-			(want.Action == "" || want.Action == action)
+			(want.Action == "" || want.Action == r.Action())
 	}
 	return (want.Action == "" || e.Action == want.Action || strings.HasPrefix(e.Action, want.Action+".")) &&
 		(want.Key == "" || e.Key == want.Key) &&

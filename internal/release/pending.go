@@ -188,7 +188,7 @@ func (s *Service) tell(ctx context.Context, tx store.Tx, d store.Draft) (service
 	if d.State != store.DraftSubmitted {
 		return detailOf(d, nil), nil
 	}
-	if err := s.vault.CheckRow(d); err != nil {
+	if err := s.vault.CheckRow(ctx, tx, d); err != nil {
 		out := detailOf(d, nil)
 		out.Problem = err.Error()
 		return out, nil

@@ -1,8 +1,10 @@
 package release
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"golang.org/x/mod/sumdb/tlog"
@@ -15,10 +17,52 @@ import (
 	"github.com/sealift/sealift/trust/tufrepo"
 )
 
+// restores returns the restores of the store, the newest first, none of which
+// something else wrote: the vault's own rows, and what was noted while it was
+// sealed, of which an entry of the log tells.
+func (s *Service) restores(ctx context.Context, tx restoreRows) ([]store.Restore, error) {
+	all, err := tx.Restores(ctx)
+	for _, r := range all {
+		if err := s.checkRestore(ctx, tx, r); err != nil {
+			return nil, err
+		}
+	}
+	return all, err
+}
+
+// restoreRows is where restores are found, and held against the log.
+type restoreRows interface {
+	store.RestoreTx
+	store.AuditTx
+}
+
+func (s *Service) checkRestore(ctx context.Context, tx restoreRows, r store.Restore) error {
+	err := s.vault.CheckRow(ctx, tx, r)
+	untouched := len(r.MAC) == 0 && !r.Directed && !r.Settled && r.LogVersion == 0
+	if sealift.ReasonOf(err) != vault.ReasonForged || !untouched {
+		return err
+	}
+	if s.vault.CheckGone(ctx, tx, r) != nil {
+		return err // the vault was at it before, and somebody put the row back
+	}
+	records, err := audit.Records(ctx, tx, r.Entries+r.Lost, 1)
+	if err != nil {
+		return err
+	}
+	if len(records) == 1 && records[0].Index == r.Entries+r.Lost && records[0].Entry != nil {
+		if e := records[0].Entry; e.Action == audit.ActionRestore && e.Result == audit.OK && e.Details[audit.RestoreDetail] == r.RowName() {
+			return nil
+		}
+	}
+	return sealift.Errorf(sealift.KindDenied, "reading the row of the restore of "+r.Restored.Format(time.RFC3339), "the log has no entry of it").
+		WithReason(vault.ReasonForged).
+		WithHint("somebody changed the database: look at who can write to it, and at sealift audit list --action %s", audit.ActionRestore)
+}
+
 // newestRestore returns the last restore of the store; ok is false where it
 // never was.
-func newestRestore(ctx context.Context, tx store.RestoreTx) (r store.Restore, ok bool, err error) {
-	all, err := tx.Restores(ctx)
+func (s *Service) newestRestore(ctx context.Context, tx restoreRows) (r store.Restore, ok bool, err error) {
+	all, err := s.restores(ctx, tx)
 	if err != nil || len(all) == 0 {
 		return r, false, err
 	}
@@ -27,18 +71,26 @@ func newestRestore(ctx context.Context, tx store.RestoreTx) (r store.Restore, ok
 
 // newLog returns the first version of the log key that is of the present log: one
 // that a restore began, or 0.
-func newLog(ctx context.Context, tx store.RestoreTx) (version uint64, err error) {
-	all, err := tx.Restores(ctx)
+func (s *Service) newLog(ctx context.Context, tx restoreRows) (version uint64, err error) {
+	all, err := s.restores(ctx, tx)
 	for _, r := range all {
 		version = max(version, r.LogVersion)
 	}
 	return version, err
 }
 
+// putRestore writes how far the vault has come.
+func putRestore(ctx context.Context, tx *vault.Tx, r store.Restore) (err error) {
+	if r.MAC, err = tx.Authenticate(r); err != nil {
+		return err
+	}
+	return tx.PutRestore(ctx, r)
+}
+
 // demandContinued refuses to certify before a restored vault did what is left to
 // do: what was reserved before is not given up yet.
-func demandContinued(ctx context.Context, tx store.RestoreTx) error {
-	r, ok, err := newestRestore(ctx, tx)
+func (s *Service) demandContinued(ctx context.Context, tx restoreRows) error {
+	r, ok, err := s.newestRestore(ctx, tx)
 	if err == nil && ok && !r.Directed {
 		err = sealift.Errorf(sealift.KindConflict, "publishing", "the vault was restored, and is not done with going on from there").
 			WithReason("restoring").WithHint("try again in a minute; if it is the same then, the server's log says why")
@@ -64,14 +116,14 @@ func (s *Service) Continue(ctx context.Context) error {
 
 func (s *Service) restored(ctx context.Context) (r store.Restore, ok bool, err error) {
 	err = s.store.View(ctx, func(tx store.Tx) (err error) {
-		r, ok, err = newestRestore(ctx, tx)
+		r, ok, err = s.newestRestore(ctx, tx)
 		return err
 	})
 	return r, ok, err
 }
 
 func (s *Service) goOn(ctx context.Context, tx *vault.Tx, actor audit.Actor) error {
-	r, ok, err := newestRestore(ctx, tx)
+	r, ok, err := s.newestRestore(ctx, tx)
 	if err != nil || !ok || r.Directed { // somebody else was faster
 		return err
 	}
@@ -92,16 +144,59 @@ func (s *Service) goOn(ctx context.Context, tx *vault.Tx, actor audit.Actor) err
 	if err := s.restoreDenials(ctx, tx, actor); err != nil {
 		return err
 	}
+	if err := s.checkEpochs(ctx, tx); err != nil {
+		return err
+	}
 	if err := s.directAll(ctx, tx, actor); err != nil {
 		return err
 	}
 	r.Directed, r.Settled = true, r.Known
-	if err := tx.PutRestore(ctx, r); err != nil {
+	if err := putRestore(ctx, tx, r); err != nil {
 		return err
 	}
 	return recordAs(ctx, tx, s.now(), actor, "backup.continue", "vault", map[string]string{
 		"drafts": fmt.Sprint(len(drafts)), "new-log": fmt.Sprint(!r.Known),
 	})
+}
+
+// checkEpochs refuses an epoch.json that names another key than the vault made for
+// the channel: publishers seal to what the director signs next.
+func (s *Service) checkEpochs(ctx context.Context, tx *vault.Tx) error {
+	apps, err := tx.Apps(ctx)
+	if err != nil {
+		return err
+	}
+	for _, app := range apps {
+		channels, err := tx.Channels(ctx, app.ID)
+		if err != nil {
+			return err
+		}
+		for _, channel := range channels {
+			if err := s.checkEpochFile(ctx, tx, app.ID, channel.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Service) checkEpochFile(ctx context.Context, tx *vault.Tx, app sealift.AppID, channel sealift.Channel) error {
+	path := trust.EpochPath(app, channel)
+	content, err := tx.Document(ctx, path)
+	if err != nil {
+		return err
+	}
+	e, err := s.epochOf(ctx, tx, app, channel, 0)
+	if err != nil {
+		return err
+	}
+	want, err := epochFile(e)
+	if err != nil || bytes.Equal(want, content) {
+		return err
+	}
+	return sealift.Errorf(sealift.KindDenied, "going on from a restore", "%s names another key than that of the channel", path).
+		WithReason(vault.ReasonForged).
+		WithHint("somebody changed the database: look at who can write to it; the way back is a backup from before")
 }
 
 // makeLogKeys makes the first key of a new log and its standby. Nothing is signed
@@ -159,7 +254,7 @@ func (s *Service) directAll(ctx context.Context, tx *vault.Tx, actor audit.Actor
 // one before. It returns the offers anew, whose releases it proves again under
 // the new key.
 func (s *Service) beginLog(ctx context.Context, tx *vault.Tx, actor audit.Actor) ([]tufrepo.Target, error) {
-	r, ok, err := newestRestore(ctx, tx)
+	r, ok, err := s.newestRestore(ctx, tx)
 	if err != nil || !ok || r.Settled || r.LogVersion == 0 {
 		return nil, err
 	}
@@ -185,7 +280,7 @@ func (s *Service) beginLog(ctx context.Context, tx *vault.Tx, actor audit.Actor)
 		}
 	}
 	r.Settled = true
-	if err := tx.PutRestore(ctx, r); err != nil {
+	if err := putRestore(ctx, tx, r); err != nil {
 		return nil, err
 	}
 	size, last, err := tx.LatestCheckpoint(ctx)

@@ -165,7 +165,7 @@ func (s *Service) replaceEpoch(ctx context.Context, tx *vault.Tx, was vault.KeyI
 		return out, sealift.Errorf(sealift.KindInternal, "turning an epoch", "%s names no channel", was.ID)
 	}
 	app := sealift.AppID(id)
-	present, err := tx.Epoch(ctx, app, sealift.Channel(channel), 0)
+	present, err := s.epochOf(ctx, tx, app, sealift.Channel(channel), 0)
 	if err != nil {
 		return out, err
 	}

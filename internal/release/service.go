@@ -95,32 +95,34 @@ func (s *Service) App(ctx context.Context, id sealift.AppID) (service.App, error
 
 // Apps returns every app, by id.
 func (s *Service) Apps(ctx context.Context) ([]service.App, error) {
-	rows, err := view(ctx, s.store, func(tx store.Tx) ([]store.App, error) { return tx.Apps(ctx) })
-	apps := make([]service.App, len(rows))
-	for i, row := range rows {
-		if err := s.vault.CheckRow(row); err != nil {
-			return nil, err
+	return view(ctx, s.store, func(tx store.Tx) ([]service.App, error) {
+		rows, err := tx.Apps(ctx)
+		apps := make([]service.App, len(rows))
+		for i, row := range rows {
+			if err := s.vault.CheckRow(ctx, tx, row); err != nil {
+				return nil, err
+			}
+			apps[i] = appOf(row)
 		}
-		apps[i] = appOf(row)
-	}
-	return apps, err
+		return apps, err
+	})
 }
 
 // findApp says which app is unknown and how to make one, and refuses one that
 // the vault did not make.
-func (s *Service) findApp(ctx context.Context, tx store.AppTx, id sealift.AppID) (store.App, error) {
+func (s *Service) findApp(ctx context.Context, tx store.Tx, id sealift.AppID) (store.App, error) {
 	row, err := tx.App(ctx, id)
 	if sealift.KindOf(err) == sealift.KindNotFound {
 		return row, sealift.Errorf(sealift.KindNotFound, "looking up the app", "there is no app %s", id).
 			WithReason("app").WithHint("create it with: sealift app create %s", id)
 	}
 	if err == nil {
-		err = s.vault.CheckRow(row)
+		err = s.vault.CheckRow(ctx, tx, row)
 	}
 	return row, err
 }
 
-func (s *Service) findChannel(ctx context.Context, tx store.AppTx, app sealift.AppID, name sealift.Channel) (store.Channel, error) {
+func (s *Service) findChannel(ctx context.Context, tx store.Tx, app sealift.AppID, name sealift.Channel) (store.Channel, error) {
 	if _, err := s.findApp(ctx, tx, app); err != nil {
 		return store.Channel{}, err
 	}

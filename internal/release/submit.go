@@ -151,8 +151,8 @@ func leafOf(csr []byte) (*ecdsa.PublicKey, error) {
 
 // checkEpoch refuses a content key that is sealed to another key than the
 // channel's current one.
-func (s *Service) checkEpoch(ctx context.Context, tx store.AppTx, r *trust.Release) error {
-	e, err := tx.Epoch(ctx, r.App, r.Channel, 0)
+func (s *Service) checkEpoch(ctx context.Context, tx store.Tx, r *trust.Release) error {
+	e, err := s.epochOf(ctx, tx, r.App, r.Channel, 0)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (s *Service) checkEpoch(ctx context.Context, tx store.AppTx, r *trust.Relea
 // publish does all that is signed for a release, in one transaction.
 // d follows.
 func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, d *store.Draft, c candidate) (store.Release, error) {
-	if err := demandContinued(ctx, tx); err != nil {
+	if err := s.demandContinued(ctx, tx); err != nil {
 		return store.Release{}, err
 	}
 	if err := checkFree(ctx, tx, d.Coordinates); err != nil {

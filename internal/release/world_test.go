@@ -142,12 +142,16 @@ func (w *world) targets(version int64, t trust.Trust) (targets, trustJSON []byte
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if w, err := theWorld(); err == nil {
-		w.vault.Close()
-		_ = w.published.Close()
-		_ = w.store.Close()
-		_ = os.RemoveAll(w.dir)
+		w.close()
 	}
 	os.Exit(code)
+}
+
+func (w *world) close() {
+	w.vault.Close()
+	_ = w.published.Close()
+	_ = w.store.Close()
+	_ = os.RemoveAll(w.dir)
 }
 
 func (w *world) service(now func() time.Time) *release.Service {
@@ -170,6 +174,11 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newBenchIn(t, w)
+}
+
+func newBenchIn(t *testing.T, w *world) *bench {
+	t.Helper()
 	b := &bench{T: t, world: w, clock: foundedAt}
 	b.Service = w.service(func() time.Time { return b.clock })
 	b.app = b.makeApp(service.AppWeb)

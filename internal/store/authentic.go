@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/hex"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -15,6 +16,9 @@ type Authentic interface {
 	Columns() (kind string, columns []string)
 	// Tag returns the MAC.
 	Tag() []byte
+	// RowName returns what tells the row from others of its kind, for as long as
+	// there is one: what the store finds it by.
+	RowName() string
 }
 
 // Columns implements Authentic.
@@ -27,6 +31,9 @@ func (t Token) Columns() (kind string, columns []string) {
 // Tag implements Authentic.
 func (t Token) Tag() []byte { return t.MAC }
 
+// RowName implements Authentic.
+func (t Token) RowName() string { return t.ID }
+
 // Columns implements Authentic.
 func (p Person) Columns() (kind string, columns []string) {
 	return "person", []string{
@@ -38,6 +45,9 @@ func (p Person) Columns() (kind string, columns []string) {
 // Tag implements Authentic.
 func (p Person) Tag() []byte { return p.MAC }
 
+// RowName implements Authentic.
+func (p Person) RowName() string { return p.ID }
+
 // Columns implements Authentic.
 func (c Credential) Columns() (kind string, columns []string) {
 	return "credential", []string{
@@ -47,6 +57,9 @@ func (c Credential) Columns() (kind string, columns []string) {
 
 // Tag implements Authentic.
 func (c Credential) Tag() []byte { return c.MAC }
+
+// RowName implements Authentic.
+func (c Credential) RowName() string { return c.ID }
 
 // Columns implements Authentic.
 func (s Session) Columns() (kind string, columns []string) {
@@ -59,6 +72,9 @@ func (s Session) Columns() (kind string, columns []string) {
 // Tag implements Authentic.
 func (s Session) Tag() []byte { return s.MAC }
 
+// RowName implements Authentic.
+func (s Session) RowName() string { return s.ID }
+
 // Columns implements Authentic.
 func (p Policy) Columns() (kind string, columns []string) {
 	return "policy", []string{
@@ -68,6 +84,9 @@ func (p Policy) Columns() (kind string, columns []string) {
 
 // Tag implements Authentic.
 func (p Policy) Tag() []byte { return p.MAC }
+
+// RowName implements Authentic.
+func (p Policy) RowName() string { return named(p.Action, string(p.App)) }
 
 // Columns implements Authentic.
 func (r ApprovalRequest) Columns() (kind string, columns []string) {
@@ -81,6 +100,9 @@ func (r ApprovalRequest) Columns() (kind string, columns []string) {
 // Tag implements Authentic.
 func (r ApprovalRequest) Tag() []byte { return r.MAC }
 
+// RowName implements Authentic.
+func (r ApprovalRequest) RowName() string { return r.ID }
+
 // Columns implements Authentic.
 func (a Approval) Columns() (kind string, columns []string) {
 	return "approval", []string{a.Request, a.Person, a.Credential, column(a.Created), hex.EncodeToString(a.Evidence)}
@@ -89,6 +111,9 @@ func (a Approval) Columns() (kind string, columns []string) {
 // Tag implements Authentic.
 func (a Approval) Tag() []byte { return a.MAC }
 
+// RowName implements Authentic.
+func (a Approval) RowName() string { return named(a.Request, a.Person) }
+
 // Columns implements Authentic.
 func (a App) Columns() (kind string, columns []string) {
 	return "app", []string{string(a.ID), strconv.FormatBool(a.Device), strconv.FormatBool(a.OpenEnrolment), column(a.Created)}
@@ -96,6 +121,9 @@ func (a App) Columns() (kind string, columns []string) {
 
 // Tag implements Authentic.
 func (a App) Tag() []byte { return a.MAC }
+
+// RowName implements Authentic.
+func (a App) RowName() string { return string(a.ID) }
 
 // Columns implements Authentic.
 func (d Device) Columns() (kind string, columns []string) {
@@ -109,6 +137,9 @@ func (d Device) Columns() (kind string, columns []string) {
 // Tag implements Authentic.
 func (d Device) Tag() []byte { return d.MAC }
 
+// RowName implements Authentic.
+func (d Device) RowName() string { return named(string(d.App), string(d.ID)) }
+
 // Columns implements Authentic.
 func (d Denial) Columns() (kind string, columns []string) {
 	return "denial", []string{
@@ -119,6 +150,9 @@ func (d Denial) Columns() (kind string, columns []string) {
 
 // Tag implements Authentic.
 func (d Denial) Tag() []byte { return d.MAC }
+
+// RowName implements Authentic.
+func (d Denial) RowName() string { return d.ID }
 
 // Columns implements Authentic.
 func (d Draft) Columns() (kind string, columns []string) {
@@ -131,6 +165,54 @@ func (d Draft) Columns() (kind string, columns []string) {
 
 // Tag implements Authentic.
 func (d Draft) Tag() []byte { return d.MAC }
+
+// RowName implements Authentic.
+func (d Draft) RowName() string { return d.ID }
+
+// Columns implements Authentic.
+func (e Epoch) Columns() (kind string, columns []string) {
+	suite := func(n uint16) string { return strconv.Itoa(int(n)) }
+	return "epoch", []string{
+		string(e.App), string(e.Channel), counted(e.Number), e.KeyID, counted(e.KeyVersion), suite(e.KEM), suite(e.KDF), suite(e.AEAD),
+		hex.EncodeToString(e.PublicKey), column(e.Created),
+	}
+}
+
+// Tag implements Authentic.
+func (e Epoch) Tag() []byte { return e.MAC }
+
+// RowName implements Authentic.
+func (e Epoch) RowName() string { return named(string(e.App), string(e.Channel), counted(e.Number)) }
+
+// Columns implements Authentic.
+func (t EnrolmentToken) Columns() (kind string, columns []string) {
+	return "enrolment-token", []string{
+		t.ID, string(t.App), t.Label, column(t.Created), column(t.Expires), strconv.FormatInt(t.MaxUses, 10), strconv.FormatInt(t.Uses, 10),
+	}
+}
+
+// Tag implements Authentic.
+func (t EnrolmentToken) Tag() []byte { return t.MAC }
+
+// RowName implements Authentic.
+func (t EnrolmentToken) RowName() string { return t.ID }
+
+// Columns implements Authentic.
+func (r Restore) Columns() (kind string, columns []string) {
+	return "restore", []string{
+		column(r.Restored), column(r.Created), strconv.FormatInt(r.Entries, 10), strconv.FormatInt(r.Lost, 10), strconv.FormatBool(r.Known),
+		strconv.FormatBool(r.Directed), counted(r.LogVersion), strconv.FormatBool(r.Settled),
+	}
+}
+
+// Tag implements Authentic.
+func (r Restore) Tag() []byte { return r.MAC }
+
+// RowName implements Authentic.
+func (r Restore) RowName() string { return column(r.Restored) }
+
+// named joins what a row is found by where that is more than one column.
+func named(columns ...string) string { return strings.Join(columns, "/") }
 
 // column writes a time as the store keeps it: microseconds since 1970, and the
 // zero time as nothing.

@@ -88,6 +88,7 @@ type Epoch struct {
 	AEAD       uint16
 	PublicKey  []byte
 	Created    time.Time
+	MAC        []byte // see Authentic
 }
 
 // Coordinates are what a published release is unique by.
@@ -375,6 +376,7 @@ type EnrolmentToken struct {
 	Expires time.Time
 	MaxUses int64 // 0 for any number
 	Uses    int64
+	MAC     []byte // see Authentic
 }
 
 // DeviceState is whether a device may ask for anything.
@@ -482,4 +484,7 @@ type Restore struct {
 	// until it is made, and where none is needed.
 	LogVersion uint64
 	Settled    bool // there is nothing left to do
+	// MAC is empty until the vault has done something: it is sealed while it is
+	// restored. What counts until then is the log's entry of it. See Authentic.
+	MAC []byte
 }

@@ -136,6 +136,11 @@ type AuditTx interface {
 	// AuditHashes returns the stored hashes at the given tlog indexes, in that
 	// order; KindNotFound if one is missing.
 	AuditHashes(ctx context.Context, indexes []int64) ([][32]byte, error)
+	// Statement returns where the log's newest statement about rows stands, as
+	// SetStatement noted; -1 where it never did.
+	Statement(ctx context.Context) (int64, error)
+	// SetStatement notes it, over the one before.
+	SetStatement(ctx context.Context, index int64) error
 	// InsertCheckpoint writes a signed checkpoint; one of the same size
 	// replaces the one before.
 	InsertCheckpoint(ctx context.Context, size int64, note []byte) error
@@ -257,9 +262,9 @@ type TokenTx interface {
 
 	InsertEnrolmentToken(ctx context.Context, t EnrolmentToken) error
 	EnrolmentToken(ctx context.Context, id string) (EnrolmentToken, error)
-	// UseEnrolmentToken counts one use; KindDenied with reason "used-up" if
-	// the token has no use left.
-	UseEnrolmentToken(ctx context.Context, id string) error
+	// UpdateEnrolmentToken replaces a row whose MAC still is oldMAC; KindConflict
+	// otherwise, KindNotFound if there is none.
+	UpdateEnrolmentToken(ctx context.Context, t EnrolmentToken, oldMAC []byte) error
 }
 
 // PeopleTx keeps people, their credentials, and the tokens that stand for them.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/store"
 )
 
 // row is an authentic row of a test's own.
@@ -17,17 +18,23 @@ type row struct {
 
 func (r row) Columns() (string, []string) { return r.kind, r.columns }
 func (r row) Tag() []byte                 { return r.mac }
+func (r row) RowName() string             { return r.columns[0] }
 
 func TestCheckRow(t *testing.T) {
 	w := newWorld(t)
 	good := row{kind: "token", columns: []string{"id", "developer", ""}}
 	if err := w.vault.Update(t.Context(), func(tx *Tx) (err error) {
-		good.mac, err = tx.Authenticate(good)
-		return err
+		if good.mac, err = tx.Authenticate(good); err != nil {
+			return err
+		}
+		return tx.write("token", good.RowName(), good.mac, func() error { return nil })
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.vault.CheckRow(good); err != nil {
+	check := func(r row) error {
+		return w.store.View(t.Context(), func(tx store.Tx) error { return w.vault.CheckRow(t.Context(), tx, r) })
+	}
+	if err := check(good); err != nil {
 		t.Errorf("as it was written: %v", err)
 	}
 	for what, bend := range map[string]func(*row){
@@ -43,12 +50,12 @@ func TestCheckRow(t *testing.T) {
 	} {
 		bent := row{good.kind, slices.Clone(good.columns), slices.Clone(good.mac)}
 		bend(&bent)
-		if err := w.vault.CheckRow(bent); sealift.KindOf(err) != sealift.KindDenied || sealift.ReasonOf(err) != ReasonForged || sealift.HintOf(err) == "" {
+		if err := check(bent); sealift.KindOf(err) != sealift.KindDenied || sealift.ReasonOf(err) != ReasonForged || sealift.HintOf(err) == "" {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	w.vault.Close()
-	if err := w.vault.CheckRow(good); sealift.KindOf(err) != sealift.KindSealed {
+	if err := check(good); sealift.KindOf(err) != sealift.KindSealed {
 		t.Errorf("while it is sealed: %v", err)
 	}
 	err := w.vault.Update(context.Background(), func(tx *Tx) error {

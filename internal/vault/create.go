@@ -81,7 +81,7 @@ func (v *Vault) Rotate(ctx context.Context, tx *Tx, id string, material *Materia
 		return KeyInfo{}, tx.refuse(ctx, e, err)
 	}
 	newest := versions[len(versions)-1]
-	info, err := checkRow(tx.ring, newest)
+	info, err := checkRow(ctx, tx.ring, tx, newest)
 	if err != nil {
 		return KeyInfo{}, tx.refuse(ctx, e, err)
 	}

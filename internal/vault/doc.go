@@ -92,6 +92,13 @@
 // any more, and the error names it. Other rows that say who may do what
 // (store.Authentic) bear one too: Tx.Authenticate makes it, CheckRow checks it.
 //
+// A MAC does not tell a row from one of before. So each transaction that wrote
+// such rows, or keys', ends with a statement in the log (audit.Statement): what
+// MAC each has now, or that it is gone. Statements form a chain: each bears an
+// HMAC-SHA256 over its rows, its place in the log, and the place and MAC of the
+// one before. What they say in the end is kept in memory, from the first unsealing
+// on, and each row is held against it: CheckRow, CheckGone, CheckWhole.
+//
 // In memory the root key, the key-encryption keys and the MAC key are in one
 // page, which on Linux is locked (mlock), left out of core dumps
 // (MADV_DONTDUMP) and zeroed by Seal; HardenProcess forbids dumps and tracing

@@ -16,6 +16,11 @@ const (
 	ReasonExport      = "key-export"       // KindDenied: the key is never given out
 	ReasonUnknownKey  = "key-unknown"      // KindNotFound: no such key or version
 
+	ReasonPutBack   = "row-put-back"  // KindDenied: a row is one of before, or was deleted once
+	ReasonDeleted   = "row-deleted"   // KindDenied: a row is missing that the log says is there
+	ReasonStatement = "row-statement" // KindDenied: what the log says of rows does not hold
+	ReasonMeanwhile = "row-meanwhile" // KindConflict: a row was changed while it was read
+
 	ReasonRecovery = "recovery" // KindInvalid: it is no recovery key; KindNotFound: there is no such path
 	ReasonToken    = "token"    // KindInvalid: it names no key in a token
 	ReasonShares   = "shares"   // KindInvalid: no such number of shares can be made

@@ -33,7 +33,7 @@ func (v *Vault) List(ctx context.Context, rows Rows, f Filter) ([]KeyInfo, error
 	}
 	infos := make([]KeyInfo, 0, len(found))
 	for _, r := range found {
-		info, err := checkRow(ring, r)
+		info, err := checkRow(ctx, ring, rows, r)
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +57,7 @@ func (v *Vault) Lookup(ctx context.Context, rows Rows, key Ref) (KeyInfo, error)
 		return KeyInfo{}, err
 	}
 	for i := len(versions) - 1; i >= 0; i-- {
-		info, err := checkRead(ring, rows, versions[i])
+		info, err := checkRead(ctx, ring, rows, versions[i])
 		if err != nil || info.State == Active {
 			return info, err
 		}

@@ -16,6 +16,7 @@ import (
 // over a small input takes.
 type keyring struct {
 	vault sealift.VaultID
+	heads *heads // what the log says of rows; nil in one that opens nothing but the seal record
 
 	mu   sync.RWMutex
 	page *page                   // nil once wiped

@@ -218,7 +218,7 @@ func (w *rewrapping) event(action string) event {
 func (w *rewrapping) rewrapKey(ctx context.Context, tx *Tx, k store.Key) error {
 	e := w.event(actionRewrapKey)
 	e.key = Ref{k.ID, k.Version}
-	_, err := checkRow(tx.ring, k)
+	_, err := checkRow(ctx, tx.ring, tx, k)
 	var s sealed
 	if err == nil {
 		s, err = tx.ring.rewrap(sealed{k.KEK, k.DataKey, k.Private}, keyBinding(k.ID, k.Version, Purpose(k.Purpose)))

@@ -12,17 +12,9 @@ import (
 // Rows is what the vault asks of a transaction to look at keys. Both a *Tx and
 // a read-only store.Tx have it.
 type Rows interface {
+	Log
 	Key(ctx context.Context, id string, version uint64) (store.Key, error)
 	Keys(ctx context.Context, filter store.KeyFilter) ([]store.Key, error)
-}
-
-// ringFor returns the keys that belong to rows: those of a transaction's
-// beginning, so that Init can create keys, or else the present ones.
-func (v *Vault) ringFor(rows Rows) *keyring {
-	if tx, ok := rows.(*Tx); ok {
-		return tx.ring
-	}
-	return v.ring.Load()
 }
 
 // rowMessage is what the MAC of a key's row is over: every column but the MAC.
@@ -59,8 +51,9 @@ func moment(t time.Time) []byte { return number(uint64(t.UnixMicro())) }
 // stored is t as the store gives it back.
 func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// checkRow refuses a row whose MAC is not that of its columns.
-func checkRow(ring *keyring, r store.Key) (KeyInfo, error) {
+// checkRow refuses a row whose MAC is not that of its columns, or which is not
+// the one that was written last.
+func checkRow(ctx context.Context, ring *keyring, rows Log, r store.Key) (KeyInfo, error) {
 	info := infoOf(r)
 	mac, err := ring.rowMAC(rowMessage(r))
 	if err != nil {
@@ -68,6 +61,9 @@ func checkRow(ring *keyring, r store.Key) (KeyInfo, error) {
 	}
 	if !hmac.Equal(mac, r.MAC) {
 		return KeyInfo{}, errTampered(info.Ref, "its columns do not match its MAC")
+	}
+	if err := checkStated(ctx, ring, rows, kindKey, info.Ref.String(), RowTag(mac)); err != nil {
+		return KeyInfo{}, err
 	}
 	if info.Provider != ProviderPKCS11 || len(r.Private) == 0 {
 		return info, nil
@@ -79,8 +75,8 @@ func checkRow(ring *keyring, r store.Key) (KeyInfo, error) {
 
 // checkRead is checkRow of a row that was read from rows. Until it is written, the
 // same transaction need not read and check it again.
-func checkRead(ring *keyring, rows Rows, r store.Key) (KeyInfo, error) {
-	info, err := checkRow(ring, r)
+func checkRead(ctx context.Context, ring *keyring, rows Rows, r store.Key) (KeyInfo, error) {
+	info, err := checkRow(ctx, ring, rows, r)
 	if tx, ok := rows.(*Tx); ok && err == nil {
 		tx.read = &checkedKey{r, info}
 	}
@@ -102,7 +98,7 @@ func readRow(ctx context.Context, ring *keyring, rows Rows, ref Ref) (store.Key,
 	if err != nil {
 		return r, KeyInfo{}, err
 	}
-	info, err := checkRead(ring, rows, r)
+	info, err := checkRead(ctx, ring, rows, r)
 	return r, info, err
 }
 
@@ -132,7 +128,7 @@ func insertRow(ctx context.Context, tx *Tx, r store.Key, e *event) (KeyInfo, err
 	if err := tx.InsertKey(ctx, r); err != nil {
 		return KeyInfo{}, err
 	}
-	return checkRow(tx.ring, r)
+	return checkRow(ctx, tx.ring, tx, r)
 }
 
 // updateRow does the same for a changed row, written over the one that was
@@ -146,7 +142,7 @@ func updateRow(ctx context.Context, tx *Tx, r store.Key, e *event) (KeyInfo, err
 	if err := tx.UpdateKey(ctx, r, old); err != nil {
 		return KeyInfo{}, err
 	}
-	return checkRow(tx.ring, r)
+	return checkRow(ctx, tx.ring, tx, r)
 }
 
 func authenticateRow(ring *keyring, r *store.Key, e *event) (err error) {

@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -21,24 +22,18 @@ type Tx struct {
 	entry  int64    // index of the newest of their entries
 	ended  bool
 	read   *checkedKey // the key that was read last; nil once a key was written
+
+	sight  *sight            // what it sees of statements about rows; nil until it looked
+	wrote  map[string]string // rows that it wrote, as a statement has them
+	first  bool              // it makes the vault, and states that all rows are stated
+	bad    error             // why nothing of it may remain
+	stated []statement       // that it ended with
 }
 
 // checkedKey is a key's row whose MAC is that of its columns.
 type checkedKey struct {
 	row  store.Key
 	info KeyInfo
-}
-
-// InsertKey implements store.KeyTx.
-func (tx *Tx) InsertKey(ctx context.Context, k store.Key) error {
-	tx.read = nil
-	return tx.Tx.InsertKey(ctx, k)
-}
-
-// UpdateKey implements store.KeyTx.
-func (tx *Tx) UpdateKey(ctx context.Context, k store.Key, oldMAC []byte) error {
-	tx.read = nil
-	return tx.Tx.UpdateKey(ctx, k, oldMAC)
 }
 
 // recordTimeout bounds the transaction that records what a rolled-back one did:
@@ -72,6 +67,7 @@ func Do[T any](ctx context.Context, v *Vault, fn func(tx *Tx) (T, error)) (T, er
 
 func (v *Vault) update(ctx context.Context, ring *keyring, fn func(tx *Tx) error) (err error) {
 	var lost []event
+	var stated []statement
 	committed := false
 	defer func() { // also where fn panics
 		if !committed && len(lost) > 0 {
@@ -79,14 +75,25 @@ func (v *Vault) update(ctx context.Context, ring *keyring, fn func(tx *Tx) error
 		}
 	}()
 	err = v.store.Update(ctx, func(inner store.Tx) error {
-		tx := &Tx{Tx: inner, ring: ring}
+		tx := &Tx{Tx: inner, ring: ring, wrote: map[string]string{}}
 		defer func() {
 			tx.ended = true
 			lost = tx.events // a store that runs fn again starts over
 		}()
-		return fn(tx)
+		if err := fn(tx); err != nil {
+			return err
+		}
+		if err := tx.state(ctx); err != nil {
+			return err
+		}
+		if tx.sight != nil {
+			stated = slices.Concat(tx.sight.chain, tx.stated)
+		}
+		return nil
 	})
-	committed = err == nil
+	if committed = err == nil; committed && len(stated) > 0 {
+		ring.heads.advance(stated)
+	}
 	return err
 }
 

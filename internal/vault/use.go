@@ -152,7 +152,7 @@ func (u Use) find(ctx context.Context, rows *Tx) (store.Key, KeyInfo, error) {
 	}
 	var newest error // why the newest version will not do
 	for i := len(versions) - 1; i >= 0; i-- {
-		info, err := checkRow(rows.ring, versions[i])
+		info, err := checkRow(ctx, rows.ring, rows, versions[i])
 		if err != nil {
 			return store.Key{}, KeyInfo{}, err
 		}

@@ -25,6 +25,8 @@ type Vault struct {
 
 	rewrapping sync.Mutex // held by the one Rewrap
 
+	heads atomic.Pointer[heads] // what the log says of rows; nil until it was opened once
+
 	turn sync.Mutex // held while the seal record or ring changes, never while Argon2id runs
 }
 
@@ -121,9 +123,11 @@ func (v *Vault) initialise(ctx context.Context, id sealift.VaultID, s Secrets, p
 	if err != nil {
 		return v.recordBeside(ctx, err, []event{e.failed(err)})
 	}
+	ring.heads = newHeads()
 	v.turn.Lock()
 	defer v.turn.Unlock()
 	err = v.update(ctx, ring, func(tx *Tx) error {
+		tx.first = true
 		switch _, err := tx.VaultSeal(ctx); {
 		case err == nil:
 			return tx.refuse(ctx, e, errInitialised())
@@ -145,6 +149,7 @@ func (v *Vault) initialise(ctx context.Context, id sealift.VaultID, s Secrets, p
 		ring.wipe()
 		return err
 	}
+	v.heads.Store(ring.heads)
 	v.install(ring)
 	return nil
 }
@@ -195,6 +200,10 @@ func (v *Vault) Unseal(ctx context.Context, with Opener, by audit.Actor, now tim
 		return v.refuseAttempt(ctx, e, err)
 	}
 	e = e.detail("path", path.String())
+	if ring.heads, err = v.headsFor(ctx, ring); err != nil {
+		ring.wipe()
+		return err
+	}
 	v.turn.Lock()
 	defer v.turn.Unlock()
 	err = v.update(ctx, ring, func(tx *Tx) error {
@@ -207,8 +216,22 @@ func (v *Vault) Unseal(ctx context.Context, with Opener, by audit.Actor, now tim
 		ring.wipe()
 		return err
 	}
+	v.heads.Store(ring.heads)
 	v.install(ring)
 	return nil
+}
+
+// headsFor returns what the log says of rows, which is read from its first entry
+// on when the vault is opened for the first time.
+func (v *Vault) headsFor(ctx context.Context, ring *keyring) (h *heads, err error) {
+	if h = v.heads.Load(); h != nil {
+		return h, nil
+	}
+	err = v.store.View(ctx, func(tx store.Tx) error {
+		h, err = replay(ctx, ring, tx)
+		return err
+	})
+	return h, err
 }
 
 func (v *Vault) openRecord(ctx context.Context, r *record, with Opener) (*keyring, Path, error) {

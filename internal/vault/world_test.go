@@ -128,12 +128,15 @@ func (w *world) tryUse(u Use) error {
 	})
 }
 
-// entries returns the log from index first on.
+// entries returns the log from index first on, without statements about rows.
 func (w *world) entries(first int64) (all []audit.Entry) {
 	w.t.Helper()
 	err := w.store.View(w.t.Context(), func(tx store.Tx) error {
 		leaves, err := tx.AuditEntries(w.t.Context(), first, 100_000)
 		for _, leaf := range leaves {
+			if audit.IsStatement(leaf.Leaf) {
+				continue
+			}
 			e, ok := audit.ParseEntry(leaf.Leaf)
 			if !ok {
 				return errors.New("a leaf that is no entry")

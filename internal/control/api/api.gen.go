@@ -1643,7 +1643,8 @@ type LogActor struct {
 type LogActorKind string
 
 // LogEntry An act, or a release: of the latter there is no more than `subject`, the
-// SHA-256 of its signed payload, with action `release`.
+// SHA-256 of its signed payload, with action `release`; one that says how rows
+// are from there on has them in its details, with action `rows`.
 type LogEntry struct {
 	// Action Example: key.use
 	Action string    `json:"action"`

@@ -80,7 +80,7 @@ func (t *tx) InsertEpoch(ctx context.Context, e store.Epoch) error {
 			App: string(e.App), Channel: string(e.Channel), Number: number(e.Number),
 			KeyID: e.KeyID, KeyVersion: number(e.KeyVersion),
 			Kem: int64(e.KEM), Kdf: int64(e.KDF), Aead: int64(e.AEAD),
-			Created: micros(e.Created), PublicKey: some(e.PublicKey),
+			Created: micros(e.Created), PublicKey: some(e.PublicKey), Mac: some(e.MAC),
 		}))
 	})
 	return t.fail(ctx, op, err)
@@ -102,7 +102,7 @@ func (t *tx) Epoch(ctx context.Context, app sealift.AppID, channel sealift.Chann
 		App: sealift.AppID(row.App), Channel: sealift.Channel(row.Channel), Number: uint64(row.Number),
 		KeyID: row.KeyID, KeyVersion: uint64(row.KeyVersion),
 		KEM: uint16(row.Kem), KDF: uint16(row.Kdf), AEAD: uint16(row.Aead),
-		Created: moment(row.Created), PublicKey: bare(row.PublicKey),
+		Created: moment(row.Created), PublicKey: bare(row.PublicKey), MAC: bare(row.Mac),
 	}, nil
 }
 

@@ -90,6 +90,20 @@ func (t *tx) AuditEntries(ctx context.Context, first int64, limit int) ([]store.
 	})
 }
 
+// Statement implements store.AuditTx.
+func (t *tx) Statement(ctx context.Context) (int64, error) {
+	position, err := t.q.Statement(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return -1, nil
+	}
+	return position, t.fail(ctx, "finding the newest statement about rows", err)
+}
+
+// SetStatement implements store.AuditTx.
+func (t *tx) SetStatement(ctx context.Context, index int64) error {
+	return t.fail(ctx, "noting the newest statement about rows", t.q.SetStatement(ctx, index))
+}
+
 // hashesAtATime is how many hashes one query reads: a proof in a log of a million
 // entries takes 20.
 const hashesAtATime = 32

@@ -77,6 +77,13 @@ INSERT INTO audit_hashes (position, hash) VALUES (@position, @hash);
 -- name: AuditEntries :many
 SELECT * FROM audit_entries WHERE position >= @first ORDER BY position LIMIT CAST(@most AS BIGINT);
 
+-- name: Statement :one
+SELECT position FROM rows_statement WHERE id = 1;
+
+-- name: SetStatement :exec
+INSERT INTO rows_statement (id, position) VALUES (1, @position)
+ON CONFLICT (id) DO UPDATE SET position = excluded.position;
+
 -- name: AuditHash :one
 SELECT hash FROM audit_hashes WHERE position = @position;
 
@@ -123,8 +130,8 @@ SELECT * FROM channels WHERE app = @app AND name = @name;
 SELECT * FROM channels WHERE app = @app ORDER BY name;
 
 -- name: InsertEpoch :exec
-INSERT INTO epochs (app, channel, number, key_id, key_version, kem, kdf, aead, created, public_key)
-VALUES (@app, @channel, @number, @key_id, @key_version, @kem, @kdf, @aead, @created, @public_key);
+INSERT INTO epochs (app, channel, number, key_id, key_version, kem, kdf, aead, created, public_key, mac)
+VALUES (@app, @channel, @number, @key_id, @key_version, @kem, @kdf, @aead, @created, @public_key, @mac);
 
 -- name: Epoch :one
 SELECT * FROM epochs WHERE app = @app AND channel = @channel AND number = @number;
@@ -259,16 +266,16 @@ UPDATE denials SET kind = @kind, app = @app, counter = @counter, version = @vers
 WHERE id = @id AND mac = @old_mac;
 
 -- name: InsertEnrolmentToken :execrows
-INSERT INTO enrolment_tokens (id, app, label, created, expires, max_uses, uses)
-VALUES (@id, @app, @label, @created, @expires, @max_uses, @uses)
+INSERT INTO enrolment_tokens (id, app, label, created, expires, max_uses, uses, mac)
+VALUES (@id, @app, @label, @created, @expires, @max_uses, @uses, @mac)
 ON CONFLICT DO NOTHING;
 
 -- name: EnrolmentToken :one
 SELECT * FROM enrolment_tokens WHERE id = @id;
 
--- name: UseEnrolmentToken :execrows
-UPDATE enrolment_tokens SET uses = uses + 1
-WHERE id = @id AND (max_uses = 0 OR uses < max_uses);
+-- name: UpdateEnrolmentToken :execrows
+UPDATE enrolment_tokens SET app = @app, label = @label, created = @created, expires = @expires, max_uses = @max_uses, uses = @uses, mac = @mac
+WHERE id = @id AND mac = @old_mac;
 
 -- name: PutDevice :exec
 INSERT INTO devices (app, id, identity, kem, kdf, aead, platform, runtime, token, state, enrolled, public_key, mac)
@@ -415,11 +422,11 @@ ON CONFLICT DO NOTHING;
 SELECT * FROM backups ORDER BY created DESC LIMIT CAST(@most AS BIGINT);
 
 -- name: PutRestore :exec
-INSERT INTO restores (restored, created, entries, lost, known, directed, log_version, settled)
-VALUES (@restored, @created, @entries, @lost, @known, @directed, @log_version, @settled)
+INSERT INTO restores (restored, created, entries, lost, known, directed, log_version, settled, mac)
+VALUES (@restored, @created, @entries, @lost, @known, @directed, @log_version, @settled, @mac)
 ON CONFLICT (restored) DO UPDATE SET
   created = excluded.created, entries = excluded.entries, lost = excluded.lost, known = excluded.known,
-  directed = excluded.directed, log_version = excluded.log_version, settled = excluded.settled;
+  directed = excluded.directed, log_version = excluded.log_version, settled = excluded.settled, mac = excluded.mac;
 
 -- name: Restores :many
 SELECT * FROM restores ORDER BY restored DESC;

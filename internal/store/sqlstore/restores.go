@@ -45,7 +45,7 @@ func (t *tx) Backups(ctx context.Context, limit int) ([]store.Backup, error) {
 func (t *tx) PutRestore(ctx context.Context, r store.Restore) error {
 	return t.fail(ctx, "noting a restore", t.q.PutRestore(ctx, sqlcgen.PutRestoreParams{
 		Restored: micros(r.Restored), Created: micros(r.Created), Entries: r.Entries, Lost: r.Lost,
-		Known: flag(r.Known), Directed: flag(r.Directed), LogVersion: number(r.LogVersion), Settled: flag(r.Settled),
+		Known: flag(r.Known), Directed: flag(r.Directed), LogVersion: number(r.LogVersion), Settled: flag(r.Settled), Mac: some(r.MAC),
 	}))
 }
 
@@ -55,7 +55,7 @@ func (t *tx) Restores(ctx context.Context) ([]store.Restore, error) {
 	return collect(rows, t.fail(ctx, "listing restores", err), func(r sqlcgen.Restore) store.Restore {
 		return store.Restore{
 			Restored: moment(r.Restored), Created: moment(r.Created), Entries: r.Entries, Lost: r.Lost,
-			Known: r.Known != 0, Directed: r.Directed != 0, LogVersion: uint64(r.LogVersion), Settled: r.Settled != 0,
+			Known: r.Known != 0, Directed: r.Directed != 0, LogVersion: uint64(r.LogVersion), Settled: r.Settled != 0, MAC: bare(r.Mac),
 		}
 	})
 }

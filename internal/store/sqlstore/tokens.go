@@ -54,7 +54,7 @@ func (t *tx) InsertEnrolmentToken(ctx context.Context, token store.EnrolmentToke
 	rows, err := t.refusable(ctx, func() (int64, error) {
 		return t.q.InsertEnrolmentToken(ctx, sqlcgen.InsertEnrolmentTokenParams{
 			ID: token.ID, App: string(token.App), Label: token.Label, Created: micros(token.Created),
-			Expires: micros(token.Expires), MaxUses: token.MaxUses, Uses: token.Uses,
+			Expires: micros(token.Expires), MaxUses: token.MaxUses, Uses: token.Uses, Mac: some(token.MAC),
 		})
 	})
 	return t.added(ctx, "storing enrolment token "+token.ID, rows, err)
@@ -68,20 +68,18 @@ func (t *tx) EnrolmentToken(ctx context.Context, id string) (store.EnrolmentToke
 	}
 	return store.EnrolmentToken{
 		ID: r.ID, App: sealift.AppID(r.App), Label: r.Label, Created: moment(r.Created),
-		Expires: moment(r.Expires), MaxUses: r.MaxUses, Uses: r.Uses,
+		Expires: moment(r.Expires), MaxUses: r.MaxUses, Uses: r.Uses, MAC: bare(r.Mac),
 	}, nil
 }
 
-// UseEnrolmentToken implements store.TokenTx.
-func (t *tx) UseEnrolmentToken(ctx context.Context, id string) error {
-	op := "using enrolment token " + id
-	rows, err := t.q.UseEnrolmentToken(ctx, id)
-	if err != nil || rows > 0 {
-		return t.fail(ctx, op, err)
-	}
-	token, err := t.EnrolmentToken(ctx, id)
-	if err != nil {
-		return err
-	}
-	return sealift.Errorf(sealift.KindDenied, op, "it has been used %d times of %d", token.Uses, token.MaxUses).WithReason("used-up")
+// UpdateEnrolmentToken implements store.TokenTx.
+func (t *tx) UpdateEnrolmentToken(ctx context.Context, token store.EnrolmentToken, oldMAC []byte) error {
+	op := "changing enrolment token " + token.ID
+	rows, err := t.refusable(ctx, func() (int64, error) {
+		return t.q.UpdateEnrolmentToken(ctx, sqlcgen.UpdateEnrolmentTokenParams{
+			ID: token.ID, App: string(token.App), Label: token.Label, Created: micros(token.Created), Expires: micros(token.Expires),
+			MaxUses: token.MaxUses, Uses: token.Uses, Mac: some(token.MAC), OldMac: some(oldMAC),
+		})
+	})
+	return t.swapped(ctx, op, rows, err, func() error { _, err := t.EnrolmentToken(ctx, token.ID); return err })
 }

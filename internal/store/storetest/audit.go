@@ -38,6 +38,10 @@ func testAudit(t *testing.T, s store.Store) {
 	}
 	update(t, s, func(tx store.Tx) {
 		gives(t, int64(0))(tx.AuditSize(ctx))
+		gives(t, int64(-1))(tx.Statement(ctx))
+		do(t, tx.SetStatement(ctx, 5))
+		do(t, tx.SetStatement(ctx, 3))
+		gives(t, int64(3))(tx.Statement(ctx))
 		gives(t, entries(0, 0))(tx.AuditEntries(ctx, 0, 10))
 		isConflict(t)(tx.AppendAudit(ctx, 1, leaf(1), 0, hashes(1)))
 		isConflict(t)(tx.AppendAudit(ctx, -1, leaf(1), 0, hashes(1)))

@@ -103,6 +103,7 @@ var populate = []write{
 	{"InsertSecret", func(ctx context.Context, tx store.Tx) error { return tx.InsertSecret(ctx, "s1", []byte("wrapped")) }},
 	{"InsertKey", func(ctx context.Context, tx store.Tx) error { return tx.InsertKey(ctx, aKey("k1", 1)) }},
 	{"AppendAudit", func(ctx context.Context, tx store.Tx) error { return tx.AppendAudit(ctx, 0, leaf(0), 0, hashes(0)) }},
+	{"SetStatement", func(ctx context.Context, tx store.Tx) error { return tx.SetStatement(ctx, 0) }},
 	{"InsertCheckpoint", func(ctx context.Context, tx store.Tx) error { return tx.InsertCheckpoint(ctx, 1, []byte("note")) }},
 	{"InsertApp", func(ctx context.Context, tx store.Tx) error { return tx.InsertApp(ctx, anApp(app)) }},
 	{"InsertChannel", func(ctx context.Context, tx store.Tx) error { return tx.InsertChannel(ctx, aChannel(app, channel)) }},
@@ -163,6 +164,7 @@ var change = []write{
 		return tx.UpdateKey(ctx, changed, changed.MAC)
 	}},
 	{"AppendAudit", func(ctx context.Context, tx store.Tx) error { return tx.AppendAudit(ctx, 1, leaf(1), 1, hashes(1)) }},
+	{"SetStatement", func(ctx context.Context, tx store.Tx) error { return tx.SetStatement(ctx, 7) }},
 	{"InsertCheckpoint", func(ctx context.Context, tx store.Tx) error { return tx.InsertCheckpoint(ctx, 2, []byte("note")) }},
 	{"InsertApp", func(ctx context.Context, tx store.Tx) error { return tx.InsertApp(ctx, anApp("com.acme.till")) }},
 	{"InsertChannel", func(ctx context.Context, tx store.Tx) error { return tx.InsertChannel(ctx, aChannel(app, "beta")) }},
@@ -199,7 +201,9 @@ var change = []write{
 	{"InsertEnrolmentToken", func(ctx context.Context, tx store.Tx) error {
 		return tx.InsertEnrolmentToken(ctx, anEnrolmentToken("e2", 0))
 	}},
-	{"UseEnrolmentToken", func(ctx context.Context, tx store.Tx) error { return tx.UseEnrolmentToken(ctx, "e1") }},
+	{"UpdateEnrolmentToken", func(ctx context.Context, tx store.Tx) error {
+		return tx.UpdateEnrolmentToken(ctx, anEnrolmentToken("e1", 7), anEnrolmentToken("e1", 0).MAC)
+	}},
 	{"PutDevice", func(ctx context.Context, tx store.Tx) error {
 		d := aDevice("d1")
 		d.State = store.DeviceRevoked

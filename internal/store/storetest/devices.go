@@ -51,30 +51,26 @@ func testEnrolmentTokens(t *testing.T, s store.Store) {
 		isAbsent(t)(tx.InsertEnrolmentToken(ctx, full))
 		addApp(t, tx)
 		isAbsent(t)(tx.EnrolmentToken(ctx, full.ID))
-		isAbsent(t)(tx.UseEnrolmentToken(ctx, full.ID))
+		isAbsent(t)(tx.UpdateEnrolmentToken(ctx, full, full.MAC))
 		for _, token := range []store.EnrolmentToken{full, anEnrolmentToken("two", 2), anEnrolmentToken("any", 0)} {
 			do(t, tx.InsertEnrolmentToken(ctx, token))
 			isConflict(t)(tx.InsertEnrolmentToken(ctx, token))
 			gives(t, token)(tx.EnrolmentToken(ctx, token.ID))
 		}
 	})
+	used := filled[store.EnrolmentToken](20)
+	used.ID, used.App = full.ID, app
 	update(t, s, func(tx store.Tx) {
-		for range 2 {
-			do(t, tx.UseEnrolmentToken(ctx, "two"))
-		}
-		for range 2 {
-			refuses(t, sealift.KindDenied, "used-up")(tx.UseEnrolmentToken(ctx, "two"))
-		}
-		for range 5 {
-			do(t, tx.UseEnrolmentToken(ctx, "any"))
-		}
+		isConflict(t)(tx.UpdateEnrolmentToken(ctx, used, used.MAC))
+		lost := used
+		lost.App = "com.acme.till"
+		isAbsent(t)(tx.UpdateEnrolmentToken(ctx, lost, full.MAC))
+		do(t, tx.UpdateEnrolmentToken(ctx, used, full.MAC))
+		isConflict(t)(tx.UpdateEnrolmentToken(ctx, full, full.MAC))
 	})
 	view(t, s, func(tx store.Tx) {
-		for id, uses := range map[string]int64{"two": 2, "any": 5} {
-			token, err := tx.EnrolmentToken(ctx, id)
-			gives(t, uses)(token.Uses, err)
-		}
-		gives(t, full)(tx.EnrolmentToken(ctx, full.ID))
+		gives(t, used)(tx.EnrolmentToken(ctx, full.ID))
+		gives(t, anEnrolmentToken("two", 2))(tx.EnrolmentToken(ctx, "two"))
 	})
 }
 

@@ -74,8 +74,8 @@ func testRefusalLeavesTheRest(t *testing.T, s store.Store) {
 		do(t, tx.InsertApp(ctx, anApp(app)))
 		isConflict(t)(tx.InsertApp(ctx, anApp(app)))
 		isConflict(t)(tx.AppendAudit(ctx, 1, leaf(1), 0, hashes(1)))
-		do(t, tx.InsertEnrolmentToken(ctx, store.EnrolmentToken{ID: "e1", App: app, MaxUses: 1, Uses: 1}))
-		refuses(t, sealift.KindDenied, "used-up")(tx.UseEnrolmentToken(ctx, "e1"))
+		do(t, tx.UseNonce(ctx, store.Nonce{Device: "d1", Nonce: "n1", Expires: someTime}))
+		refuses(t, sealift.KindConflict, "nonce")(tx.UseNonce(ctx, store.Nonce{Device: "d1", Nonce: "n1", Expires: someTime}))
 		do(t, tx.SetDocument(ctx, "after", []byte("x")))
 	})
 	view(t, s, func(tx store.Tx) {

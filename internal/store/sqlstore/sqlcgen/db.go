@@ -294,11 +294,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.setProofStmt, err = db.PrepareContext(ctx, setProof); err != nil {
 		return nil, fmt.Errorf("error preparing query SetProof: %w", err)
 	}
+	if q.setStatementStmt, err = db.PrepareContext(ctx, setStatement); err != nil {
+		return nil, fmt.Errorf("error preparing query SetStatement: %w", err)
+	}
 	if q.setVaultSealStmt, err = db.PrepareContext(ctx, setVaultSeal); err != nil {
 		return nil, fmt.Errorf("error preparing query SetVaultSeal: %w", err)
 	}
 	if q.setWithdrawnStmt, err = db.PrepareContext(ctx, setWithdrawn); err != nil {
 		return nil, fmt.Errorf("error preparing query SetWithdrawn: %w", err)
+	}
+	if q.statementStmt, err = db.PrepareContext(ctx, statement); err != nil {
+		return nil, fmt.Errorf("error preparing query Statement: %w", err)
 	}
 	if q.submittedDraftsStmt, err = db.PrepareContext(ctx, submittedDrafts); err != nil {
 		return nil, fmt.Errorf("error preparing query SubmittedDrafts: %w", err)
@@ -330,6 +336,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.updateDraftStmt, err = db.PrepareContext(ctx, updateDraft); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateDraft: %w", err)
 	}
+	if q.updateEnrolmentTokenStmt, err = db.PrepareContext(ctx, updateEnrolmentToken); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateEnrolmentToken: %w", err)
+	}
 	if q.updateKeyStmt, err = db.PrepareContext(ctx, updateKey); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateKey: %w", err)
 	}
@@ -344,9 +353,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.updateTokenStmt, err = db.PrepareContext(ctx, updateToken); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateToken: %w", err)
-	}
-	if q.useEnrolmentTokenStmt, err = db.PrepareContext(ctx, useEnrolmentToken); err != nil {
-		return nil, fmt.Errorf("error preparing query UseEnrolmentToken: %w", err)
 	}
 	if q.useNonceStmt, err = db.PrepareContext(ctx, useNonce); err != nil {
 		return nil, fmt.Errorf("error preparing query UseNonce: %w", err)
@@ -812,6 +818,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing setProofStmt: %w", cerr)
 		}
 	}
+	if q.setStatementStmt != nil {
+		if cerr := q.setStatementStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setStatementStmt: %w", cerr)
+		}
+	}
 	if q.setVaultSealStmt != nil {
 		if cerr := q.setVaultSealStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setVaultSealStmt: %w", cerr)
@@ -820,6 +831,11 @@ func (q *Queries) Close() error {
 	if q.setWithdrawnStmt != nil {
 		if cerr := q.setWithdrawnStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setWithdrawnStmt: %w", cerr)
+		}
+	}
+	if q.statementStmt != nil {
+		if cerr := q.statementStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing statementStmt: %w", cerr)
 		}
 	}
 	if q.submittedDraftsStmt != nil {
@@ -872,6 +888,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing updateDraftStmt: %w", cerr)
 		}
 	}
+	if q.updateEnrolmentTokenStmt != nil {
+		if cerr := q.updateEnrolmentTokenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateEnrolmentTokenStmt: %w", cerr)
+		}
+	}
 	if q.updateKeyStmt != nil {
 		if cerr := q.updateKeyStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateKeyStmt: %w", cerr)
@@ -895,11 +916,6 @@ func (q *Queries) Close() error {
 	if q.updateTokenStmt != nil {
 		if cerr := q.updateTokenStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateTokenStmt: %w", cerr)
-		}
-	}
-	if q.useEnrolmentTokenStmt != nil {
-		if cerr := q.useEnrolmentTokenStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing useEnrolmentTokenStmt: %w", cerr)
 		}
 	}
 	if q.useNonceStmt != nil {
@@ -1046,8 +1062,10 @@ type Queries struct {
 	sessionsStmt              *sql.Stmt
 	setDocumentStmt           *sql.Stmt
 	setProofStmt              *sql.Stmt
+	setStatementStmt          *sql.Stmt
 	setVaultSealStmt          *sql.Stmt
 	setWithdrawnStmt          *sql.Stmt
+	statementStmt             *sql.Stmt
 	submittedDraftsStmt       *sql.Stmt
 	tokenStmt                 *sql.Stmt
 	tokensStmt                *sql.Stmt
@@ -1058,12 +1076,12 @@ type Queries struct {
 	updateCredentialStmt      *sql.Stmt
 	updateDenialStmt          *sql.Stmt
 	updateDraftStmt           *sql.Stmt
+	updateEnrolmentTokenStmt  *sql.Stmt
 	updateKeyStmt             *sql.Stmt
 	updatePersonStmt          *sql.Stmt
 	updateSecretStmt          *sql.Stmt
 	updateSessionStmt         *sql.Stmt
 	updateTokenStmt           *sql.Stmt
-	useEnrolmentTokenStmt     *sql.Stmt
 	useNonceStmt              *sql.Stmt
 	vaultSealStmt             *sql.Stmt
 	versionFloorsStmt         *sql.Stmt
@@ -1163,8 +1181,10 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		sessionsStmt:              q.sessionsStmt,
 		setDocumentStmt:           q.setDocumentStmt,
 		setProofStmt:              q.setProofStmt,
+		setStatementStmt:          q.setStatementStmt,
 		setVaultSealStmt:          q.setVaultSealStmt,
 		setWithdrawnStmt:          q.setWithdrawnStmt,
+		statementStmt:             q.statementStmt,
 		submittedDraftsStmt:       q.submittedDraftsStmt,
 		tokenStmt:                 q.tokenStmt,
 		tokensStmt:                q.tokensStmt,
@@ -1175,12 +1195,12 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		updateCredentialStmt:      q.updateCredentialStmt,
 		updateDenialStmt:          q.updateDenialStmt,
 		updateDraftStmt:           q.updateDraftStmt,
+		updateEnrolmentTokenStmt:  q.updateEnrolmentTokenStmt,
 		updateKeyStmt:             q.updateKeyStmt,
 		updatePersonStmt:          q.updatePersonStmt,
 		updateSecretStmt:          q.updateSecretStmt,
 		updateSessionStmt:         q.updateSessionStmt,
 		updateTokenStmt:           q.updateTokenStmt,
-		useEnrolmentTokenStmt:     q.useEnrolmentTokenStmt,
 		useNonceStmt:              q.useNonceStmt,
 		vaultSealStmt:             q.vaultSealStmt,
 		versionFloorsStmt:         q.versionFloorsStmt,

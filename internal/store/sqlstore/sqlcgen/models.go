@@ -187,6 +187,7 @@ type EnrolmentToken struct {
 	Expires int64
 	MaxUses int64
 	Uses    int64
+	Mac     []byte
 }
 
 type Epoch struct {
@@ -200,6 +201,7 @@ type Epoch struct {
 	Aead       int64
 	Created    int64
 	PublicKey  []byte
+	Mac        []byte
 }
 
 type Metadata struct {
@@ -285,6 +287,12 @@ type Restore struct {
 	Directed   int64
 	LogVersion int64
 	Settled    int64
+	Mac        []byte
+}
+
+type RowsStatement struct {
+	ID       int64
+	Position int64
 }
 
 type Secret struct {

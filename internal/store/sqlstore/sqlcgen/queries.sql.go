@@ -871,7 +871,7 @@ func (q *Queries) DropCheckpoints(ctx context.Context, size int64) (int64, error
 }
 
 const enrolmentToken = `-- name: EnrolmentToken :one
-SELECT id, app, label, created, expires, max_uses, uses FROM enrolment_tokens WHERE id = $1
+SELECT id, app, label, created, expires, max_uses, uses, mac FROM enrolment_tokens WHERE id = $1
 `
 
 func (q *Queries) EnrolmentToken(ctx context.Context, id string) (EnrolmentToken, error) {
@@ -885,12 +885,13 @@ func (q *Queries) EnrolmentToken(ctx context.Context, id string) (EnrolmentToken
 		&i.Expires,
 		&i.MaxUses,
 		&i.Uses,
+		&i.Mac,
 	)
 	return i, err
 }
 
 const epoch = `-- name: Epoch :one
-SELECT app, channel, number, key_id, key_version, kem, kdf, aead, created, public_key FROM epochs WHERE app = $1 AND channel = $2 AND number = $3
+SELECT app, channel, number, key_id, key_version, kem, kdf, aead, created, public_key, mac FROM epochs WHERE app = $1 AND channel = $2 AND number = $3
 `
 
 type EpochParams struct {
@@ -913,6 +914,7 @@ func (q *Queries) Epoch(ctx context.Context, arg EpochParams) (Epoch, error) {
 		&i.Aead,
 		&i.Created,
 		&i.PublicKey,
+		&i.Mac,
 	)
 	return i, err
 }
@@ -1321,8 +1323,8 @@ func (q *Queries) InsertDraft(ctx context.Context, arg InsertDraftParams) (int64
 }
 
 const insertEnrolmentToken = `-- name: InsertEnrolmentToken :execrows
-INSERT INTO enrolment_tokens (id, app, label, created, expires, max_uses, uses)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO enrolment_tokens (id, app, label, created, expires, max_uses, uses, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT DO NOTHING
 `
 
@@ -1334,6 +1336,7 @@ type InsertEnrolmentTokenParams struct {
 	Expires int64
 	MaxUses int64
 	Uses    int64
+	Mac     []byte
 }
 
 func (q *Queries) InsertEnrolmentToken(ctx context.Context, arg InsertEnrolmentTokenParams) (int64, error) {
@@ -1345,6 +1348,7 @@ func (q *Queries) InsertEnrolmentToken(ctx context.Context, arg InsertEnrolmentT
 		arg.Expires,
 		arg.MaxUses,
 		arg.Uses,
+		arg.Mac,
 	)
 	if err != nil {
 		return 0, err
@@ -1353,8 +1357,8 @@ func (q *Queries) InsertEnrolmentToken(ctx context.Context, arg InsertEnrolmentT
 }
 
 const insertEpoch = `-- name: InsertEpoch :exec
-INSERT INTO epochs (app, channel, number, key_id, key_version, kem, kdf, aead, created, public_key)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO epochs (app, channel, number, key_id, key_version, kem, kdf, aead, created, public_key, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 `
 
 type InsertEpochParams struct {
@@ -1368,6 +1372,7 @@ type InsertEpochParams struct {
 	Aead       int64
 	Created    int64
 	PublicKey  []byte
+	Mac        []byte
 }
 
 func (q *Queries) InsertEpoch(ctx context.Context, arg InsertEpochParams) error {
@@ -1382,6 +1387,7 @@ func (q *Queries) InsertEpoch(ctx context.Context, arg InsertEpochParams) error 
 		arg.Aead,
 		arg.Created,
 		arg.PublicKey,
+		arg.Mac,
 	)
 	return err
 }
@@ -1919,7 +1925,7 @@ func (q *Queries) MetadataVersion(ctx context.Context, arg MetadataVersionParams
 }
 
 const newestEpoch = `-- name: NewestEpoch :one
-SELECT app, channel, number, key_id, key_version, kem, kdf, aead, created, public_key FROM epochs WHERE app = $1 AND channel = $2 ORDER BY number DESC LIMIT 1
+SELECT app, channel, number, key_id, key_version, kem, kdf, aead, created, public_key, mac FROM epochs WHERE app = $1 AND channel = $2 ORDER BY number DESC LIMIT 1
 `
 
 type NewestEpochParams struct {
@@ -1941,6 +1947,7 @@ func (q *Queries) NewestEpoch(ctx context.Context, arg NewestEpochParams) (Epoch
 		&i.Aead,
 		&i.Created,
 		&i.PublicKey,
+		&i.Mac,
 	)
 	return i, err
 }
@@ -2369,11 +2376,11 @@ func (q *Queries) PutPolicy(ctx context.Context, arg PutPolicyParams) (int64, er
 }
 
 const putRestore = `-- name: PutRestore :exec
-INSERT INTO restores (restored, created, entries, lost, known, directed, log_version, settled)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO restores (restored, created, entries, lost, known, directed, log_version, settled, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (restored) DO UPDATE SET
   created = excluded.created, entries = excluded.entries, lost = excluded.lost, known = excluded.known,
-  directed = excluded.directed, log_version = excluded.log_version, settled = excluded.settled
+  directed = excluded.directed, log_version = excluded.log_version, settled = excluded.settled, mac = excluded.mac
 `
 
 type PutRestoreParams struct {
@@ -2385,6 +2392,7 @@ type PutRestoreParams struct {
 	Directed   int64
 	LogVersion int64
 	Settled    int64
+	Mac        []byte
 }
 
 func (q *Queries) PutRestore(ctx context.Context, arg PutRestoreParams) error {
@@ -2397,6 +2405,7 @@ func (q *Queries) PutRestore(ctx context.Context, arg PutRestoreParams) error {
 		arg.Directed,
 		arg.LogVersion,
 		arg.Settled,
+		arg.Mac,
 	)
 	return err
 }
@@ -2550,7 +2559,7 @@ func (q *Queries) Releases(ctx context.Context, arg ReleasesParams) ([]Release, 
 }
 
 const restores = `-- name: Restores :many
-SELECT restored, created, entries, lost, known, directed, log_version, settled FROM restores ORDER BY restored DESC
+SELECT restored, created, entries, lost, known, directed, log_version, settled, mac FROM restores ORDER BY restored DESC
 `
 
 func (q *Queries) Restores(ctx context.Context) ([]Restore, error) {
@@ -2571,6 +2580,7 @@ func (q *Queries) Restores(ctx context.Context) ([]Restore, error) {
 			&i.Directed,
 			&i.LogVersion,
 			&i.Settled,
+			&i.Mac,
 		); err != nil {
 			return nil, err
 		}
@@ -2725,6 +2735,16 @@ func (q *Queries) SetProof(ctx context.Context, arg SetProofParams) (int64, erro
 	return result.RowsAffected()
 }
 
+const setStatement = `-- name: SetStatement :exec
+INSERT INTO rows_statement (id, position) VALUES (1, $1)
+ON CONFLICT (id) DO UPDATE SET position = excluded.position
+`
+
+func (q *Queries) SetStatement(ctx context.Context, position int64) error {
+	_, err := q.exec(ctx, q.setStatementStmt, setStatement, position)
+	return err
+}
+
 const setVaultSeal = `-- name: SetVaultSeal :exec
 INSERT INTO vault_seal (id, record) VALUES (1, $1)
 ON CONFLICT (id) DO UPDATE SET record = excluded.record
@@ -2751,6 +2771,17 @@ func (q *Queries) SetWithdrawn(ctx context.Context, arg SetWithdrawnParams) (int
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const statement = `-- name: Statement :one
+SELECT position FROM rows_statement WHERE id = 1
+`
+
+func (q *Queries) Statement(ctx context.Context) (int64, error) {
+	row := q.queryRow(ctx, q.statementStmt, statement)
+	var position int64
+	err := row.Scan(&position)
+	return position, err
 }
 
 const submittedDrafts = `-- name: SubmittedDrafts :many
@@ -3130,6 +3161,41 @@ func (q *Queries) UpdateDraft(ctx context.Context, arg UpdateDraftParams) (int64
 	return result.RowsAffected()
 }
 
+const updateEnrolmentToken = `-- name: UpdateEnrolmentToken :execrows
+UPDATE enrolment_tokens SET app = $1, label = $2, created = $3, expires = $4, max_uses = $5, uses = $6, mac = $7
+WHERE id = $8 AND mac = $9
+`
+
+type UpdateEnrolmentTokenParams struct {
+	App     string
+	Label   string
+	Created int64
+	Expires int64
+	MaxUses int64
+	Uses    int64
+	Mac     []byte
+	ID      string
+	OldMac  []byte
+}
+
+func (q *Queries) UpdateEnrolmentToken(ctx context.Context, arg UpdateEnrolmentTokenParams) (int64, error) {
+	result, err := q.exec(ctx, q.updateEnrolmentTokenStmt, updateEnrolmentToken,
+		arg.App,
+		arg.Label,
+		arg.Created,
+		arg.Expires,
+		arg.MaxUses,
+		arg.Uses,
+		arg.Mac,
+		arg.ID,
+		arg.OldMac,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const updateKey = `-- name: UpdateKey :execrows
 UPDATE vault_keys SET
   purpose = $1, algorithm = $2, provider = $3, owner = $4,
@@ -3356,19 +3422,6 @@ func (q *Queries) UpdateToken(ctx context.Context, arg UpdateTokenParams) (int64
 		arg.ID,
 		arg.OldMac,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const useEnrolmentToken = `-- name: UseEnrolmentToken :execrows
-UPDATE enrolment_tokens SET uses = uses + 1
-WHERE id = $1 AND (max_uses = 0 OR uses < max_uses)
-`
-
-func (q *Queries) UseEnrolmentToken(ctx context.Context, id string) (int64, error) {
-	result, err := q.exec(ctx, q.useEnrolmentTokenStmt, useEnrolmentToken, id)
 	if err != nil {
 		return 0, err
 	}

@@ -1,0 +1,285 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/store"
+)
+
+// The methods below are those of store.Tx that write rows with a MAC. Each notes
+// what it wrote, for the statement that ends the transaction; one that writes a
+// row anew refuses where there should be one: somebody deleted it.
+
+// insertRow writes a row that is not there. One that the log says is there was
+// deleted by somebody: nothing of the transaction remains then.
+func (tx *Tx) insertRow(ctx context.Context, kind, name string, mac []byte, write func() error) error {
+	gone := checkStated(ctx, tx.ring, tx, kind, name, "")
+	if gone != nil && sealift.ReasonOf(gone) != ReasonDeleted {
+		return gone
+	}
+	if err := tx.write(kind, name, mac, write); err != nil {
+		return err // as where it is there after all
+	}
+	tx.bad = cmp.Or(tx.bad, gone)
+	return gone
+}
+
+// write writes a row over the one before, or deletes it if mac is nil.
+func (tx *Tx) write(kind, name string, mac []byte, write func() error) error {
+	if err := tx.ring.present(); err != nil {
+		return err
+	}
+	if err := write(); err != nil {
+		return err
+	}
+	tx.wrote[rowOf(kind, name)] = RowTag(mac)
+	return nil
+}
+
+func insert[R store.Authentic](ctx context.Context, tx *Tx, r R, write func(context.Context, R) error) error {
+	kind, _ := r.Columns()
+	return tx.insertRow(ctx, kind, r.RowName(), r.Tag(), func() error { return write(ctx, r) })
+}
+
+func update[R store.Authentic](ctx context.Context, tx *Tx, r R, old []byte, write func(context.Context, R, []byte) error) error {
+	kind, _ := r.Columns()
+	return tx.write(kind, r.RowName(), r.Tag(), func() error { return write(ctx, r, old) })
+}
+
+func (tx *Tx) delete(ctx context.Context, like store.Authentic, write func(context.Context, string) error) error {
+	kind, _ := like.Columns()
+	return tx.write(kind, like.RowName(), nil, func() error { return write(ctx, like.RowName()) })
+}
+
+// InsertKey implements store.KeyTx.
+func (tx *Tx) InsertKey(ctx context.Context, k store.Key) error {
+	tx.read = nil
+	return tx.insertRow(ctx, kindKey, Ref{k.ID, k.Version}.String(), k.MAC, func() error { return tx.Tx.InsertKey(ctx, k) })
+}
+
+// UpdateKey implements store.KeyTx.
+func (tx *Tx) UpdateKey(ctx context.Context, k store.Key, oldMAC []byte) error {
+	tx.read = nil
+	return tx.write(kindKey, Ref{k.ID, k.Version}.String(), k.MAC, func() error { return tx.Tx.UpdateKey(ctx, k, oldMAC) })
+}
+
+// kindKey is the kind of the rows of keys, which no store.Authentic is.
+const kindKey = "key"
+
+// InsertApp implements store.AppTx.
+func (tx *Tx) InsertApp(ctx context.Context, a store.App) error {
+	return insert(ctx, tx, a, tx.Tx.InsertApp)
+}
+
+// InsertEpoch implements store.AppTx.
+func (tx *Tx) InsertEpoch(ctx context.Context, e store.Epoch) error {
+	return insert(ctx, tx, e, tx.Tx.InsertEpoch)
+}
+
+// InsertDraft implements store.ReleaseTx.
+func (tx *Tx) InsertDraft(ctx context.Context, d store.Draft) error {
+	return insert(ctx, tx, d, tx.Tx.InsertDraft)
+}
+
+// UpdateDraft implements store.ReleaseTx.
+func (tx *Tx) UpdateDraft(ctx context.Context, d store.Draft, from store.DraftState) error {
+	return update(ctx, tx, d, nil, func(ctx context.Context, d store.Draft, _ []byte) error { return tx.Tx.UpdateDraft(ctx, d, from) })
+}
+
+// InsertDenial implements store.DenialTx.
+func (tx *Tx) InsertDenial(ctx context.Context, d store.Denial) error {
+	return insert(ctx, tx, d, tx.Tx.InsertDenial)
+}
+
+// UpdateDenial implements store.DenialTx.
+func (tx *Tx) UpdateDenial(ctx context.Context, d store.Denial, oldMAC []byte) error {
+	return update(ctx, tx, d, oldMAC, tx.Tx.UpdateDenial)
+}
+
+// InsertToken implements store.TokenTx.
+func (tx *Tx) InsertToken(ctx context.Context, t store.Token) error {
+	return insert(ctx, tx, t, tx.Tx.InsertToken)
+}
+
+// UpdateToken implements store.TokenTx.
+func (tx *Tx) UpdateToken(ctx context.Context, t store.Token, oldMAC []byte) error {
+	return update(ctx, tx, t, oldMAC, tx.Tx.UpdateToken)
+}
+
+// InsertEnrolmentToken implements store.TokenTx.
+func (tx *Tx) InsertEnrolmentToken(ctx context.Context, t store.EnrolmentToken) error {
+	return insert(ctx, tx, t, tx.Tx.InsertEnrolmentToken)
+}
+
+// UpdateEnrolmentToken implements store.TokenTx.
+func (tx *Tx) UpdateEnrolmentToken(ctx context.Context, t store.EnrolmentToken, oldMAC []byte) error {
+	return update(ctx, tx, t, oldMAC, tx.Tx.UpdateEnrolmentToken)
+}
+
+// InsertPerson implements store.PeopleTx.
+func (tx *Tx) InsertPerson(ctx context.Context, p store.Person) error {
+	return insert(ctx, tx, p, tx.Tx.InsertPerson)
+}
+
+// UpdatePerson implements store.PeopleTx.
+func (tx *Tx) UpdatePerson(ctx context.Context, p store.Person, oldMAC []byte) error {
+	return update(ctx, tx, p, oldMAC, tx.Tx.UpdatePerson)
+}
+
+// InsertCredential implements store.PeopleTx.
+func (tx *Tx) InsertCredential(ctx context.Context, c store.Credential) error {
+	return insert(ctx, tx, c, tx.Tx.InsertCredential)
+}
+
+// UpdateCredential implements store.PeopleTx.
+func (tx *Tx) UpdateCredential(ctx context.Context, c store.Credential, oldMAC []byte) error {
+	return update(ctx, tx, c, oldMAC, tx.Tx.UpdateCredential)
+}
+
+// DeleteCredential implements store.PeopleTx.
+func (tx *Tx) DeleteCredential(ctx context.Context, id string) error {
+	return tx.delete(ctx, store.Credential{ID: id}, tx.Tx.DeleteCredential)
+}
+
+// InsertSession implements store.PeopleTx.
+func (tx *Tx) InsertSession(ctx context.Context, s store.Session) error {
+	return insert(ctx, tx, s, tx.Tx.InsertSession)
+}
+
+// DeleteSession implements store.PeopleTx.
+func (tx *Tx) DeleteSession(ctx context.Context, id string) error {
+	return tx.delete(ctx, store.Session{ID: id}, tx.Tx.DeleteSession)
+}
+
+// PruneSessions implements store.PeopleTx.
+func (tx *Tx) PruneSessions(ctx context.Context, before time.Time) (n int64, err error) {
+	persons, err := tx.Persons(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range persons {
+		sessions, err := tx.Sessions(ctx, p.ID)
+		if err != nil {
+			return 0, err
+		}
+		for _, s := range sessions {
+			if !s.Expires.Before(before) {
+				continue
+			}
+			if err := tx.DeleteSession(ctx, s.ID); err != nil {
+				return 0, err
+			}
+			n++
+		}
+	}
+	return n, nil
+}
+
+// PutPolicy implements store.ApprovalTx.
+func (tx *Tx) PutPolicy(ctx context.Context, p store.Policy) error {
+	rows, err := tx.Policies(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(rows, func(row store.Policy) bool { return row.RowName() == p.RowName() }) {
+		return update(ctx, tx, p, nil, func(ctx context.Context, p store.Policy, _ []byte) error { return tx.Tx.PutPolicy(ctx, p) })
+	}
+	return insert(ctx, tx, p, tx.Tx.PutPolicy)
+}
+
+// InsertApprovalRequest implements store.ApprovalTx.
+func (tx *Tx) InsertApprovalRequest(ctx context.Context, r store.ApprovalRequest) error {
+	return insert(ctx, tx, r, tx.Tx.InsertApprovalRequest)
+}
+
+// UpdateApprovalRequest implements store.ApprovalTx.
+func (tx *Tx) UpdateApprovalRequest(ctx context.Context, r store.ApprovalRequest, oldMAC []byte) error {
+	return update(ctx, tx, r, oldMAC, tx.Tx.UpdateApprovalRequest)
+}
+
+// InsertApproval implements store.ApprovalTx.
+func (tx *Tx) InsertApproval(ctx context.Context, a store.Approval) error {
+	return insert(ctx, tx, a, tx.Tx.InsertApproval)
+}
+
+// PutDevice implements store.DeviceTx.
+func (tx *Tx) PutDevice(ctx context.Context, d store.Device) error {
+	switch _, err := tx.Device(ctx, d.App, d.ID); {
+	case sealift.KindOf(err) == sealift.KindNotFound:
+		return insert(ctx, tx, d, tx.Tx.PutDevice)
+	case err != nil:
+		return err
+	}
+	return update(ctx, tx, d, nil, func(ctx context.Context, d store.Device, _ []byte) error { return tx.Tx.PutDevice(ctx, d) })
+}
+
+// PutRestore implements store.RestoreTx.
+func (tx *Tx) PutRestore(ctx context.Context, r store.Restore) error {
+	return update(ctx, tx, r, nil, func(ctx context.Context, r store.Restore, _ []byte) error { return tx.Tx.PutRestore(ctx, r) })
+}
+
+// maxStated bounds the rows of one statement, in bytes: it is a leaf of the log.
+const maxStated = 12 << 10
+
+// state ends a transaction with what it wrote.
+func (tx *Tx) state(ctx context.Context) error {
+	if tx.bad != nil {
+		return tx.bad
+	}
+	if len(tx.wrote) == 0 && !tx.first {
+		return nil
+	}
+	seen, err := sightOf(ctx, tx.ring, tx)
+	if err != nil {
+		return err
+	}
+	before, rows, size := seen.newest, map[string]string{}, 0
+	add := func() error {
+		s, err := tx.stateRows(ctx, before, rows)
+		if err != nil {
+			return err
+		}
+		tx.stated = append(tx.stated, s)
+		before, rows, size = s.link(), map[string]string{}, 0
+		return nil
+	}
+	for _, row := range slices.Sorted(maps.Keys(tx.wrote)) {
+		if size > maxStated {
+			if err := add(); err != nil {
+				return err
+			}
+		}
+		rows[row] = tx.wrote[row]
+		size += len(row) + len(tx.wrote[row])
+	}
+	if err := add(); err != nil {
+		return err
+	}
+	return tx.SetStatement(ctx, before.entry)
+}
+
+// stateRows appends one statement behind another.
+func (tx *Tx) stateRows(ctx context.Context, before link, rows map[string]string) (s statement, err error) {
+	s = statement{Statement: audit.Statement{Before: before.entry, All: tx.first && before.entry < 0, Rows: rows}}
+	if s.entry, err = tx.AuditSize(ctx); err != nil {
+		return s, err
+	}
+	if s.entry <= before.entry {
+		return s, errStatement(before.entry, "it was written, and the log ends at %d now", s.entry)
+	}
+	if s.MAC, err = s.mac(tx.ring, before); err != nil {
+		return s, err
+	}
+	leaf, err := s.Leaf()
+	if err != nil {
+		return s, sealift.Errorf(sealift.KindInternal, "stating rows", "%w", err)
+	}
+	_, err = audit.AppendLeaf(ctx, tx, leaf)
+	return s, err
+}
