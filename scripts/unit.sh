@@ -16,12 +16,30 @@ profile=.cache/coverage.out log=.cache/unit.log
 # locking, and arithmetic that sees nothing but its arguments. They were half of
 # what the tests computed, since they are ten times slower when they are watched.
 unwatched=(
-	modernc.org/sqlite/lib modernc.org/libc/...
+	modernc.org/sqlite/lib modernc.org/libc/... regexp/...
 	golang.org/x/crypto/argon2 golang.org/x/crypto/scrypt
 	crypto/internal/fips140/bigmod crypto/internal/fips140/edwards25519/... crypto/internal/fips140/nistec/...
 )
 flags=()
 for pattern in "${unwatched[@]}"; do flags+=("-gcflags=$pattern=-race=false -d=checkptr=0"); done
+
+# What tests write and sync to disk goes to memory, where there is enough and
+# programs may run from there; a process that is killed leaves the same behind in
+# either. Programs are built on disk, and TMPDIR stands if it is set.
+room() { df --output=avail --block-size=1M "$1" | awk 'NR == 2 { print $1 }'; }
+available=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo 2>/dev/null || true)
+if [ -z "${TMPDIR:-}" ] && [ "${available:-0}" -ge 8192 ] && [ -w /dev/shm ] && [ "$(room /dev/shm)" -ge 2048 ]; then
+	memory=$(mktemp -d /dev/shm/sealift-unit.XXXXXX)
+	trap 'rm -rf "$memory"' EXIT
+	chmod 755 "$memory" # PostgreSQL runs as a user of its own
+	if cp "$(type -P true)" "$memory/true" && "$memory/true"; then
+		export TMPDIR=$memory GOTMPDIR=${GOTMPDIR:-/tmp}
+	fi
+fi
+
+# At its end a program with the race detector rests for a second, in case that
+# another goroutine still comes to a race; so do the programs that tests run.
+export GORACE="atexit_sleep_ms=50 ${GORACE:-}"
 
 # Fifteen minutes are what CI has in all: past them a test hangs, also on a busy
 # machine.
