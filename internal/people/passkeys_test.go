@@ -201,9 +201,13 @@ func TestSignInRequest(t *testing.T) {
 		w.wants(second(w.registry.ShowRequest(t.Context(), founder(), asked.Code)), sealift.KindDenied, access.ReasonPerson)
 		w.wants(w.registry.ConfirmRequest(t.Context(), founder(), asked.Code), sealift.KindDenied, access.ReasonPerson)
 		w.wants(w.registry.ConfirmRequest(t.Context(), alice.caller(), "AAAA-AAAA"), sealift.KindNotFound, "ceremony")
+		w.now = w.now.Add(time.Minute)
 		w.check(w.registry.ConfirmRequest(t.Context(), alice.caller(), asked.Code))
 		in, err := w.registry.PollRequest(t.Context(), terminal, asked.Secret)
 		w.check(err)
+		if !in.Proven.Equal(alice.in.Proven) {
+			t.Errorf("proven at %s by who was at %s", in.Proven, alice.in.Proven)
+		}
 		if in.Person != alice.id || in.Address != "192.0.2.77" || in.ID == alice.in.ID {
 			t.Errorf("%+v", in)
 		}

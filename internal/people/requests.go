@@ -141,7 +141,9 @@ func (r *Registry) PollRequest(ctx context.Context, from service.Origin, secret 
 		if err != nil {
 			return err
 		}
-		if signed, err = r.newSession(ctx, tx, person, begun.by.AMR, from, now); err != nil {
+		// As proven as whoever confirmed it, no fresher: or one session would make
+		// the next, and be fresh for ever.
+		if signed, err = r.newSessionOf(ctx, tx, person, begun.by.AMR, from, begun.by.Proven, now); err != nil {
 			return err
 		}
 		return r.noteSignIn(ctx, tx, audit.Actor{Kind: audit.Person, ID: person.ID, Address: from.Address}, signed.Session, 0, now)
