@@ -21,6 +21,7 @@ func TestPages(t *testing.T) {
 		p.registers()
 		p.signsInATerminal()
 	}
+	alice.provesItToATerminal()
 	w.run("alice", "app", "create", "com.acme.shop", "--device")
 	w.run("alice", "channel", "create", "production", "--app", "com.acme.shop")
 	w.run("alice", "enrol", "token", "--app", "com.acme.shop", "--out", filepath.Join(w.dir, "enrol.token"))
@@ -102,6 +103,26 @@ func (p *person) signsInATerminal() {
 	p.opens(told[0]) // a code serves once
 	p.sees("was finished")
 	p.lacks("A program asks")
+}
+
+// provesItToATerminal confirms sealift login --step-up --browser on the page, once
+// the browser's own proof is fresher than the terminal's.
+func (p *person) provesItToATerminal() {
+	p.w.t.Helper()
+	c := p.w.atTerminal(p.name, "login", "--step-up", "--browser")
+	told := c.reads(`open (\S+) in a browser, and confirm there that it shows the code ([A-Z2-7]{4}-[A-Z2-7]{4})`)
+	const asks = "Your terminal asks for a proof that it is you"
+	p.opens(told[0])
+	p.sees(asks, told[1], "It says what for: sealift login --step-up")
+	p.looks("prove")
+	p.presses("#do-confirm")
+	p.sees("That wants a fresh proof")
+	p.presses("#with-passkey")
+	p.sees(asks, told[1])
+	p.presses("#do-confirm")
+	p.sees("go on in the terminal")
+	c.reads("proven; good until")
+	c.ends()
 }
 
 // publish submits a release as alice, and returns the request that it waits for.
