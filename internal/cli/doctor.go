@@ -15,7 +15,8 @@ import (
 )
 
 type doctorCmd struct {
-	API APIOptions `embed:""`
+	Reach PKCS11Options `embed:""`
+	API   APIOptions    `embed:""`
 }
 
 // Run implements the command.
@@ -62,6 +63,7 @@ func runDoctor(ctx context.Context, std *IO, opts doctorCmd) error {
 		d.root(ctx)
 		d.trust(ctx)
 		d.keys(ctx)
+		d.tokenKeys(ctx, std, opts.Reach)
 		d.tokens(ctx)
 		d.witnesses(ctx)
 		d.backups(ctx)

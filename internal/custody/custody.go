@@ -12,6 +12,10 @@
 // more, or at a date, when Keep does it. Keep also rotates what nears the end of
 // its cryptoperiod.
 //
+// What takes long to make is made before the transaction that binds it: the primes
+// of an RSA key, and the next standby of a key in a token. If that comes to nothing
+// the key in the token is destroyed, unless it may be that a row names it.
+//
 // People make keys for services of their own, too: CI that signs what it built,
 // say. Such a key signs for whoever has a token for its app, by SignWithKey, and
 // each signature is an entry in the log before it leaves.
@@ -19,6 +23,7 @@ package custody
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -36,10 +41,11 @@ type Online interface {
 	Vouched(ctx context.Context, tx store.DocumentTx) (map[sealift.Digest]string, error)
 	// Replace puts the next version of a key in the place of the one in use,
 	// which becomes to. KindConflict with reason "standby" where devices know no
-	// next version.
-	Replace(ctx context.Context, tx *vault.Tx, id string, to vault.State, by audit.Actor, reason string) (vault.Replaced, error)
-	// Follow does what another change of state asks for.
-	Follow(ctx context.Context, tx *vault.Tx, info vault.KeyInfo, by audit.Actor, reason string) error
+	// next version. next becomes the new standby, if one is made; nil to make one
+	// then.
+	Replace(ctx context.Context, tx *vault.Tx, id string, to vault.State, by audit.Actor, reason string, next *vault.Material) (vault.Replaced, error)
+	// Follow does what another change of state asks for. next is as in Replace.
+	Follow(ctx context.Context, tx *vault.Tx, info vault.KeyInfo, by audit.Actor, reason string, next *vault.Material) error
 	// Idle returns nil if a version may be destroyed, and else what depends on
 	// it still.
 	Idle(ctx context.Context, tx *vault.Tx, info vault.KeyInfo) error
@@ -98,24 +104,51 @@ func keyOf(k vault.KeyInfo) service.Key {
 
 // SetKeyState implements service.Keys.
 func (c *Cabinet) SetKeyState(ctx context.Context, by access.Caller, want service.KeyChange) (service.Key, error) {
-	return c.changed(ctx, func(tx *vault.Tx, now time.Time) (vault.KeyInfo, error) {
+	next, missing := c.nextStandby(ctx, want)
+	key, err := c.changed(ctx, func(tx *vault.Tx, now time.Time) (vault.KeyInfo, error) {
 		info, err := c.vault.Lookup(ctx, tx, vault.Ref{ID: want.ID, Version: want.Version})
 		if err == nil {
 			err = c.mayChange(ctx, tx, info, vault.State(want.To))
+		}
+		if err == nil {
+			err = missing
 		}
 		if err != nil {
 			return info, tx.Refuse(ctx, vault.Refusal{Actor: by.Actor(), Action: "key.transition", Key: vault.Ref{ID: want.ID, Version: want.Version}, Now: now}, err)
 		}
 		if want.To == string(vault.Compromised) && c.serves(ctx, tx, info) {
-			replaced, err := c.online.Replace(ctx, tx, info.ID, vault.Compromised, by.Actor(), want.Reason)
+			replaced, err := c.online.Replace(ctx, tx, info.ID, vault.Compromised, by.Actor(), want.Reason, next)
 			return replaced.Was, err
 		}
 		info, err = c.vault.Transition(ctx, tx, info.Ref, info.State, vault.State(want.To), by.Actor(), want.Reason, now)
 		if err == nil && !info.Purpose.ForServices() {
-			err = c.online.Follow(ctx, tx, info, by.Actor(), want.Reason)
+			err = c.online.Follow(ctx, tx, info, by.Actor(), want.Reason, next)
 		}
 		return info, err
 	})
+	return key, errors.Join(err, c.settle(ctx, want.ID, next, err))
+}
+
+// nextStandby prepares what a change of state makes necessary: a standby that ends,
+// or takes the place of a compromised version, wants another one.
+func (c *Cabinet) nextStandby(ctx context.Context, want service.KeyChange) (*vault.Material, error) {
+	if want.To != string(vault.Compromised) && want.To != string(vault.Destroyed) {
+		return nil, nil
+	}
+	var is vault.KeyInfo
+	err := c.store.View(ctx, func(tx store.Tx) (err error) {
+		is, err = c.vault.Lookup(ctx, tx, vault.Ref{ID: want.ID, Version: want.Version})
+		return err
+	})
+	switch {
+	case err != nil: // for the transaction to refuse, and to record
+		return nil, nil
+	case is.State == vault.PreActive:
+		return c.prepare(ctx, want.ID, is.Version)
+	case is.State == vault.Active && want.To == string(vault.Compromised):
+		return c.prepare(ctx, want.ID, 0)
+	}
+	return nil, nil
 }
 
 // changed runs fn in a transaction and publishes what it signed.

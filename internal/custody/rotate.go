@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -23,15 +24,18 @@ func (c *Cabinet) rotate(ctx context.Context, by audit.Actor, want service.KeyRo
 	if err != nil {
 		return service.Rotated{}, err
 	}
-	replaced, err := vault.Do(ctx, c.vault, func(tx *vault.Tx) (vault.Replaced, error) {
+	standby, missing := c.prepare(ctx, want.ID, 0)
+	replaced, err := vault.Do(ctx, c.vault, func(tx *vault.Tx) (replaced vault.Replaced, err error) {
 		now := c.now().UTC()
-		replaced, err := c.replace(ctx, tx, by, want, material, now)
+		if err = missing; err == nil {
+			replaced, err = c.replace(ctx, tx, by, want, nextKeys{material, standby}, now)
+		}
 		if err != nil && by.Kind != audit.System { // which will try again in an hour, and tells the log of the server
 			err = tx.Refuse(ctx, vault.Refusal{Actor: by, Action: "key.rotate", Key: vault.Ref{ID: want.ID}, Now: now}, err)
 		}
 		return replaced, err
 	})
-	if err != nil {
+	if err := errors.Join(err, c.settle(ctx, want.ID, standby, err)); err != nil {
 		return service.Rotated{}, err
 	}
 	out := service.Rotated{Active: keyOf(replaced.Is), Before: keyOf(replaced.Was)}
@@ -40,6 +44,12 @@ func (c *Cabinet) rotate(ctx context.Context, by audit.Actor, want service.KeyRo
 		out.Standby = &standby
 	}
 	return out, c.online.Flush(ctx)
+}
+
+// nextKeys were made before the transaction of a rotation; either may be nil.
+type nextKeys struct {
+	version *vault.Material // the next version of a service's key
+	standby *vault.Material // the next standby of one of the vault's own
 }
 
 // nextMaterial finds the primes of the next version of a service's RSA key.
@@ -58,7 +68,7 @@ func (c *Cabinet) nextMaterial(ctx context.Context, id string) (m *vault.Materia
 	return nil, nil
 }
 
-func (c *Cabinet) replace(ctx context.Context, tx *vault.Tx, by audit.Actor, want service.KeyRotation, material *vault.Material, now time.Time) (vault.Replaced, error) {
+func (c *Cabinet) replace(ctx context.Context, tx *vault.Tx, by audit.Actor, want service.KeyRotation, next nextKeys, now time.Time) (vault.Replaced, error) {
 	versions, err := c.vault.List(ctx, tx, vault.Filter{ID: want.ID})
 	if err != nil {
 		return vault.Replaced{}, err
@@ -69,17 +79,17 @@ func (c *Cabinet) replace(ctx context.Context, tx *vault.Tx, by audit.Actor, wan
 	}
 	newest := versions[len(versions)-1]
 	if !newest.Purpose.ForServices() {
-		return c.online.Replace(ctx, tx, want.ID, vault.Deactivated, by, want.Reason)
+		return c.online.Replace(ctx, tx, want.ID, vault.Deactivated, by, want.Reason, next.standby)
 	}
 	if newest.State != vault.Active && newest.State != vault.Suspended {
 		return vault.Replaced{}, sealift.Errorf(sealift.KindDenied, "rotating key "+want.ID, "%s is %s", newest.Ref, newest.State).WithReason(vault.ReasonState).
 			WithHint("an active or suspended version is what is replaced: sealift key list --id %s", want.ID)
 	}
-	next, err := c.vault.Rotate(ctx, tx, want.ID, material, by, want.Reason, now)
+	is, err := c.vault.Rotate(ctx, tx, want.ID, next.version, by, want.Reason, now)
 	if err != nil {
 		return vault.Replaced{}, err
 	}
-	return c.vault.Replace(ctx, tx, newest, next, vault.Deactivated, by, want.Reason, now)
+	return c.vault.Replace(ctx, tx, newest, is, vault.Deactivated, by, want.Reason, now)
 }
 
 // RetireKey implements service.Keys.
@@ -172,9 +182,14 @@ func rotateAt(k vault.KeyInfo) time.Time {
 }
 
 func (c *Cabinet) standby(ctx context.Context, k vault.KeyInfo) error {
-	return c.vault.Update(ctx, func(tx *vault.Tx) error {
-		return c.online.Follow(ctx, tx, k, keeper, "it had no standby")
+	next, err := c.prepare(ctx, k.ID, k.Version)
+	if err != nil {
+		return err
+	}
+	err = c.vault.Update(ctx, func(tx *vault.Tx) error {
+		return c.online.Follow(ctx, tx, k, keeper, "it had no standby", next)
 	})
+	return errors.Join(err, c.settle(ctx, k.ID, next, err))
 }
 
 func (c *Cabinet) retire(ctx context.Context, k vault.KeyInfo) error {

@@ -33,8 +33,9 @@ func (s *Service) Vouched(ctx context.Context, tx store.DocumentTx) (map[sealift
 // now on, and the one before still opens what was sealed to it.
 //
 // KindConflict with ReasonStandby where devices know no standby; the hint names
-// the ceremony to hold.
-func (s *Service) Replace(ctx context.Context, tx *vault.Tx, id string, to vault.State, by audit.Actor, reason string) (vault.Replaced, error) {
+// the ceremony to hold. material becomes the new standby, if one is made; nil as
+// in vault.Rotate.
+func (s *Service) Replace(ctx context.Context, tx *vault.Tx, id string, to vault.State, by audit.Actor, reason string, material *vault.Material) (vault.Replaced, error) {
 	was, err := s.inUse(ctx, tx, id)
 	if err != nil {
 		return vault.Replaced{}, err
@@ -50,7 +51,7 @@ func (s *Service) Replace(ctx context.Context, tx *vault.Tx, id string, to vault
 	if err != nil {
 		return replaced, err
 	}
-	if replaced.Standby, err = s.refill(ctx, tx, replaced.Is, by, reason); err != nil {
+	if replaced.Standby, err = s.refill(ctx, tx, replaced.Is, by, reason, material); err != nil {
 		return replaced, err
 	}
 	if err := s.settleCompromised(ctx, tx, replaced.Was, by, reason); err != nil {
@@ -91,7 +92,7 @@ func Ceremony(p vault.Purpose) string {
 }
 
 // refill makes a standby where a key that needs one has none.
-func (s *Service) refill(ctx context.Context, tx *vault.Tx, of vault.KeyInfo, by audit.Actor, reason string) (vault.KeyInfo, error) {
+func (s *Service) refill(ctx context.Context, tx *vault.Tx, of vault.KeyInfo, by audit.Actor, reason string, material *vault.Material) (vault.KeyInfo, error) {
 	if !of.Purpose.HasStandby() {
 		return vault.KeyInfo{}, nil
 	}
@@ -99,15 +100,15 @@ func (s *Service) refill(ctx context.Context, tx *vault.Tx, of vault.KeyInfo, by
 	if err != nil || len(standbys) > 0 {
 		return vault.KeyInfo{}, err
 	}
-	return s.makeStandby(ctx, tx, by, of.ID, nil, reason)
+	return s.makeStandby(ctx, tx, by, of.ID, material, reason)
 }
 
 // Follow does what a change of state other than a replacement asks for: info is
 // the version as it is now. A standby that is gone has a successor, a release CA
 // that is compromised is suspended for devices, and an answer key that was
-// restored is certified.
-func (s *Service) Follow(ctx context.Context, tx *vault.Tx, info vault.KeyInfo, by audit.Actor, reason string) error {
-	if _, err := s.refill(ctx, tx, info, by, reason); err != nil {
+// restored is certified. material is as in Replace.
+func (s *Service) Follow(ctx context.Context, tx *vault.Tx, info vault.KeyInfo, by audit.Actor, reason string, material *vault.Material) error {
+	if _, err := s.refill(ctx, tx, info, by, reason, material); err != nil {
 		return err
 	}
 	if info.Purpose == vault.PurposeAnswer {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/pkcs11"
+	"github.com/sealift/sealift/internal/store"
 )
 
 // The providers: where the private half of a key is.
@@ -52,7 +53,8 @@ func inTokens(p Purpose) bool {
 // for a minute. KindInvalid with ReasonToken for a purpose whose keys no token
 // holds; other errors are the token's.
 //
-// If no row comes to hold the key it stays in the token, where nobody needs it.
+// If no row comes to hold the key it stays in the token, where nobody needs it:
+// see Discard.
 func (v *Vault) GenerateInToken(ctx context.Context, uri string, p Purpose, a Algorithm) (*Material, error) {
 	const doing = "making a key in a token"
 	switch {
@@ -93,6 +95,27 @@ func (v *Vault) GenerateNext(ctx context.Context, newest KeyInfo) (*Material, er
 	// The same label and another id: whoever looks into the token sees versions.
 	uri.ID, uri.Type = random(16), ""
 	return v.GenerateInToken(ctx, uri.String(), newest.Purpose, newest.Algorithm)
+}
+
+// Discard destroys a key that was generated in a token as a version of the key id,
+// unless a row holds it. It is for a transaction that came to nothing, or did not
+// need the key.
+func (v *Vault) Discard(ctx context.Context, id string, m *Material) error {
+	if m == nil || m.token == "" {
+		return nil
+	}
+	held := false
+	err := v.store.View(ctx, func(tx store.Tx) error {
+		versions, err := v.List(ctx, tx, Filter{ID: id})
+		for _, k := range versions {
+			held = held || k.Token == m.token
+		}
+		return err
+	})
+	if err != nil || held {
+		return err
+	}
+	return v.destroyInToken(ctx, KeyInfo{Ref: Ref{ID: id}, Provider: ProviderPKCS11, Token: m.token})
 }
 
 // generateNow is GenerateNext inside a transaction, which must not wait for a
