@@ -46,8 +46,8 @@ func (d *doctor) tokenKeys(ctx context.Context, std *IO, reach PKCS11Options) {
 				continue
 			}
 			stray++
-			d.found(check, stateWarning, "%s is no version of a key of the vault, and no root or targets key", key.URI).
-				Hint = "if no other program and nobody's key of their own is it, it was made and never used: sealift pkcs11 destroy '" + key.URI + "'"
+			d.found(check, stateWarning, "%s is no version of a key of the vault, and no root or targets key in use", key.URI).
+				Hint = "it was made and never came into use, or is a person's that was retired, or another program's; if nobody needs it: sealift pkcs11 destroy '" + key.URI + "'"
 		}
 	}
 	if stray == 0 {

@@ -32,12 +32,18 @@ type keyCreateCmd struct {
 	New       newKey `embed:""`
 	Purpose   string `required:"" enum:"artifact-signing,capgo-app" placeholder:"PURPOSE" help:"artifact-signing, or capgo-app."`
 	Algorithm string `placeholder:"NAME" help:"ecdsa-p256, ecdsa-p384, ed25519 or rsa-4096. Default: ecdsa-p256; for capgo-app rsa-2048."`
+	In        string `placeholder:"URI" help:"Make it in a PKCS#11 token that the server reaches, under the label that object names: 'pkcs11:token=NAME;object=LABEL'. It never leaves it, and its next versions are made there."`
 }
 
 // Run implements the command.
 func (c *keyCreateCmd) Run(ctx context.Context, std *IO) error { return runKeyCreate(ctx, std, *c) }
 
 func runKeyCreate(ctx context.Context, std *IO, opts keyCreateCmd) error {
+	if opts.In != "" {
+		if err := checkNewKey(opts.In); err != nil {
+			return err
+		}
+	}
 	c, err := opts.New.API.client(std)
 	if err != nil {
 		return err
@@ -45,6 +51,7 @@ func runKeyCreate(ctx context.Context, std *IO, opts keyCreateCmd) error {
 	k, err := c.CreateKey(ctx, api.NewKey{
 		ID: opts.New.ID, Purpose: api.NewKeyPurpose(opts.Purpose), Algorithm: api.NewKeyAlgorithm(opts.Algorithm), App: opts.New.App,
 		Owner: opts.New.Owner, Label: opts.New.Label, Cryptoperiod: int64(opts.New.Period / time.Second), Exportable: opts.New.Exportable,
+		Token: opts.In,
 	})
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ func (h *handler) CreateKey(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 		want := service.NewKey{
-			ID: body.ID, Purpose: string(body.Purpose), Algorithm: string(body.Algorithm), Owner: body.Owner, Label: body.Label, Exportable: body.Exportable,
+			ID: body.ID, Purpose: string(body.Purpose), Algorithm: string(body.Algorithm), Owner: body.Owner, Label: body.Label, Exportable: body.Exportable, Token: body.Token,
 		}
 		return h.makeKey(r, by, want, body.App, body.Cryptoperiod)
 	})

@@ -62,10 +62,10 @@ func TestServiceKeys(t *testing.T) {
 	f := newFixture(t, roles{})
 	c := f.client(access.RoleSecurityOfficer)
 	k, err := c.CreateKey(t.Context(), api.NewKey{
-		ID: "ci", Purpose: "artifact-signing", Algorithm: "ed25519", App: "com.acme.shop", Owner: "alice", Label: "x", Cryptoperiod: 3600, Exportable: true,
+		ID: "ci", Purpose: "artifact-signing", Algorithm: "ed25519", App: "com.acme.shop", Owner: "alice", Label: "x", Cryptoperiod: 3600, Exportable: true, Token: "pkcs11:token=hsm;object=ci",
 	})
 	check(t, "asked", err, f.services.last()[1], any(service.NewKey{
-		ID: "ci", Purpose: "artifact-signing", Algorithm: "ed25519", App: "com.acme.shop", Owner: "alice", Label: "x", Period: time.Hour, Exportable: true,
+		ID: "ci", Purpose: "artifact-signing", Algorithm: "ed25519", App: "com.acme.shop", Owner: "alice", Label: "x", Period: time.Hour, Exportable: true, Token: "pkcs11:token=hsm;object=ci",
 	}))
 	if k.App != "com.acme.shop" || k.Imported || !k.Exportable || !bytes.Equal(k.Spki, []byte{7}) {
 		t.Errorf("%+v", k)

@@ -264,6 +264,60 @@ func TestStandbyIsMadeBeforeTheTransaction(t *testing.T) {
 	}
 }
 
+// TestServiceKeyInToken: a service's key is made in a token, and so are its next
+// versions; one that is refused leaves nothing there.
+func TestServiceKeyInToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.check(w.vault.Update(t.Context(), func(tx *vault.Tx) (err error) {
+		row := store.App{ID: "com.acme.shop", Created: start}
+		if row.MAC, err = tx.Authenticate(row); err != nil {
+			return err
+		}
+		return tx.InsertApp(t.Context(), row)
+	}))
+	create := func(want service.NewKey) (service.Key, error) {
+		want.Purpose, want.Algorithm, want.App, want.Owner = "artifact-signing", "ecdsa-p384", "com.acme.shop", "alice"
+		return w.cabinet.CreateKey(t.Context(), alice, want)
+	}
+	k, err := create(service.NewKey{ID: "ci", Token: "pkcs11:token=fake;object=ci"})
+	w.check(err)
+	if k.Provider != vault.ProviderPKCS11 || len(w.token.keys) != 1 {
+		t.Errorf("%+v, %d in the token", k, len(w.token.keys))
+	}
+	digest := make([]byte, crypto.SHA384.Size())
+	signature, err := w.cabinet.SignWithKey(t.Context(), alice, service.SigningRequest{App: "com.acme.shop", Key: "ci", Hash: crypto.SHA384, Digest: digest})
+	w.check(err)
+	public, err := x509.ParsePKIXPublicKey(k.SPKI)
+	w.check(err)
+	if !ecdsa.VerifyASN1(public.(*ecdsa.PublicKey), digest, signature.Signature) {
+		t.Error("its signature does not verify")
+	}
+	r, err := w.cabinet.RotateKey(t.Context(), alice, service.KeyRotation{ID: "ci", Reason: "yearly"})
+	w.check(err)
+	if r.Active.Provider != vault.ProviderPKCS11 || r.Active.Version != 2 || len(w.token.keys) != 2 || w.token.inTx != 0 {
+		t.Errorf("%+v, %d in the token", r.Active, len(w.token.keys))
+	}
+	made := w.token.made
+	_, err = create(service.NewKey{ID: "ci", Token: "pkcs11:token=fake;object=ci"})
+	w.refused("an id that is taken", err, sealift.KindConflict, "")
+	if w.token.made != made+1 || len(w.token.keys) != 2 {
+		t.Errorf("made %d, kept %d", w.token.made, len(w.token.keys))
+	}
+	_, err = create(service.NewKey{ID: "mine", Token: "pkcs11:token=fake"})
+	w.refused("no label", err, sealift.KindInvalid, vault.ReasonToken)
+	_, err = create(service.NewKey{ID: "mine", Token: "pkcs11:token=fake;object=x", Exportable: true})
+	w.refused("a key that leaves", err, sealift.KindInvalid, vault.ReasonToken)
+	_, err = create(service.NewKey{ID: "../mine", Token: "pkcs11:token=fake;object=x"})
+	w.refused("an id that is a path", err, sealift.KindInvalid, "")
+	w.token.away = true
+	_, err = create(service.NewKey{ID: "mine", Token: "pkcs11:token=fake;object=x"})
+	w.refused("a token that is away", err, sealift.KindNetwork, "token-absent")
+	if w.token.made != made+1 {
+		t.Errorf("made %d for what was refused before", w.token.made-made)
+	}
+}
+
 // TestRefusals: what people may not do with keys, and that each refusal is in the
 // log.
 func TestRefusals(t *testing.T) {

@@ -35,7 +35,7 @@ func (c *Cabinet) rotate(ctx context.Context, by audit.Actor, want service.KeyRo
 		}
 		return replaced, err
 	})
-	if err := errors.Join(err, c.settle(ctx, want.ID, standby, err)); err != nil {
+	if err := errors.Join(err, c.settle(ctx, want.ID, standby, err), c.settle(ctx, want.ID, material, err)); err != nil {
 		return service.Rotated{}, err
 	}
 	out := service.Rotated{Active: keyOf(replaced.Is), Before: keyOf(replaced.Was)}
@@ -52,7 +52,8 @@ type nextKeys struct {
 	standby *vault.Material // the next standby of one of the vault's own
 }
 
-// nextMaterial finds the primes of the next version of a service's RSA key.
+// nextMaterial makes what takes long of the next version of a service's key: the
+// primes of an RSA key, or a key in a token.
 func (c *Cabinet) nextMaterial(ctx context.Context, id string) (m *vault.Material, err error) {
 	var versions []vault.KeyInfo
 	err = c.store.View(ctx, func(tx store.Tx) (err error) {
@@ -62,8 +63,14 @@ func (c *Cabinet) nextMaterial(ctx context.Context, id string) (m *vault.Materia
 	if err != nil || id == "" || len(versions) == 0 {
 		return nil, err
 	}
-	if newest := versions[len(versions)-1]; newest.Purpose.ForServices() && newest.Provider == vault.ProviderSoftware {
+	newest := versions[len(versions)-1]
+	switch {
+	case !newest.Purpose.ForServices():
+		return nil, nil
+	case newest.Provider == vault.ProviderSoftware:
 		return generateRSA(ctx, newest.Algorithm)
+	case newest.State == vault.Active || newest.State == vault.Suspended:
+		return c.vault.GenerateNext(ctx, newest)
 	}
 	return nil, nil
 }

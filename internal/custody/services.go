@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto"
 	"crypto/rsa"
+	"errors"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -24,9 +26,10 @@ func (c *Cabinet) CreateKey(ctx context.Context, by access.Caller, want service.
 		ID: want.ID, Purpose: vault.Purpose(want.Purpose), Algorithm: vault.Algorithm(want.Algorithm), Owner: want.Owner, Label: want.Label,
 		Cryptoperiod: want.Period, App: want.App, Exportable: want.Exportable,
 	}
-	material, err := c.material(ctx, &req, want.PEM)
+	material, missing := c.material(ctx, &req, want)
 	req.Material = material
-	return c.changed(ctx, func(tx *vault.Tx, now time.Time) (vault.KeyInfo, error) {
+	key, err := c.changed(ctx, func(tx *vault.Tx, now time.Time) (vault.KeyInfo, error) {
+		err := missing
 		if err == nil {
 			err = c.mayCreate(ctx, tx, req)
 		}
@@ -35,13 +38,14 @@ func (c *Cabinet) CreateKey(ctx context.Context, by access.Caller, want service.
 		}
 		return c.vault.Create(ctx, tx, req, by.Actor(), now)
 	})
+	return key, errors.Join(err, c.settle(ctx, want.ID, material, err))
 }
 
-// material reads the key to import, or finds the primes of an RSA key, which
-// takes a second or two, before there is a transaction for it to hold up.
-func (c *Cabinet) material(ctx context.Context, req *vault.CreateRequest, text []byte) (*vault.Material, error) {
-	if text != nil {
-		m, err := vault.ReadMaterial(text)
+// material reads the key to import, or makes what takes a second or two, an RSA key
+// or one in a token, before there is a transaction for it to hold up.
+func (c *Cabinet) material(ctx context.Context, req *vault.CreateRequest, want service.NewKey) (*vault.Material, error) {
+	if want.PEM != nil {
+		m, err := vault.ReadMaterial(want.PEM)
 		if err == nil && req.Algorithm == "" {
 			req.Algorithm = m.Algorithm()
 		}
@@ -50,7 +54,20 @@ func (c *Cabinet) material(ctx context.Context, req *vault.CreateRequest, text [
 	if req.Purpose.ForServices() && req.Algorithm == "" {
 		req.Algorithm = req.Purpose.Algorithms()[0]
 	}
-	return generateRSA(ctx, req.Algorithm)
+	if want.Token == "" {
+		return generateRSA(ctx, req.Algorithm)
+	}
+	const doing = "making a key in a token"
+	switch {
+	case !req.Purpose.ForServices() || !serviceKeyID.MatchString(req.ID):
+		return nil, nil // for the transaction to refuse; the token is not bothered
+	case len(want.Token) > sealift.MaxTokenURI || !strings.Contains(want.Token, "object="):
+		return nil, sealift.Errorf(sealift.KindInvalid, doing, "the URI names no label for the new key").WithReason(vault.ReasonToken).
+			WithHint("name token and label, as in 'pkcs11:token=hsm;object=%s'", req.ID)
+	case req.Exportable:
+		return nil, sealift.Errorf(sealift.KindInvalid, doing, "no key leaves a token").WithReason(vault.ReasonToken).WithHint("make it without --exportable, or in software")
+	}
+	return c.vault.GenerateInToken(ctx, want.Token, req.Purpose, req.Algorithm)
 }
 
 func generateRSA(ctx context.Context, a vault.Algorithm) (*vault.Material, error) {

@@ -1827,6 +1827,14 @@ type NewKey struct {
 	// Owner In your words.
 	Owner   KeyText       `json:"owner"`
 	Purpose NewKeyPurpose `json:"purpose"`
+
+	// Token Make it in a PKCS#11 token that the server reaches, and that it never
+	// leaves: a URI (RFC 7512) with the label for the key. Its next versions
+	// are made there, too. Without it: in software.
+	//
+	//
+	// Example: pkcs11:token=hsm;object=shop-ci
+	Token string `json:"token,omitempty"`
 }
 
 // NewKeyAlgorithm One that the purpose allows; its default where absent.

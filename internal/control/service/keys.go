@@ -66,6 +66,7 @@ type NewKey struct {
 	Label      string        // for people; may be empty
 	Period     time.Duration // cryptoperiod; 0 for what the purpose says
 	Exportable bool
+	Token      string // URI of a token and a label in it (RFC 7512), to make it there; "" for software
 	PEM        []byte // the key to import; nil to make one. The service clears it.
 }
 
