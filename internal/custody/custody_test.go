@@ -53,7 +53,9 @@ func (o *online) Replace(ctx context.Context, tx *vault.Tx, id string, to vault.
 	if err != nil {
 		return vault.Replaced{}, err
 	}
-	i := slices.IndexFunc(versions, func(k vault.KeyInfo) bool { return o.vouched[sealift.DigestOf(k.Public)] != "" && k.State == vault.PreActive })
+	i := slices.IndexFunc(versions, func(k vault.KeyInfo) bool {
+		return o.vouched[sealift.DigestOf(k.Public)] != "" && k.State == vault.PreActive
+	})
 	if i < 1 {
 		return vault.Replaced{}, sealift.Errorf(sealift.KindConflict, "rotating", "devices know no standby").WithReason("standby")
 	}
