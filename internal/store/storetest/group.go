@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,18 +14,43 @@ import (
 	"github.com/sealift/sealift/internal/store"
 )
 
-// inLine has the Updates wait for one another, each begun after the one before
-// it, and so lets a store do them together. It returns when all have returned.
-func inLine(t *testing.T, s store.Store, updates ...func()) {
+// inLine has the Updates wait for one another, each begun when the one before it
+// waits, and so lets a store do them together. It returns when all have returned.
+func inLine(t *testing.T, s store.Store, updates ...inTurn) {
 	t.Helper()
 	var all sync.WaitGroup
 	update(t, s, func(store.Tx) {
-		for _, run := range updates {
-			all.Go(run)
-			time.Sleep(5 * time.Millisecond) // or they come in another order
+		for i, run := range updates {
+			waits := make(chan struct{})
+			var once sync.Once
+			all.Go(func() {
+				run(func(ctx context.Context) context.Context {
+					return watched{ctx, func() { once.Do(func() { close(waits) }) }}
+				})
+			})
+			select {
+			case <-waits:
+			case <-time.After(time.Minute):
+				t.Errorf("Update %d does not wait for its context", i)
+			}
 		}
 	})
 	all.Wait()
+}
+
+// inTurn calls Update with a context from seen: who waits for a store asks for the
+// end of its context, and that is how inLine sees it wait.
+type inTurn func(seen func(context.Context) context.Context)
+
+// watched is a context that says when somebody waits for its end.
+type watched struct {
+	context.Context
+	seen func()
+}
+
+func (w watched) Done() <-chan struct{} {
+	w.seen()
+	return w.Context.Done()
 }
 
 // put returns a write of one document.
@@ -46,18 +70,18 @@ func names(t *testing.T, s store.Store) (all string) {
 // testNeighbours has Updates fail in every way beside others that do not.
 func testNeighbours(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	ok := func(name string) func() {
-		return func() {
-			if err := s.Update(ctx, func(tx store.Tx) error { return put(ctx, tx, name) }); err != nil {
+	ok := func(name string) inTurn {
+		return func(seen func(context.Context) context.Context) {
+			if err := s.Update(seen(ctx), func(tx store.Tx) error { return put(ctx, tx, name) }); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
 	}
-	fails := func(name string, want error, run func(ctx context.Context, cancel func(), tx store.Tx) error) func() {
-		return func() {
+	fails := func(name string, want error, run func(ctx context.Context, cancel func(), tx store.Tx) error) inTurn {
+		return func(seen func(context.Context) context.Context) {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
-			err := s.Update(ctx, func(tx store.Tx) error {
+			err := s.Update(seen(ctx), func(tx store.Tx) error {
 				if err := put(t.Context(), tx, name); err != nil {
 					return err
 				}
@@ -73,13 +97,13 @@ func testNeighbours(t *testing.T, s store.Store) {
 		ok("2"),
 		fails("3-fails", errOwn, func(context.Context, func(), store.Tx) error { return errOwn }),
 		ok("4"),
-		func() {
+		func(seen func(context.Context) context.Context) {
 			defer func() {
 				if recover() != "own" {
 					t.Error("the panic of fn did not come through")
 				}
 			}()
-			err := s.Update(ctx, func(tx store.Tx) error {
+			err := s.Update(seen(ctx), func(tx store.Tx) error {
 				do(t, put(ctx, tx, "5-panics"))
 				panic("own")
 			})
@@ -102,10 +126,10 @@ func testNeighbours(t *testing.T, s store.Store) {
 			return errOwn
 		}),
 		ok("b"),
-		func() { // a test's own end, which no error tells of
+		func(seen func(context.Context) context.Context) { // a test's own end, which no error tells of
 			var wg sync.WaitGroup
 			wg.Go(func() {
-				_ = s.Update(ctx, func(tx store.Tx) error {
+				_ = s.Update(seen(ctx), func(tx store.Tx) error {
 					do(t, put(ctx, tx, "c-goes"))
 					runtime.Goexit()
 					return nil
@@ -125,11 +149,11 @@ func testNeighbours(t *testing.T, s store.Store) {
 // one after the other, in the order in which they came.
 func testNeighboursInOrder(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	var updates []func()
+	var updates []inTurn
 	want := ""
 	for i := range 20 {
-		updates = append(updates, func() {
-			_ = s.Update(ctx, func(tx store.Tx) error {
+		updates = append(updates, func(seen func(context.Context) context.Context) {
+			_ = s.Update(seen(ctx), func(tx store.Tx) error {
 				before, err := tx.Document(ctx, "p")
 				if err != nil && sealift.KindOf(err) != sealift.KindNotFound {
 					return err
@@ -153,26 +177,36 @@ func testNeighboursInOrder(t *testing.T, s store.Store) {
 // neighbours are done.
 func testReturnedIsSeen(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	var returned atomic.Bool
+	returned := make(chan struct{})
+	hasReturned := func() bool {
+		select {
+		case <-returned:
+			return true
+		default:
+			return false
+		}
+	}
 	inLine(t, s,
-		func() {
-			if err := s.Update(ctx, func(tx store.Tx) error { return put(ctx, tx, "p") }); err != nil {
+		func(seen func(context.Context) context.Context) {
+			if err := s.Update(seen(ctx), func(tx store.Tx) error { return put(ctx, tx, "p") }); err != nil {
 				t.Error(err)
 			}
-			returned.Store(true)
+			close(returned)
 		},
-		func() {
-			err := s.Update(ctx, func(store.Tx) error { // a slow one
+		func(seen func(context.Context) context.Context) {
+			err := s.Update(seen(ctx), func(store.Tx) error { // a slow one
 				for range 20 {
-					before := returned.Load()
-					seen := names(t, s) == "p"
-					if before && !seen {
+					before := hasReturned()
+					there := names(t, s) == "p"
+					if before && !there {
 						t.Error("an Update returned before it was durable")
 					}
-					if seen && !before {
-						time.Sleep(20 * time.Millisecond) // it is about to return
-						if !returned.Load() {
-							t.Error("an Update is seen, and has not returned")
+					if there && !before {
+						select {
+						case <-returned: // it was about to
+						case <-time.After(10 * time.Second):
+							t.Error("an Update is seen, and does not return")
+							return nil
 						}
 					}
 					time.Sleep(time.Millisecond)
@@ -183,7 +217,7 @@ func testReturnedIsSeen(t *testing.T, s store.Store) {
 				t.Error(err)
 			}
 		})
-	if !returned.Load() || names(t, s) != "p" {
+	if !hasReturned() || names(t, s) != "p" {
 		t.Error("it is not there")
 	}
 }

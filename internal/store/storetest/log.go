@@ -97,7 +97,7 @@ func testLogNeighbours(t *testing.T, s store.Store) {
 			return err
 		}},
 	}
-	var updates []func()
+	var updates []inTurn
 	for _, a := range acts {
 		if !a.fails {
 			for i := range a.entries {
@@ -105,8 +105,8 @@ func testLogNeighbours(t *testing.T, s store.Store) {
 			}
 			want = append(want, a.name+"-last")
 		}
-		updates = append(updates, func() {
-			err := s.Update(ctx, func(tx store.Tx) error {
+		updates = append(updates, func(seen func(context.Context) context.Context) {
+			err := s.Update(seen(ctx), func(tx store.Tx) error {
 				err := appends(tx, a.name, a.entries)
 				if err == nil && a.also != nil {
 					err = a.also(tx, a.name)
@@ -161,9 +161,9 @@ func testKeyNeighbours(t *testing.T, s store.Store) {
 			}
 		}
 	}
-	act := func(fails error, run func(tx store.Tx)) func() {
-		return func() {
-			err := s.Update(ctx, func(tx store.Tx) error { run(tx); return fails })
+	act := func(fails error, run func(tx store.Tx)) inTurn {
+		return func(seen func(context.Context) context.Context) {
+			err := s.Update(seen(ctx), func(tx store.Tx) error { run(tx); return fails })
 			if !errors.Is(err, fails) {
 				t.Errorf("Update = %v, want %v", err, fails)
 			}
