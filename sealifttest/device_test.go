@@ -261,7 +261,7 @@ func (d *plain) do(method, url string, body []byte, max int64) ([]byte, error) {
 	fail := func(reason string, err error) error {
 		return sealift.Errorf(sealift.KindNetwork, "fetching "+url, "%w", err).WithReason(reason)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	in, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {

@@ -85,7 +85,7 @@ func newConsole(t *testing.T) *console {
 func (c *console) reads(pattern string) string {
 	c.t.Helper()
 	want := regexp.MustCompile(pattern)
-	for range 1000 { // ten seconds
+	for range 6000 { // a minute: the machine may be busy
 		c.mu.Lock()
 		text := c.shown[c.read:]
 		if m := want.FindSubmatchIndex(text); m != nil {

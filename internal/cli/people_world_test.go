@@ -75,7 +75,7 @@ func cmdConfirm(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	c, err := apiclient.New(base, bearing(strings.TrimSpace(ts.ReadFile(sessions[0]))))
 	ts.Check(err)
-	for range 1000 { // ten seconds
+	for range 6000 { // a minute: the machine may be busy
 		said, err := os.ReadFile(ts.MkAbs(args[0]))
 		if code := shownCode.Find(said); err == nil && code != nil {
 			ts.Check(c.ConfirmSignInRequest(context.Background(), string(code)))

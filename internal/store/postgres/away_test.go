@@ -375,7 +375,7 @@ func TestBusy(t *testing.T) {
 		if err := look(waiting); err != nil {
 			t.Error(err)
 		}
-		for range 200 { // until the server ends the one that rests
+		for range 1500 { // until the server ends the one that rests; 30 seconds, since the machine may be busy
 			if _, err := storetest.AppendCounted(waiting); err == nil {
 				break
 			}
