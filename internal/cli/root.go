@@ -160,11 +160,11 @@ func proposeRoot(ctx context.Context, std *IO, c *apiclient.Client, folder *cere
 	if err != nil {
 		return err
 	}
+	noteReview(std, review)
 	if err := folder.Sign(p, phrases.get); err != nil {
 		return err
 	}
 	if opts.Out != "" {
-		noteReview(std, review)
 		return handOn(std, folder, p, opts.Out, review)
 	}
 	if err := completeHere(folder, p); err != nil {
