@@ -3,9 +3,9 @@
 # into that document. It wants a quiet machine, about 5 GiB of disk under
 # .cache, where everything it makes is removed at the end, and 10 minutes.
 #
-#   scripts/bench.sh [PART: bundle, check, vault, log, token or sign; default all]
+#   scripts/bench.sh [PART: bundle, check, vault, log, token, sign or all]
 #
-# With a part, that part's table is printed and nothing is written.
+# With a part, or all of them, the table is printed and nothing is written.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh test
@@ -26,7 +26,9 @@ echo "load of this machine before: $(cut -d ' ' -f 1-3 /proc/loadavg), on $(npro
 export CGO_ENABLED=0 GOFLAGS="$(go env GOFLAGS) -trimpath"
 cd bench
 args=(-test.run='^$' -test.benchtime=1x -test.timeout=30m)
-if [ $# -gt 0 ]; then
+if [ "${1:-}" = all ]; then
+	TMPDIR=$work "$work/bench.test" "${args[@]}" -test.bench='^BenchmarkSealift$'
+elif [ $# -gt 0 ]; then
 	TMPDIR=$work "$work/bench.test" "${args[@]}" -test.bench="^BenchmarkSealift$/^$1$"
 else
 	TMPDIR=$work "$work/bench.test" "${args[@]}" -test.bench='^BenchmarkSealift$' -document docs/benchmarks.md

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -67,6 +68,9 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 	// A crash must leave no keys on disk. Before they are in memory.
 	if err := vault.HardenProcess(); err != nil {
 		return err
+	}
+	if _, own := std.Env("GOGC"); !own {
+		debug.SetGCPercent(sealift.ServerGCPercent)
 	}
 	log := newLog(std)
 	tokens, err := opts.Reach.ready(ctx, std)
