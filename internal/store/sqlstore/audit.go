@@ -92,15 +92,25 @@ func (t *tx) AuditEntries(ctx context.Context, first int64, limit int) ([]store.
 
 // Statement implements store.AuditTx.
 func (t *tx) Statement(ctx context.Context) (int64, error) {
+	const op = "finding the newest statement about rows"
+	c := t.cache()
+	if c != nil && c.statement != nil {
+		return *c.statement, t.fail(ctx, op, t.session.under(ctx).Err())
+	}
 	position, err := t.q.Statement(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
-		return -1, nil
+		position, err = -1, nil
 	}
-	return position, t.fail(ctx, "finding the newest statement about rows", err)
+	if err != nil {
+		return 0, t.fail(ctx, op, err)
+	}
+	c.keepStatement(&position)
+	return position, nil
 }
 
 // SetStatement implements store.AuditTx.
 func (t *tx) SetStatement(ctx context.Context, index int64) error {
+	t.cache().keepStatement(nil)
 	return t.fail(ctx, "noting the newest statement about rows", t.q.SetStatement(ctx, index))
 }
 

@@ -145,7 +145,7 @@ func (t *tx) FillRow(ctx context.Context, table store.Table, values []any) error
 // forgetRead is called before any table is written whole.
 func (t *tx) forgetRead(ctx context.Context, op string) error {
 	p := t.session.part
-	t.forgetKeys()
+	t.cache().forgetAll()
 	if p == nil || !p.group.tail { // nothing waits
 		return nil
 	}

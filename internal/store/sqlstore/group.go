@@ -32,9 +32,9 @@ type group struct {
 	name  string    // of the transaction, if it has one
 	since time.Time // when it began
 	parts int       // those that are to be committed
-	keys  keyCache  // what was read of keys, while nobody writes them
-	tail  bool      // the log's tail was compared with the database
-	end   func()    // of the context of the transaction
+	read  readCache
+	tail  bool   // the log's tail was compared with the database
+	end   func() // of the context of the transaction
 	done  chan struct{}
 	err   error // what became of the commit, once done is closed
 }
@@ -196,7 +196,7 @@ func (g *group) abandon() {
 // something did.
 func (p *part) undo(ctx context.Context, broken error) {
 	d, g := p.db, p.group
-	g.keys = nil
+	g.read = readCache{}
 	if g.parts == 0 {
 		d.group = nil
 		g.abandon()

@@ -10,28 +10,6 @@ import (
 	"github.com/sealift/sealift/internal/store/sqlstore/sqlcgen"
 )
 
-// keyCache is what one transaction has read of keys. Updates that share it need
-// not read again what none of them wrote.
-type keyCache map[store.KeyFilter][]store.Key
-
-// mostCached bounds the filters of a keyCache.
-const mostCached = 64
-
-// keys returns the cache; nil where there is none.
-func (t *tx) cache() *keyCache {
-	if t.session.part == nil {
-		return nil
-	}
-	return &t.session.part.group.keys
-}
-
-// forgetKeys is called before keys are written.
-func (t *tx) forgetKeys() {
-	if c := t.cache(); c != nil {
-		*c = nil
-	}
-}
-
 func cloneKeys(all []store.Key) []store.Key {
 	out := slices.Clone(all)
 	for i := range out {
@@ -45,7 +23,7 @@ func cloneKeys(all []store.Key) []store.Key {
 
 // InsertKey implements store.KeyTx.
 func (t *tx) InsertKey(ctx context.Context, k store.Key) error {
-	t.forgetKeys()
+	t.cache().forgetKeys()
 	rows, err := t.q.InsertKey(ctx, sqlcgen.InsertKeyParams(keyRow(k)))
 	return t.added(ctx, "storing "+keyName(k.ID, k.Version), rows, err)
 }
@@ -61,7 +39,7 @@ func (t *tx) Key(ctx context.Context, id string, version uint64) (store.Key, err
 
 // UpdateKey implements store.KeyTx.
 func (t *tx) UpdateKey(ctx context.Context, k store.Key, oldMAC []byte) error {
-	t.forgetKeys()
+	t.cache().forgetKeys()
 	op := "changing " + keyName(k.ID, k.Version)
 	r := keyRow(k)
 	rows, err := t.q.UpdateKey(ctx, sqlcgen.UpdateKeyParams{
@@ -89,17 +67,14 @@ func (t *tx) Keys(ctx context.Context, f store.KeyFilter) ([]store.Key, error) {
 		if err := t.session.under(ctx).Err(); err != nil {
 			return nil, t.fail(ctx, op, err)
 		}
-		if known, ok := (*c)[f]; ok {
+		if known, ok := c.keys[f]; ok {
 			return cloneKeys(known), nil
 		}
 	}
 	rows, err := t.q.Keys(ctx, sqlcgen.KeysParams(f))
 	keys, err := collect(rows, t.fail(ctx, op, err), keyOf)
-	if err == nil && c != nil && len(*c) < mostCached {
-		if *c == nil {
-			*c = keyCache{}
-		}
-		(*c)[f] = cloneKeys(keys)
+	if err == nil {
+		c.keepKeys(f, keys)
 	}
 	return keys, err
 }

@@ -142,7 +142,8 @@ func testLogNeighbours(t *testing.T, s store.Store) {
 	}
 }
 
-// testKeyNeighbours has Updates read keys beside others that write some and fail,
+// testKeyNeighbours has Updates read keys, and where the newest statement is, beside
+// others that write some and fail,
 // or not: each sees what it would see alone.
 func testKeyNeighbours(t *testing.T, s store.Store) {
 	ctx := t.Context()
@@ -151,8 +152,10 @@ func testKeyNeighbours(t *testing.T, s store.Store) {
 	changed := first
 	changed.State, changed.MAC = "changed", []byte("another")
 	all := store.KeyFilter{ID: "k"}
+	stated := int64(-1)
 	sees := func(tx store.Tx, want ...store.Key) {
 		t.Helper()
+		gives(t, stated)(tx.Statement(ctx))
 		for range 2 {
 			got, err := tx.Keys(ctx, all)
 			gives(t, want)(got, err)
@@ -174,11 +177,15 @@ func testKeyNeighbours(t *testing.T, s store.Store) {
 		act(errOwn, func(tx store.Tx) {
 			do(t, tx.UpdateKey(ctx, changed, first.MAC))
 			sees(tx, changed)
+			do(t, tx.SetStatement(ctx, 7))
+			gives(t, int64(7))(tx.Statement(ctx))
 		}),
 		act(nil, func(tx store.Tx) { sees(tx, first) }),
 		act(nil, func(tx store.Tx) {
 			sees(tx, first)
 			do(t, tx.UpdateKey(ctx, changed, first.MAC))
+			do(t, tx.SetStatement(ctx, 5))
+			stated = 5
 			sees(tx, changed)
 		}),
 		act(errOwn, func(tx store.Tx) {
