@@ -137,26 +137,34 @@ type exportReader struct {
 	kept      []tlog.Tree // those kept elsewhere that are yet to be compared, by size
 }
 
-func (x *exportReader) read(v any) error {
+// line reads the next line, without its end. It is good until the next one.
+func (x *exportReader) line() ([]byte, error) {
 	line, err := x.lines.ReadSlice('\n')
-	full := append([]byte(nil), line...)
-	for errors.Is(err, bufio.ErrBufferFull) && len(full) <= maxExportLine {
-		line, err = x.lines.ReadSlice('\n')
-		full = append(full, line...)
+	full := line
+	if errors.Is(err, bufio.ErrBufferFull) {
+		full = slices.Clone(line)
+		for errors.Is(err, bufio.ErrBufferFull) && len(full) <= maxExportLine {
+			line, err = x.lines.ReadSlice('\n')
+			full = append(full, line...)
+		}
 	}
 	if len(full) == 0 && errors.Is(err, io.EOF) {
-		return io.EOF
+		return nil, io.EOF
 	}
 	x.number++
 	switch {
 	case len(full) > maxExportLine:
-		return x.malformed(fmt.Errorf("it is longer than %d bytes", maxExportLine))
+		return nil, x.malformed(fmt.Errorf("it is longer than %d bytes", maxExportLine))
 	case errors.Is(err, io.EOF):
-		return x.malformed(errors.New("the file ends in the middle of it"))
+		return nil, x.malformed(errors.New("the file ends in the middle of it"))
 	case err != nil:
-		return sealift.Errorf(sealift.KindInternal, "reading an export", "%w", err)
+		return nil, sealift.Errorf(sealift.KindInternal, "reading an export", "%w", err)
 	}
-	if err := strictjson.Unmarshal(bytes.TrimSuffix(full, []byte("\n")), maxExportLine, v); err != nil {
+	return bytes.TrimSuffix(full, []byte("\n")), nil
+}
+
+func (x *exportReader) read(line []byte, v any) error {
+	if err := strictjson.Unmarshal(line, maxExportLine, v); err != nil {
 		return x.malformed(err)
 	}
 	return nil
@@ -173,7 +181,11 @@ func (x *exportReader) malformed(err error) error {
 }
 
 func (x *exportReader) header() (h exportHeader, err error) {
-	switch err := x.read(&h); {
+	line, err := x.line()
+	if err == nil {
+		err = x.read(line, &h)
+	}
+	switch {
 	case errors.Is(err, io.EOF):
 		x.number = 1
 		return h, x.malformed(errors.New("it is empty"))
@@ -191,7 +203,14 @@ func (x *exportReader) header() (h exportHeader, err error) {
 }
 
 func (x *exportReader) next() (line exportLine, err error) {
-	err = x.read(&line)
+	text, err := x.line()
+	if err != nil {
+		return line, err
+	}
+	if entry, ok := entryLine(text); ok {
+		return entry, nil
+	}
+	err = x.read(text, &line)
 	return line, err
 }
 
