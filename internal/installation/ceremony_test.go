@@ -12,9 +12,8 @@ import (
 )
 
 // hold holds a ceremony of one person over the root, and publishes it.
-func (d *drill) hold(change ceremony.RootChange) *ceremony.Proposal {
+func (d *drill) hold(folder *ceremony.Folder, change ceremony.RootChange) *ceremony.Proposal {
 	d.Helper()
-	folder := d.keysFolder()
 	p := d.proposeRoot(folder, change)
 	_, err := d.api.AcceptRoot(d.Context(), api.Ceremony{Root: p.Next, Targets: p.Targets, Trust: p.Trust})
 	d.check(err)
@@ -31,9 +30,11 @@ func TestTargetsKeyReplaced(t *testing.T) {
 	d.mustPublish("1.0.0")
 	behind := d.device()
 	d.takes(behind, "1.0.0")
-	old := d.openKey("targets-1")
-	d.hold(ceremony.RootChange{})
-	p := d.hold(ceremony.RootChange{Replace: []string{"targets-1", "root-1"}})
+	old, err := targetsKey()
+	d.check(err)
+	folder := d.keysFolder() // for all of it: a key that was opened need not be again
+	d.hold(folder, ceremony.RootChange{})
+	p := d.hold(folder, ceremony.RootChange{Replace: []string{"targets-1"}})
 	if next, err := tufrepo.ReadRoot(p.Next); err != nil || next.Version != 3 || p.Targets == nil {
 		t.Fatalf("%+v, %v, targets.json of %d bytes", next, err, len(p.Targets))
 	}
@@ -41,7 +42,6 @@ func TestTargetsKeyReplaced(t *testing.T) {
 	d.takes(behind, "2.0.0")
 	d.takes(d.device(), "2.0.0") // it is built with the newest root
 
-	folder := d.keysFolder()
 	before, info, err := folder.Documents()
 	d.check(err)
 	trustJSON, err := before.Encode()
