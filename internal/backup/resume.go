@@ -45,6 +45,14 @@ func Resume(ctx context.Context, tx store.Tx, r Resuming) (Resumed, error) {
 	s := &resuming{Resuming: r, ctx: ctx, tx: tx, versions: map[string]int64{}, counters: map[sealift.AppID]sealift.Counter{}}
 	s.out.Missing = r.Missing
 	s.out.Restore = store.Restore{Restored: r.Now.UTC().Truncate(time.Microsecond), Created: r.Header.Created, Entries: r.Header.State.Entries}
+	before, err := tx.Restores(ctx)
+	if err != nil {
+		return s.out, err
+	}
+	// Each has a time of its own, and the newest is this one, wherever the clock stands.
+	if len(before) > 0 && !s.out.Restore.Restored.After(before[0].Restored) {
+		s.out.Restore.Restored = before[0].Restored.Add(time.Microsecond)
+	}
 	if r.Published != nil {
 		if err := s.published(); err != nil {
 			return s.out, err

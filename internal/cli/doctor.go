@@ -64,6 +64,7 @@ func runDoctor(ctx context.Context, std *IO, opts doctorCmd) error {
 		d.trust(ctx)
 		d.keys(ctx)
 		d.tokenKeys(ctx, std, opts.Reach)
+		d.rows(ctx)
 		d.tokens(ctx)
 		d.witnesses(ctx)
 		d.backups(ctx)

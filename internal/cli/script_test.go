@@ -72,6 +72,7 @@ func TestScripts(t *testing.T) {
 			"confirm":    cmdConfirm,
 			"damage":     cmdDamage,
 			"database":   cmdDatabase,
+			"eventually": cmdEventually,
 			"exits":      cmdExits,
 			"founded":    fixtures.cmdFounded,
 			"freeport":   cmdFreePort,

@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -247,6 +248,22 @@ func cmdAttack(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("there is no attack %s", args[0])
+}
+
+// cmdEventually runs a command until it prints what is wanted, and fails or not.
+func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually PATTERN COMMAND…")
+	}
+	want := regexp.MustCompile(args[0])
+	for range 150 { // 30 seconds: the machine may be busy
+		_ = ts.Exec(args[1], args[2:]...)
+		if want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	ts.Fatalf("waited in vain for %s", args[0])
 }
 
 // cmdAwait waits for what another process does.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/release"
 	"github.com/sealift/sealift/internal/store"
 )
 
@@ -56,5 +57,21 @@ func (i *Installation) watchLog(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// checkRows has the vault hold its rows against the log, if it is unsealed, and
+// tells what is amiss. The server goes on: what goes by such a row is refused.
+func (i *Installation) checkRows(ctx context.Context) {
+	found, rows, err := i.Vault.SweepRows(ctx, release.System("rows"), i.now())
+	switch {
+	case sealift.KindOf(err) == sealift.KindSealed, ctx.Err() != nil:
+	case err != nil:
+		i.log.Error("the rows could not be held against the log", "error", err, "hint", sealift.HintOf(err))
+	case len(found) == 0:
+		i.log.Info("the rows are as the log says", "rows", rows)
+	}
+	for _, a := range found {
+		i.log.Error("a row is not as the log says: somebody changed the database", "row", a.Row, "error", a.Err, "hint", sealift.HintOf(a.Err))
 	}
 }

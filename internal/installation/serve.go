@@ -58,8 +58,9 @@ func (i *Installation) Serve(ctx context.Context, listener net.Listener, setting
 const keepPeriod = 15 * time.Second
 
 // keep signs the timestamp anew every sealift.TimestampPeriod, writes what an
-// earlier attempt left unwritten, and every hour sees to the keys and forgets old
-// nonces, sessions and requests.
+// earlier attempt left unwritten; and once the vault is unsealed, and then every
+// hour, sees to the keys, forgets old nonces, sessions and requests, and holds the
+// rows against the log.
 func (i *Installation) keep(ctx context.Context) {
 	tick := time.NewTicker(keepPeriod)
 	defer tick.Stop()
@@ -69,6 +70,7 @@ func (i *Installation) keep(ctx context.Context) {
 		}
 	}()
 	var pruned, told, stuck time.Time
+	sealed := true
 	for {
 		switch err := i.Fresh(ctx); {
 		case err == nil, ctx.Err() != nil:
@@ -87,9 +89,12 @@ func (i *Installation) keep(ctx context.Context) {
 				i.log.Error("going on with a rotation of the key-encryption key", "error", err, "hint", sealift.HintOf(err))
 			}
 		}
-		if now := i.now(); now.Sub(pruned) >= time.Hour {
+		opened := sealed && !i.Vault.Sealed()
+		sealed = i.Vault.Sealed()
+		if now := i.now(); now.Sub(pruned) >= time.Hour || opened {
 			pruned = now
 			i.keepKeys(ctx)
+			i.checkRows(ctx)
 			if err := i.prune(ctx, now); err != nil && ctx.Err() == nil {
 				i.log.Error("forgetting old nonces, sessions and requests", "error", err)
 			}

@@ -305,6 +305,13 @@ func TestRowsOfBefore(t *testing.T) {
 	if err := check(); err != nil {
 		t.Errorf("unsaid: %v", err)
 	}
+	bare := func(r store.Authentic) error {
+		return w.store.View(t.Context(), func(tx store.Tx) error { return w.vault.CheckRow(t.Context(), tx, r) })
+	}
+	if err := bare(store.Epoch{App: testApp, Channel: "production", Number: 1}); err != nil {
+		t.Errorf("of a kind that had no MAC: %v", err)
+	}
+	wantError(t, bare(store.App{ID: testApp}), sealift.KindDenied, ReasonForged)
 	w.behind("CREATE TABLE was AS SELECT * FROM persons")
 	w.update(func(ctx context.Context, tx *Tx) error {
 		row, err := tx.Person(ctx, "p0")
