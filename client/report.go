@@ -147,11 +147,12 @@ func (d *Device) Report(ctx context.Context) (left int, err error) {
 			return len(s.Reports.Queue), err
 		}
 	}
-	for {
+	for range sealift.MaxReportQueue/sealift.MaxReportSteps + 1 { // more is what another process adds meanwhile
 		if s, err = d.tell(ctx, rules, s); err != nil || len(s.Reports.Queue) == 0 {
-			return len(s.Reports.Queue), err
+			break
 		}
 	}
+	return len(s.Reports.Queue), err
 }
 
 func (d *Device) hasNews(s *state) bool {

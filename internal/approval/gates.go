@@ -45,7 +45,7 @@ func (g gatedKeys) RotateKey(ctx context.Context, by access.Caller, want service
 
 func (g gatedKeys) RetireKey(ctx context.Context, by access.Caller, want service.KeyRetirement) (service.Key, error) {
 	return Gated(ctx, g.board, by, Proposal{Action: ActionKey, Subject: want.ID, KeyVersion: want.Version, Parameters: map[string]string{
-		"operation": "key.retire", "key": want.ID, "version": fmt.Sprint(want.Version), "after": want.After.String(), "reason": want.Reason,
+		"operation": "key.retire", "key": want.ID, "version": fmt.Sprint(want.Version), "after": want.After.String(), "seenWithin": want.SeenWithin.String(), "reason": want.Reason,
 	}}, func() (service.Key, error) { return g.keysService.RetireKey(ctx, by, want) })
 }
 

@@ -12,6 +12,7 @@ import (
 
 type keyCmd struct {
 	List       keyListCmd       `cmd:"" help:"List the vault's keys, a line each version."`
+	Show       keyShowCmd       `cmd:"" help:"Show the versions of one key, and what the end of each waits for."`
 	Create     keyCreateCmd     `cmd:"" help:"Make a key that a service signs with."`
 	Import     keyImportCmd     `cmd:"" help:"Bring a service's key that was made elsewhere."`
 	Public     keyPublicCmd     `cmd:"" help:"Show the public half of a service's key, as PEM."`
@@ -22,7 +23,7 @@ type keyCmd struct {
 	Restore    keyRestoreCmd    `cmd:"" help:"Let a suspended key do its work again."`
 	Deactivate keyDeactivateCmd `cmd:"" help:"Let a key that a service uses sign no more, for good."`
 	Compromise keyCompromiseCmd `cmd:"" help:"Declare a key compromised. One that the vault works with is replaced in the same act."`
-	Retire     keyRetireCmd     `cmd:"" help:"Destroy a version that is deactivated or compromised, later."`
+	Retire     keyRetireCmd     `cmd:"" help:"Destroy a version that is deactivated or compromised, later: at a date, or before that when no device believes it any more."`
 	Destroy    keyDestroyCmd    `cmd:"" help:"Erase the private half of a version that nothing uses any more."`
 }
 
@@ -81,7 +82,11 @@ func stateText(k api.Key) string {
 	if k.RetireAt == nil {
 		return string(k.State)
 	}
-	return fmt.Sprintf("%s until %s", k.State, k.RetireAt.UTC().Format(time.DateOnly))
+	at := k.RetireAt.UTC().Format(time.DateOnly)
+	if k.Fleet != nil {
+		return fmt.Sprintf("%s until %s or the fleet's word", k.State, at)
+	}
+	return fmt.Sprintf("%s until %s", k.State, at)
 }
 
 // vouchedText says by which signed document devices know a key.

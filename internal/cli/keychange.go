@@ -79,6 +79,9 @@ func (c *keyDestroyCmd) Run(ctx context.Context, std *IO) error {
 type keyRetireCmd struct {
 	End   keyEnd        `embed:""`
 	After time.Duration `required:"" placeholder:"DURATION" help:"When, from now on, such as 720h. If something depends on it then, as soon as nothing does."`
+	Fleet bool          `help:"Before that, when no device believes it any more: see the key with sealift key show."`
+	// Not "720h" by tag: without --fleet it says nothing.
+	SeenWithin time.Duration `placeholder:"DURATION" help:"With --fleet: devices that were not seen for so long do not count; 720h, unless it is given, and 168h at the least."`
 }
 
 // Run implements the command.
@@ -88,13 +91,26 @@ func runKeyRetire(ctx context.Context, std *IO, opts keyRetireCmd) error {
 	if opts.After < time.Second {
 		return usage("--after %s is not at least a second", opts.After).WithHint("destroy it at once with: sealift key destroy %s --version %d --reason TEXT", opts.End.Key, opts.End.Version)
 	}
+	switch {
+	case opts.SeenWithin != 0 && !opts.Fleet:
+		return usage("--seen-within says nothing without --fleet")
+	case opts.Fleet && opts.SeenWithin == 0:
+		opts.SeenWithin = sealift.FleetSilence
+	case opts.Fleet && opts.SeenWithin < sealift.MinFleetSilence:
+		return usage("--seen-within %s is less than %s, in which each device reports several times", opts.SeenWithin, sealift.MinFleetSilence)
+	}
 	c, err := opts.End.API.client(std)
 	if err != nil {
 		return err
 	}
-	k, err := c.RetireKey(ctx, api.KeyRetirement{ID: opts.End.Key, Version: opts.End.Version, After: int64(opts.After / time.Second), Reason: opts.End.Reason})
+	k, err := c.RetireKey(ctx, api.KeyRetirement{
+		ID: opts.End.Key, Version: opts.End.Version, After: int64(opts.After / time.Second), SeenWithin: int64(opts.SeenWithin / time.Second), Reason: opts.End.Reason,
+	})
 	if err != nil {
 		return err
+	}
+	if opts.Fleet {
+		std.Note("or until no device believes it any more; what that waits for: sealift key show %s --version %d", k.ID, k.Version)
 	}
 	return std.Print(k, Println("%s/%d is %s", k.ID, k.Version, stateText(k)))
 }

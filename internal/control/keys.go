@@ -118,7 +118,12 @@ func (h *handler) RetireKey(w http.ResponseWriter, r *http.Request) {
 		if body.After < 0 || body.After > int64(sealift.MaxRetirement/time.Second) {
 			return nil, sealift.Errorf(sealift.KindInvalid, "reading request", "a key is retired within 0 to %d seconds", int64(sealift.MaxRetirement/time.Second))
 		}
-		key, err := h.Keys.RetireKey(r.Context(), by, service.KeyRetirement{ID: body.ID, Version: body.Version, After: after, Reason: body.Reason})
+		within := time.Duration(body.SeenWithin) * time.Second
+		if body.SeenWithin != 0 && (body.After == 0 || body.SeenWithin < int64(sealift.MinFleetSilence/time.Second) || body.SeenWithin > int64(sealift.MaxRetirement/time.Second)) {
+			return nil, sealift.Errorf(sealift.KindInvalid, "reading request", "the fleet retires a key before a time that is named, by devices seen within %d to %d seconds", int64(sealift.MinFleetSilence/time.Second), int64(sealift.MaxRetirement/time.Second)).
+				WithHint("sealift key retire %s --version %d --after 2160h --fleet --seen-within %s --reason TEXT", body.ID, body.Version, sealift.FleetSilence)
+		}
+		key, err := h.Keys.RetireKey(r.Context(), by, service.KeyRetirement{ID: body.ID, Version: body.Version, After: after, SeenWithin: within, Reason: body.Reason})
 		return keyOut(key), err
 	})
 }
@@ -179,6 +184,16 @@ func keyOut(k service.Key) api.Key {
 	if !k.RetireAt.IsZero() {
 		at := k.RetireAt.UTC()
 		out.RetireAt = &at
+	}
+	if f := k.Fleet; f != nil {
+		out.Fleet = &api.FleetRetirement{
+			SeenWithin: int64(f.SeenWithin / time.Second), NotBefore: f.NotBefore.UTC(), Waits: f.Waits, Hint: f.Hint, Root: f.Root, Targets: f.Targets,
+			Devices: f.Devices, Behind: f.Behind,
+		}
+		if !f.Oldest.IsZero() {
+			oldest := f.Oldest.UTC()
+			out.Fleet.Oldest = &oldest
+		}
 	}
 	return out
 }

@@ -16,6 +16,7 @@ var key1 = service.Key{
 	ID: "release-ca", Version: 2, Purpose: "release-ca", Algorithm: "ecdsa-p384", Provider: "software", Owner: "alice", Label: "x",
 	State: "active", Public: sealift.Digest{3}, Created: time.Unix(1, 0), Changed: time.Unix(2, 0), NotBefore: time.Unix(3, 0), NotAfter: time.Unix(4, 0),
 	Standby: true, Vouched: "targets 1", RetireAt: time.Unix(5, 0),
+	Fleet: &service.FleetRetirement{SeenWithin: time.Hour, NotBefore: time.Unix(6, 0), Waits: "root 1 lists it", Hint: "rotate", Root: 2, Targets: 3, Devices: 9, Behind: 4, Oldest: time.Unix(7, 0)},
 }
 
 func (s *services) Keys(_ context.Context, want service.KeyFilter) ([]service.Key, error) {
@@ -37,7 +38,10 @@ func (s *services) RetireKey(_ context.Context, by access.Caller, want service.K
 	return key1, s.note(by, want)
 }
 
-var retireAt = time.Unix(5, 0).UTC()
+var (
+	retireAt = time.Unix(5, 0).UTC()
+	oldest   = time.Unix(7, 0).UTC()
+)
 
 func TestKeys(t *testing.T) {
 	f := newFixture(t, roles{})
@@ -46,6 +50,7 @@ func TestKeys(t *testing.T) {
 		ID: "release-ca", Version: 2, Purpose: "release-ca", Algorithm: "ecdsa-p384", Provider: "software", Owner: "alice", Label: "x",
 		State: "active", Public: sealift.Digest{3}.String(), Created: time.Unix(1, 0).UTC(), Changed: time.Unix(2, 0).UTC(),
 		NotBefore: time.Unix(3, 0).UTC(), NotAfter: time.Unix(4, 0).UTC(), Standby: true, Vouched: "targets 1", RetireAt: &retireAt,
+		Fleet: &api.FleetRetirement{SeenWithin: 3600, NotBefore: time.Unix(6, 0).UTC(), Waits: "root 1 lists it", Hint: "rotate", Root: 2, Targets: 3, Devices: 9, Behind: 4, Oldest: &oldest},
 	}
 	keys, err := c.Keys(t.Context(), api.ListKeysParams{ID: "a", Purpose: "b", State: "active"})
 	check(t, "asked", err, f.services.last(), []any{service.KeyFilter{ID: "a", Purpose: "b", State: "active"}})
@@ -67,9 +72,9 @@ func TestKeys(t *testing.T) {
 	rotated, err = c.RotateKey(t.Context(), api.KeyRotation{ID: "answer", Reason: "why"})
 	check(t, "rotated", err, rotated, api.RotatedKey{Active: wire, Before: wire})
 	f.services.last()
-	retired, err := c.RetireKey(t.Context(), api.KeyRetirement{ID: "release-ca", Version: 1, After: 60, Reason: "why"})
+	retired, err := c.RetireKey(t.Context(), api.KeyRetirement{ID: "release-ca", Version: 1, After: 60, SeenWithin: 604800, Reason: "why"})
 	check(t, "retired", err, retired, wire)
-	check(t, "asked", nil, f.services.last()[1], any(service.KeyRetirement{ID: "release-ca", Version: 1, After: time.Minute, Reason: "why"}))
+	check(t, "asked", nil, f.services.last()[1], any(service.KeyRetirement{ID: "release-ca", Version: 1, After: time.Minute, SeenWithin: sealift.MinFleetSilence, Reason: "why"}))
 	for _, body := range []string{
 		`{}`, `{"id":"x","version":1,"to":"pre-active","reason":"x"}`, `{"id":"x","version":1,"to":"gone","reason":"x"}`,
 		`{"id":"x","version":0,"to":"active","reason":"x"}`, `{"id":"","version":1,"to":"active","reason":"x"}`, `{"id":"x","version":-1,"to":"active","reason":"x"}`,

@@ -9,7 +9,8 @@
 // destroyed. A suspended key does nothing until it is restored.
 //
 // A version is retired by destroying it: at once if nothing depends on it any
-// more, or at a date, when Keep does it. Keep also rotates what nears the end of
+// more, or at a date, or before that when no device of the fleet believes it any
+// more by what they report, when Keep does it. Keep also rotates what nears the end of
 // its cryptoperiod.
 //
 // What takes long to make is made before the transaction that binds it: the primes
@@ -48,7 +49,11 @@ type Online interface {
 	Follow(ctx context.Context, tx *vault.Tx, info vault.KeyInfo, by audit.Actor, reason string, next *vault.Material) error
 	// Idle returns nil if a version may be destroyed, and else what depends on
 	// it still.
-	Idle(ctx context.Context, tx *vault.Tx, info vault.KeyInfo) error
+	Idle(ctx context.Context, tx store.Tx, info vault.KeyInfo) error
+	// Forgotten returns the versions of root.json and targets.json with which a
+	// device believes none of the keys of a purpose that the newest ones leave out;
+	// 0 for one that does not matter, KindInvalid where devices are not asked.
+	Forgotten(ctx context.Context, tx store.DocumentTx, p vault.Purpose) (root, targets int64, err error)
 	// Flush publishes what was signed.
 	Flush(ctx context.Context) error
 }
@@ -77,6 +82,13 @@ func (c *Cabinet) Keys(ctx context.Context, want service.KeyFilter) (keys []serv
 		for _, info := range infos {
 			k := keyOf(info)
 			k.Vouched = known[k.Public]
+			if info.FleetWindow > 0 {
+				f, err := c.fleet(ctx, tx, info, c.now().UTC())
+				if err != nil {
+					return err
+				}
+				k.Fleet = &f
+			}
 			keys = append(keys, k)
 		}
 		return err

@@ -77,8 +77,11 @@ func (o *online) Follow(ctx context.Context, tx *vault.Tx, info vault.KeyInfo, b
 	return errors.Join(err, o.fails)
 }
 
-func (o *online) Idle(context.Context, *vault.Tx, vault.KeyInfo) error { return o.idle }
-func (o *online) Flush(context.Context) error                          { return nil }
+func (o *online) Idle(context.Context, store.Tx, vault.KeyInfo) error { return o.idle }
+func (o *online) Flush(context.Context) error                         { return nil }
+func (o *online) Forgotten(context.Context, store.DocumentTx, vault.Purpose) (root, targets int64, err error) {
+	return 0, 0, nil
+}
 
 // token is a PKCS#11 token with nothing but keys on P-384.
 type token struct {

@@ -105,7 +105,13 @@ func (c *Cabinet) RetireKey(ctx context.Context, by access.Caller, want service.
 		return c.SetKeyState(ctx, by, service.KeyChange{ID: want.ID, Version: want.Version, To: string(vault.Destroyed), Reason: want.Reason})
 	}
 	return c.changed(ctx, func(tx *vault.Tx, now time.Time) (vault.KeyInfo, error) {
-		return c.vault.Retire(ctx, tx, vault.Ref{ID: want.ID, Version: want.Version}, now.Add(want.After), by.Actor(), want.Reason, now)
+		ref := vault.Ref{ID: want.ID, Version: want.Version}
+		if want.SeenWithin > 0 {
+			if err := c.mayAskFleet(ctx, tx, ref); err != nil {
+				return vault.KeyInfo{}, tx.Refuse(ctx, vault.Refusal{Actor: by.Actor(), Action: "key.retire", Key: ref, Now: now}, err)
+			}
+		}
+		return c.vault.Retire(ctx, tx, ref, vault.Retirement{At: now.Add(want.After), FleetWindow: want.SeenWithin}, by.Actor(), want.Reason, now)
 	})
 }
 
@@ -114,7 +120,7 @@ var keeper = audit.Actor{Kind: audit.System, ID: "keeper"}
 
 // Keep does what is due: it rotates the vault's own keys of whose cryptoperiod
 // less than a part in sealift.RotateShare is left, makes standbys where there
-// are none, and destroys what is to be retired. It returns what was done, a line
+// are none, and destroys what is to be retired, by its date or by the fleet. It returns what was done, a line
 // each, and an error with a hint for each thing that could not be.
 func (c *Cabinet) Keep(ctx context.Context) (done []string, failed []error) {
 	var all []vault.KeyInfo
@@ -147,8 +153,11 @@ func (c *Cabinet) Keep(ctx context.Context) (done []string, failed []error) {
 		act("rotated "+k.ID, err)
 	}
 	for _, k := range all {
-		if !k.RetireAt.IsZero() && !now.Before(k.RetireAt) {
-			act("destroyed "+k.Ref.String(), c.retire(ctx, k))
+		if k.RetireAt.IsZero() {
+			continue
+		}
+		if retired, err := c.retire(ctx, k); retired || err != nil {
+			act("destroyed "+k.Ref.String(), err)
 		}
 	}
 	return done, failed
@@ -197,14 +206,4 @@ func (c *Cabinet) standby(ctx context.Context, k vault.KeyInfo) error {
 		return c.online.Follow(ctx, tx, k, keeper, "it had no standby", next)
 	})
 	return errors.Join(err, c.settle(ctx, k.ID, next, err))
-}
-
-func (c *Cabinet) retire(ctx context.Context, k vault.KeyInfo) error {
-	_, err := c.changed(ctx, func(tx *vault.Tx, now time.Time) (vault.KeyInfo, error) {
-		if err := c.online.Idle(ctx, tx, k); err != nil {
-			return k, err
-		}
-		return c.vault.Transition(ctx, tx, k.Ref, k.State, vault.Destroyed, keeper, "the date of its retirement has come", now)
-	})
-	return err
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/client"
 	"github.com/sealift/sealift/internal/control/api"
 )
@@ -17,8 +18,6 @@ type device struct {
 // device enrols one that begins with the first root.
 func (b *bench) device() device {
 	b.Helper()
-	token, _, err := b.api.CreateEnrolmentToken(b.Context(), app, api.NewEnrolmentToken{ExpiresIn: 3600})
-	b.check(err)
 	root, err := os.ReadFile(filepath.Join(b.dir, "data", "public", "metadata", "1.root.json"))
 	b.check(err)
 	d, err := client.Open(client.Config{
@@ -27,8 +26,16 @@ func (b *bench) device() device {
 	})
 	b.check(err)
 	b.Cleanup(func() { b.check(d.Close()) })
-	b.check(d.Enrol(b.Context(), token))
+	b.check(d.Enrol(b.Context(), b.enrolmentToken()))
 	return device{b, d}
+}
+
+// enrolmentToken is one that any number of devices may use.
+func (b *bench) enrolmentToken() sealift.EnrolmentToken {
+	b.Helper()
+	token, _, err := b.api.CreateEnrolmentToken(b.Context(), app, api.NewEnrolmentToken{ExpiresIn: 3600})
+	b.check(err)
+	return token
 }
 
 // try updates it.

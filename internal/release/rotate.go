@@ -189,7 +189,7 @@ func (s *Service) replaceEpoch(ctx context.Context, tx *vault.Tx, was vault.KeyI
 // the old ones stay in trust.json for the sake of old proofs, and it is their
 // being destroyed that makes it safe. An epoch's is in use while a release that
 // is offered is sealed to it.
-func (s *Service) Idle(ctx context.Context, tx *vault.Tx, info vault.KeyInfo) error {
+func (s *Service) Idle(ctx context.Context, tx store.Tx, info vault.KeyInfo) error {
 	doing := "destroying key " + info.Ref.String()
 	if info.Purpose == vault.PurposeEpoch {
 		return s.epochIdle(ctx, tx, info, doing)
@@ -222,7 +222,7 @@ func (s *Service) Idle(ctx context.Context, tx *vault.Tx, info vault.KeyInfo) er
 
 const reasonInUse = "key-in-use"
 
-func (s *Service) epochIdle(ctx context.Context, tx *vault.Tx, info vault.KeyInfo, doing string) error {
+func (s *Service) epochIdle(ctx context.Context, tx store.Tx, info vault.KeyInfo, doing string) error {
 	releases, err := offered(ctx, tx)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -69,13 +70,21 @@ func (v *Vault) Replace(ctx context.Context, tx *Tx, was, next KeyInfo, to State
 	return r, err
 }
 
+// Retirement is when a version is to be destroyed.
+type Retirement struct {
+	At time.Time // at the latest; the zero time takes it back
+	// FleetWindow, in whole seconds, is the time in which a device must have been
+	// seen to hold that up until At; 0 where the date alone says when.
+	FleetWindow time.Duration
+}
+
 // Retire sets when a version that is deactivated or compromised is to be
-// destroyed, over the time before; the zero time takes it back. It destroys
-// nothing by itself: RetireAt says that it is time.
+// destroyed, over what was set before. It destroys nothing by itself: RetireAt and
+// FleetWindow say when it is time.
 //
 // Errors are KindDenied with reason "key-state" for a version in another state,
 // KindInvalid for the reason, and those of reading the row.
-func (v *Vault) Retire(ctx context.Context, tx *Tx, key Ref, at time.Time, by audit.Actor, reason string, now time.Time) (KeyInfo, error) {
+func (v *Vault) Retire(ctx context.Context, tx *Tx, key Ref, when Retirement, by audit.Actor, reason string, now time.Time) (KeyInfo, error) {
 	e := event{at: now, actor: by, action: actionRetire, key: Ref{clip(key.ID), key.Version}}
 	e, err := e.because(reason)
 	if err != nil {
@@ -89,9 +98,12 @@ func (v *Vault) Retire(ctx context.Context, tx *Tx, key Ref, at time.Time, by au
 	if err != nil {
 		return KeyInfo{}, tx.refuse(ctx, e, err)
 	}
-	row.RetireAt = stored(at)
-	if !at.IsZero() {
+	row.RetireAt, row.FleetWindow = stored(when.At), 0
+	if !when.At.IsZero() {
 		e = e.detail("at", row.RetireAt.Format(time.RFC3339))
+		if row.FleetWindow = int64(when.FleetWindow / time.Second); row.FleetWindow != 0 {
+			e = e.detail("fleet", fmt.Sprintf("or when no device seen in %s believes it", when.FleetWindow))
+		}
 	}
 	if info, err = updateRow(ctx, tx, row, &e); err != nil {
 		return KeyInfo{}, tx.refuse(ctx, e, err)
@@ -113,7 +125,7 @@ func enter(ring *keyring, row *store.Key, to State, now time.Time) error {
 		row.KEK, row.DataKey = s.kek, s.dataKey
 	}
 	if to == Destroyed {
-		row.DataKey, row.Private, row.KEK, row.RetireAt = nil, nil, "", time.Time{}
+		row.DataKey, row.Private, row.KEK, row.RetireAt, row.FleetWindow = nil, nil, "", time.Time{}, 0
 	}
 	row.State, row.Changed = string(to), now
 	return nil

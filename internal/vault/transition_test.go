@@ -117,7 +117,7 @@ func TestRetire(t *testing.T) {
 	info := w.create(PurposeLog, "log")
 	retire := func(at time.Time, reason string) (got KeyInfo, err error) {
 		err = w.try(func(ctx context.Context, tx *Tx) (err error) {
-			got, err = w.vault.Retire(ctx, tx, info.Ref, at, alice, reason, start)
+			got, err = w.vault.Retire(ctx, tx, info.Ref, Retirement{At: at, FleetWindow: 30 * 24 * time.Hour}, alice, reason, start)
 			return err
 		})
 		return got, err
@@ -130,20 +130,20 @@ func TestRetire(t *testing.T) {
 	wantError(t, err, sealift.KindInvalid, "")
 	before := w.logSize()
 	got, err := retire(later, "old")
-	if err != nil || !got.RetireAt.Equal(later) || got.State != Deactivated {
+	if err != nil || !got.RetireAt.Equal(later) || got.FleetWindow != 30*24*time.Hour || got.State != Deactivated {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if e := w.wantEntries(before, "key.retire ok")[0]; e.Details["at"] != later.Format(time.RFC3339) || e.Details[RowDetail] == "" {
+	if e := w.wantEntries(before, "key.retire ok")[0]; e.Details["at"] != later.Format(time.RFC3339) || e.Details[RowDetail] == "" || e.Details["fleet"] != "or when no device seen in 720h0m0s believes it" {
 		t.Errorf("entry %+v", e)
 	}
-	if got, err = retire(time.Time{}, "kept after all"); err != nil || !got.RetireAt.IsZero() {
+	if got, err = retire(time.Time{}, "kept after all"); err != nil || !got.RetireAt.IsZero() || got.FleetWindow != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if _, err = retire(later, "old"); err != nil {
 		t.Fatal(err)
 	}
 	w.enter(info.Ref, Destroyed)
-	if row := w.rowOfKey(info.Ref); !row.RetireAt.IsZero() {
+	if row := w.rowOfKey(info.Ref); !row.RetireAt.IsZero() || row.FleetWindow != 0 {
 		t.Errorf("destroyed, and to be destroyed at %s", row.RetireAt)
 	}
 }

@@ -1402,6 +1402,35 @@ type EntryList struct {
 	Next EntryIndex `json:"next,omitempty"`
 }
 
+// FleetRetirement How far the fleet is from letting go of a version. Devices count that are
+// active, enrolled with a token, and were seen.
+type FleetRetirement struct {
+	// Behind How many of them do not have these, or have not said so.
+	Behind  int64 `json:"behind"`
+	Devices int64 `json:"devices"`
+
+	// Hint What to do about that.
+	Hint string `json:"hint,omitempty"`
+
+	// NotBefore It is kept until then in any case.
+	NotBefore Time `json:"notBefore"`
+
+	// Oldest When the one of these was seen that was not for the longest.
+	Oldest *time.Time `json:"oldest,omitempty"`
+
+	// Root The version of root.json that devices must have; 0 for any.
+	Root int64 `json:"root"`
+
+	// SeenWithin Seconds within which a device must have been seen to count.
+	SeenWithin int64 `json:"seenWithin"`
+
+	// Targets The version of targets.json that devices must have; 0 for any.
+	Targets int64 `json:"targets"`
+
+	// Waits What depends on it still, and no device can help; absent for nothing.
+	Waits string `json:"waits,omitempty"`
+}
+
 // ImportedKey defines model for ImportedKey.
 type ImportedKey struct {
 	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -1485,6 +1514,9 @@ type Key struct {
 	// Exportable It was created so that its private half may be given out.
 	Exportable bool `json:"exportable,omitempty"`
 
+	// Fleet What it waits for, where the fleet may retire it before that.
+	Fleet *FleetRetirement `json:"fleet,omitempty"`
+
 	// ID Example: release-ca
 	ID string `json:"id"`
 
@@ -1512,7 +1544,7 @@ type Key struct {
 	// Purpose Example: release-ca
 	Purpose string `json:"purpose"`
 
-	// RetireAt When it is to be destroyed; absent where no such time is set.
+	// RetireAt When it is to be destroyed, at the latest; absent where no such time is set.
 	RetireAt *time.Time `json:"retireAt,omitempty"`
 
 	// Spki SubjectPublicKeyInfo, DER, of a service's key.
@@ -1565,8 +1597,15 @@ type KeyRetirement struct {
 	ID    string `json:"id"`
 
 	// Reason Why, in your words, for the log.
-	Reason  ReasonGiven `json:"reason"`
-	Version uint64      `json:"version"`
+	Reason ReasonGiven `json:"reason"`
+
+	// SeenWithin Seconds. Lets the fleet retire a deactivated version of `director`,
+	// `snapshot`, `timestamp`, `release-ca` or `device-ca` before that: once
+	// the signed documents leave it out, and no device that enrolled with a
+	// token and was seen within this time believes it any more, by its own
+	// report. Absent, the date alone does.
+	SeenWithin int64  `json:"seenWithin,omitempty"`
+	Version    uint64 `json:"version"`
 }
 
 // KeyRotation defines model for KeyRotation.

@@ -25,7 +25,8 @@ type Keys interface {
 	// those of SetKeyState.
 	RotateKey(ctx context.Context, by access.Caller, want KeyRotation) (Rotated, error)
 	// RetireKey destroys a version that is deactivated or compromised, now or
-	// later. Errors are those of SetKeyState.
+	// later. Errors are those of SetKeyState; KindInvalid with reason "key-purpose"
+	// where the fleet is not asked about such a key.
 	RetireKey(ctx context.Context, by access.Caller, want KeyRetirement) (Key, error)
 	// CreateKey makes a key for a service, or takes the one that want.PEM holds.
 	// KindInvalid or KindDenied, reason "key-purpose", where its purpose does not
@@ -126,7 +127,24 @@ type KeyRetirement struct {
 	ID      string
 	Version uint64
 	After   time.Duration // from now on; 0 for now
-	Reason  string
+	// SeenWithin, where it is not 0, lets the fleet retire the version before that:
+	// once no device that was seen in this time believes it any more.
+	SeenWithin time.Duration
+	Reason     string
+}
+
+// FleetRetirement says what a version waits for that the fleet may retire before
+// its date. Devices count that are active, enrolled with a token, and were seen.
+type FleetRetirement struct {
+	SeenWithin time.Duration
+	NotBefore  time.Time // it is kept until then in any case
+	Waits      string    // what depends on it still, and no device can help; "" for nothing
+	Hint       string    // what to do about that
+	Root       int64     // the versions that devices must have; 0 for any
+	Targets    int64
+	Devices    int64
+	Behind     int64     // how many of them do not have these, or have not said so
+	Oldest     time.Time // when the one of these was seen that was not for the longest; zero for none
 }
 
 // Key is all that is public about one version of a key.
@@ -147,6 +165,9 @@ type Key struct {
 	Standby   bool      // devices must know such a key before it is used
 	Vouched   string    // the newest signed document that lists it, "root 3"; "" for none
 	RetireAt  time.Time // when it is to be destroyed; zero for no such time
+	// Fleet says how far the fleet is from retiring it before that; nil where the
+	// date alone does.
+	Fleet *FleetRetirement
 
 	App        sealift.AppID // of a service's key
 	Imported   bool
