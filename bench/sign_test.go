@@ -91,8 +91,8 @@ func measureSign(b *testing.B, r *report) {
 	s.add("its peak, from its start on", peaks, "MiB", "64 MiB of it for Argon2id, once, when it is unsealed")
 	s.add("the disk's own: write 4 KiB and sync, one after the other", syncs, "a second", "")
 	s.remark("Shares are medians of %d rounds of %s in turns. The bare handler is a process of its own: net/http, JSON in and out, the same signature, nothing kept and nobody asked who they are. "+
-		"Client, server and disk share the cores. SQLite with WAL and synchronous=FULL. Processor time, user and system, is what the kernel counts of each server; other work hardly changes it. "+
-		"Of the signatures, one in %d is verified, all of them by the entries that they name, of which no two are one.", signRounds, signTime, verifyEach)
+		"Client, server and disk share the cores. SQLite with WAL and synchronous=FULL. Processor time, user and system, is what the kernel counts of each server; other work changes it less than the rates. "+
+		"One signature in %d is verified, and no two name one entry.", signRounds, signTime, verifyEach)
 }
 
 // signerToken makes a key for each algorithm, and a token that may do nothing but
