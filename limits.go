@@ -60,9 +60,10 @@ const (
 	// for again.
 	MaxEpochKeys = 16
 	// MessagesPerMinute is how many device messages one network (an IPv4 address
-	// or an IPv6 /64) may send: a device sends one to enrol and one an epoch, so
-	// this serves some hundred new devices a minute behind one address. Each
-	// message of a stranger costs the vault a signature and two log entries.
+	// or an IPv6 /64) may send: a device sends one to enrol, one an epoch and one
+	// report a day, so this serves some hundred new devices a minute behind one
+	// address, and 100,000 that report. Each message of a stranger costs the vault a
+	// signature and two log entries.
 	MessagesPerMinute = 120
 	// MaxThrottled is how many networks, or devices, are counted at a time, 60 to
 	// 100 bytes each; those beyond share one count.

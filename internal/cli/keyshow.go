@@ -65,34 +65,27 @@ func keyFields(k api.Key, now time.Time) [][]string {
 	if k.App != "" {
 		rows = append(rows, []string{"app", k.App})
 	}
-	for i, line := range retiresText(k, now) {
-		name := "retires"
-		if i > 0 {
-			name = ""
-		}
-		rows = append(rows, []string{name, line})
-	}
-	return rows
+	return append(rows, retirementFields(k, now)...)
 }
 
-// retiresText says when a version is destroyed, and what that waits for.
-func retiresText(k api.Key, now time.Time) []string {
+// retirementFields say when a version is destroyed, and what that waits for.
+func retirementFields(k api.Key, now time.Time) (rows [][]string) {
 	if k.RetireAt == nil {
 		return nil
 	}
 	at := "at " + k.RetireAt.UTC().Format(time.DateOnly)
 	f := k.Fleet
 	if f == nil {
-		return []string{at}
+		return [][]string{{"retires", at}}
 	}
-	lines := []string{fmt.Sprintf("%s, or when the fleet no longer depends on it: %s", at, fleetText(*f))}
+	rows = [][]string{{"retires", fmt.Sprintf("%s, or when the fleet no longer depends on it: %s", at, fleetText(*f))}}
 	if f.Waits == "" && f.NotBefore.After(now) {
-		lines = append(lines, "not before "+f.NotBefore.UTC().Format("2006-01-02 15:04Z")+", whatever devices say")
+		rows = append(rows, []string{"not before", f.NotBefore.UTC().Format("2006-01-02 15:04Z") + ", whatever devices say"})
 	}
 	if f.Hint != "" {
-		lines = append(lines, f.Hint)
+		rows = append(rows, []string{"next", f.Hint})
 	}
-	return lines
+	return rows
 }
 
 func fleetText(f api.FleetRetirement) string {
