@@ -172,9 +172,6 @@ const (
 	// machine is not counted with the others, and so never locked out by them.
 	UnsealsPerMinute     = 12
 	PassphrasesPerMinute = 60
-	// MaxUnsealEntries is how many failures of an hour have an entry in the log
-	// each; the others share one.
-	MaxUnsealEntries = 20
 	// MaxUnsealBody bounds the body of such a request: a passphrase of
 	// MaxPassphrase bytes in JSON.
 	MaxUnsealBody = 8 << 10
@@ -203,10 +200,6 @@ const (
 	// MaxPasskeys bounds the passkeys of one person: two in use, one in a safe, and
 	// some more.
 	MaxPasskeys = 16
-	// MaxFailureEntries is how many entries failed sign-ins may make in an hour,
-	// of all people together: whoever has more to tell of has a flood, and its
-	// number is in the last of them.
-	MaxFailureEntries = 60
 	// SignInsPerMinute is how many sign-ins with a passkey, or in a browser, one
 	// network may begin: an office in the morning.
 	SignInsPerMinute = 60

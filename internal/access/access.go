@@ -7,7 +7,8 @@
 // expiry and revocation, has the MAC of the row checked, and returns a
 // Principal. Every failure looks the same from outside: one error, one reason,
 // and an answer that takes FailureTime from the question, whether the token was
-// malformed, unknown, wrong, expired, revoked or forged.
+// malformed, unknown, wrong, expired, revoked or forged. Whoever asked Authenticate
+// to is told inside of a secret that was good once (Ended).
 //
 // A session's row says whose it is and nothing of what they may do: role, app
 // and state are read from the person's own row at every request. So a role that
@@ -37,6 +38,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/subtle"
+	"errors"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -146,8 +148,10 @@ type Authenticator struct {
 // Authenticate returns the principal that the bearer token, without the word
 // "Bearer", proves. A refusal is KindDenied with ReasonUnauthenticated; any
 // other kind means that the directory could not be asked; KindSealed, that the
-// token is good for all that anybody can tell, and the vault sealed.
-func (a *Authenticator) Authenticate(ctx context.Context, bearer string) (Principal, error) {
+// token is good for all that anybody can tell, and the vault sealed. Of a secret
+// that counts no more ended is told before the answer, within its FailureTime, so
+// that the time does not tell the caller; it may be nil.
+func (a *Authenticator) Authenticate(ctx context.Context, bearer string, ended func(Ended)) (Principal, error) {
 	answerAt := time.NewTimer(FailureTime)
 	defer answerAt.Stop()
 	principal, err := a.check(ctx, bearer)
@@ -156,6 +160,12 @@ func (a *Authenticator) Authenticate(ctx context.Context, bearer string) (Princi
 	}
 	if err == nil {
 		return principal, nil
+	}
+	if over := new(Ended); errors.As(err, &over) {
+		if ended != nil {
+			ended(*over)
+		}
+		err = refused()
 	}
 	select {
 	case <-answerAt.C:
@@ -188,13 +198,15 @@ func (a *Authenticator) checkToken(ctx context.Context, token Token) (Principal,
 		return Principal{}, sealift.Errorf(sealift.KindOf(err), "signing in", "%w", err)
 	}
 	known := err == nil
-	expired := !row.Expires.IsZero() && !a.Now().Before(row.Expires)
 	// The kind is in the token's text, which nothing signs: believe the row.
-	if !known || !matches(token, row.Hash) || row.ID != token.ID() || row.Kind != string(token.Kind()) || expired || row.Revoked {
+	if !known || !matches(token, row.Hash) || row.ID != token.ID() || row.Kind != string(token.Kind()) {
 		return Principal{}, refused()
 	}
-	if err := told(found.Wrong); err != nil {
-		return Principal{}, err
+	if reason, over := tokenEnd(found, a.Now()); over {
+		return Principal{}, &Ended{Principal{ID: row.ID, Kind: token.Kind()}, reason}
+	}
+	if found.Wrong != nil {
+		return Principal{}, found.Wrong
 	}
 	role, err := ParseRole(row.Role)
 	if err != nil {
@@ -240,12 +252,13 @@ func (a *Authenticator) checkSession(ctx context.Context, token Token) (Principa
 		return Principal{}, sealift.Errorf(sealift.KindOf(err), "signing in", "%w", err)
 	}
 	known, now := err == nil, a.Now()
-	over := !now.Before(row.Expires) || now.Sub(row.Seen) >= sealift.SessionIdle
-	if !known || !matches(token, row.Hash) || row.ID != token.ID() || row.Kind != string(KindSession) || over ||
-		person.ID != row.Person || !MaySignIn(person) {
+	if !known || !matches(token, row.Hash) || row.ID != token.ID() || row.Kind != string(KindSession) || person.ID != row.Person {
 		return Principal{}, refused()
 	}
-	if err := cmp.Or(told(found.Wrong), told(who.Wrong)); err != nil {
+	if reason, over := sessionEnd(found, who, now); over {
+		return Principal{}, &Ended{Principal{ID: person.ID, Kind: KindSession, Proof: Proof{Session: row.ID}}, reason}
+	}
+	if err := cmp.Or(found.Wrong, who.Wrong); err != nil {
 		return Principal{}, err
 	}
 	role, err := ParseRole(person.Role)
@@ -275,15 +288,6 @@ func MaySignIn(p store.Person) bool {
 func matches(token Token, stored sealift.Digest) bool {
 	hash := token.Hash()
 	return subtle.ConstantTimeCompare(hash[:], stored[:]) == 1
-}
-
-// told is what a caller hears of what is wrong with a row: a forger no more than
-// a guesser.
-func told(wrong error) error {
-	if sealift.KindOf(wrong) == sealift.KindDenied {
-		return refused()
-	}
-	return wrong
 }
 
 func refused() error {

@@ -103,7 +103,7 @@ func TestAuthenticate(t *testing.T) {
 func wantPrincipal(t *testing.T, a *access.Authenticator, token access.Token, want access.Principal) {
 	t.Helper()
 	start := time.Now()
-	got, err := a.Authenticate(t.Context(), token.Reveal())
+	got, err := a.Authenticate(t.Context(), token.Reveal(), nil)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%s: %v\n%s", token, err, diff)
 	}
@@ -113,10 +113,14 @@ func wantPrincipal(t *testing.T, a *access.Authenticator, token access.Token, wa
 }
 
 // wantRefused also demands that every refusal says the same in the same time.
-func wantRefused(t *testing.T, a *access.Authenticator, bearer string) {
+// It returns what was told of a secret that was good once.
+func wantRefused(t *testing.T, a *access.Authenticator, bearer string) (told []access.Ended) {
 	t.Helper()
 	start := time.Now()
-	got, err := a.Authenticate(t.Context(), bearer)
+	got, err := a.Authenticate(t.Context(), bearer, func(e access.Ended) {
+		time.Sleep(access.FailureTime / 3) // which the caller must not notice
+		told = append(told, e)
+	})
 	if took := time.Since(start); took != access.FailureTime {
 		t.Errorf("the refusal took %s, want %s", took, access.FailureTime)
 	}
@@ -126,6 +130,15 @@ func wantRefused(t *testing.T, a *access.Authenticator, bearer string) {
 	}
 	if got != (access.Principal{}) {
 		t.Errorf("a refusal came with the principal %v", got)
+	}
+	return told
+}
+
+// wantEnded is wantRefused of a secret that was good once.
+func wantEnded(t *testing.T, a *access.Authenticator, bearer string, want ...access.Ended) {
+	t.Helper()
+	if diff := cmp.Diff(want, wantRefused(t, a, bearer)); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -140,6 +153,7 @@ func TestAuthenticateRefusals(t *testing.T) {
 		bearer string
 		delay  time.Duration
 		change func(*store.Token)
+		ended  string // reason; empty for a secret that never was good
 	}{
 		"empty":        {bearer: ""},
 		"malformed":    {bearer: text[1:]},
@@ -150,8 +164,8 @@ func TestAuthenticateRefusals(t *testing.T) {
 		"wrong secret": {bearer: strings.Join(flipped, "_")},
 		"wrong kind":   {bearer: strings.Replace(text, "owner", "service", 1)},
 		"slow look-up": {bearer: other, delay: access.FailureTime / 2},
-		"expired":      {bearer: text, change: func(r *store.Token) { r.Expires = time.Unix(1, 0) }},
-		"revoked":      {bearer: text, change: func(r *store.Token) { r.Revoked = true }},
+		"expired":      {bearer: text, change: func(r *store.Token) { r.Expires = time.Unix(1, 0) }, ended: access.ReasonExpired},
+		"revoked":      {bearer: text, change: func(r *store.Token) { r.Revoked = true }, ended: access.ReasonRevoked},
 		"zero hash":    {bearer: text, change: func(r *store.Token) { r.Hash = sealift.Digest{} }},
 		"other record": {bearer: text, change: func(r *store.Token) { r.ID = "ffffffffffffffff" }},
 	} {
@@ -164,7 +178,12 @@ func TestAuthenticateRefusals(t *testing.T) {
 				d := newDirectory()
 				d.delay = c.delay
 				d.records[good.ID()] = record
-				wantRefused(t, &access.Authenticator{Directory: d, Now: time.Now}, c.bearer)
+				a := &access.Authenticator{Directory: d, Now: time.Now}
+				if c.ended == "" {
+					wantEnded(t, a, c.bearer)
+					return
+				}
+				wantEnded(t, a, c.bearer, access.Ended{Principal: access.Principal{ID: good.ID(), Kind: access.KindOwner}, Reason: c.ended})
 			})
 		})
 	}
@@ -176,7 +195,7 @@ func TestAuthenticateWhenTheDirectoryFails(t *testing.T) {
 		d.err = errors.New("database is closed")
 		a := &access.Authenticator{Directory: d, Now: time.Now}
 		token := access.NewToken(access.KindOwner, sealift.Digest{1})
-		if _, err := a.Authenticate(t.Context(), token.Reveal()); !errors.Is(err, d.err) || sealift.KindOf(err) != sealift.KindInternal {
+		if _, err := a.Authenticate(t.Context(), token.Reveal(), nil); !errors.Is(err, d.err) || sealift.KindOf(err) != sealift.KindInternal {
 			t.Errorf("error %v (kind %s)", err, sealift.KindOf(err))
 		}
 	})
@@ -188,7 +207,7 @@ func TestAuthenticateRefusesARowWithoutARole(t *testing.T) {
 		token := access.NewToken(access.KindOwner, sealift.Digest{1})
 		d.add(token.Row("god", time.Now(), time.Time{}))
 		a := &access.Authenticator{Directory: d, Now: time.Now}
-		if p, err := a.Authenticate(t.Context(), token.Reveal()); sealift.KindOf(err) != sealift.KindInternal || p != (access.Principal{}) {
+		if p, err := a.Authenticate(t.Context(), token.Reveal(), nil); sealift.KindOf(err) != sealift.KindInternal || p != (access.Principal{}) {
 			t.Errorf("%v, %v", p, err)
 		}
 	})
@@ -203,7 +222,7 @@ func TestAuthenticateReadsAgain(t *testing.T) {
 		d.wrong, d.until = sealift.Errorf(sealift.KindConflict, "reading the row", "it was changed meanwhile"), 2
 		wantPrincipal(t, &access.Authenticator{Directory: d, Now: time.Now}, token, access.Principal{ID: token.ID(), Kind: access.KindService, Role: access.RoleDeveloper})
 		d.asked, d.until = 0, 0
-		if _, err := (&access.Authenticator{Directory: d, Now: time.Now}).Authenticate(t.Context(), token.Reveal()); sealift.KindOf(err) != sealift.KindConflict || d.asked != 3 {
+		if _, err := (&access.Authenticator{Directory: d, Now: time.Now}).Authenticate(t.Context(), token.Reveal(), nil); sealift.KindOf(err) != sealift.KindConflict || d.asked != 3 {
 			t.Errorf("after %d times: %v", d.asked, err)
 		}
 	})
@@ -215,7 +234,7 @@ func TestAuthenticateEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		start := time.Now()
-		if _, err := a.Authenticate(ctx, "x"); err == nil || time.Since(start) != 0 {
+		if _, err := a.Authenticate(ctx, "x", nil); err == nil || time.Since(start) != 0 {
 			t.Errorf("after %s: %v", time.Since(start), err)
 		}
 	})
@@ -244,7 +263,7 @@ func TestAuthenticateChecksTheRow(t *testing.T) {
 		d.wrong = sealift.Errorf(sealift.KindDenied, "reading the row", "forged").WithReason("forged")
 		wantRefused(t, &access.Authenticator{Directory: d, Now: time.Now}, token.Reveal())
 		d.wrong = sealift.Errorf(sealift.KindSealed, "reading the row", "sealed")
-		p, err := (&access.Authenticator{Directory: d, Now: time.Now}).Authenticate(t.Context(), token.Reveal())
+		p, err := (&access.Authenticator{Directory: d, Now: time.Now}).Authenticate(t.Context(), token.Reveal(), nil)
 		if sealift.KindOf(err) != sealift.KindSealed || p != (access.Principal{}) {
 			t.Errorf("%v, %v", p, err)
 		}

@@ -111,6 +111,12 @@ func ParseRole(s string) (Role, error) {
 	return Role(s), nil
 }
 
+// Reasons of a KindDenied error about what somebody may not do at all.
+const (
+	ReasonRole  = "role"  // another role may
+	ReasonScope = "scope" // the token, or the person, is for another action or app
+)
+
 // Allow returns nil if role may do action, and else KindDenied with reason
 // "role".
 func Allow(role Role, action Action) error {
@@ -118,7 +124,7 @@ func Allow(role Role, action Action) error {
 		return nil
 	}
 	return sealift.Errorf(sealift.KindDenied, "checking permission", "the role %q may not do %s", role, action).
-		WithReason("role").
+		WithReason(ReasonRole).
 		WithHint("ask the owner of this vault for a token with another role")
 }
 
@@ -138,13 +144,13 @@ func (p Principal) Allow(action Action, app sealift.AppID) error {
 	}
 	if !p.Actions.Have(action) {
 		return sealift.Errorf(sealift.KindDenied, "checking permission", "this token is not for %s", action).
-			WithReason("scope").WithHint("ask the owner of this vault for a token with another scope")
+			WithReason(ReasonScope).WithHint("ask the owner of this vault for a token with another scope")
 	}
 	if p.App == "" || app == p.App || app == "" && everywhere[action] {
 		return nil
 	}
 	return sealift.Errorf(sealift.KindDenied, "checking permission", "this token is for %s alone", p.App).
-		WithReason("scope").WithHint("ask the owner of this vault for a token with another scope")
+		WithReason(ReasonScope).WithHint("ask the owner of this vault for a token with another scope")
 }
 
 // ReasonUnconfirmed is the reason of a KindDenied error about somebody who has
@@ -171,7 +177,7 @@ func MayGrant(role Role, actions Actions, other Role, wanted Actions) error {
 	for action := range table[other] {
 		if wanted.Have(action) && !(table[role][action] && actions.Have(action)) {
 			return sealift.Errorf(sealift.KindDenied, "checking permission", "the role %q may not make one of role %q, which may do %s", role, other, action).
-				WithReason("role").WithHint("ask an owner of this vault")
+				WithReason(ReasonRole).WithHint("ask an owner of this vault")
 		}
 	}
 	return nil
@@ -184,5 +190,5 @@ func MayRevoke(role, other Role) error {
 		return err
 	}
 	return sealift.Errorf(sealift.KindDenied, "checking permission", "the role %q may not end one of an owner", role).
-		WithReason("role").WithHint("ask an owner of this vault")
+		WithReason(ReasonRole).WithHint("ask an owner of this vault")
 }

@@ -55,26 +55,39 @@ func TestSession(t *testing.T) {
 }
 
 func TestSessionRefusals(t *testing.T) {
-	for name, change := range map[string]func(d *directory, s *store.Session){
-		"over":           func(_ *directory, s *store.Session) { s.Expires = time.Now() },
-		"idle":           func(_ *directory, s *store.Session) { s.Seen = time.Now().Add(-sealift.SessionIdle) },
-		"other secret":   func(_ *directory, s *store.Session) { s.Hash = sealift.Digest{1} },
-		"an invitation":  func(_ *directory, s *store.Session) { s.Kind = string(access.KindInvitation) },
-		"other row":      func(_ *directory, s *store.Session) { s.ID = "ffffffffffffffff" },
-		"nobody's":       func(_ *directory, s *store.Session) { s.Person = "ffffffffffffffff" },
-		"not accepted":   func(d *directory, _ *store.Session) { d.persons[0].State = store.PersonInvited },
-		"disabled":       func(d *directory, _ *store.Session) { d.persons[0].State = store.PersonDisabled },
-		"removed":        func(d *directory, _ *store.Session) { d.persons[0].State = store.PersonRemoved },
-		"a state of SQL": func(d *directory, _ *store.Session) { d.persons[0].State = "" },
+	for name, c := range map[string]struct {
+		change func(d *directory, s *store.Session)
+		ended  string // reason; "-" for a secret that never was good
+	}{
+		"over":           {func(_ *directory, s *store.Session) { s.Expires = time.Now() }, access.ReasonExpired},
+		"idle":           {func(_ *directory, s *store.Session) { s.Seen = time.Now().Add(-sealift.SessionIdle) }, access.ReasonIdle},
+		"other secret":   {func(_ *directory, s *store.Session) { s.Hash = sealift.Digest{1} }, "-"},
+		"an invitation":  {func(_ *directory, s *store.Session) { s.Kind = string(access.KindInvitation) }, "-"},
+		"other row":      {func(_ *directory, s *store.Session) { s.ID = "ffffffffffffffff" }, "-"},
+		"nobody's":       {func(_ *directory, s *store.Session) { s.Person = "ffffffffffffffff" }, "-"},
+		"not accepted":   {func(d *directory, _ *store.Session) { d.persons[0].State = store.PersonInvited }, "invited"},
+		"disabled":       {func(d *directory, _ *store.Session) { d.persons[0].State = store.PersonDisabled }, "disabled"},
+		"removed":        {func(d *directory, _ *store.Session) { d.persons[0].State = store.PersonRemoved }, "removed"},
+		"a state of SQL": {func(d *directory, _ *store.Session) { d.persons[0].State = "" }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d, token, session := signedIn(time.Now())
-				change(d, &session)
+				c.change(d, &session)
 				d.sessions[token.ID()] = session
-				wantRefused(t, d.authenticator(), token.Reveal())
+				if c.ended == "-" {
+					wantEnded(t, d.authenticator(), token.Reveal())
+					return
+				}
+				wantEnded(t, d.authenticator(), token.Reveal(), endedSession(d, token, c.ended))
 			})
 		})
+	}
+}
+
+func endedSession(d *directory, token access.Token, reason string) access.Ended {
+	return access.Ended{
+		Principal: access.Principal{ID: d.persons[0].ID, Kind: access.KindSession, Proof: access.Proof{Session: token.ID()}}, Reason: reason,
 	}
 }
 
@@ -93,9 +106,11 @@ func TestForgedSession(t *testing.T) {
 		d, token, _ := signedIn(time.Now())
 		a := d.authenticator()
 		d.wrong = sealift.Errorf(sealift.KindDenied, "reading the row", "forged").WithReason("forged")
-		wantRefused(t, a, token.Reveal())
+		wantEnded(t, a, token.Reveal(), endedSession(d, token, "forged"))
+		d.wrong = sealift.Errorf(sealift.KindDenied, "reading the row", "without a reason")
+		wantEnded(t, a, token.Reveal(), endedSession(d, token, ""))
 		d.wrong = sealift.Errorf(sealift.KindSealed, "reading the row", "sealed")
-		if _, err := a.Authenticate(t.Context(), token.Reveal()); sealift.KindOf(err) != sealift.KindSealed {
+		if _, err := a.Authenticate(t.Context(), token.Reveal(), nil); sealift.KindOf(err) != sealift.KindSealed {
 			t.Error(err)
 		}
 	})
@@ -124,7 +139,7 @@ func TestOwnersProof(t *testing.T) {
 			row := token.Row(access.RoleOwner, time.Now(), time.Time{})
 			row.Creator = test.creator
 			d.add(row)
-			p, err := d.authenticator().Authenticate(t.Context(), token.Reveal())
+			p, err := d.authenticator().Authenticate(t.Context(), token.Reveal(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,7 +166,7 @@ func TestForgedOwnersDoNotCount(t *testing.T) {
 		d.add(row)
 		d.forged = true
 		a := d.authenticator()
-		if p, err := a.Authenticate(t.Context(), token.Reveal()); err != nil || !p.Setup {
+		if p, err := a.Authenticate(t.Context(), token.Reveal(), nil); err != nil || !p.Setup {
 			t.Errorf("%+v, %v", p, err)
 		}
 	})

@@ -34,7 +34,7 @@ func (m *member) principal() access.Principal {
 	in, err := m.w.registry.FinishPasskeySignIn(m.w.Context(), from, asked.Ceremony, m.key.Assert(asked.Options))
 	m.w.check(err)
 	a := access.Authenticator{Directory: m.w.registry.Directory(), Sessions: m.w.registry, Now: m.w.now}
-	p, err := a.Authenticate(m.w.Context(), in.Secret.Reveal())
+	p, err := a.Authenticate(m.w.Context(), in.Secret.Reveal(), nil)
 	m.w.check(err)
 	return p
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -92,8 +93,12 @@ func entryRow(e api.LogEntry) []string {
 	if e.Key != "" {
 		row[5] = fmt.Sprintf("%s/%d", e.Key, e.Version)
 	}
-	if purpose := e.Details["for"]; purpose != "" {
+	// What a key was used for, or what the API refused.
+	if purpose := cmp.Or(e.Details["for"], e.Details["action"]); purpose != "" {
 		row[4] += " for " + purpose
+	}
+	if reason := e.Details["reason"]; reason != "" && e.Result == api.LogEntryResultRefused {
+		row[6] += ": " + reason
 	}
 	return row
 }

@@ -7,7 +7,8 @@
 //	Guard        request id, log line, panics become problems   (package problem)
 //	cross-origin a browser on another site may read, not change  (net/http)
 //	sign in      bearer token or cookie → access.Principal       (package access)
-//	authorise    role × action × app, and for what matters most a fresh proof
+//	authorise    role × action × app, and for what matters most a fresh proof;
+//	             who is refused here is an entry in the log
 //	sealed?      a sealed vault answers its status, and lets itself be unsealed
 //	form         path, query and body; unknown fields are refused
 //	service      package service says what each one does
@@ -39,7 +40,7 @@ const Prefix = "/api/v1"
 
 // SignIn finds out who a bearer token belongs to; *access.Authenticator does.
 type SignIn interface {
-	Authenticate(ctx context.Context, bearer string) (access.Principal, error)
+	Authenticate(ctx context.Context, bearer string, ended func(access.Ended)) (access.Principal, error)
 }
 
 // Services are what the API stands on. All are needed.
@@ -56,6 +57,7 @@ type Services struct {
 	Roots      service.Roots
 	Log        service.Log
 	Witnesses  service.Witnesses
+	Refusals   service.Refusals
 	Tokens     service.Tokens
 	People     service.People
 	Accounts   service.Accounts
@@ -181,26 +183,6 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	problem.Answer(w, r, err, h.log)
 }
 
-// noApp stands for the app of an action on none in particular.
-const noApp = ""
-
-// allow signs the caller of r in and asks whether they may do action on app,
-// which is as it stands in the path, and have proven it lately enough.
-func (h *handler) allow(r *http.Request, action access.Action, app string) (access.Caller, error) {
-	principal, err := h.SignIn.Authenticate(r.Context(), bearer(r))
-	if err != nil {
-		return access.Caller{}, err
-	}
-	problem.TraceOf(r.Context()).Who = principal.ID
-	if err := principal.Allow(action, sealift.AppID(app)); err != nil {
-		return access.Caller{}, err
-	}
-	if err := principal.StepUp(action, h.now()); err != nil {
-		return access.Caller{}, err
-	}
-	return principal.CallerFrom(h.address(r)), h.unsealed()
-}
-
 // unsealed refuses what a sealed vault does not answer.
 func (h *handler) unsealed() error {
 	if h.Vault.Sealed() {
@@ -220,6 +202,7 @@ func (h *handler) do(w http.ResponseWriter, r *http.Request, action access.Actio
 	}
 	answer, err := work(by)
 	if err != nil {
+		h.refused(r, by, action, app, err)
 		h.fail(w, r, err)
 		return
 	}

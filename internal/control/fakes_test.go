@@ -26,7 +26,7 @@ import (
 // roles signs in whoever gives a role as their bearer token.
 type roles struct{}
 
-func (roles) Authenticate(_ context.Context, bearer string) (access.Principal, error) {
+func (roles) Authenticate(_ context.Context, bearer string, _ func(access.Ended)) (access.Principal, error) {
 	role, err := access.ParseRole(bearer)
 	if err != nil {
 		return access.Principal{}, sealift.Errorf(sealift.KindDenied, "signing in", "who?").WithReason(access.ReasonUnauthenticated)
@@ -63,6 +63,9 @@ type services struct {
 	upload func(io.Reader) error
 	panics bool
 	waits  bool // what is submitted waits
+
+	refusals []service.Refusal
+	full     error // why no refusal gets into the log
 }
 
 func (s *services) note(what ...any) error {
@@ -133,6 +136,22 @@ func releaseNo(counter sealift.Counter) service.Release {
 		Archive: service.Content{Digest: sealift.Digest{2}, Length: 2}, Blob: service.Content{Digest: sealift.Digest{3}, Length: 3},
 		Issuer: sealift.Digest{4}, Serial: "7f", SignedAt: time.Unix(7, 0), Published: time.Unix(8, 0),
 	}
+}
+
+func (s *services) Refused(_ context.Context, what service.Refusal) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusals = append(s.refusals, what)
+	return s.full
+}
+
+// refused returns what was refused since the last call.
+func (s *services) refused() []service.Refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	refusals := s.refusals
+	s.refusals = nil
+	return refusals
 }
 
 func (s *services) Sealed() bool { return s.sealed }
@@ -264,7 +283,7 @@ type fixture struct {
 }
 
 func (s *services) all(signIn control.SignIn) control.Services {
-	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Devices: s, Publishing: s, Drafts: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Tokens: s, People: s, Accounts: s, Passkeys: s, OIDC: s, Keys: s, Approvals: s, Seal: s, Backups: s}
+	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Devices: s, Publishing: s, Drafts: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Refusals: s, Tokens: s, People: s, Accounts: s, Passkeys: s, OIDC: s, Keys: s, Approvals: s, Seal: s, Backups: s}
 }
 
 func newFixture(t *testing.T, signIn control.SignIn) *fixture {

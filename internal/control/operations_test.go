@@ -212,8 +212,8 @@ func TestStepUpIsThatOfTheDescription(t *testing.T) {
 // stale signs in as roles does whoever proved themselves an hour ago.
 type stale struct{}
 
-func (stale) Authenticate(ctx context.Context, bearer string) (access.Principal, error) {
-	p, err := roles{}.Authenticate(ctx, bearer)
+func (stale) Authenticate(ctx context.Context, bearer string, _ func(access.Ended)) (access.Principal, error) {
+	p, err := roles{}.Authenticate(ctx, bearer, nil)
 	p.Proven = time.Now().Add(-time.Hour)
 	return p, err
 }

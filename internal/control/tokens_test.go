@@ -70,7 +70,7 @@ func TestTokens(t *testing.T) {
 // bound signs everybody in as an owner who is bound to one app.
 type bound struct{}
 
-func (bound) Authenticate(context.Context, string) (access.Principal, error) {
+func (bound) Authenticate(context.Context, string, func(access.Ended)) (access.Principal, error) {
 	return access.Principal{ID: "id", Kind: access.KindService, Role: access.RoleOwner, App: "com.acme.shop"}, nil
 }
 
@@ -131,8 +131,8 @@ func TestActionsOfEveryOperation(t *testing.T) {
 // scoped signs in as roles does, with what may publish and nothing else.
 type scoped struct{}
 
-func (scoped) Authenticate(ctx context.Context, bearer string) (access.Principal, error) {
-	p, err := roles{}.Authenticate(ctx, bearer)
+func (scoped) Authenticate(ctx context.Context, bearer string, _ func(access.Ended)) (access.Principal, error) {
+	p, err := roles{}.Authenticate(ctx, bearer, nil)
 	p.Actions = "release.publish"
 	return p, err
 }
@@ -163,8 +163,8 @@ func TestUnconfirmedInEveryOperation(t *testing.T) {
 // unconfirmed signs in as roles does whoever nobody has confirmed.
 type unconfirmed struct{}
 
-func (unconfirmed) Authenticate(ctx context.Context, bearer string) (access.Principal, error) {
-	p, err := roles{}.Authenticate(ctx, bearer)
+func (unconfirmed) Authenticate(ctx context.Context, bearer string, _ func(access.Ended)) (access.Principal, error) {
+	p, err := roles{}.Authenticate(ctx, bearer, nil)
 	p.Role, p.Unconfirmed = "", true
 	return p, err
 }

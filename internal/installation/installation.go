@@ -151,6 +151,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Roots:      i.Releases,
 		Log:        release.NewJournal(i.Releases),
 		Witnesses:  i.witnesses,
+		Refusals:   i.People,
 		Tokens:     i.Approvals.Tokens(i.People),
 		People:     i.Approvals.People(i.People),
 		Approvals:  i.Approvals,

@@ -279,7 +279,7 @@ func (r *Registry) SetPassword(ctx context.Context, by access.Caller, password s
 		return err
 	}
 	return r.own(ctx, by, "account.password", doing, func(tx *vault.Tx, now time.Time) error {
-		if err := endSessions(ctx, tx, by.ID, by.Session); err != nil {
+		if err := r.endSessions(ctx, tx, by.ID, by.Session); err != nil {
 			return err
 		}
 		return r.setPassword(ctx, tx, by.ID, hash, by.Actor(), now)

@@ -3,6 +3,7 @@ package people
 import (
 	"context"
 
+	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/store"
 )
@@ -39,6 +40,10 @@ func (d directory) AccessToken(ctx context.Context, id string) (token access.Fou
 func (d directory) Session(ctx context.Context, id string) (session access.Found[store.Session], person access.Found[store.Person], err error) {
 	err = d.store.View(ctx, func(tx store.Tx) error {
 		row, err := tx.Session(ctx, id)
+		if ended, ok := d.endings.find(id); ok && sealift.KindOf(err) == sealift.KindNotFound {
+			session, person = endedSession(ended)
+			return nil
+		}
 		if session, err = found(ctx, d, tx, row, err); err != nil {
 			return err
 		}

@@ -44,7 +44,8 @@
 // one factor, a code is asked for.
 //
 // Guessing is bounded by access.Limiter. Failed sign-ins are entries in the log,
-// and a flood of them is few entries with a number in each: see failures.
+// and a flood of them is few entries with a number in each: see failures. So is what
+// the API refuses to somebody whose secret is good, or was: see refusals.
 //
 // # Tokens
 //
@@ -79,7 +80,8 @@ import (
 )
 
 // Registry keeps people and tokens. It is a service.Tokens, a service.People, a
-// service.Accounts, a service.Passkeys, a service.OIDC and an access.Sessions.
+// service.Accounts, a service.Passkeys, a service.OIDC, a service.Refusals and an
+// access.Sessions.
 type Registry struct {
 	store store.Store
 	vault *vault.Vault
@@ -88,6 +90,8 @@ type Registry struct {
 	hasher     *access.Hasher
 	limiter    access.Limiter
 	failures   failures
+	refusals   refusals
+	endings    endings
 	ceremonies ceremonies
 	begun      *throttle.Throttle // of what strangers begin
 

@@ -131,7 +131,7 @@ func (r *Registry) checkRoom(ctx context.Context, tx store.Tx, login string) err
 // invitation makes the one token by which a person sets what they sign in with,
 // in place of any before.
 func (r *Registry) invitation(ctx context.Context, tx *vault.Tx, person store.Person, by access.Caller, now time.Time) (service.Invited, error) {
-	if err := endSessions(ctx, tx, person.ID, ""); err != nil {
+	if err := r.endSessions(ctx, tx, person.ID, ""); err != nil {
 		return service.Invited{}, err
 	}
 	root, err := firstRoot(ctx, tx)
@@ -167,7 +167,7 @@ func (r *Registry) ChangePerson(ctx context.Context, by access.Caller, id string
 			return err
 		}
 		if next.State == store.PersonDisabled {
-			if err := endSessions(ctx, tx, row.ID, ""); err != nil {
+			if err := r.endSessions(ctx, tx, row.ID, ""); err != nil {
 				return err
 			}
 		}
@@ -351,7 +351,7 @@ func (r *Registry) RemovePerson(ctx context.Context, by access.Caller, id string
 		if err := r.lastOwner(ctx, tx, row); err != nil {
 			return err
 		}
-		if err := endSessions(ctx, tx, row.ID, ""); err != nil {
+		if err := r.endSessions(ctx, tx, row.ID, ""); err != nil {
 			return err
 		}
 		if err := r.forgetCredentials(ctx, tx, row.ID, by.Actor(), now, ""); err != nil {

@@ -21,7 +21,7 @@ func (r *Registry) newSession(ctx context.Context, tx *vault.Tx, person store.Pe
 
 // newSessionOf is newSession for who has proven themselves before now.
 func (r *Registry) newSessionOf(ctx context.Context, tx *vault.Tx, person store.Person, amr access.AMR, from service.Origin, proven, now time.Time) (service.SignedIn, error) {
-	if err := makeRoom(ctx, tx, person.ID, now); err != nil {
+	if err := r.makeRoom(ctx, tx, person.ID, now); err != nil {
 		return service.SignedIn{}, err
 	}
 	root, err := firstRoot(ctx, tx)
@@ -45,7 +45,7 @@ func (r *Registry) newSessionOf(ctx context.Context, tx *vault.Tx, person store.
 
 // makeRoom ends what is over, and of sealift.MaxSessions the one that was used
 // longest ago.
-func makeRoom(ctx context.Context, tx *vault.Tx, person string, now time.Time) error {
+func (r *Registry) makeRoom(ctx context.Context, tx *vault.Tx, person string, now time.Time) error {
 	rows, err := tx.Sessions(ctx, person)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func makeRoom(ctx context.Context, tx *vault.Tx, person string, now time.Time) e
 		if slices.ContainsFunc(keep, func(s store.Session) bool { return s.ID == row.ID }) {
 			continue
 		}
-		if err := tx.DeleteSession(ctx, row.ID); err != nil {
+		if err := r.endSession(ctx, tx, row); err != nil {
 			return err
 		}
 	}
@@ -71,7 +71,7 @@ func isOver(s store.Session, now time.Time) bool {
 
 // endSessions ends all of a person's, and their invitation, but the one with the
 // id.
-func endSessions(ctx context.Context, tx store.Tx, person, but string) error {
+func (r *Registry) endSessions(ctx context.Context, tx store.Tx, person, but string) error {
 	rows, err := tx.Sessions(ctx, person)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func endSessions(ctx context.Context, tx store.Tx, person, but string) error {
 		if row.ID == but {
 			continue
 		}
-		if err := tx.DeleteSession(ctx, row.ID); err != nil {
+		if err := r.endSession(ctx, tx, row); err != nil {
 			return err
 		}
 	}
@@ -111,9 +111,13 @@ func (r *Registry) changeSession(ctx context.Context, session store.Session, cha
 	})
 }
 
-// Prune forgets the sessions and invitations that are over. KindSealed while the
-// vault is.
+// Prune forgets the sessions and invitations that are over, and enters what a flood
+// of refusals left to tell. KindSealed while the vault is.
 func (r *Registry) Prune(ctx context.Context) error {
+	if err := r.tellRefusals(ctx); err != nil {
+		return err
+	}
+	r.endings.prune(r.now())
 	return r.vault.Update(ctx, func(tx *vault.Tx) error {
 		_, err := tx.PruneSessions(ctx, r.now())
 		return err
@@ -167,7 +171,7 @@ func (r *Registry) EndSession(ctx context.Context, by access.Caller, id string) 
 			return err
 		}
 		e.Details["person"] = row.Person
-		return tx.DeleteSession(ctx, id)
+		return r.endSession(ctx, tx, row)
 	})
 }
 

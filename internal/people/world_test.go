@@ -135,7 +135,7 @@ func (m *member) caller() access.Caller {
 
 func (w *world) authenticate(bearer string) (access.Principal, error) {
 	a := access.Authenticator{Directory: w.registry.Directory(), Sessions: w.registry, Now: func() time.Time { return w.now }}
-	return a.Authenticate(w.t.Context(), bearer)
+	return a.Authenticate(w.t.Context(), bearer, nil)
 }
 
 // entries are those of the log whose action begins so.

@@ -34,10 +34,10 @@ func (v *Vault) Act(ctx context.Context, e audit.Entry, do func(tx *Tx, e *audit
 }
 
 // Refuse enters into the log that what e is about was refused, after its
-// transaction was rolled back, with the reason in why, and returns why. What
-// could not be done for want of a disk, a database or a network, or because the
-// vault is sealed, is no refusal and no entry: it could hardly be written. If the
-// entry cannot be written, that is joined to why.
+// transaction was rolled back, with the reason in why, and returns why, marked
+// as audit.Entered. What could not be done for want of a disk, a database or a
+// network, or because the vault is sealed, is no refusal and no entry: it could
+// hardly be written. If the entry cannot be written, that is joined to why.
 func (v *Vault) Refuse(ctx context.Context, e audit.Entry, why error) error {
 	if !isRefusal(why) {
 		return why
@@ -54,7 +54,7 @@ func (v *Vault) Refuse(ctx context.Context, e audit.Entry, why error) error {
 	if failed != nil {
 		return errors.Join(why, failed)
 	}
-	return why
+	return audit.Entered(why)
 }
 
 // isRefusal reports whether err says no, and not that something is broken.
