@@ -1,6 +1,9 @@
 package access
 
-import "github.com/sealift/sealift"
+import (
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/store"
+)
 
 // Role is what a principal is to the vault.
 type Role string
@@ -191,4 +194,23 @@ func MayRevoke(role, other Role) error {
 	}
 	return sealift.Errorf(sealift.KindDenied, "checking permission", "the role %q may not end one of an owner", role).
 		WithReason(ReasonRole).WithHint("ask an owner of this vault")
+}
+
+// MayTurn refuses with KindConflict what takes more than a change: who was invited
+// accepts, and who has accepted is confirmed. Its reason is "invited" or
+// ReasonUnconfirmed.
+func MayTurn(row store.Person, to store.PersonState) error {
+	const op = "changing a person"
+	switch {
+	case row.State == store.PersonInvited && to == store.PersonDisabled:
+		return sealift.Errorf(sealift.KindConflict, op, "%s was invited, and has not accepted yet", row.Login).
+			WithReason("invited").WithHint("take the invitation back with: sealift user remove %s", row.Login)
+	case row.State == store.PersonAccepted && to == store.PersonDisabled:
+		return sealift.Errorf(sealift.KindConflict, op, "%s may do nothing yet: nobody has confirmed them", row.Login).
+			WithReason(ReasonUnconfirmed).WithHint("end them with: sealift user remove %s", row.Login)
+	case row.State == store.PersonAccepted:
+		return sealift.Errorf(sealift.KindConflict, op, "nobody has confirmed yet that it was %s who accepted the invitation", row.Login).
+			WithReason(ReasonUnconfirmed).WithHint("have others confirm it: sealift user confirm %s", row.Login)
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
 )
@@ -39,7 +40,12 @@ func (g gatedPeople) ChangePerson(ctx context.Context, by access.Caller, id stri
 	if err != nil {
 		return service.Person{}, err
 	}
-	parameters := map[string]string{"operation": "person.change", "person": row.ID, "login": row.Login, "roleBefore": row.Role}
+	if want.State != nil {
+		if err := access.MayTurn(row, *want.State); err != nil { // nobody is asked about what is refused in the end
+			return service.Person{}, g.board.vault.Refuse(ctx, audit.Entry{Time: g.board.now().UTC(), Actor: by.Actor(), Action: opChange, Subject: row.ID}, err)
+		}
+	}
+	parameters := map[string]string{"operation": opChange, "person": row.ID, "login": row.Login, "roleBefore": row.Role}
 	if want.Role != nil {
 		parameters["role"] = string(*want.Role)
 	}
@@ -53,6 +59,9 @@ func (g gatedPeople) ChangePerson(ctx context.Context, by access.Caller, id stri
 		return g.peopleService.ChangePerson(ctx, by, row.ID, want)
 	})
 }
+
+// opChange is the operation of a request about what somebody may do.
+const opChange = "person.change"
 
 // opConfirm is the operation of a request about who has accepted an invitation.
 const opConfirm = "person.confirm"

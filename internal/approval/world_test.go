@@ -185,12 +185,19 @@ func (a *act) by(c access.Caller) error {
 // only returns the one request in a state.
 func (w *world) only(state store.ApprovalState) service.ApprovalRequest {
 	w.Helper()
-	all, err := w.board.Requests(w.Context(), founder(), service.ApprovalFilter{State: state, Limit: 10})
-	w.check(err)
+	all := w.requests(state)
 	if len(all) != 1 {
 		w.Fatalf("%d requests are %s: %+v", len(all), state, all)
 	}
 	return all[0]
+}
+
+// requests returns at most ten in a state.
+func (w *world) requests(state store.ApprovalState) []service.ApprovalRequest {
+	w.Helper()
+	all, err := w.board.Requests(w.Context(), founder(), service.ApprovalFilter{State: state, Limit: 10})
+	w.check(err)
+	return all
 }
 
 // bend changes rows as SQL would, without the vault.

@@ -190,7 +190,7 @@ func (r *Registry) change(ctx context.Context, tx *vault.Tx, by access.Caller, r
 	}
 	if want.State != nil {
 		details["state"] = string(*want.State)
-		if err := mayTurn(row, *want.State); err != nil {
+		if err := access.MayTurn(row, *want.State); err != nil {
 			return next, err
 		}
 		if row.State != store.PersonInvited { // who has not accepted yet gets active by accepting
@@ -217,24 +217,6 @@ func (r *Registry) change(ctx context.Context, tx *vault.Tx, by access.Caller, r
 		}
 	}
 	return next, r.putPerson(ctx, tx, &next, row.MAC, details)
-}
-
-// mayTurn refuses what takes more than a change: who was invited accepts, and who
-// has accepted is confirmed.
-func mayTurn(row store.Person, to store.PersonState) error {
-	const op = "changing a person"
-	switch {
-	case row.State == store.PersonInvited && to == store.PersonDisabled:
-		return sealift.Errorf(sealift.KindConflict, op, "%s was invited, and has not accepted yet", row.Login).
-			WithReason("invited").WithHint("take the invitation back with: sealift user remove %s", row.Login)
-	case row.State == store.PersonAccepted && to == store.PersonDisabled:
-		return sealift.Errorf(sealift.KindConflict, op, "%s may do nothing yet: nobody has confirmed them", row.Login).
-			WithReason(access.ReasonUnconfirmed).WithHint("end them with: sealift user remove %s", row.Login)
-	case row.State == store.PersonAccepted:
-		return sealift.Errorf(sealift.KindConflict, op, "nobody has confirmed yet that it was %s who accepted the invitation", row.Login).
-			WithReason(access.ReasonUnconfirmed).WithHint("have others confirm it: sealift user confirm %s", row.Login)
-	}
-	return nil
 }
 
 // putPerson writes a changed row, and its MAC into the entry's details.
