@@ -224,6 +224,36 @@ func TestSignInRequest(t *testing.T) {
 	})
 }
 
+// TestEndedSessionConfirmsNobody: what a session confirmed is worth no more than the
+// session. A thief who holds a confirmed request back is out with the session.
+func TestEndedSessionConfirmsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := passkeyWorld(t)
+		alice, bob := w.member("alice@example.com", access.RoleOwner), w.member("bob@example.com", access.RoleOwner)
+		terminal := service.Origin{Address: "192.0.2.77", Label: "sealift/1"}
+		confirmed := func() service.SignInRequest {
+			asked, err := w.registry.BeginRequest(t.Context(), terminal)
+			w.check(err)
+			w.check(w.registry.ConfirmRequest(t.Context(), alice.caller(), asked.Code))
+			return asked
+		}
+		refused := func(asked service.SignInRequest) {
+			t.Helper()
+			w.wants(second(w.registry.PollRequest(t.Context(), terminal, asked.Secret)), sealift.KindNotFound, "ceremony")
+		}
+		ended := confirmed()
+		w.check(w.registry.EndSession(t.Context(), bob.caller(), alice.in.ID))
+		refused(ended)
+
+		alice.signIn()
+		reset := confirmed()
+		if _, err := w.registry.ResetPerson(t.Context(), bob.caller(), alice.id); err != nil {
+			t.Fatal(err)
+		}
+		refused(reset)
+	})
+}
+
 // Strangers fill what they begin with, and keep out nobody who has signed in.
 func TestCeremoniesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

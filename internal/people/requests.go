@@ -9,6 +9,7 @@ import (
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 )
 
@@ -84,13 +85,7 @@ func (r *Registry) ConfirmRequest(ctx context.Context, by access.Caller, code st
 // proveSession gives another session of by's the proof that by's own has: no newer
 // one, or two sessions would keep each other fresh for ever.
 func (r *Registry) proveSession(ctx context.Context, tx *vault.Tx, by, other access.Caller, now time.Time) error {
-	row, err := tx.Session(ctx, other.Session)
-	if sealift.KindOf(err) == sealift.KindNotFound || err == nil && isOver(row, now) {
-		return noCeremony()
-	}
-	if err == nil {
-		err = r.vault.CheckRow(ctx, tx, row)
-	}
+	row, err := r.alive(ctx, tx, other.Session, now)
 	if err != nil {
 		return err
 	}
@@ -131,6 +126,11 @@ func (r *Registry) PollRequest(ctx context.Context, from service.Origin, secret 
 		return signed, err
 	}
 	err = r.vault.Update(ctx, func(tx *vault.Tx) error {
+		// What a session confirmed ends with it, or a thief of it would hold a
+		// confirmed request back until the session was ended.
+		if _, err := r.alive(ctx, tx, begun.by.Session, now); err != nil {
+			return err
+		}
 		person, err := tx.Person(ctx, begun.by.ID)
 		if err == nil {
 			err = r.vault.CheckRow(ctx, tx, person)
@@ -152,6 +152,18 @@ func (r *Registry) PollRequest(ctx context.Context, from service.Origin, secret 
 		return service.SignedIn{}, err
 	}
 	return signed, nil
+}
+
+// alive returns the row of a session, which is not over.
+func (r *Registry) alive(ctx context.Context, tx *vault.Tx, id string, now time.Time) (store.Session, error) {
+	row, err := tx.Session(ctx, id)
+	if sealift.KindOf(err) == sealift.KindNotFound || err == nil && isOver(row, now) {
+		return row, noCeremony()
+	}
+	if err == nil {
+		err = r.vault.CheckRow(ctx, tx, row)
+	}
+	return row, err
 }
 
 // byCode finds the request that a person reads on another screen. That of a session
