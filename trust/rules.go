@@ -250,6 +250,9 @@ func (t *Trust) Follows(old *Trust) error {
 		apps[app] = true
 	}
 	for app := range t.Apps {
+		if _, err := sealift.ParseAppID(string(app)); err != nil { // one named "" would stand before the defaults, here and for people
+			return err
+		}
 		apps[app] = true
 	}
 	for app := range apps {

@@ -3,8 +3,10 @@ package ceremony_test
 import (
 	"bytes"
 	"crypto"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -128,6 +130,16 @@ func TestReviewRefuses(t *testing.T) {
 	lower.Apps = map[sealift.AppID]trust.AppTrust{shop: {Floor: trust.Floor{Counter: 6}}}
 	foreign := *present
 	foreign.Vault = "ffffffffffffffffffffffffffffffff"
+	// An app of no name would be shown in the place of the defaults.
+	masked := *present
+	masked.Apps = map[sealift.AppID]trust.AppTrust{shop: present.Of(shop), "": present.Defaults}
+	masked.Defaults = trust.AppTrust{Floor: trust.Floor{Counter: 99}}
+	// What is shown is lines of text.
+	spoken := *present
+	spoken.Apps = map[sealift.AppID]trust.AppTrust{shop: present.Of(shop), "x\n  nothing else: it is only signed anew\ndigest sha256:00\x1b[8m": {}}
+	bins := func(threshold int) func(*ceremony.Proposal) {
+		return func(p *ceremony.Proposal) { p.Targets = withThreshold(t, p.Targets, "succinct_roles", threshold) }
+	}
 	for name, c := range map[string]struct {
 		bend func(*ceremony.Proposal)
 		kind sealift.Kind
@@ -140,6 +152,10 @@ func TestReviewRefuses(t *testing.T) {
 		"a floor that falls":          {sign(3, lower), sealift.KindInvalid},
 		"a trust.json of another one": {sign(3, foreign), sealift.KindInvalid},
 		"the version of now":          {sign(2, *present), sealift.KindInvalid},
+		"an app of no name":           {sign(3, masked), sealift.KindInvalid},
+		"an app of many lines":        {sign(3, spoken), sealift.KindInvalid},
+		"bins that nobody signs":      {bins(0), sealift.KindInvalid},
+		"bins that two sign":          {bins(2), sealift.KindInvalid},
 	} {
 		p := *good
 		c.bend(&p)
@@ -162,6 +178,16 @@ func TestReviewRefuses(t *testing.T) {
 	if len(review.Changes) != 3 {
 		t.Errorf("changes %q", review.Changes)
 	}
+}
+
+// withThreshold bends how many signatures metadata wants of a role.
+func withThreshold(t *testing.T, data []byte, role string, threshold int) []byte {
+	t.Helper()
+	of := regexp.MustCompile(`("` + role + `":\{[^{}]*"threshold":)[0-9]+`)
+	if !of.Match(data) {
+		t.Fatalf("no threshold of %s in %s", role, data)
+	}
+	return of.ReplaceAll(data, fmt.Appendf(nil, "${1}%d", threshold))
 }
 
 // TestAdoptRefuses: a server cannot bring a folder to go back, nor to follow what

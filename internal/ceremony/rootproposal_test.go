@@ -214,6 +214,9 @@ func TestReviewRootRefuses(t *testing.T) {
 			check(t, err)
 		}
 	}
+	bentRole := func(role string, threshold int) func(*ceremony.Proposal) {
+		return func(p *ceremony.Proposal) { p.Next = withThreshold(t, p.Next, role, threshold) }
+	}
 	for name, c := range map[string]struct {
 		bend func(*ceremony.Proposal)
 		kind sealift.Kind
@@ -227,6 +230,9 @@ func TestReviewRootRefuses(t *testing.T) {
 		"two timestamps of the vault": {draft(func(r *tufrepo.Root) {
 			r.Timestamp = tufrepo.Role{Keys: many(2), Threshold: 2}
 		}), sealift.KindInvalid},
+		"root keys of whom none signs":             {bentRole("root", 0), sealift.KindInvalid},
+		"targets keys of whom none signs":          {bentRole("targets", 0), sealift.KindInvalid},
+		"more targets keys to sign than there are": {bentRole("targets", 9), sealift.KindInvalid},
 	} {
 		bent := *p
 		c.bend(&bent)

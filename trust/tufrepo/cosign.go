@@ -16,7 +16,7 @@ type TargetsInfo struct {
 
 // ReadTargets returns what targets.json says of itself.
 func ReadTargets(targets []byte) (TargetsInfo, error) {
-	m, err := metadata.Targets().FromBytes(targets)
+	m, err := parse(metadata.Targets(), targets)
 	if err != nil {
 		return TargetsInfo{}, err
 	}
@@ -44,7 +44,7 @@ func (q Quorum) Missing() int {
 
 // TargetsSignatures tells which keys of root's targets role signed targets.json.
 func TargetsSignatures(root, targets []byte) (Quorum, error) {
-	t, err := metadata.Targets().FromBytes(targets)
+	t, err := parse(metadata.Targets(), targets)
 	if err != nil {
 		return Quorum{}, err
 	}
@@ -54,7 +54,7 @@ func TargetsSignatures(root, targets []byte) (Quorum, error) {
 // RootSignatures tells which keys of the root role of by signed root.json. by is
 // the root that it follows, or itself: it needs both quorums.
 func RootSignatures(by, root []byte) (Quorum, error) {
-	r, err := metadata.Root().FromBytes(root)
+	r, err := parse(metadata.Root(), root)
 	if err != nil {
 		return Quorum{}, err
 	}
@@ -62,7 +62,7 @@ func RootSignatures(by, root []byte) (Quorum, error) {
 }
 
 func signatures[T metadata.Roles](root []byte, name string, m *metadata.Metadata[T]) (Quorum, error) {
-	r, err := metadata.Root().FromBytes(root)
+	r, err := parse(metadata.Root(), root)
 	if err != nil {
 		return Quorum{}, err
 	}
@@ -78,7 +78,7 @@ func signatures[T metadata.Roles](root []byte, name string, m *metadata.Metadata
 	for _, id := range role.KeyIDs {
 		alone := *r // the same root, in which this key is enough and nobody else's counts
 		alone.Signed.Roles = map[string]*metadata.Role{name: {KeyIDs: []string{id}, Threshold: 1}}
-		out.Signed = append(out.Signed, alone.VerifyDelegate(name, m) == nil)
+		out.Signed = append(out.Signed, verify(&alone, name, m) == nil)
 	}
 	return out, nil
 }

@@ -204,7 +204,7 @@ func (d *direction) readBin(data []byte, m *metadata.Metadata[metadata.TargetsTy
 			return err
 		}
 	}
-	if err := by.VerifyDelegate(metadata.TARGETS, m); err != nil {
+	if err := verify(by, metadata.TARGETS, m); err != nil {
 		return fmt.Errorf("%w: %w", ErrForeignBin, err)
 	}
 	return nil
@@ -293,23 +293,23 @@ func Lookup(bin []byte, target string) (sealift.Digest, bool, error) {
 // signed by the quorum of both (TUF specification 1.0, section 5.3). A nil
 // current takes next on its own quorum, as a first root.
 func CheckRoot(current, next []byte) (version int64, err error) {
-	n, err := metadata.Root().FromBytes(next)
+	n, err := parse(metadata.Root(), next)
 	if err != nil {
 		return 0, err
 	}
 	if current != nil {
-		c, err := metadata.Root().FromBytes(current)
+		c, err := parse(metadata.Root(), current)
 		if err != nil {
 			return 0, err
 		}
 		if err := checkSuccessor(c, n); err != nil {
 			return 0, err
 		}
-		if err := c.VerifyDelegate(metadata.ROOT, n); err != nil {
+		if err := verify(c, metadata.ROOT, n); err != nil {
 			return 0, fmt.Errorf("the current quorum did not sign it: %w", err)
 		}
 	}
-	if err := n.VerifyDelegate(metadata.ROOT, n); err != nil {
+	if err := verify(n, metadata.ROOT, n); err != nil {
 		return 0, fmt.Errorf("its own quorum did not sign it: %w", err)
 	}
 	if !n.Signed.ConsistentSnapshot {
@@ -323,11 +323,11 @@ var errNotConsistent = errors.New("it does not ask for consistent snapshots, as 
 // CheckSuccessor is CheckRoot without the signatures: what people look at before
 // they sign.
 func CheckSuccessor(current, next []byte) error {
-	c, err := metadata.Root().FromBytes(current)
+	c, err := parse(metadata.Root(), current)
 	if err != nil {
 		return err
 	}
-	n, err := metadata.Root().FromBytes(next)
+	n, err := parse(metadata.Root(), next)
 	if err != nil {
 		return err
 	}
@@ -342,18 +342,24 @@ func checkSuccessor(current, next *metadata.Metadata[metadata.RootType]) error {
 		return fmt.Errorf("version %d cannot follow version %d", next.Signed.Version, current.Signed.Version)
 	}
 	for name, role := range next.Signed.Roles {
+		if role == nil {
+			return fmt.Errorf("role %.40q is null", name)
+		}
 		keys, err := keysOf(role.KeyIDs, next.Signed.Keys)
 		if err != nil {
-			return fmt.Errorf("role %s: %w", name, err)
+			return fmt.Errorf("role %.40q: %w", name, err)
+		}
+		if role.Threshold < 1 || role.Threshold > len(keys) { // nothing would be believed of that role
+			return fmt.Errorf("role %.40q: %d of %d keys cannot sign", name, role.Threshold, len(keys))
 		}
 		seen := map[string]bool{}
 		for _, key := range keys {
 			id, err := trust.KeyID(key)
 			if err != nil {
-				return fmt.Errorf("role %s: %w", name, err)
+				return fmt.Errorf("role %.40q: %w", name, err)
 			}
 			if seen[id] { // under two ids it would count twice
-				return fmt.Errorf("role %s has the key sha256:%s twice", name, id)
+				return fmt.Errorf("role %.40q has the key sha256:%s twice", name, id)
 			}
 			seen[id] = true
 		}
@@ -365,15 +371,15 @@ func checkSuccessor(current, next *metadata.Metadata[metadata.RootType]) error {
 // that it lists exactly trust.json with this content and delegates to succinct
 // bins alone.
 func CheckTargets(root, targets, trustJSON []byte) (version int64, err error) {
-	r, err := metadata.Root().FromBytes(root)
+	r, err := parse(metadata.Root(), root)
 	if err != nil {
 		return 0, err
 	}
-	t, err := metadata.Targets().FromBytes(targets)
+	t, err := parse(metadata.Targets(), targets)
 	if err != nil {
 		return 0, err
 	}
-	if err := r.VerifyDelegate(metadata.TARGETS, t); err != nil {
+	if err := verify(r, metadata.TARGETS, t); err != nil {
 		return 0, err
 	}
 	if err := checkListing(t, trustJSON); err != nil {
@@ -385,7 +391,7 @@ func CheckTargets(root, targets, trustJSON []byte) (version int64, err error) {
 // CheckListing is CheckTargets without the signatures: what people look at before
 // they sign.
 func CheckListing(targets, trustJSON []byte) error {
-	t, err := metadata.Targets().FromBytes(targets)
+	t, err := parse(metadata.Targets(), targets)
 	if err != nil {
 		return err
 	}
@@ -407,17 +413,20 @@ func checkListing(t *metadata.Metadata[metadata.TargetsType], trustJSON []byte) 
 	if d == nil || d.SuccinctRoles == nil || len(d.Roles) != 0 || d.SuccinctRoles.BitLength != BinBits || d.SuccinctRoles.NamePrefix != BinPrefix {
 		return errors.New("targets.json must delegate to the succinct bins and to nothing else")
 	}
+	if d.SuccinctRoles.Threshold != 1 {
+		return fmt.Errorf("targets.json wants %d signatures of the bins, and the director makes one", d.SuccinctRoles.Threshold)
+	}
 	return nil
 }
 
 // CheckOnline verifies the timestamp, the snapshot and every bin under root and
 // targets, as a device would.
 func CheckOnline(root, targets []byte, current Current) error {
-	r, err := metadata.Root().FromBytes(root)
+	r, err := parse(metadata.Root(), root)
 	if err != nil {
 		return err
 	}
-	t, err := metadata.Targets().FromBytes(targets)
+	t, err := parse(metadata.Targets(), targets)
 	if err != nil {
 		return err
 	}
@@ -445,7 +454,7 @@ func checkRole[D, T metadata.Roles](delegator *metadata.Metadata[D], m *metadata
 	if err := unmarshal(data, m); err != nil {
 		return fmt.Errorf("%s: %w", role, err)
 	}
-	if err := delegator.VerifyDelegate(role, m); err != nil {
+	if err := verify(delegator, role, m); err != nil {
 		return fmt.Errorf("%s: %w", role, err)
 	}
 	return nil

@@ -64,7 +64,7 @@ func (r *published) need(path string, most int64) ([]byte, error) {
 
 // roots follows the chain of roots to its end and returns the last one.
 func (r *published) roots(known []byte) ([]byte, error) {
-	m, err := metadata.Root().FromBytes(known)
+	m, err := parse(metadata.Root(), known)
 	if err != nil {
 		return nil, fmt.Errorf("the root that is known: %w", err)
 	}
@@ -85,7 +85,7 @@ func (r *published) roots(known []byte) ([]byte, error) {
 		if version, err = CheckRoot(newest, next); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		if m, err = metadata.Root().FromBytes(next); err != nil {
+		if m, err = parse(metadata.Root(), next); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		r.Roots = append(r.Roots, RoleMetadata{metadata.ROOT, version, m.Signed.Expires, next})

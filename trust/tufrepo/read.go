@@ -2,6 +2,7 @@ package tufrepo
 
 import (
 	"crypto"
+	"crypto/ed25519"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,7 +13,7 @@ import (
 // RoleKeys returns the keys that root gives to a top-level role, in the order
 // in which it names them.
 func RoleKeys(root []byte, role string) ([]crypto.PublicKey, error) {
-	m, err := metadata.Root().FromBytes(root)
+	m, err := parse(metadata.Root(), root)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +26,7 @@ func RoleKeys(root []byte, role string) ([]crypto.PublicKey, error) {
 
 // ReadRoot returns what one root.json says. It is not verified.
 func ReadRoot(root []byte) (Root, error) {
-	m, err := metadata.Root().FromBytes(root)
+	m, err := parse(metadata.Root(), root)
 	if err != nil {
 		return Root{}, err
 	}
@@ -47,7 +48,7 @@ func ReadRoot(root []byte) (Root, error) {
 
 // DirectorKeys returns the keys to which targets.json delegates the bins.
 func DirectorKeys(targets []byte) ([]crypto.PublicKey, error) {
-	m, err := metadata.Targets().FromBytes(targets)
+	m, err := parse(metadata.Targets(), targets)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +69,9 @@ func keysOf(ids []string, all map[string]*metadata.Key) ([]crypto.PublicKey, err
 		pub, err := key.ToPublicKey()
 		if err != nil {
 			return nil, fmt.Errorf("key %.80q: %w", id, err)
+		}
+		if short, ok := pub.(ed25519.PublicKey); ok && len(short) != ed25519.PublicKeySize {
+			return nil, fmt.Errorf("key %.80q: an Ed25519 key of %d bytes", id, len(short))
 		}
 		keys = append(keys, pub)
 	}

@@ -277,6 +277,31 @@ func (s signer) SignMessage(message io.Reader, _ ...signature.SignOption) ([]byt
 // role's type: a version that was misread as 0 would begin again at 1, and no
 // device would follow.
 func unmarshal[T metadata.Roles](data []byte, into *metadata.Metadata[T]) error {
-	_, err := into.FromBytes(data)
+	_, err := parse(into, data)
 	return err
+}
+
+// parse reads metadata that may be a stranger's. What go-tuf cannot handle, such as
+// null in the place of a target, makes it panic: that is an error here.
+func parse[T metadata.Roles](into *metadata.Metadata[T], data []byte) (m *metadata.Metadata[T], err error) {
+	err = guard(func() (err error) {
+		m, err = into.FromBytes(data)
+		return err
+	})
+	return m, err
+}
+
+// verify holds the signatures of m to what the delegator says of a role; so it may
+// meet a key of a form that makes go-tuf panic.
+func verify[D metadata.Roles](delegator *metadata.Metadata[D], role string, m any) error {
+	return guard(func() error { return delegator.VerifyDelegate(role, m) })
+}
+
+func guard(call func() error) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("metadata of a form that cannot be handled: %v", cause)
+		}
+	}()
+	return call()
 }
