@@ -97,8 +97,7 @@ func runRootRotate(ctx context.Context, std *IO, opts rootRotateCmd) (err error)
 	if folder.Places, err = opts.New.places(); err != nil {
 		return err
 	}
-	change, err := opts.checked(folder)
-	if err != nil {
+	if _, err := opts.checked(folder); err != nil { // before a server is asked
 		return err
 	}
 	c, err := opts.API.client(std)
@@ -120,7 +119,8 @@ func runRootRotate(ctx context.Context, std *IO, opts rootRotateCmd) (err error)
 	if _, err := followServer(ctx, std, c, folder); err != nil {
 		return err
 	}
-	if change, err = opts.checked(folder); err != nil { // the folder may have followed
+	change, err := opts.checked(folder) // once more: the folder may have followed
+	if err != nil {
 		return err
 	}
 	return proposeRoot(ctx, std, c, folder, change, opts)
