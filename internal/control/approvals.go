@@ -52,12 +52,17 @@ func roleOut(r access.Role) api.Role { return api.Role(r) }
 // ListApprovals implements GET /approvals.
 func (h *handler) ListApprovals(w http.ResponseWriter, r *http.Request, params api.ListApprovalsParams) {
 	h.do(w, r, access.ListApprovals, noApp, http.StatusOK, func(by access.Caller) (any, error) {
-		limit := params.Limit
-		if limit == 0 {
-			limit = 50
+		limit, err := pageLimit(params.Limit)
+		if err != nil {
+			return nil, err
 		}
-		if limit < 1 || limit > sealift.MaxPage {
-			return nil, sealift.Errorf(sealift.KindInvalid, "reading request", "a limit of %d", limit).WithHint("use a limit of 1 to %d", sealift.MaxPage)
+		if params.State != "" && !params.State.Valid() {
+			return nil, sealift.Errorf(sealift.KindInvalid, "reading request", "there is no state %q of a request for approval", cut(string(params.State))).
+				WithHint("a state is open, granted, used, failed, rejected or void")
+		}
+		if params.Action != "" && !params.Action.Valid() {
+			return nil, sealift.Errorf(sealift.KindInvalid, "reading request", "nobody is asked to approve a %q", cut(string(params.Action))).
+				WithHint("an action is release, deny, key, role or policy")
 		}
 		all, err := h.Approvals.Requests(r.Context(), by, service.ApprovalFilter{
 			State: store.ApprovalState(params.State), Action: string(params.Action), Limit: limit,

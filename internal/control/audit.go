@@ -26,17 +26,15 @@ func (h *handler) ListEntries(w http.ResponseWriter, r *http.Request, params api
 
 func entriesOf(params api.ListEntriesParams) (service.Entries, error) {
 	want := service.Entries{
-		Limit: params.Limit, Before: params.Before, Action: params.Action, Key: params.Key, Actor: params.Actor,
+		Before: params.Before, Action: params.Action, Key: params.Key, Actor: params.Actor,
 		Result: audit.Result(params.Result), Since: params.Since, Until: params.Until,
 	}
-	if want.Limit == 0 {
-		want.Limit = defaultPage
+	limit, err := pageLimit(params.Limit)
+	if err != nil {
+		return want, err
 	}
-	switch {
-	case want.Limit < 1 || want.Limit > sealift.MaxPage:
-		return want, sealift.Errorf(sealift.KindInvalid, "reading request", "a page of %d is not allowed", want.Limit).
-			WithHint("use a limit of 1 to %d", sealift.MaxPage)
-	case want.Result != "" && want.Result != audit.OK && want.Result != audit.Refused && want.Result != audit.Failed && want.Result != audit.Abandoned:
+	want.Limit = limit
+	if want.Result != "" && want.Result != audit.OK && want.Result != audit.Refused && want.Result != audit.Failed && want.Result != audit.Abandoned {
 		return want, sealift.Errorf(sealift.KindInvalid, "reading request", "there is no result %q", cut(string(params.Result))).
 			WithHint("a result is ok, refused, failed or abandoned")
 	}

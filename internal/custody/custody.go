@@ -73,8 +73,12 @@ func New(s store.Store, v *vault.Vault, online Online, now func() time.Time) *Ca
 
 // Keys implements service.Keys.
 func (c *Cabinet) Keys(ctx context.Context, want service.KeyFilter) (keys []service.Key, err error) {
+	filter, err := filterOf(want)
+	if err != nil {
+		return nil, err
+	}
 	err = c.store.View(ctx, func(tx store.Tx) error {
-		infos, err := c.vault.List(ctx, tx, vault.Filter{ID: want.ID, Purpose: vault.Purpose(want.Purpose), State: vault.State(want.State)})
+		infos, err := c.vault.List(ctx, tx, filter)
 		if err != nil {
 			return err
 		}
@@ -94,6 +98,21 @@ func (c *Cabinet) Keys(ctx context.Context, want service.KeyFilter) (keys []serv
 		return err
 	})
 	return keys, err
+}
+
+// filterOf refuses a state or a purpose that no key can have: it would be an empty
+// list, which looks as if all were well.
+func filterOf(want service.KeyFilter) (f vault.Filter, err error) {
+	f.ID = want.ID
+	if want.State != "" {
+		if f.State, err = vault.ParseState(want.State); err != nil {
+			return f, err
+		}
+	}
+	if want.Purpose != "" {
+		f.Purpose, err = vault.ParsePurpose(want.Purpose)
+	}
+	return f, err
 }
 
 func keyOf(k vault.KeyInfo) service.Key {

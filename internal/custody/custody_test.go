@@ -194,6 +194,23 @@ func (w *world) caInToken() {
 	}))
 }
 
+// TestKeyFilter: a state or a purpose that no key can have is refused.
+func TestKeyFilter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, f := range []service.KeyFilter{{State: "actve"}, {Purpose: "release"}} {
+		_, err := w.cabinet.Keys(t.Context(), f)
+		w.refused(f.State+f.Purpose, err, sealift.KindInvalid, "")
+	}
+	w.key(vault.PurposeReleaseCA, nil)
+	w.key(vault.PurposeAnswer, nil)
+	keys, err := w.cabinet.Keys(t.Context(), service.KeyFilter{State: "active", Purpose: "release-ca"})
+	w.check(err)
+	if len(keys) != 1 {
+		t.Errorf("%d active release CAs", len(keys))
+	}
+}
+
 // states are those of the release CA's versions.
 func (w *world) states() string {
 	w.Helper()
