@@ -108,7 +108,7 @@ var table = map[Role]grants{
 // ParseRole accepts the six roles.
 func ParseRole(s string) (Role, error) {
 	if _, ok := table[Role(s)]; !ok {
-		return "", sealift.Errorf(sealift.KindInvalid, "parsing role", "it is not a role").
+		return "", sealift.Errorf(sealift.KindInvalid, "parsing role", "%.40q is not a role", s).
 			WithHint("a role is owner, security_officer, release_manager, developer, auditor or operator")
 	}
 	return Role(s), nil

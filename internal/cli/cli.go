@@ -142,7 +142,7 @@ func run(ctx context.Context, args []string, std *IO) error {
 	}
 	std.JSON = line.JSON
 	selected.BindTo(ctx, (*context.Context)(nil))
-	return selected.Run(std, words)
+	return withHelp(selected.Run(std, words), selected.Selected())
 }
 
 // grammar is kong's, which knows when it printed help instead of parsing.

@@ -110,12 +110,26 @@ func hintFor(kind sealift.Kind) string {
 }
 
 func usage(format string, args ...any) *sealift.Error {
-	return sealift.Errorf(sealift.KindInvalid, "", format, args...).WithReason("usage")
+	return sealift.Errorf(sealift.KindInvalid, "", format, args...).WithReason(reasonUsage)
 }
+
+// withHelp points whoever used a command wrongly to its help, where the command
+// says nothing better.
+func withHelp(err error, node *kong.Node) error {
+	var own *sealift.Error
+	if errors.As(err, &own) && own.Reason == reasonUsage && sealift.HintOf(err) == "" {
+		own.Hint = seeHelp(node)
+	}
+	return err
+}
+
+// reasonUsage is the reason of errors about how a command was typed.
+const reasonUsage = "usage"
 
 var (
 	suggested  = regexp.MustCompile(`^(.*), (did you mean .*\?)$`)
 	unexpected = regexp.MustCompile(`^unexpected argument (.*)$`)
+	argument   = regexp.MustCompile(`^expected "(<[^"]+)"$`)
 	choice     = regexp.MustCompile(`^expected (one of .*|".*")$`)
 	secretFlag = regexp.MustCompile(`^unknown flag --(token|passphrase|password|secret|pin)$`)
 )
@@ -145,6 +159,9 @@ func usageError(err error) error {
 		if node != nil && len(node.Children) > 0 {
 			message = fmt.Sprintf("unknown command %q", m[1])
 		}
+	}
+	if m := argument.FindStringSubmatch(message); m != nil {
+		message = "missing arguments: " + m[1]
 	}
 	if m := choice.FindStringSubmatch(message); m != nil {
 		message, hint = "no command was given", "use "+m[1]+"; "+hint
