@@ -25,6 +25,7 @@ type directory struct {
 	touched  []string
 	err      error
 	wrong    error // with every row
+	who      error // with every person, where nothing is wrong with every row
 	until    int   // asked so often, if not 0
 	asked    int
 	forged   bool // is every person
@@ -59,7 +60,7 @@ func (d *directory) Session(_ context.Context, id string) (session access.Found[
 	row, ok := d.sessions[id]
 	for _, p := range d.persons {
 		if ok && p.ID == row.Person {
-			return access.Found[store.Session]{Row: row, Wrong: d.told()}, access.Found[store.Person]{Row: p, Wrong: d.told()}, nil
+			return access.Found[store.Session]{Row: row, Wrong: d.told()}, access.Found[store.Person]{Row: p, Wrong: errors.Join(d.told(), d.who)}, nil
 		}
 	}
 	return session, person, sealift.Errorf(sealift.KindNotFound, "finding session", "there is none")
@@ -127,6 +128,9 @@ func wantRefused(t *testing.T, a *access.Authenticator, bearer string) (told []a
 	const text = "signing in: the access token is missing, unknown, expired or revoked"
 	if err == nil || err.Error() != text || sealift.KindOf(err) != sealift.KindDenied || sealift.ReasonOf(err) != access.ReasonUnauthenticated {
 		t.Errorf("error %v (kind %s)", err, sealift.KindOf(err))
+	}
+	if errors.As(err, new(*access.Ended)) {
+		t.Error("the refusal tells whose it was")
 	}
 	if got != (access.Principal{}) {
 		t.Errorf("a refusal came with the principal %v", got)

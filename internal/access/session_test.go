@@ -109,6 +109,9 @@ func TestForgedSession(t *testing.T) {
 		wantEnded(t, a, token.Reveal(), endedSession(d, token, "forged"))
 		d.wrong = sealift.Errorf(sealift.KindDenied, "reading the row", "without a reason")
 		wantEnded(t, a, token.Reveal(), endedSession(d, token, ""))
+		d.wrong, d.who = nil, sealift.Errorf(sealift.KindDenied, "reading the row", "put back").WithReason("row-put-back")
+		wantEnded(t, a, token.Reveal(), endedSession(d, token, "row-put-back"))
+		d.who = nil
 		d.wrong = sealift.Errorf(sealift.KindSealed, "reading the row", "sealed")
 		if _, err := a.Authenticate(t.Context(), token.Reveal(), nil); sealift.KindOf(err) != sealift.KindSealed {
 			t.Error(err)

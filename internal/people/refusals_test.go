@@ -103,8 +103,8 @@ func TestRefusalsOfOneCaller(t *testing.T) {
 func TestFloodOfManyCallers(t *testing.T) {
 	w := newWorld(t)
 	const callers = sealift.MaxRefusalEntries + 100
-	for i := range callers {
-		for range 5 {
+	for range 5 {
+		for i := range callers {
 			w.check(w.registry.Refused(t.Context(), refusal(strconv.Itoa(i))))
 		}
 	}
