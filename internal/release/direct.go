@@ -150,6 +150,18 @@ func outLog(ctx context.Context, tx store.DocumentTx, checkpoint []byte, tiles [
 	return tx.AppendOutbox(ctx, trust.CheckpointPath, checkpoint)
 }
 
+// isSigned reports whether the bin of a path lists a document as it is in the
+// database, or none where that has none, which is nil. Whether the director signed
+// the bin shows when it is gone on from (tufrepo.ErrForeignBin).
+func isSigned(ctx context.Context, tx store.DocumentTx, path string, document []byte) (bool, error) {
+	bin, err := tx.Metadata(ctx, tufrepo.BinOf(path))
+	if err != nil {
+		return false, err
+	}
+	digest, listed, err := tufrepo.Lookup(bin.Content, path)
+	return listed == (document != nil) && (!listed || digest == sealift.DigestOf(document)), err
+}
+
 // trustOf reads the trust.json that devices have now.
 func trustOf(ctx context.Context, tx store.DocumentTx) (*trust.Trust, error) {
 	data, err := tx.Document(ctx, trust.TrustPath)

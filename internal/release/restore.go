@@ -346,7 +346,7 @@ func (s *Service) proveOffers(ctx context.Context, tx *vault.Tx, actor audit.Act
 		if !ok {
 			continue
 		}
-		candidates, err := offerOf(ctx, tx, app, channel, platform)
+		candidates, err := signedOffer(ctx, tx, app, channel, platform)
 		if err != nil {
 			return nil, 0, err
 		}

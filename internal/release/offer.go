@@ -1,0 +1,68 @@
+package release
+
+import (
+	"context"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/trust"
+	"github.com/sealift/sealift/trust/tufrepo"
+)
+
+// offer returns the new offer.json of the release's channel and platform: the
+// release for everybody, and behind it what is offered to other runtimes.
+func (s *Service) offer(ctx context.Context, tx store.DocumentTx, r store.Release) (tufrepo.Target, error) {
+	path := trust.OfferPath(r.App, r.Channel, r.Platform)
+	candidates := []trust.Candidate{{
+		Release: trust.Pointer{Digest: r.Digest, Length: int64(len(r.File))},
+		Proof:   trust.Pointer{Digest: sealift.DigestOf(r.Proof), Length: int64(len(r.Proof))},
+		Runtime: r.Runtime, Percent: 100, Salt: newDraftID(),
+	}}
+	offered, err := signedOffer(ctx, tx, r.App, r.Channel, r.Platform)
+	if err != nil {
+		return tufrepo.Target{}, err
+	}
+	for _, c := range offered {
+		if c.Runtime != r.Runtime && len(candidates) < sealift.MaxCandidates {
+			candidates = append(candidates, c)
+		}
+	}
+	content, err := (&trust.Offer{App: r.App, Channel: r.Channel, Platform: r.Platform, Candidates: candidates}).Encode()
+	return tufrepo.Target{Path: path, Content: content}, err
+}
+
+// offerOf returns the candidates that are offered now; none before the first.
+func offerOf(ctx context.Context, tx store.DocumentTx, app sealift.AppID, channel sealift.Channel, platform sealift.Platform) ([]trust.Candidate, error) {
+	data, err := tx.Document(ctx, trust.OfferPath(app, channel, platform))
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	offer, err := trust.ParseOffer(data, app, channel, platform)
+	if err != nil {
+		return nil, err
+	}
+	return offer.Candidates, nil
+}
+
+// signedOffer is offerOf for what the director signs next, which is made of it: what
+// somebody wrote there by SQL would else be the director's word with the next release.
+func signedOffer(ctx context.Context, tx store.DocumentTx, app sealift.AppID, channel sealift.Channel, platform sealift.Platform) ([]trust.Candidate, error) {
+	path := trust.OfferPath(app, channel, platform)
+	have, err := tx.Document(ctx, path)
+	if err != nil && sealift.KindOf(err) != sealift.KindNotFound {
+		return nil, err
+	}
+	signed, err := isSigned(ctx, tx, path, have)
+	if err != nil {
+		return nil, err
+	}
+	if !signed {
+		return nil, sealift.Errorf(sealift.KindDenied, "making the offer", "%s in the database is not the one that the director signed", path).WithReason(vault.ReasonForged).
+			WithHint("somebody changed the database: look at who can write to it; the way back is a backup from before")
+	}
+	return offerOf(ctx, tx, app, channel, platform)
+}
