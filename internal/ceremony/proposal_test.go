@@ -137,6 +137,8 @@ func TestReviewRefuses(t *testing.T) {
 	// What is shown is lines of text.
 	spoken := *present
 	spoken.Apps = map[sealift.AppID]trust.AppTrust{shop: present.Of(shop), "x\n  nothing else: it is only signed anew\ndigest sha256:00\x1b[8m": {}}
+	split := *present
+	split.Log.Keys = append(slices.Clone(present.Log.Keys), strings.Replace(present.Log.Keys[0], "+A", "+A\r", 1))
 	bins := func(threshold int) func(*ceremony.Proposal) {
 		return func(p *ceremony.Proposal) { p.Targets = withThreshold(t, p.Targets, "succinct_roles", threshold) }
 	}
@@ -154,6 +156,7 @@ func TestReviewRefuses(t *testing.T) {
 		"the version of now":          {sign(2, *present), sealift.KindInvalid},
 		"an app of no name":           {sign(3, masked), sealift.KindInvalid},
 		"an app of many lines":        {sign(3, spoken), sealift.KindInvalid},
+		"a log key of two lines":      {sign(3, split), sealift.KindInvalid},
 		"bins that nobody signs":      {bins(0), sealift.KindInvalid},
 		"bins that two sign":          {bins(2), sealift.KindInvalid},
 	} {

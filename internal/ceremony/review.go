@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/trust"
@@ -76,6 +78,12 @@ func (f *Folder) Review(p *Proposal) (*Review, error) {
 	if p.Targets != nil {
 		if err := f.reviewTargets(p, out); err != nil {
 			return nil, doNotSign(err)
+		}
+	}
+	for _, line := range out.Changes {
+		// A log key is read with line breaks in its base64, too.
+		if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return nil, doNotSign(fmt.Errorf("what it changes is no line of text: %.80q", line))
 		}
 	}
 	out.Digest, err = p.Digest()
