@@ -109,6 +109,11 @@ const (
 	// that devices still follow, and so large that only somebody who means it
 	// gets there.
 	MaxReservations = 900_000
+	// ReservationsPerHour is how many counters of an app one person or token may reserve:
+	// six a minute, of whoever tries a failing publish again and again. Each is a row and
+	// two entries for good, and without it one stolen token would be through
+	// MaxReservations in a quarter of an hour, and nobody could publish any more.
+	ReservationsPerHour = 360
 	// MaxReason bounds texts that people write into signed documents.
 	MaxReason = 1024
 

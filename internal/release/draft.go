@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
@@ -15,6 +16,12 @@ import (
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 )
+
+// reserver is who reserves, and of which app.
+type reserver struct {
+	id  string
+	app sealift.AppID
+}
 
 // Reserve allocates the next counter of the app for one release.
 func (s *Service) Reserve(ctx context.Context, by access.Caller, want service.Reservation) (service.Draft, error) {
@@ -27,6 +34,10 @@ func (s *Service) Reserve(ctx context.Context, by access.Caller, want service.Re
 	}
 	of := store.Coordinates{App: want.App, Channel: want.Channel, Platform: want.Platform, Runtime: want.Runtime, Version: want.Version}
 	now := s.now().UTC()
+	if wait, ok := s.reserved.Admit(reserver{by.ID, want.App}, now); !ok {
+		return service.Draft{}, sealift.Errorf(sealift.KindExhausted, "reserving a release", "%s has reserved %d of %s in this hour", by.ID, sealift.ReservationsPerHour, want.App).
+			WithReason("rate").WithHint("publish again in %d minutes; find out why so many were reserved and not published: sealift audit list --action release.reserve", int(wait/time.Minute)+1)
+	}
 	d := store.Draft{ID: newDraftID(), Coordinates: of, Act: want.Act, State: store.DraftReserved, Requester: by.ID, Created: now, Expires: now.Add(sealift.MaxPublishAge)}
 	err = s.vault.Update(ctx, func(tx *vault.Tx) error {
 		if _, err := s.findChannel(ctx, tx, want.App, want.Channel); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/sealift/sealift/internal/blob"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/throttle"
 	"github.com/sealift/sealift/internal/vault"
 )
 
@@ -23,6 +24,7 @@ type Service struct {
 	published blob.Store
 	approvals Approvals
 	now       func() time.Time
+	reserved  *throttle.Counter[reserver]
 	// TimestampLife is how long a signed timestamp is good for.
 	timestampLife time.Duration
 	writing       sync.Mutex // one writer empties the outbox at a time, in order
@@ -45,7 +47,10 @@ func New(c Config) *Service {
 	if c.TimestampLife == 0 {
 		c.TimestampLife = sealift.TimestampLife
 	}
-	return &Service{store: c.Store, vault: c.Vault, published: c.Published, approvals: c.Approvals, now: c.Now, timestampLife: c.TimestampLife}
+	return &Service{
+		store: c.Store, vault: c.Vault, published: c.Published, approvals: c.Approvals, now: c.Now,
+		reserved: throttle.NewCounter[reserver](sealift.ReservationsPerHour, time.Hour), timestampLife: c.TimestampLife,
+	}
 }
 
 // System is the actor of what Sealift does by itself.

@@ -310,6 +310,35 @@ func TestOvertaken(t *testing.T) {
 	}
 }
 
+// TestReservationsOfOne: one who reserves and never publishes uses up no app's
+// counters, and is in nobody's way.
+func TestReservationsOfOne(t *testing.T) {
+	b := newBench(t)
+	want := b.reservation("1.0.0")
+	want.Channel = "nowhere" // what fails counts as well
+	for range sealift.ReservationsPerHour {
+		_, err := b.Reserve(t.Context(), alice, want)
+		wantRefusal(t, "an unknown channel", err, sealift.KindNotFound, "channel")
+	}
+	_, err := b.Reserve(t.Context(), alice, b.reservation("1.0.0"))
+	wantRefusal(t, "one too many", err, sealift.KindExhausted, "rate")
+	other := alice
+	other.ID = "somebody else"
+	if _, err := b.Reserve(t.Context(), other, b.reservation("1.0.0")); err != nil {
+		t.Errorf("by somebody else: %v", err)
+	}
+	elsewhere := b.reservation("1.0.0")
+	elsewhere.App = b.makeApp("web")
+	_, err = b.Reserve(t.Context(), alice, elsewhere)
+	if sealift.ReasonOf(err) == "rate" {
+		t.Errorf("of another app: %v", err)
+	}
+	b.clock = b.clock.Add(time.Hour)
+	if _, err := b.Reserve(t.Context(), alice, b.reservation("1.0.1")); err != nil {
+		t.Errorf("an hour later: %v", err)
+	}
+}
+
 // reserveFor is reserve for a range of runtimes.
 func (b *bench) reserveFor(version sealift.Version, runtime sealift.RuntimeRange) *work {
 	b.Helper()

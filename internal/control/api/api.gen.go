@@ -3397,6 +3397,7 @@ type ClientInterface interface {
 	// Roles: owner, release_manager, developer. What is given here is what the
 	// submitted payload must say. A version that is published or reserved for
 	// this channel, platform and runtime is a conflict with reason `version`.
+	// One caller may reserve 360 of an app in an hour: 429 with reason `rate`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3408,6 +3409,7 @@ type ClientInterface interface {
 	// Roles: owner, release_manager, developer. What is given here is what the
 	// submitted payload must say. A version that is published or reserved for
 	// this channel, platform and runtime is a conflict with reason `version`.
+	// One caller may reserve 360 of an app in an hour: 429 with reason `rate`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4965,6 +4967,7 @@ func (c *Client) CreateChannel(ctx context.Context, app InApp, body CreateChanne
 // Roles: owner, release_manager, developer. What is given here is what the
 // submitted payload must say. A version that is published or reserved for
 // this channel, platform and runtime is a conflict with reason `version`.
+// One caller may reserve 360 of an app in an hour: 429 with reason `rate`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4986,6 +4989,7 @@ func (c *Client) ReserveDraftWithBody(ctx context.Context, app InApp, channel In
 // Roles: owner, release_manager, developer. What is given here is what the
 // submitted payload must say. A version that is published or reserved for
 // this channel, platform and runtime is a conflict with reason `version`.
+// One caller may reserve 360 of an app in an hour: 429 with reason `rate`.
 //
 // Takes a body of the `application/json` content type.
 //
