@@ -33,8 +33,8 @@ func examined(t *testing.T, answers map[string]any) map[string]finding {
 	var said struct {
 		Findings []finding `json:"findings"`
 	}
-	if err := json.Unmarshal([]byte(out.String()), &said); err != nil {
-		t.Fatalf("%v: %s", err, out.String())
+	if err := json.Unmarshal(out.Bytes(), &said); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	found := map[string]finding{}
 	for _, f := range said.Findings {
