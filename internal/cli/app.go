@@ -19,6 +19,26 @@ func (o APIOptions) client(std *IO) (*apiclient.Client, error) {
 	return apiclient.New(server.Base.String(), server)
 }
 
+// forApp opens the API for what is about one app, whose id is held to its form
+// before anything is asked of anybody.
+func (o APIOptions) forApp(std *IO, id string) (*apiclient.Client, sealift.AppID, error) {
+	app, err := sealift.ParseAppID(id)
+	if err != nil {
+		return nil, "", err
+	}
+	c, err := o.client(std)
+	return c, app, err
+}
+
+// checkLimit refuses a --limit that would show nothing, and look as if there were
+// nothing.
+func checkLimit(n int) error {
+	if n < 1 {
+		return usage("--limit %d lists nothing", n)
+	}
+	return nil
+}
+
 type appCmd struct {
 	Create appCreateCmd `cmd:"" help:"Make an app."`
 	List   appListCmd   `cmd:"" help:"List the apps."`
@@ -101,15 +121,11 @@ func (c *channelCreateCmd) Run(ctx context.Context, std *IO) error {
 }
 
 func runChannelCreate(ctx context.Context, std *IO, opts channelCreateCmd) error {
-	app, err := sealift.ParseAppID(opts.App)
-	if err != nil {
-		return err
-	}
 	name, err := sealift.ParseChannel(opts.Name)
 	if err != nil {
 		return err
 	}
-	c, err := opts.API.client(std)
+	c, app, err := opts.API.forApp(std, opts.App)
 	if err != nil {
 		return err
 	}
@@ -129,11 +145,7 @@ type channelListCmd struct {
 func (c *channelListCmd) Run(ctx context.Context, std *IO) error { return runChannelList(ctx, std, *c) }
 
 func runChannelList(ctx context.Context, std *IO, opts channelListCmd) error {
-	app, err := sealift.ParseAppID(opts.App)
-	if err != nil {
-		return err
-	}
-	c, err := opts.API.client(std)
+	c, app, err := opts.API.forApp(std, opts.App)
 	if err != nil {
 		return err
 	}

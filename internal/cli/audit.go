@@ -39,8 +39,8 @@ type auditListCmd struct {
 func (c *auditListCmd) Run(ctx context.Context, std *IO) error { return runAuditList(ctx, std, *c) }
 
 func runAuditList(ctx context.Context, std *IO, opts auditListCmd) error {
-	if opts.Limit < 1 {
-		return usage("--limit %d lists nothing", opts.Limit)
+	if err := checkLimit(opts.Limit); err != nil {
+		return err
 	}
 	params := api.ListEntriesParams{
 		Before: opts.Before, Action: opts.Action, Key: opts.Key, Actor: opts.Actor, Result: api.ListEntriesParamsResult(opts.Result),

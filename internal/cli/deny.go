@@ -189,11 +189,7 @@ func (c *releaseRevokeCmd) Run(ctx context.Context, std *IO) error {
 }
 
 func runReleaseRevoke(ctx context.Context, std *IO, opts releaseRevokeCmd) error {
-	app, err := sealift.ParseAppID(opts.App)
-	if err != nil {
-		return err
-	}
-	c, err := opts.API.client(std)
+	c, app, err := opts.API.forApp(std, opts.App)
 	if err != nil {
 		return err
 	}

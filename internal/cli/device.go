@@ -28,14 +28,10 @@ type deviceListCmd struct {
 func (c *deviceListCmd) Run(ctx context.Context, std *IO) error { return runDeviceList(ctx, std, *c) }
 
 func runDeviceList(ctx context.Context, std *IO, opts deviceListCmd) error {
-	app, err := sealift.ParseAppID(opts.App)
-	if err != nil {
+	if err := checkLimit(opts.Limit); err != nil {
 		return err
 	}
-	if opts.Limit < 1 {
-		return usage("--limit %d lists nothing", opts.Limit)
-	}
-	c, err := opts.API.client(std)
+	c, app, err := opts.API.forApp(std, opts.App)
 	if err != nil {
 		return err
 	}
@@ -100,17 +96,13 @@ type deviceShowCmd struct {
 func (c *deviceShowCmd) Run(ctx context.Context, std *IO) error { return runDeviceShow(ctx, std, *c) }
 
 func runDeviceShow(ctx context.Context, std *IO, opts deviceShowCmd) error {
-	app, err := sealift.ParseAppID(opts.App)
-	if err != nil {
-		return err
-	}
 	if _, err := sealift.ParseDeviceID(opts.Device); err != nil {
 		return err
 	}
-	if opts.Limit < 1 {
-		return usage("--limit %d lists nothing", opts.Limit)
+	if err := checkLimit(opts.Limit); err != nil {
+		return err
 	}
-	c, err := opts.API.client(std)
+	c, app, err := opts.API.forApp(std, opts.App)
 	if err != nil {
 		return err
 	}

@@ -176,11 +176,7 @@ type keySignCmd struct {
 func (c *keySignCmd) Run(ctx context.Context, std *IO) error { return runKeySign(ctx, std, *c) }
 
 func runKeySign(ctx context.Context, std *IO, opts keySignCmd) error {
-	app, err := sealift.ParseAppID(opts.App)
-	if err != nil {
-		return err
-	}
-	c, err := opts.API.client(std)
+	c, app, err := opts.API.forApp(std, opts.App)
 	if err != nil {
 		return err
 	}

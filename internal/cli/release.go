@@ -33,14 +33,10 @@ type releaseListCmd struct {
 func (c *releaseListCmd) Run(ctx context.Context, std *IO) error { return runReleaseList(ctx, std, *c) }
 
 func runReleaseList(ctx context.Context, std *IO, opts releaseListCmd) error {
-	app, err := sealift.ParseAppID(opts.App)
-	if err != nil {
+	if err := checkLimit(opts.Limit); err != nil {
 		return err
 	}
-	if opts.Limit < 1 {
-		return usage("--limit %d lists nothing", opts.Limit)
-	}
-	c, err := opts.API.client(std)
+	c, app, err := opts.API.forApp(std, opts.App)
 	if err != nil {
 		return err
 	}
@@ -68,11 +64,7 @@ type releaseShowCmd struct {
 func (c *releaseShowCmd) Run(ctx context.Context, std *IO) error { return runReleaseShow(ctx, std, *c) }
 
 func runReleaseShow(ctx context.Context, std *IO, opts releaseShowCmd) error {
-	app, err := sealift.ParseAppID(opts.App)
-	if err != nil {
-		return err
-	}
-	c, err := opts.API.client(std)
+	c, app, err := opts.API.forApp(std, opts.App)
 	if err != nil {
 		return err
 	}
@@ -107,11 +99,7 @@ func (c *releasePendingCmd) Run(ctx context.Context, std *IO) error {
 }
 
 func runReleasePending(ctx context.Context, std *IO, opts releasePendingCmd) error {
-	app, err := sealift.ParseAppID(opts.App)
-	if err != nil {
-		return err
-	}
-	c, err := opts.API.client(std)
+	c, app, err := opts.API.forApp(std, opts.App)
 	if err != nil {
 		return err
 	}
@@ -167,11 +155,7 @@ func (c *releaseCancelCmd) Run(ctx context.Context, std *IO) error {
 }
 
 func runReleaseCancel(ctx context.Context, std *IO, opts releaseCancelCmd) error {
-	app, err := sealift.ParseAppID(opts.App)
-	if err != nil {
-		return err
-	}
-	c, err := opts.API.client(std)
+	c, app, err := opts.API.forApp(std, opts.App)
 	if err != nil {
 		return err
 	}
