@@ -151,7 +151,7 @@ func (p *RelyingParty) BeginAssertion(h *Holder, challenge []byte) (PasskeyCerem
 	}
 	if len(h.WebAuthnCredentials()) == 0 {
 		return PasskeyCeremony{}, sealift.Errorf(sealift.KindConflict, "asking for a passkey", "%s has none", h.Login).WithReason("no-passkey").
-			WithHint("register one with: sealift account passkey")
+			WithHint("register one in a browser: sealift account passkey says where")
 	}
 	asked, session, err := p.party.BeginLogin(*h, options...)
 	return newCeremony(asked, session, err)

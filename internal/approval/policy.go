@@ -202,7 +202,7 @@ func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, w
 	}
 	if int64(len(able)) < want.Needed {
 		return row, sealift.Errorf(sealift.KindConflict, settingPolicy, "%d approvals are wanted, and besides you %d people with a passkey may give one: nothing could be done any more", want.Needed, len(able)).
-			WithReason("approvers").WithHint("let people of these roles register passkeys first (sealift account passkey), invite more, or ask for fewer")
+			WithReason("approvers").WithHint("let people of these roles register passkeys first (sealift account passkey says where), invite more, or ask for fewer")
 	}
 	if row.MAC, err = tx.Authenticate(row); err != nil {
 		return row, err

@@ -53,12 +53,16 @@ func runPolicyShow(ctx context.Context, std *IO, opts policyShowCmd) error {
 	return std.Print(all, Table([]string{"ACTION", "APP", "APPROVALS", "OF", "VERSION", "SINCE", "BY"}, rows))
 }
 
+// turnOn is how approvals begin: with those of people. Else whoever may invite
+// people can invent the second one.
+const turnOn = "sealift policy set role --approvals 1 --roles owner,security_officer; then likewise for release"
+
 // nobodyAsked says what it means that there is no policy.
 func nobodyAsked(approvers int64) string {
 	if approvers < 2 {
-		return "nobody is asked: each person here acts alone. With two people who have passkeys, turn it on with: sealift policy set release --approvals 1 --roles owner"
+		return "nobody is asked: each person here acts alone. With two people who have passkeys, turn it on with: " + turnOn
 	}
-	return fmt.Sprintf("nobody is asked, though %d people have passkeys: turn it on with: sealift policy set release --approvals 1 --roles owner", approvers)
+	return fmt.Sprintf("nobody is asked, though %d people have passkeys: turn it on with: %s", approvers, turnOn)
 }
 
 func needed(p api.Policy) string {

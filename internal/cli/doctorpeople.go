@@ -144,7 +144,10 @@ func (d *doctor) approvals(ctx context.Context) {
 			roles[role] = roles[role] || p.Needed > 0
 		}
 	}
-	set := "sealift policy set release --approvals 1 --roles owner,security_officer"
+	set := turnOn
+	if on["role"] {
+		set = "sealift policy set release --approvals 1 --roles owner,security_officer"
+	}
 	switch {
 	case !on["release"] && all.Approvers < 2:
 		d.found(check, stateWarning, "nobody is asked before a release: there is nobody to ask").Hint = "with a second person who has a passkey: " + set

@@ -13,7 +13,7 @@ import (
 	"github.com/sealift/sealift"
 )
 
-const promptOp = "asking for a passphrase"
+const promptOp = "asking on the terminal"
 
 // ReasonNothing is the reason of a KindInvalid error about an empty answer.
 const ReasonNothing = "nothing-typed"
@@ -122,7 +122,7 @@ func readAnswer(ctx context.Context, read func(*xterm.Terminal, string) (string,
 	case got.err != nil:
 		return Secret{}, sealift.Errorf(sealift.KindInvalid, promptOp, "%w", got.err)
 	case got.line == "":
-		return Secret{}, sealift.Errorf(sealift.KindInvalid, promptOp, "nothing was typed").WithReason(ReasonNothing)
+		return Secret{}, sealift.Errorf(sealift.KindInvalid, promptOp, "nothing was typed").WithReason(ReasonNothing).WithHint("run it again, and type what it asks for")
 	case len(got.line) > MaxSecret:
 		return Secret{}, sealift.Errorf(sealift.KindInvalid, promptOp, "it is longer than %d bytes", MaxSecret)
 	}

@@ -143,9 +143,9 @@ func TestPrompt(t *testing.T) {
 		{keys: "hunter2\r", want: "hunter2"},
 		{keys: "hunterr\x7f2\r", want: "hunter2"},
 		{keys: "größe ☃\r", want: "größe ☃"},
-		{keys: "\r", wrong: "asking for a passphrase: nothing was typed"},
-		{keys: "hunter2\x03", wrong: "asking for a passphrase: context canceled"},
-		{keys: strings.Repeat("hunter2", 147) + "\r", wrong: "asking for a passphrase: it is longer than 1024 bytes"},
+		{keys: "\r", wrong: "asking on the terminal: nothing was typed"},
+		{keys: "hunter2\x03", wrong: "asking on the terminal: context canceled"},
+		{keys: strings.Repeat("hunter2", 147) + "\r", wrong: "asking on the terminal: it is longer than 1024 bytes"},
 	} {
 		got, wrong, shown := prompted(t, Prompt, test.keys)
 		if got != test.want || wrong != test.wrong {
@@ -160,9 +160,9 @@ func TestPrompt(t *testing.T) {
 func TestPromptNew(t *testing.T) {
 	for _, test := range []struct{ keys, want, wrong string }{
 		{keys: "one\rone\r", want: "one"}, // typed ahead
-		{keys: "one\rtwo\r", wrong: "asking for a passphrase: the two differ"},
-		{keys: "one\r\r", wrong: "asking for a passphrase: nothing was typed"},
-		{keys: "one\r\x03", wrong: "asking for a passphrase: context canceled"},
+		{keys: "one\rtwo\r", wrong: "asking on the terminal: the two differ"},
+		{keys: "one\r\r", wrong: "asking on the terminal: nothing was typed"},
+		{keys: "one\r\x03", wrong: "asking on the terminal: context canceled"},
 	} {
 		got, wrong, shown := prompted(t, PromptNew, test.keys)
 		if got != test.want || wrong != test.wrong {
