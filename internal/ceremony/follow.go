@@ -19,9 +19,11 @@ import (
 // server publishes, as after a ceremony that was held with another copy of the
 // folder. They must be signed by the quorum of the folder's own root, or of the one
 // that follows it, and go on from what the folder has: a server cannot bring it to
-// go back. It reports whether they are new to the folder. A server that is behind
-// it, as after a restore, is KindMetadata with ReasonBehind: the folder's own are
-// what comes next follows.
+// go back. Where the folder has the same documents with other signatures, as of a
+// proposal that somebody signed once more after it was submitted, it takes the
+// server's: what comes next is bound to their bytes. It reports whether they are
+// new to the folder. A server that is behind it, as after a restore, is
+// KindMetadata with ReasonBehind: the folder's own are what comes next follows.
 func (f *Folder) Adopt(root, targets, trustJSON []byte) (bool, error) {
 	return f.adopt(root, targets, trustJSON, nil)
 }
@@ -55,13 +57,31 @@ func (f *Folder) adopt(root, targets, trustJSON []byte, names map[string]string)
 	return true, f.save(map[string][]byte{targetsName: targets, trustName: trustJSON})
 }
 
-// mayFollow refuses a root that is not the one after the folder's.
+// mayFollow refuses a root that is neither the one after the folder's nor the same
+// with other signatures.
 func (f *Folder) mayFollow(have, root []byte) error {
-	if _, err := tufrepo.CheckRoot(have, root); err != nil {
+	before := have
+	if SameRoot(have, root) {
+		before = nil // it was verified; that its quorum signed this one, too, is to be seen
+	}
+	if _, err := tufrepo.CheckRoot(before, root); err != nil {
 		return sealift.Errorf(sealift.KindConflict, "reading the keys folder", "%s is not the root that the server publishes, which does not follow it: %w", f.file(rootName), err).
 			WithReason("root").WithHint("bring the keys folder of the last ceremony; or let this one follow the proposals since, one after the other: sealift trust follow FILE --keys %s", f.Dir)
 	}
 	return nil
+}
+
+// SameRoot reports whether two root.json differ in their signatures at most.
+func SameRoot(a, b []byte) bool { return sameBut(tufrepo.UnsignedRoot, a, b) }
+
+// sameBut is SameRoot for any document.
+func sameBut(unsigned func([]byte) ([]byte, error), a, b []byte) bool {
+	bareA, err := unsigned(a)
+	if err != nil {
+		return false
+	}
+	bareB, err := unsigned(b)
+	return err == nil && bytes.Equal(bareA, bareB)
 }
 
 // newer reports whether targets.json is another one than the folder's, and refuses
@@ -72,8 +92,8 @@ func (f *Folder) newer(targets, trustJSON []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if slices.Equal(own, targets) {
-		return false, nil
+	if slices.Equal(own, targets) || sameBut(tufrepo.UnsignedTargets, own, targets) {
+		return !slices.Equal(own, targets), nil
 	}
 	before, err := tufrepo.ReadTargets(own)
 	if err != nil {
@@ -169,12 +189,14 @@ func (f *Folder) Finish(p *Proposal) (bool, error) {
 	if p.Next != nil && bytes.Equal(root, p.Next) || p.Next == nil && bytes.Equal(targets, p.Targets) {
 		return false, nil
 	}
-	needs, err := f.Needs(p)
-	if err == nil {
-		err = CheckComplete(needs)
-	}
-	if err != nil {
-		return false, err
+	if p.Next == nil || !SameRoot(root, p.Next) { // else adopt sees who signed
+		needs, err := f.Needs(p)
+		if err == nil {
+			err = CheckComplete(needs)
+		}
+		if err != nil {
+			return false, err
+		}
 	}
 	if p.Targets != nil {
 		targets, trustJSON = p.Targets, p.Trust

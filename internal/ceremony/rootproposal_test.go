@@ -152,6 +152,50 @@ func TestRootGoesRound(t *testing.T) {
 	check(t, r.Commit())
 }
 
+// TestSignedOnceMore: who comes in signs what was submitted already, and people follow
+// that file. Their folders have then another root.json than the server, over the
+// same, and get the server's from it or from the file that was submitted.
+func TestSignedOnceMore(t *testing.T) {
+	t.Parallel()
+	ann, ben, cid := round(t)
+	_, rootPub := newKey(t, cid, ceremony.RoleRoot)
+	_, targetsPub := newKey(t, cid, ceremony.RoleTargets)
+	p, err := ann.ProposeRoot(ceremony.RootChange{Add: map[ceremony.Role][]crypto.PublicKey{ceremony.RoleRoot: {rootPub}, ceremony.RoleTargets: {targetsPub}}}, theAnchors(t), words, foundedAt)
+	check(t, err)
+	check(t, ann.Sign(p, only("root-1", "targets-1")))
+	early := handed(t, p)
+	check(t, ben.Sign(p, only("root-2", "targets-2")))
+	submitted := handed(t, p)
+	check(t, cid.Sign(p, only("root-4", "targets-4")))
+	if slices.Equal(p.Next, submitted.Next) || slices.Equal(p.Targets, submitted.Targets) {
+		t.Fatal("one more did not sign")
+	}
+	for _, f := range []*ceremony.Folder{ann, ben} {
+		if followed, err := f.Finish(p); err != nil || !followed {
+			t.Errorf("followed %t, %v", followed, err)
+		}
+	}
+	_, err = ann.Adopt(early.Next, p.Targets, p.Trust)
+	wantRefusal(t, "the same with too few signatures", err, sealift.KindConflict, "root")
+	_, err = ben.Finish(early)
+	wantRefusal(t, "the file of before", err, sealift.KindConflict, "root")
+	if adopted, err := ann.Adopt(submitted.Next, submitted.Targets, submitted.Trust); err != nil || !adopted {
+		t.Errorf("adopted %t, %v", adopted, err)
+	}
+	if followed, err := ben.Finish(submitted); err != nil || !followed {
+		t.Errorf("followed %t, %v", followed, err)
+	}
+	for _, f := range []*ceremony.Folder{ann, ben} {
+		f = open(t, f.Dir)
+		if !slices.Equal(rootOf(t, f), submitted.Next) || len(live(f)) != 4 {
+			t.Errorf("%s has not what was submitted", f.Dir)
+		}
+		if adopted, err := f.Adopt(submitted.Next, submitted.Targets, submitted.Trust); err != nil || adopted {
+			t.Errorf("adopted %t, %v", adopted, err)
+		}
+	}
+}
+
 // TestThresholdChanges: fewer or more must sign, of both roles, under a
 // targets.json that as many signed.
 func TestThresholdChanges(t *testing.T) {

@@ -237,11 +237,16 @@ func runTrustSubmit(ctx context.Context, std *IO, opts trustSubmitCmd) error {
 }
 
 // checkSubmit refuses what too few have signed, and says who is missing: the server
-// would only count. What it publishes already is submitted again.
+// would only count. What it publishes already is submitted again, unless somebody
+// signed it since.
 func checkSubmit(ctx context.Context, std *IO, c *apiclient.Client, p *ceremony.Proposal) error {
 	root, err := c.Root(ctx)
 	if err != nil {
 		return err
+	}
+	if p.Next != nil && !slices.Equal(root, p.Next) && ceremony.SameRoot(root, p.Next) {
+		return sealift.Errorf(sealift.KindConflict, "submitting the proposal", "it is published already, without some signature of this file").WithReason("published").
+			WithHint("nothing is to be done; each folder follows the file that was submitted: sealift trust follow FILE --keys DIR")
 	}
 	if p.Next != nil && slices.Equal(root, p.Next) || sealift.DigestOf(root) != p.Root {
 		return nil // published already, or for the server to refuse
