@@ -176,7 +176,7 @@ func readLogKeys(words []string) (keys []string, err error) {
 		keys = append(keys, strings.Fields(string(data))...)
 	}
 	if len(keys) == 0 {
-		return nil, usage("--log-key names a file without a key")
+		return nil, usage("--log-key names a file without a key").WithHint("name a file with what sealift audit key prints")
 	}
 	return keys, nil
 }
