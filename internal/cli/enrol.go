@@ -44,11 +44,7 @@ func runEnrolToken(ctx context.Context, std *IO, opts enrolTokenCmd) (err error)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err = errors.Join(err, out.Close()); err != nil {
-			err = errors.Join(err, os.Remove(opts.Out))
-		}
-	}()
+	defer func() { err = closeSecretFile(out, err) }()
 	token, expires, err := c.CreateEnrolmentToken(ctx, app, api.NewEnrolmentToken{
 		ExpiresIn: int64(opts.Expires / time.Second), Uses: opts.Uses, Label: opts.Label,
 	})
@@ -63,6 +59,15 @@ func runEnrolToken(ctx context.Context, std *IO, opts enrolTokenCmd) (err error)
 	}
 	return std.Print(map[string]any{"id": token.ID(), "file": opts.Out, "expires": expires},
 		Println("enrolment token %s in %s, good until %s", token.ID(), opts.Out, expires.Format(time.DateTime)))
+}
+
+// closeSecretFile closes what newSecretFile made, and removes it where err, to
+// which the command came, says that the secret in it is good for nothing.
+func closeSecretFile(f *os.File, err error) error {
+	if err = errors.Join(err, f.Close()); err != nil {
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return err
 }
 
 // newSecretFile makes a file that only its owner may read.

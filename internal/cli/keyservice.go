@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"encoding/base64"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -143,11 +142,7 @@ func runKeyExport(ctx context.Context, std *IO, opts keyExportCmd) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err = errors.Join(err, out.Close()); err != nil {
-			err = errors.Join(err, os.Remove(opts.Out))
-		}
-	}()
+	defer func() { err = closeSecretFile(out, err) }()
 	key, err := c.ExportKey(ctx, api.KeyExport{ID: opts.End.Key, Version: opts.End.Version, Reason: opts.End.Reason})
 	if err != nil {
 		return err

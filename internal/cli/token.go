@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"time"
 
@@ -47,11 +46,7 @@ func runTokenCreate(ctx context.Context, std *IO, opts tokenCreateCmd) (err erro
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err = errors.Join(err, out.Close()); err != nil {
-			err = errors.Join(err, os.Remove(opts.Out))
-		}
-	}()
+	defer func() { err = closeSecretFile(out, err) }()
 	made, err := c.CreateToken(ctx, want)
 	if err != nil {
 		return err
@@ -167,11 +162,7 @@ func runTokenOwner(ctx context.Context, std *IO, opts tokenOwnerCmd) (err error)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err = errors.Join(err, out.Close()); err != nil {
-			err = errors.Join(err, os.Remove(opts.Out))
-		}
-	}()
+	defer func() { err = closeSecretFile(out, err) }()
 	token, err := installation.RecoverOwner(ctx, opts.Opening.Data, with, localActor(), std.Now)
 	if err != nil {
 		return err

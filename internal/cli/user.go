@@ -149,11 +149,7 @@ func inviteTo(ctx context.Context, std *IO, flags APIOptions, path string, invit
 		if out, err = newSecretFile(path); err != nil {
 			return err
 		}
-		defer func() {
-			if err = errors.Join(err, out.Close()); err != nil {
-				err = errors.Join(err, os.Remove(path))
-			}
-		}()
+		defer func() { err = closeSecretFile(out, err) }()
 	}
 	made, err := invite(c)
 	if err != nil {
