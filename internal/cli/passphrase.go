@@ -29,8 +29,8 @@ type PassphraseUse struct {
 func (o PassphraseOptions) Check(keys ...string) error {
 	for _, key := range slices.Sorted(maps.Keys(o.PassphraseFile)) {
 		if !slices.Contains(keys, key) {
-			return sealift.Errorf(sealift.KindInvalid, "reading --passphrase-file", "there is no key %q", key).
-				WithHint("the keys here are %s", strings.Join(keys, ", "))
+			return sealift.Errorf(sealift.KindInvalid, "reading --passphrase-file", "the passphrase of %q is not asked for", key).
+				WithHint("here it asks for those of %s", strings.Join(keys, ", "))
 		}
 	}
 	return nil

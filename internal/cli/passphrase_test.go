@@ -66,7 +66,7 @@ func TestPassphraseFlag(t *testing.T) {
 	if err := line.Check("root-1", "targets", "vault"); err != nil {
 		t.Error(err)
 	}
-	if err := line.Check("root-1"); sealift.HintOf(err) != "the keys here are root-1" || !strings.Contains(err.Error(), `no key "targets"`) {
+	if err := line.Check("root-1"); sealift.HintOf(err) != "here it asks for those of root-1" || !strings.Contains(err.Error(), `of "targets" is not asked for`) {
 		t.Errorf("got %v", err)
 	}
 }

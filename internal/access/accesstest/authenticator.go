@@ -1,6 +1,7 @@
 // Package accesstest is an authenticator for passkeys in software, for tests: it
 // makes real registrations and assertions (W3C Web Authentication level 3,
-// section 6), and bends what it is told to.
+// section 6), and bends what it is told to. Beside it is an issuer of OpenID
+// Connect on loopback, which says what a test wants it to.
 package accesstest
 
 import (
