@@ -46,7 +46,7 @@ func (b *bench) fleet(id string) api.FleetRetirement {
 func (b *bench) rotated(ids ...string) {
 	b.Helper()
 	for _, id := range ids {
-		_, err := b.api.RotateKey(b.Context(), api.KeyRotation{ID: id, Reason: "a drill"})
+		_, err := b.rotate(id)
 		b.check(err)
 		_, err = b.api.RetireKey(b.Context(), api.KeyRetirement{ID: id, Version: 1, After: int64(60 * day / time.Second), SeenWithin: int64(sealift.FleetSilence / time.Second), Reason: "a drill"})
 		b.check(err)
@@ -172,7 +172,7 @@ func TestRetireByNobody(t *testing.T) {
 	}
 
 	for _, id := range []string{"log", "answer"} {
-		_, err := b.api.RotateKey(b.Context(), api.KeyRotation{ID: id, Reason: "a drill"})
+		_, err := b.rotate(id)
 		b.check(err)
 		_, err = b.api.RetireKey(b.Context(), api.KeyRetirement{ID: id, Version: 1, After: 3600, SeenWithin: 30 * 86400, Reason: "x"})
 		b.wantRefusal(err, sealift.KindInvalid, vault.ReasonPurpose)

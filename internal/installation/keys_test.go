@@ -115,6 +115,11 @@ func (b *bench) keep() (done []string) {
 	return done
 }
 
+// rotate exchanges the active version of a key, as people do by hand.
+func (b *bench) rotate(id string) (api.RotatedKey, error) {
+	return b.api.RotateKey(b.Context(), api.KeyRotation{ID: id, Reason: "a drill"})
+}
+
 // states are the states of a key's versions, and by which document devices know
 // them.
 func (b *bench) states(id string) string {
@@ -161,24 +166,24 @@ func TestRotateEachKey(t *testing.T) {
 	before := b.device()
 	b.wantUpdate(before, "1.0.0")
 	for i, id := range theOnline {
-		r, err := b.api.RotateKey(b.Context(), api.KeyRotation{ID: id, Reason: "a drill"})
+		r, err := b.rotate(id)
 		b.check(err)
 		if r.Active.Version != 2 || r.Before.Version != 1 || r.Standby == nil || r.Standby.Version != 3 {
 			t.Errorf("%s: %+v", id, r)
 		}
 		b.wantStates(id, fmt.Sprintf("deactivated %[1]s, active %[1]s, pre-active", documents[i]))
-		_, err = b.api.RotateKey(b.Context(), api.KeyRotation{ID: id, Reason: "again"})
+		_, err = b.rotate(id)
 		b.wantRefusal(err, sealift.KindConflict, "standby")
 		if !strings.Contains(sealift.HintOf(err), "--keys DIR") {
 			t.Errorf("%s: hint %q", id, sealift.HintOf(err))
 		}
 	}
-	r, err := b.api.RotateKey(b.Context(), api.KeyRotation{ID: "answer", Reason: "a drill"})
+	r, err := b.rotate("answer")
 	b.check(err)
 	if r.Standby != nil {
 		t.Errorf("answer: %+v", r)
 	}
-	r, err = b.api.RotateKey(b.Context(), api.KeyRotation{ID: "epoch:com.acme.shop/production", Reason: "a drill"})
+	r, err = b.rotate("epoch:com.acme.shop/production")
 	b.check(err)
 	if r.Active.Version != 2 || r.Standby != nil {
 		t.Errorf("epoch: %+v", r)
@@ -239,7 +244,7 @@ func TestThreeYears(t *testing.T) {
 		_, err := b.api.SetKeyState(b.Context(), api.KeyChange{ID: "timestamp", Version: version, To: "destroyed", Reason: "old"})
 		b.check(err)
 	}
-	_, err = b.api.RotateKey(b.Context(), api.KeyRotation{ID: "timestamp", Reason: "to see the one before refused"})
+	_, err = b.rotate("timestamp")
 	b.check(err)
 	_, err = b.api.SetKeyState(b.Context(), api.KeyChange{ID: "timestamp", Version: 4, To: "destroyed", Reason: "too early"})
 	b.wantRefusal(err, sealift.KindConflict, "key-in-use")
@@ -254,7 +259,7 @@ func TestWithoutCeremonyNothingRotates(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	for range 2 {
-		_, err := b.api.RotateKey(b.Context(), api.KeyRotation{ID: "timestamp", Reason: "first"})
+		_, err := b.rotate("timestamp")
 		if err != nil {
 			b.wantRefusal(err, sealift.KindConflict, "standby")
 		}
@@ -372,7 +377,7 @@ func TestRetire(t *testing.T) {
 	_, err = b.api.RetireKey(b.Context(), api.KeyRetirement{ID: "log", Version: 1, After: 60, Reason: "x"})
 	b.wantRefusal(err, sealift.KindDenied, vault.ReasonState)
 	for _, id := range []string{"log", "release-ca", "epoch:com.acme.shop/production"} {
-		_, err := b.api.RotateKey(b.Context(), api.KeyRotation{ID: id, Reason: "a drill"})
+		_, err := b.rotate(id)
 		b.check(err)
 		k, err := b.api.RetireKey(b.Context(), api.KeyRetirement{ID: id, Version: 1, After: 3600, Reason: "a drill"})
 		b.check(err)

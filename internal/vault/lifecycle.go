@@ -49,7 +49,7 @@ func CanTransition(from, to State) bool {
 func ParseState(s string) (State, error) {
 	if _, ok := transitions[State(s)]; !ok {
 		return "", sealift.Errorf(sealift.KindInvalid, "parsing key state", "%.40q is not a state", s).
-			WithHint("a state is pre-active, active, suspended, deactivated, compromised or destroyed")
+			WithHint("states are %v", States())
 	}
 	return State(s), nil
 }
