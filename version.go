@@ -43,13 +43,21 @@ func (v Version) Compare(w Version) int {
 }
 
 func compareDotted(a, b string) int {
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	for i := 0; i < len(as) && i < len(bs); i++ {
-		if c := compareIdentifier(as[i], bs[i]); c != 0 {
+	for {
+		x, aRest, aMore := strings.Cut(a, ".")
+		y, bRest, bMore := strings.Cut(b, ".")
+		switch c := compareIdentifier(x, y); {
+		case c != 0:
 			return c
+		case !aMore && !bMore:
+			return 0
+		case !aMore:
+			return -1
+		case !bMore:
+			return 1
 		}
+		a, b = aRest, bRest
 	}
-	return sign(len(as) - len(bs))
 }
 
 // compareIdentifier compares numbers by value, without a bound on their
@@ -119,7 +127,7 @@ func (r RuntimeRange) Contains(v Version) bool {
 	if r == AnyRuntime {
 		return true
 	}
-	for _, field := range strings.Split(string(r), " ") {
+	for field := range strings.SplitSeq(string(r), " ") {
 		op, bound := splitComparator(field)
 		c := v.Compare(Version(bound))
 		var holds bool

@@ -1,0 +1,170 @@
+package rollout
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/strictjson"
+)
+
+// The bounds of a plan. Stages outlive nobody's patience, and a document that a
+// person writes is short.
+const (
+	MaxPlan   = 16 << 10 // bytes of its JSON
+	MaxStages = 32
+	MaxStage  = Duration(90 * 24 * time.Hour)
+)
+
+// Duration is a time.Duration that documents write as Go does: "36h".
+type Duration time.Duration
+
+// MarshalText writes the duration: "36h0m0s".
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads what time.ParseDuration reads.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is no duration: use a number and a unit, such as 90m or 36h", text)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// Gate says who lets a roll-out go on to the next stage.
+type Gate string
+
+// The gates.
+const (
+	Automatic Gate = "automatic" // nobody is asked
+	Approval  Gate = "approval"  // a person, when the stage's time is over
+)
+
+// Stage is a part of a plan.
+type Stage struct {
+	// Share is who may take the release, counted among all devices of the channel
+	// and platform; it is greater than that of the stage before.
+	Share sealift.Share `json:"percent"`
+	// Duration is how long the stage lasts at least, at most MaxStage. The time in
+	// which the roll-out is paused or halted does not count.
+	Duration Duration `json:"duration"`
+	// Confirmed is how many devices must have confirmed the release before the
+	// stage can end, and zero for none.
+	Confirmed int `json:"confirmed,omitempty"`
+	// Gate is who ends the stage; Automatic where it is empty.
+	Gate Gate `json:"gate,omitempty"`
+}
+
+// Plan is how a release reaches everybody.
+type Plan struct {
+	// Stages come one after the other; the last is for everybody. When it ends,
+	// the roll-out is finished.
+	Stages []Stage `json:"stages"`
+	// Halt says when it halts; a zero field of it is that of DefaultRule.
+	Halt Rule `json:"halt"`
+}
+
+// DefaultPlan is 1 % for a day, 10 % for a day, half for a day, then everybody,
+// for a day.
+func DefaultPlan() Plan {
+	day := Duration(24 * time.Hour)
+	return Plan{Stages: []Stage{
+		{Share: 100, Duration: day}, {Share: 1_000, Duration: day}, {Share: 5_000, Duration: day}, {Share: sealift.Everybody, Duration: day},
+	}, Halt: DefaultRule()}
+}
+
+// At once is the plan of a release that everybody may take now; it halts all
+// the same.
+func AtOnce() Plan {
+	return Plan{Stages: []Stage{{Share: sealift.Everybody, Duration: Duration(24 * time.Hour)}}, Halt: DefaultRule()}
+}
+
+// ParsePlan reads a plan and fills in what it leaves out. It refuses, with
+// KindInvalid, stages that do not grow, that overlap another (the same share
+// twice), that end before everybody may take the release, that last for less
+// than nothing or longer than MaxStage, and limits that are none.
+func ParsePlan(data []byte) (Plan, error) {
+	var p Plan
+	if err := strictjson.Unmarshal(data, MaxPlan, &p); err != nil {
+		return Plan{}, invalidPlan("%w", err)
+	}
+	if unknown, err := unknownKey(data); err != nil || unknown != "" {
+		return Plan{}, invalidPlan("it has %q, which no plan has", unknown)
+	}
+	p.Halt = p.Halt.orDefault()
+	if err := p.check(); err != nil {
+		return Plan{}, invalidPlan("%w", err)
+	}
+	return p, nil
+}
+
+func invalidPlan(format string, args ...any) *sealift.Error {
+	return sealift.Errorf(sealift.KindInvalid, "reading the plan", format, args...).WithReason("plan").
+		WithHint(`stages grow to 100 percent: {"stages":[{"percent":1,"duration":"24h"},{"percent":100,"duration":"24h","gate":"approval"}]}`)
+}
+
+// unknownKey returns a key of a plan that nobody reads: a misspelt limit would
+// otherwise be the default one.
+func unknownKey(data []byte) (string, error) {
+	known := map[string]map[string]bool{
+		"":       {"stages": true, "halt": true},
+		"stages": {"percent": true, "duration": true, "confirmed": true, "gate": true},
+		"halt":   {"limits": true, "silence": true, "error": true, "ceiling": true, "then": true},
+	}
+	var top map[string]json.RawMessage
+	if err := json.Unmarshal(data, &top); err != nil {
+		return "", err
+	}
+	var stages []map[string]json.RawMessage
+	if err := json.Unmarshal(top["stages"], &stages); err != nil {
+		return "", err
+	}
+	objects := map[string][]map[string]json.RawMessage{"": {top}, "stages": stages}
+	if halt, ok := top["halt"]; ok {
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal(halt, &object); err != nil {
+			return "", err
+		}
+		objects["halt"] = []map[string]json.RawMessage{object}
+	}
+	for where, list := range objects {
+		for _, object := range list {
+			for key := range object {
+				if !known[where][key] {
+					return key, nil
+				}
+			}
+		}
+	}
+	return "", nil
+}
+
+func (p *Plan) check() error {
+	if len(p.Stages) < 1 || len(p.Stages) > MaxStages {
+		return fmt.Errorf("it has %d stages, 1 to %d are allowed", len(p.Stages), MaxStages)
+	}
+	last := sealift.Share(0)
+	for i, s := range p.Stages {
+		switch {
+		case s.Share == last && i > 0:
+			return fmt.Errorf("stages %d and %d overlap: both are at %s percent", i, i+1, s.Share)
+		case s.Share < last:
+			return fmt.Errorf("stage %d goes down, from %s to %s percent", i+1, last, s.Share)
+		case s.Share < 1 || s.Share > sealift.Everybody:
+			return fmt.Errorf("stage %d is at %s percent, 0.01 to 100 are allowed", i+1, s.Share)
+		case s.Duration < 0 || s.Duration > MaxStage:
+			return fmt.Errorf("stage %d lasts %s, 0s to %s are allowed", i+1, time.Duration(s.Duration), time.Duration(MaxStage))
+		case s.Confirmed < 0:
+			return fmt.Errorf("stage %d wants %d confirmed devices", i+1, s.Confirmed)
+		case s.Gate != "" && s.Gate != Automatic && s.Gate != Approval:
+			return fmt.Errorf("stage %d has the gate %q, %s and %s are allowed", i+1, s.Gate, Automatic, Approval)
+		}
+		last = s.Share
+	}
+	if last != sealift.Everybody {
+		return fmt.Errorf("it ends at %s percent: the last stage is for everybody, at 100", last)
+	}
+	return p.Halt.check()
+}

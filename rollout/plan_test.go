@@ -1,0 +1,106 @@
+package rollout_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/rollout"
+)
+
+func TestParsePlan(t *testing.T) {
+	got, err := rollout.ParsePlan([]byte(`{
+		"stages": [
+			{"percent": 0.5, "duration": "2h", "confirmed": 20},
+			{"percent": 10, "duration": "24h", "gate": "approval"},
+			{"percent": 100, "duration": "0s"}
+		],
+		"halt": {"limits": {"rolled-back": 0.01}, "silence": "6h", "then": "rollback"}
+	}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule := rollout.DefaultRule()
+	rule.Limits[rollout.RolledBack] = 0.01
+	rule.Silence = rollout.Duration(6 * time.Hour)
+	rule.Then = rollout.GoBack
+	want := rollout.Plan{Stages: []rollout.Stage{
+		{Share: 50, Duration: rollout.Duration(2 * time.Hour), Confirmed: 20},
+		{Share: 1000, Duration: rollout.Duration(24 * time.Hour), Gate: rollout.Approval},
+		{Share: sealift.Everybody},
+	}, Halt: rule}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// The plans that the package offers are plans, and survive being written.
+func TestPlansOfThePackage(t *testing.T) {
+	for name, p := range map[string]rollout.Plan{"default": rollout.DefaultPlan(), "at once": rollout.AtOnce()} {
+		data, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := rollout.ParsePlan(data)
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, data)
+		}
+		if d := cmp.Diff(p, got); d != "" {
+			t.Error(name, d)
+		}
+	}
+}
+
+func TestPlansRefused(t *testing.T) {
+	many := strings.Repeat(`{"percent":1,"duration":"1h"},`, rollout.MaxStages)
+	halt := func(rule string) string {
+		return `{"stages":[{"percent":100,"duration":"1h"}],"halt":` + rule + `}`
+	}
+	for name, c := range map[string]struct{ plan, says string }{
+		"nothing":             {``, "plan"},
+		"no object":           {`[]`, "plan"},
+		"no stages":           {`{"stages":[]}`, "0 stages"},
+		"too many":            {`{"stages":[` + many + `{"percent":100,"duration":"1h"}]}`, "33 stages"},
+		"goes down":           {`{"stages":[{"percent":10,"duration":"1h"},{"percent":5,"duration":"1h"},{"percent":100,"duration":"1h"}]}`, "stage 2 goes down, from 10 to 5 percent"},
+		"overlaps":            {`{"stages":[{"percent":10,"duration":"1h"},{"percent":10,"duration":"1h"},{"percent":100,"duration":"1h"}]}`, "stages 1 and 2 overlap"},
+		"over 100":            {`{"stages":[{"percent":101,"duration":"1h"}]}`, "101"},
+		"zero":                {`{"stages":[{"percent":0,"duration":"1h"},{"percent":100,"duration":"1h"}]}`, "0 percent"},
+		"negative":            {`{"stages":[{"percent":-1,"duration":"1h"},{"percent":100,"duration":"1h"}]}`, "-1"},
+		"too fine":            {`{"stages":[{"percent":0.001,"duration":"1h"},{"percent":100,"duration":"1h"}]}`, "0.001"},
+		"text":                {`{"stages":[{"percent":"10","duration":"1h"},{"percent":100,"duration":"1h"}]}`, "10"},
+		"stops short":         {`{"stages":[{"percent":10,"duration":"1h"}]}`, "ends at 10 percent"},
+		"negative time":       {`{"stages":[{"percent":100,"duration":"-1h"}]}`, "lasts -1h"},
+		"a year":              {`{"stages":[{"percent":100,"duration":"8760h"}]}`, "lasts 8760h"},
+		"days":                {`{"stages":[{"percent":100,"duration":"3d"}]}`, "3d"},
+		"negative confirmed":  {`{"stages":[{"percent":100,"duration":"1h","confirmed":-1}]}`, "-1 confirmed"},
+		"another gate":        {`{"stages":[{"percent":100,"duration":"1h","gate":"boss"}]}`, `gate "boss"`},
+		"a misspelt key":      {`{"stages":[{"percent":100,"duration":"1h","confirms":3}]}`, `"confirms"`},
+		"a misspelt rule":     {halt(`{"limit":{}}`), `"limit"`},
+		"an unknown key":      {`{"stages":[{"percent":100,"duration":"1h"}],"halts":{}}`, `"halts"`},
+		"twice":               {`{"stages":[{"percent":100,"duration":"1h"}],"stages":[]}`, "stages"},
+		"unknown failure":     {halt(`{"limits":{"melted":0.1}}`), `"melted"`},
+		"no limit":            {halt(`{"limits":{"silent":0}}`), "limit of silent is 0"},
+		"a limit of half":     {halt(`{"limits":{"silent":0.5}}`), "limit of silent is 0.5"},
+		"ceiling under limit": {halt(`{"limits":{"silent":0.3}}`), "ceiling is 0.2"},
+		"ceiling of one":      {halt(`{"ceiling":1}`), "ceiling is 1"},
+		"silence of seconds":  {halt(`{"silence":"5s"}`), "after 5s"},
+		"error of half":       {halt(`{"error":0.5}`), "error is 0.5"},
+		"negative error":      {halt(`{"error":-0.01}`), "error is -0.01"},
+		"another end":         {halt(`{"then":"explode"}`), `"explode"`},
+		"too long":            {`{"stages":[{"percent":100,"duration":"1h"}]` + strings.Repeat(" ", rollout.MaxPlan) + `}`, "bytes"},
+	} {
+		_, err := rollout.ParsePlan([]byte(c.plan))
+		switch {
+		case err == nil:
+			t.Errorf("%s: accepted", name)
+		case sealift.KindOf(err) != sealift.KindInvalid || sealift.HintOf(err) == "":
+			t.Errorf("%s: kind %s, hint %q", name, sealift.KindOf(err), sealift.HintOf(err))
+		case !strings.Contains(err.Error(), c.says):
+			t.Errorf("%s: %v, want %q in it", name, err, c.says)
+		}
+	}
+}
