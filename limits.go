@@ -101,6 +101,8 @@ const (
 	MaxDenials = 2000
 	// MaxCandidates bounds an offer; a canary, a hotfix and a few runtimes.
 	MaxCandidates = 16
+	// MaxSalt bounds the salt of a candidate's buckets; ours are 32 hex digits.
+	MaxSalt = 64
 	// MaxCounterStep is the most by which a release's counter may exceed the
 	// highest a device confirmed: a stolen CA cannot use the counters up.
 	MaxCounterStep = 1_000_000

@@ -2,14 +2,13 @@ package client
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"path"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/rollout"
 	"github.com/sealift/sealift/trust"
 )
 
@@ -171,19 +170,13 @@ func (d *Device) seek(ctx context.Context, about *trust.ReportStep) (*plan, erro
 
 // choose returns the first candidate that is for this device, or nil.
 func (d *Device) choose(s *state, offer *trust.Offer) *trust.Candidate {
+	self := rollout.Device{ID: d.keys.id, Runtime: d.cfg.Runtime, Failed: s.Refused}
 	for i, c := range offer.Candidates {
-		if c.Runtime.Contains(d.cfg.Runtime) && !slices.Contains(s.Refused, c.Release.Digest) && bucket(c.Salt, d.keys.id) < c.Percent*100 {
+		if self.Takes(&rollout.Candidate{Release: c.Release.Digest, Runtime: c.Runtime, Share: c.Share, Salt: c.Salt}) {
 			return &offer.Candidates[i]
 		}
 	}
 	return nil
-}
-
-// bucket places a device among 10,000, anew for each salt: with percent p, the
-// first 100·p are in, and stay in as p grows.
-func bucket(salt string, id sealift.DeviceID) int {
-	sum := sha256.Sum256([]byte(salt + string(id)))
-	return int(binary.BigEndian.Uint64(sum[:8]) % 10_000)
 }
 
 // newest returns what "current" points to.

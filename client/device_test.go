@@ -383,7 +383,7 @@ func TestUnknownNames(t *testing.T) {
 func TestChoose(t *testing.T) {
 	play(t, func(s *scene) {
 		d := sealifttest.Default
-		candidates := func(percent int) []trust.Candidate {
+		candidates := func(share sealift.Share) []trust.Candidate {
 			var all []trust.Candidate
 			for _, spec := range []sealifttest.Spec{
 				{Version: "3.0.0", Runtime: ">=3.0.0", Bundle: content("3.0.0")},
@@ -394,7 +394,7 @@ func TestChoose(t *testing.T) {
 				s.must(err)
 				all = append(all, p.Candidate)
 			}
-			all[1].Percent = percent
+			all[1].Share = share
 			all[1].Salt = "x"
 			return all
 		}
@@ -405,9 +405,9 @@ func TestChoose(t *testing.T) {
 			t.Errorf("of an empty offer: %+v", r)
 		}
 		in := 0
-		offer := candidates(1)
-		for _, percent := range []int{1, 50, 99, 100} {
-			offer[1].Percent = percent
+		offer := candidates(100)
+		for _, share := range []sealift.Share{1, 5000, 9999, sealift.Everybody} {
+			offer[1].Share = share
 			s.must(s.world.Offer(d.App, d.Channel, d.Platform, offer...))
 			r, err := s.device.Check(s.Context())
 			s.must(err)
@@ -415,7 +415,7 @@ func TestChoose(t *testing.T) {
 			case r.Available.Version == "2.0.0":
 				in++
 			case r.Available.Version != "1.0.0" || in > 0:
-				t.Errorf("at %d percent: %s, after %d times 2.0.0", percent, r.Available.Version, in)
+				t.Errorf("at %s percent: %s, after %d times 2.0.0", share, r.Available.Version, in)
 			}
 		}
 		if in == 0 {

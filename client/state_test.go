@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/rollout"
 	"github.com/sealift/sealift/trust"
 )
 
@@ -65,34 +66,19 @@ func TestRefusedIsBounded(t *testing.T) {
 	}
 }
 
-// The bucket of a device is part of the format: servers count with it.
-func TestBucket(t *testing.T) {
-	if got := bucket("salt", "0123456789abcdef0123456789abcdef"); got != 1585 {
-		t.Errorf("bucket %d", got)
-	}
-	counts := [10]int{}
-	for i := range 10_000 {
-		counts[bucket("salt", sealift.DeviceID(fmt.Sprint(i)))/1000]++
-	}
-	for i, n := range counts {
-		if n < 850 || n > 1150 {
-			t.Errorf("%d of 10,000 devices are in tenth %d", n, i)
-		}
-	}
-}
-
-func TestChoosePercent(t *testing.T) {
+func TestChooseShare(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := &Device{cfg: Config{Runtime: "1.0.0"}, keys: &deviceKeys{id: sealift.DeviceID(rapid.StringMatching(`[0-9a-f]{32}`).Draw(t, "id"))}}
-		salt := rapid.String().Draw(t, "salt")
-		percent := rapid.IntRange(1, 100).Draw(t, "percent")
+		salt := rapid.StringN(0, 64, 64).Draw(t, "salt")
+		share := sealift.Share(rapid.IntRange(1, 10_000).Draw(t, "share"))
 		offer := &trust.Offer{Candidates: []trust.Candidate{
-			{Percent: percent, Salt: salt, Runtime: "*", Release: trust.Pointer{Digest: sealift.DigestOf([]byte("new"))}},
-			{Percent: 100, Salt: "x", Runtime: "*"},
+			{Share: share, Salt: salt, Runtime: "*", Release: trust.Pointer{Digest: sealift.DigestOf([]byte("new"))}},
+			{Share: sealift.Everybody, Salt: "x", Runtime: "*"},
 		}}
-		in := bucket(salt, d.keys.id) < percent*100
+		bucket := rollout.Bucket(salt, d.keys.id)
+		in := bucket < int(share)
 		if got := d.choose(&state{}, offer); (got == &offer.Candidates[0]) != in || got == nil {
-			t.Fatalf("at %d percent, bucket %d: %+v", percent, bucket(salt, d.keys.id), got)
+			t.Fatalf("at %s percent, bucket %d: %+v", share, bucket, got)
 		}
 		s := &state{Refused: []sealift.Digest{offer.Candidates[0].Release.Digest}}
 		if got := d.choose(s, offer); got != &offer.Candidates[1] {

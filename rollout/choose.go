@@ -40,7 +40,8 @@ type Device struct {
 // candidate's range, its bucket in the share, and the release never failed on
 // it.
 func (d *Device) Takes(c *Candidate) bool {
-	return c.Runtime.Contains(d.Runtime) && Bucket(c.Salt, d.ID) < int(c.Share) && !slices.Contains(d.Failed, c.Release)
+	in := c.Share >= sealift.Everybody || c.Share > 0 && Bucket(c.Salt, d.ID) < int(c.Share)
+	return in && c.Runtime.Contains(d.Runtime) && !slices.Contains(d.Failed, c.Release)
 }
 
 // Choose returns the index of the first candidate that the device may take, or

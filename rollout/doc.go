@@ -42,8 +42,10 @@
 //
 // Devices that took the release and have said nothing yet count as not failed.
 // E only grows with k, so this errs on the side of going on, whichever outcomes
-// are reported first; and a device that is silent for longer than the plan
-// allows counts as failed.
+// are reported first. A device that is silent for longer than the plan allows
+// counts as failed, and silence is judged of those alone that had so long: which
+// devices that are follows from when they took the release, not from what became
+// of it.
 //
 // The limit of a slice is the plan's, or, where the release before it fails more
 // often in the same slice, what that one's failures allow: an outage that

@@ -48,20 +48,16 @@ func (c *Counts) Failures() (n int) {
 	return n
 }
 
-func (c *Counts) add(d *Counts) {
-	c.Taken += d.Taken
-	c.Confirmed += d.Confirmed
-	for i := range c.Failed {
-		c.Failed[i] += d.Failed[i]
-	}
-}
-
 // Slice is what happened in one slice of time, such as an hour, by when the
 // devices took what they took: New is the release that is rolled out, Old the
 // one before it.
 type Slice struct {
 	New Counts `json:"new"`
 	Old Counts `json:"old"`
+	// Due is whether Rule.Silence has passed since the slice's end, so that every
+	// device in it that has not been heard of is counted as Silent. Before that, a
+	// slice says nothing of silence.
+	Due bool `json:"due"`
 }
 
 // Then is what happens when a roll-out halts.
@@ -91,11 +87,11 @@ type Rule struct {
 }
 
 // DefaultRule allows 2 % of failures of each kind that a device reports, and 5 %
-// of silence within a day: people switch devices off.
+// of silence within half a day: people switch devices off.
 func DefaultRule() Rule {
 	return Rule{
 		Limits:  map[Failure]float64{Refused: 0.02, NotStored: 0.02, RolledBack: 0.02, Silent: 0.05},
-		Silence: Duration(24 * time.Hour), Error: 0.01, Ceiling: 0.2, Then: Pause,
+		Silence: Duration(12 * time.Hour), Error: 0.01, Ceiling: 0.2, Then: Pause,
 	}
 }
 
@@ -181,6 +177,9 @@ func (v *Verdict) Warns() bool {
 	return false
 }
 
+// says reports whether a slice counts for a kind of failure.
+func (s *Slice) says(kind int) bool { return s.Due || Kinds[kind] != Silent }
+
 // Judge weighs what happened so far, all slices of the roll-out.
 func (r Rule) Judge(slices []Slice) (v Verdict) {
 	needed := math.Log(float64(len(Kinds)) / r.Error)
@@ -188,8 +187,10 @@ func (r Rule) Judge(slices []Slice) (v Verdict) {
 		limit := r.Limits[name]
 		n, k := 0, 0
 		for i := range slices {
-			n += slices[i].New.Taken
-			k += slices[i].New.Failed[kind]
+			if slices[i].says(kind) {
+				n += slices[i].New.Taken
+				k += slices[i].New.Failed[kind]
+			}
 		}
 		e := r.weight(slices, kind, limit)
 		v[kind] = Evidence{
@@ -213,19 +214,28 @@ const (
 func (r Rule) weight(slices []Slice, kind int, limit float64) float64 {
 	var logs [grid]float64
 	low, high := logit(limit), logit(top)
-	for i := range slices {
-		n, k := slices[i].New.Taken, slices[i].New.Failed[kind]
-		if n == 0 {
-			continue
-		}
-		p := r.limitOf(&slices[i].Old, kind, limit)
+	bet := func(n, k int, p float64) {
 		for j := range logs {
 			q := expit(low + (high-low)*float64(j+1)/grid)
-			if q > p { // an alternative below the limit bets nothing
+			if n > 0 && q > p { // an alternative below the limit bets nothing
 				logs[j] += float64(k)*math.Log(q/p) + float64(n-k)*math.Log((1-q)/(1-p))
 			}
 		}
 	}
+	n, k := 0, 0 // of the slices with the plan's limit, nearly always all
+	for i := range slices {
+		s := &slices[i]
+		if !s.says(kind) {
+			continue
+		}
+		if p := r.limitOf(&s.Old, kind, limit); p != limit {
+			bet(s.New.Taken, s.New.Failed[kind], p)
+			continue
+		}
+		n += s.New.Taken
+		k += s.New.Failed[kind]
+	}
+	bet(n, k, limit)
 	return logMean(logs[:])
 }
 

@@ -135,7 +135,7 @@ func TestKindsApart(t *testing.T) {
 	for i, kind := range rollout.Kinds {
 		c := rollout.Counts{Taken: 100}
 		c.Failed[i] = 15
-		v := rule.Judge([]rollout.Slice{{New: c}})
+		v := rule.Judge([]rollout.Slice{{New: c, Due: true}})
 		if e := v.Halts(); (e != nil) != (kind != rollout.Silent) || e != nil && e.Kind != kind {
 			t.Errorf("15 of 100 %s: %+v", kind, e)
 		}
@@ -153,5 +153,20 @@ func TestWarning(t *testing.T) {
 		if v.Warns() != c.warns || (v.Halts() != nil) != c.halts {
 			t.Errorf("%d of %d: warns %v, halts %v: %+v", c.k, c.n, v.Warns(), v.Halts() != nil, v[rollout.RolledBack.Kind()])
 		}
+	}
+}
+
+// Silence is judged of devices that had the time to speak, and of no others: those
+// who took the release a moment ago neither speak for it nor against it.
+func TestSilence(t *testing.T) {
+	rule := rollout.DefaultRule()
+	quiet := rollout.Counts{Taken: 200}
+	quiet.Failed[rollout.Silent.Kind()] = 60
+	fresh := rollout.Slice{New: rollout.Counts{Taken: 20_000}}
+	if v := rule.Judge([]rollout.Slice{{New: quiet, Due: true}, fresh}); v.Halts() == nil || v.Halts().Kind != rollout.Silent || v.Halts().Taken != 200 {
+		t.Errorf("60 of 200 that had the time are silent: %+v", v)
+	}
+	if v := rule.Judge([]rollout.Slice{{New: quiet}}); v.Halts() != nil || v.Warns() {
+		t.Errorf("none had the time: %+v", v)
 	}
 }

@@ -75,7 +75,7 @@ func DefaultPlan() Plan {
 	}, Halt: DefaultRule()}
 }
 
-// At once is the plan of a release that everybody may take now; it halts all
+// AtOnce is the plan of a release that everybody may take now; it halts all
 // the same.
 func AtOnce() Plan {
 	return Plan{Stages: []Stage{{Share: sealift.Everybody, Duration: Duration(24 * time.Hour)}}, Halt: DefaultRule()}

@@ -3,7 +3,7 @@
 # into that document. It wants a quiet machine, about 5 GiB of disk under
 # .cache, where everything it makes is removed at the end, and 10 minutes.
 #
-#   scripts/bench.sh [PART: bundle, check, vault, log, token, sign or all]
+#   scripts/bench.sh [PART: bundle, check, vault, log, token, sign, rollout or all]
 #
 # With a part, or all of them, the table is printed and nothing is written.
 set -euo pipefail

@@ -125,7 +125,7 @@ func (w *World) Prepare(spec Spec) (*Published, error) {
 	p.Candidate = trust.Candidate{
 		Release: trust.Pointer{Digest: sealift.DigestOf(p.ReleaseJSON), Length: int64(len(p.ReleaseJSON))},
 		Proof:   trust.Pointer{Digest: sealift.DigestOf(p.Proof), Length: int64(len(p.Proof))},
-		Runtime: p.Release.Runtime, Percent: 100, Salt: fmt.Sprint(p.Release.Counter),
+		Runtime: p.Release.Runtime, Share: sealift.Everybody, Salt: fmt.Sprint(p.Release.Counter),
 	}
 	w.history = append(w.history, p)
 	return p, nil

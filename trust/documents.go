@@ -119,8 +119,8 @@ type Candidate struct {
 	// Runtime repeats the release's range, so that a device passes over what it
 	// cannot run without fetching it. Step 3 checks the signed one.
 	Runtime sealift.RuntimeRange `json:"runtime"`
-	Percent int                  `json:"percent"` // 1 to 100
-	Salt    string               `json:"salt"`    // of the bucket; new for each release
+	Share   sealift.Share        `json:"percent"` // 0.01 to 100
+	Salt    string               `json:"salt"`    // of the bucket; new for each release; at most sealift.MaxSalt bytes
 	Stage   int                  `json:"stage"`   // which stage of the plan this is, from 0
 }
 
@@ -194,15 +194,18 @@ func (o *Offer) check(app sealift.AppID, channel sealift.Channel, platform seali
 		if c.Proof.Digest.IsZero() || c.Proof.Length < 1 || c.Proof.Length > sealift.MaxProof {
 			return fmt.Errorf("candidate %d: proof of %d bytes, 1 to %d are allowed", i, c.Proof.Length, sealift.MaxProof)
 		}
-		if c.Percent < 1 || c.Percent > 100 {
-			return fmt.Errorf("candidate %d: %d percent, 1 to 100 are allowed", i, c.Percent)
+		if c.Share < 1 || c.Share > sealift.Everybody {
+			return fmt.Errorf("candidate %d: %s percent, 0.01 to 100 are allowed", i, c.Share)
+		}
+		if len(c.Salt) > sealift.MaxSalt {
+			return fmt.Errorf("candidate %d: a salt of %d bytes, at most %d are allowed", i, len(c.Salt), sealift.MaxSalt)
 		}
 		if _, err := sealift.ParseRuntimeRange(string(c.Runtime)); err != nil {
 			return fmt.Errorf("candidate %d: %w", i, err)
 		}
 	}
-	if n > 0 && o.Candidates[n-1].Percent != 100 {
-		return fmt.Errorf("the last candidate is at %d percent, not at 100", o.Candidates[n-1].Percent)
+	if n > 0 && o.Candidates[n-1].Share != sealift.Everybody {
+		return fmt.Errorf("the last candidate is at %s percent, not at 100", o.Candidates[n-1].Share)
 	}
 	return nil
 }

@@ -44,13 +44,13 @@ func goodRollback() *trust.Release {
 }
 
 func goodOffer() *trust.Offer {
-	candidate := func(name string, percent int) trust.Candidate {
+	candidate := func(name string, share sealift.Share) trust.Candidate {
 		return trust.Candidate{
 			Release: trust.Pointer{Digest: digest(name), Length: 4000}, Proof: trust.Pointer{Digest: digest(name + "'s proof"), Length: 300},
-			Runtime: sealift.AnyRuntime, Percent: percent, Salt: name, Stage: 1,
+			Runtime: sealift.AnyRuntime, Share: share, Salt: name, Stage: 1,
 		}
 	}
-	return &trust.Offer{App: testApp, Channel: "production", Platform: "web", Candidates: []trust.Candidate{candidate("new", 5), candidate("old", 100)}}
+	return &trust.Offer{App: testApp, Channel: "production", Platform: "web", Candidates: []trust.Candidate{candidate("new", 50), candidate("old", sealift.Everybody)}}
 }
 
 func goodEpoch() *trust.Epoch {
@@ -283,9 +283,10 @@ func TestOfferLimits(t *testing.T) {
 		"proof digest":             func(o *trust.Offer) { o.Candidates[1].Proof.Digest = sealift.Digest{} },
 		"proof of nothing":         func(o *trust.Offer) { o.Candidates[1].Proof.Length = 0 },
 		"proof too long":           func(o *trust.Offer) { o.Candidates[1].Proof.Length = sealift.MaxProof + 1 },
-		"0 percent":                func(o *trust.Offer) { o.Candidates[0].Percent = 0 },
-		"101 percent":              func(o *trust.Offer) { o.Candidates[0].Percent = 101 },
-		"the last one not at 100":  func(o *trust.Offer) { o.Candidates[1].Percent = 99 },
+		"0 percent":                func(o *trust.Offer) { o.Candidates[0].Share = 0 },
+		"100.01 percent":           func(o *trust.Offer) { o.Candidates[0].Share = sealift.Everybody + 1 },
+		"the last one not at 100":  func(o *trust.Offer) { o.Candidates[1].Share = sealift.Everybody - 1 },
+		"a salt too long":          func(o *trust.Offer) { o.Candidates[0].Salt = strings.Repeat("0", sealift.MaxSalt+1) },
 		"runtime":                  func(o *trust.Offer) { o.Candidates[0].Runtime = "" },
 		"runtime that is no range": func(o *trust.Offer) { o.Candidates[1].Runtime = "1.0.0" },
 	} {
@@ -306,7 +307,7 @@ func TestOfferLimits(t *testing.T) {
 		"nothing offered": func(o *trust.Offer) { o.Candidates = nil },
 		"as many as can":  many(sealift.MaxCandidates),
 		"one":             many(1),
-		"1 percent":       func(o *trust.Offer) { o.Candidates[0].Percent = 1 },
+		"0.01 percent":    func(o *trust.Offer) { o.Candidates[0].Share = 1 },
 	} {
 		o := goodOffer()
 		bend(o)

@@ -54,7 +54,8 @@ const layers = `
 	# Where everything is put together: a server, and the command line.
 	internal/store/sqlite, internal/store/postgres, internal/edge, internal/web, internal/witness, internal/backup < internal/installation;
 	client, internal/control/apiclient < internal/publisher;
-	client, sealifttest, internal/publisher, internal/term, internal/installation, internal/pkcs11 < internal/cli < cmd/sealift;
+	rollout < internal/simulate;
+	client, sealifttest, internal/publisher, internal/term, internal/installation, internal/pkcs11, internal/simulate < internal/cli < cmd/sealift;
 	internal/pkcs11 < cmd/sealift-pkcs11;
 	NONE < internal/arch;
 

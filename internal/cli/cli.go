@@ -87,6 +87,7 @@ type root struct {
 	PKCS11   pkcs11Cmd   `cmd:"" name:"pkcs11" help:"See PKCS#11 tokens and the keys in them."`
 	Audit    auditCmd    `cmd:"" help:"Read the vault's log, and check that it does not lie."`
 	Backup   backupCmd   `cmd:"" help:"Back an installation up, prove that a backup is good, and restore it."`
+	Simulate simulateCmd `cmd:"" help:"Try a roll-out plan on a fleet that does not exist."`
 	Doctor   doctorCmd   `cmd:"" help:"Examine an installation: what is over, what ends soon, what somebody bent."`
 	TUF      tufCmd      `cmd:"" hidden:"" help:"Read any TUF repository, as the conformance suite of TUF drives it."`
 	Version  versionCmd  `cmd:"" help:"Print the version of this program."`

@@ -17,7 +17,7 @@ func (s *Service) offer(ctx context.Context, tx store.DocumentTx, r store.Releas
 	candidates := []trust.Candidate{{
 		Release: trust.Pointer{Digest: r.Digest, Length: int64(len(r.File))},
 		Proof:   trust.Pointer{Digest: sealift.DigestOf(r.Proof), Length: int64(len(r.Proof))},
-		Runtime: r.Runtime, Percent: 100, Salt: newDraftID(),
+		Runtime: r.Runtime, Share: sealift.Everybody, Salt: newDraftID(),
 	}}
 	offered, err := signedOffer(ctx, tx, r.App, r.Channel, r.Platform)
 	if err != nil {
