@@ -1,7 +1,6 @@
 package rollout
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -87,11 +86,9 @@ func AtOnce() Plan {
 // than nothing or longer than MaxStage, and limits that are none.
 func ParsePlan(data []byte) (Plan, error) {
 	var p Plan
-	if err := strictjson.Unmarshal(data, MaxPlan, &p); err != nil {
+	// A misspelt limit would otherwise be the default one.
+	if err := strictjson.UnmarshalKnown(data, MaxPlan, &p); err != nil {
 		return Plan{}, invalidPlan("%w", err)
-	}
-	if unknown, err := unknownKey(data); err != nil || unknown != "" {
-		return Plan{}, invalidPlan("it has %q, which no plan has", unknown)
 	}
 	p.Halt = p.Halt.orDefault()
 	if err := p.check(); err != nil {
@@ -103,42 +100,6 @@ func ParsePlan(data []byte) (Plan, error) {
 func invalidPlan(format string, args ...any) *sealift.Error {
 	return sealift.Errorf(sealift.KindInvalid, "reading the plan", format, args...).WithReason("plan").
 		WithHint(`stages grow to 100 percent: {"stages":[{"percent":1,"duration":"24h"},{"percent":100,"duration":"24h","gate":"approval"}]}`)
-}
-
-// unknownKey returns a key of a plan that nobody reads: a misspelt limit would
-// otherwise be the default one.
-func unknownKey(data []byte) (string, error) {
-	known := map[string]map[string]bool{
-		"":       {"stages": true, "halt": true},
-		"stages": {"percent": true, "duration": true, "confirmed": true, "gate": true},
-		"halt":   {"limits": true, "silence": true, "error": true, "ceiling": true, "then": true},
-	}
-	var top map[string]json.RawMessage
-	if err := json.Unmarshal(data, &top); err != nil {
-		return "", err
-	}
-	var stages []map[string]json.RawMessage
-	if err := json.Unmarshal(top["stages"], &stages); err != nil {
-		return "", err
-	}
-	objects := map[string][]map[string]json.RawMessage{"": {top}, "stages": stages}
-	if halt, ok := top["halt"]; ok {
-		var object map[string]json.RawMessage
-		if err := json.Unmarshal(halt, &object); err != nil {
-			return "", err
-		}
-		objects["halt"] = []map[string]json.RawMessage{object}
-	}
-	for where, list := range objects {
-		for _, object := range list {
-			for key := range object {
-				if !known[where][key] {
-					return key, nil
-				}
-			}
-		}
-	}
-	return "", nil
 }
 
 func (p *Plan) check() error {
