@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/simulate"
 	"github.com/sealift/sealift/internal/term"
 	"github.com/sealift/sealift/rollout"
@@ -64,14 +62,9 @@ func (c *simulateCmd) plan() (rollout.Plan, error) {
 	if c.Plan == "" {
 		return rollout.DefaultPlan(), nil
 	}
-	f, err := os.Open(c.Plan)
+	data, err := readBounded(c.Plan, "the plan", rollout.MaxPlan, "name a file with a plan as JSON: --plan FILE")
 	if err != nil {
-		return rollout.Plan{}, sealift.Errorf(sealift.KindInvalid, "reading the plan", "%w", err).WithHint("name a file with a plan as JSON: --plan FILE")
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, rollout.MaxPlan+1))
-	if err != nil {
-		return rollout.Plan{}, sealift.Errorf(sealift.KindInvalid, "reading the plan", "%w", err)
+		return rollout.Plan{}, err
 	}
 	return rollout.ParsePlan(data)
 }
