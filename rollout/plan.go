@@ -8,14 +8,6 @@ import (
 	"github.com/sealift/sealift/internal/strictjson"
 )
 
-// The bounds of a plan. Stages outlive nobody's patience, and a document that a
-// person writes is short.
-const (
-	MaxPlan   = 16 << 10 // bytes of its JSON
-	MaxStages = 32
-	MaxStage  = Duration(90 * 24 * time.Hour)
-)
-
 // Duration is a time.Duration that documents write as Go does: "36h".
 type Duration time.Duration
 
@@ -46,7 +38,7 @@ type Stage struct {
 	// Share is who may take the release, counted among all devices of the channel
 	// and platform; it is greater than that of the stage before.
 	Share sealift.Share `json:"percent"`
-	// Duration is how long the stage lasts at least, at most MaxStage. The time in
+	// Duration is how long the stage lasts at least, at most sealift.MaxStage. The time in
 	// which the roll-out is paused or halted does not count.
 	Duration Duration `json:"duration"`
 	// Confirmed is how many devices must have confirmed the release before the
@@ -83,11 +75,11 @@ func AtOnce() Plan {
 // ParsePlan reads a plan and fills in what it leaves out. It refuses, with
 // KindInvalid, stages that do not grow, that overlap another (the same share
 // twice), that end before everybody may take the release, that last for less
-// than nothing or longer than MaxStage, and limits that are none.
+// than nothing or longer than sealift.MaxStage, and limits that are none.
 func ParsePlan(data []byte) (Plan, error) {
 	var p Plan
 	// A misspelt limit would otherwise be the default one.
-	if err := strictjson.UnmarshalKnown(data, MaxPlan, &p); err != nil {
+	if err := strictjson.UnmarshalKnown(data, sealift.MaxPlan, &p); err != nil {
 		return Plan{}, invalidPlan("%w", err)
 	}
 	p.Halt = p.Halt.orDefault()
@@ -103,8 +95,8 @@ func invalidPlan(format string, args ...any) *sealift.Error {
 }
 
 func (p *Plan) check() error {
-	if len(p.Stages) < 1 || len(p.Stages) > MaxStages {
-		return fmt.Errorf("it has %d stages, 1 to %d are allowed", len(p.Stages), MaxStages)
+	if len(p.Stages) < 1 || len(p.Stages) > sealift.MaxStages {
+		return fmt.Errorf("it has %d stages, 1 to %d are allowed", len(p.Stages), sealift.MaxStages)
 	}
 	last := sealift.Share(0)
 	for i, s := range p.Stages {
@@ -115,8 +107,8 @@ func (p *Plan) check() error {
 			return fmt.Errorf("stage %d goes down, from %s to %s percent", i+1, last, s.Share)
 		case s.Share < 1 || s.Share > sealift.Everybody:
 			return fmt.Errorf("stage %d is at %s percent, 0.01 to 100 are allowed", i+1, s.Share)
-		case s.Duration < 0 || s.Duration > MaxStage:
-			return fmt.Errorf("stage %d lasts %s, 0s to %s are allowed", i+1, time.Duration(s.Duration), time.Duration(MaxStage))
+		case s.Duration < 0 || s.Duration > Duration(sealift.MaxStage):
+			return fmt.Errorf("stage %d lasts %s, 0s to %s are allowed", i+1, time.Duration(s.Duration), sealift.MaxStage)
 		case s.Confirmed < 0:
 			return fmt.Errorf("stage %d wants %d confirmed devices", i+1, s.Confirmed)
 		case s.Gate != "" && s.Gate != Automatic && s.Gate != Approval:

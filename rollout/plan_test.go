@@ -56,7 +56,7 @@ func TestPlansOfThePackage(t *testing.T) {
 }
 
 func TestPlansRefused(t *testing.T) {
-	many := strings.Repeat(`{"percent":1,"duration":"1h"},`, rollout.MaxStages)
+	many := strings.Repeat(`{"percent":1,"duration":"1h"},`, sealift.MaxStages)
 	halt := func(rule string) string {
 		return `{"stages":[{"percent":100,"duration":"1h"}],"halt":` + rule + `}`
 	}
@@ -91,7 +91,7 @@ func TestPlansRefused(t *testing.T) {
 		"error of half":       {halt(`{"error":0.5}`), "error is 0.5"},
 		"negative error":      {halt(`{"error":-0.01}`), "error is -0.01"},
 		"another end":         {halt(`{"then":"explode"}`), `"explode"`},
-		"too long":            {`{"stages":[{"percent":100,"duration":"1h"}]` + strings.Repeat(" ", rollout.MaxPlan) + `}`, "bytes"},
+		"too long":            {`{"stages":[{"percent":100,"duration":"1h"}]` + strings.Repeat(" ", sealift.MaxPlan) + `}`, "bytes"},
 	} {
 		_, err := rollout.ParsePlan([]byte(c.plan))
 		switch {

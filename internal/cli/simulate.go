@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/simulate"
 	"github.com/sealift/sealift/internal/term"
 	"github.com/sealift/sealift/rollout"
@@ -30,12 +31,9 @@ type simulateCmd struct {
 // Run implements the command.
 func (c *simulateCmd) Run(ctx context.Context, std *IO) error { return runSimulate(ctx, std, *c) }
 
-// maxRuns bounds a simulation; 10,000 runs of 20,000 devices are an hour.
-const maxRuns = 10_000
-
 func runSimulate(ctx context.Context, std *IO, opts simulateCmd) error {
-	if opts.Runs < 1 || opts.Runs > maxRuns {
-		return usage("%d runs, 1 to %d are allowed", opts.Runs, maxRuns)
+	if opts.Runs < 1 || opts.Runs > sealift.MaxSimulations {
+		return usage("%d runs, 1 to %d are allowed", opts.Runs, sealift.MaxSimulations)
 	}
 	plan, err := opts.plan()
 	if err != nil {
@@ -62,7 +60,7 @@ func (c *simulateCmd) plan() (rollout.Plan, error) {
 	if c.Plan == "" {
 		return rollout.DefaultPlan(), nil
 	}
-	data, err := readBounded(c.Plan, "the plan", rollout.MaxPlan, "name a file with a plan as JSON: --plan FILE")
+	data, err := readBounded(c.Plan, "the plan", sealift.MaxPlan, "name a file with a plan as JSON: --plan FILE")
 	if err != nil {
 		return rollout.Plan{}, err
 	}

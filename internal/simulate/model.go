@@ -7,13 +7,9 @@ import (
 	"github.com/sealift/sealift/rollout"
 )
 
-// MaxDevices bounds a fleet: a hundred bytes each, and some 20 µs of
-// processor a device and a day of the plan.
-const MaxDevices = 100_000
-
 // Model is a fleet and what it makes of a release.
 type Model struct {
-	Devices int // 1 to MaxDevices
+	Devices int // 1 to sealift.MaxSimulated
 	Plan    rollout.Plan
 	// FailureRate is the part of the devices on which the release fails, 0 to 1,
 	// and Failure how; rollout.Silent: they take it and are not heard of again.
@@ -41,8 +37,8 @@ func (m *Model) check() error {
 	part := func(x float64) bool { return x >= 0 && x <= 1 }
 	span := func(d time.Duration) bool { return d >= time.Minute && d <= 30*24*time.Hour }
 	switch {
-	case m.Devices < 1 || m.Devices > MaxDevices:
-		return refuse("a fleet of %d devices, 1 to %d are allowed", m.Devices, MaxDevices)
+	case m.Devices < 1 || m.Devices > sealift.MaxSimulated:
+		return refuse("a fleet of %d devices, 1 to %d are allowed", m.Devices, sealift.MaxSimulated)
 	case !part(m.FailureRate):
 		return refuse("a failure rate of %v, 0 to 1 are allowed: 0.3 is three of ten devices", m.FailureRate)
 	case !part(m.Offline):

@@ -116,7 +116,7 @@ func TestMany(t *testing.T) {
 func TestModelsRefused(t *testing.T) {
 	for name, bend := range map[string]func(*simulate.Model){
 		"no devices":       func(m *simulate.Model) { m.Devices = 0 },
-		"too many":         func(m *simulate.Model) { m.Devices = simulate.MaxDevices + 1 },
+		"too many":         func(m *simulate.Model) { m.Devices = sealift.MaxSimulated + 1 },
 		"a rate above one": func(m *simulate.Model) { m.FailureRate = 1.01 },
 		"a negative rate":  func(m *simulate.Model) { m.FailureRate = -0.1 },
 		"offline":          func(m *simulate.Model) { m.Offline = 2 },
