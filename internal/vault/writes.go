@@ -52,6 +52,12 @@ func update[R store.Authentic](ctx context.Context, tx *Tx, r R, old []byte, wri
 	return tx.write(kind, r.RowName(), r.Tag(), func() error { return write(ctx, r, old) })
 }
 
+// put is update of a row that is written over whatever is there.
+func put[R store.Authentic](ctx context.Context, tx *Tx, r R, write func(context.Context, R) error) error {
+	kind, _ := r.Columns()
+	return tx.write(kind, r.RowName(), r.Tag(), func() error { return write(ctx, r) })
+}
+
 func (tx *Tx) delete(ctx context.Context, like store.Authentic, write func(context.Context, string) error) error {
 	kind, _ := like.Columns()
 	return tx.write(kind, like.RowName(), nil, func() error { return write(ctx, like.RowName()) })
@@ -89,7 +95,7 @@ func (tx *Tx) InsertDraft(ctx context.Context, d store.Draft) error {
 
 // UpdateDraft implements store.ReleaseTx.
 func (tx *Tx) UpdateDraft(ctx context.Context, d store.Draft, from store.DraftState) error {
-	return update(ctx, tx, d, nil, func(ctx context.Context, d store.Draft, _ []byte) error { return tx.Tx.UpdateDraft(ctx, d, from) })
+	return put(ctx, tx, d, func(ctx context.Context, d store.Draft) error { return tx.Tx.UpdateDraft(ctx, d, from) })
 }
 
 // InsertDenial implements store.DenialTx.
@@ -188,7 +194,7 @@ func (tx *Tx) PutPolicy(ctx context.Context, p store.Policy) error {
 		return err
 	}
 	if slices.ContainsFunc(rows, func(row store.Policy) bool { return row.RowName() == p.RowName() }) {
-		return update(ctx, tx, p, nil, func(ctx context.Context, p store.Policy, _ []byte) error { return tx.Tx.PutPolicy(ctx, p) })
+		return put(ctx, tx, p, tx.Tx.PutPolicy)
 	}
 	return insert(ctx, tx, p, tx.Tx.PutPolicy)
 }
@@ -216,12 +222,12 @@ func (tx *Tx) PutDevice(ctx context.Context, d store.Device) error {
 	case err != nil:
 		return err
 	}
-	return update(ctx, tx, d, nil, func(ctx context.Context, d store.Device, _ []byte) error { return tx.Tx.PutDevice(ctx, d) })
+	return put(ctx, tx, d, tx.Tx.PutDevice)
 }
 
 // PutRestore implements store.RestoreTx.
 func (tx *Tx) PutRestore(ctx context.Context, r store.Restore) error {
-	return update(ctx, tx, r, nil, func(ctx context.Context, r store.Restore, _ []byte) error { return tx.Tx.PutRestore(ctx, r) })
+	return put(ctx, tx, r, tx.Tx.PutRestore)
 }
 
 // maxStated bounds the rows of one statement, in bytes: it is a leaf of the log.
