@@ -103,12 +103,7 @@ func (s *session) statement(ctx context.Context, text string) (*sql.Stmt, bool) 
 }
 
 // on returns what runs what is not prepared.
-func (s *session) on() interface {
-	ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row
-	PrepareContext(ctx context.Context, text string) (*sql.Stmt, error)
-} {
+func (s *session) on() sqlcgen.DBTX {
 	if s.inner == nil {
 		return s.each
 	}
