@@ -154,10 +154,7 @@ func (t *tx) AuditHashes(ctx context.Context, indexes []int64) ([][32]byte, erro
 		asked, places = append(asked, index), append(places, i)
 	}
 	for len(asked) > 0 {
-		n := min(len(asked), hashesAtATime)
-		if inRow := follow(asked); inRow > n {
-			n = inRow
-		}
+		n := max(follow(asked), min(len(asked), hashesAtATime))
 		found, err := t.hashesAt(ctx, asked[:n])
 		if err != nil {
 			return nil, t.failHash(ctx, asked[0], err)
