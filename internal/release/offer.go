@@ -41,11 +41,16 @@ func offerOf(ctx context.Context, tx store.DocumentTx, app sealift.AppID, channe
 	if err != nil {
 		return nil, err
 	}
-	offer, err := trust.ParseOffer(data, app, channel, platform)
+	return candidatesIn(data, app, channel, platform)
+}
+
+// candidatesIn returns the candidates of an offer.json.
+func candidatesIn(offer []byte, app sealift.AppID, channel sealift.Channel, platform sealift.Platform) ([]trust.Candidate, error) {
+	o, err := trust.ParseOffer(offer, app, channel, platform)
 	if err != nil {
 		return nil, err
 	}
-	return offer.Candidates, nil
+	return o.Candidates, nil
 }
 
 // signedOffer is offerOf for what the director signs next, which is made of it: what
@@ -53,7 +58,8 @@ func offerOf(ctx context.Context, tx store.DocumentTx, app sealift.AppID, channe
 func signedOffer(ctx context.Context, tx store.DocumentTx, app sealift.AppID, channel sealift.Channel, platform sealift.Platform) ([]trust.Candidate, error) {
 	path := trust.OfferPath(app, channel, platform)
 	have, err := tx.Document(ctx, path)
-	if err != nil && sealift.KindOf(err) != sealift.KindNotFound {
+	none := sealift.KindOf(err) == sealift.KindNotFound
+	if err != nil && !none {
 		return nil, err
 	}
 	signed, err := isSigned(ctx, tx, path, have)
@@ -64,5 +70,8 @@ func signedOffer(ctx context.Context, tx store.DocumentTx, app sealift.AppID, ch
 		return nil, sealift.Errorf(sealift.KindDenied, "making the offer", "%s in the database is not the one that the director signed", path).WithReason(vault.ReasonForged).
 			WithHint("somebody changed the database: look at who can write to it; the way back is a backup from before")
 	}
-	return offerOf(ctx, tx, app, channel, platform)
+	if none {
+		return nil, nil
+	}
+	return candidatesIn(have, app, channel, platform)
 }
