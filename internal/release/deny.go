@@ -146,21 +146,9 @@ func (s *Service) insertDenial(ctx context.Context, tx *vault.Tx, actor audit.Ac
 // rows of the backup and may have a deny.json that was published since: what either
 // refuses stays refused. Who did it since the backup, and why, is lost.
 func (s *Service) restoreDenials(ctx context.Context, tx *vault.Tx, actor audit.Actor) error {
-	all, err := tx.Denials(ctx)
-	if err == nil {
-		err = vault.CheckWhole(ctx, s.vault, tx, all)
-	}
+	rows, err := s.activeDenials(ctx, tx)
 	if err != nil {
 		return err
-	}
-	var rows []store.Denial
-	for _, d := range all {
-		if err := s.vault.CheckRow(ctx, tx, d); err != nil {
-			return err
-		}
-		if d.State == store.DenialActive {
-			rows = append(rows, d)
-		}
 	}
 	published, err := denyOf(ctx, tx)
 	if err != nil {
@@ -285,10 +273,9 @@ func denialOf(d store.Denial) service.Denial {
 	}
 }
 
-// standing returns the rows that make up deny.json. It holds them against what
-// the director signed: whoever takes a row away, or brings a lifted one back, by
-// SQL would else have the next signature say so, too.
-func (s *Service) standing(ctx context.Context, tx store.Tx) ([]store.Denial, error) {
+// activeDenials returns the denials that are active, of rows that are all the
+// vault's.
+func (s *Service) activeDenials(ctx context.Context, tx store.Tx) ([]store.Denial, error) {
 	all, err := tx.Denials(ctx)
 	if err == nil {
 		err = vault.CheckWhole(ctx, s.vault, tx, all)
@@ -304,6 +291,17 @@ func (s *Service) standing(ctx context.Context, tx store.Tx) ([]store.Denial, er
 		if d.State == store.DenialActive {
 			rows = append(rows, d)
 		}
+	}
+	return rows, nil
+}
+
+// standing returns the rows that make up deny.json. It holds them against what
+// the director signed: whoever takes a row away, or brings a lifted one back, by
+// SQL would else have the next signature say so, too.
+func (s *Service) standing(ctx context.Context, tx store.Tx) ([]store.Denial, error) {
+	rows, err := s.activeDenials(ctx, tx)
+	if err != nil {
+		return nil, err
 	}
 	want, err := denyOfRows(rows).Encode()
 	if err != nil {
