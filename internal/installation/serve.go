@@ -89,8 +89,9 @@ func (i *Installation) keep(ctx context.Context) {
 				i.log.Error("going on with a rotation of the key-encryption key", "error", err, "hint", sealift.HintOf(err))
 			}
 		}
-		opened := sealed && !i.Vault.Sealed()
+		was := sealed
 		sealed = i.Vault.Sealed()
+		opened := was && !sealed
 		if now := i.now(); now.Sub(pruned) >= time.Hour || opened {
 			pruned = now
 			i.keepKeys(ctx)
