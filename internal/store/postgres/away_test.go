@@ -200,18 +200,25 @@ func newCutter(t *testing.T, to string) *cutter {
 	if err != nil {
 		t.Fatal(err)
 	}
+	serveConns(t, listener, c.serve)
+	return c
+}
+
+// serveConns has serve speak with everybody who comes to listener, until the end of
+// the test.
+func serveConns(t *testing.T, listener net.Listener, serve func(net.Conn)) {
+	t.Helper()
 	var running sync.WaitGroup
 	running.Go(func() {
 		for {
-			client, err := listener.Accept()
+			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			running.Go(func() { c.serve(client) })
+			running.Go(func() { serve(conn) })
 		}
 	})
 	t.Cleanup(func() { listener.Close(); running.Wait() })
-	return c
 }
 
 func (c *cutter) serve(client net.Conn) {

@@ -47,17 +47,7 @@ func newFront(t *testing.T, upstream string, config *tls.Config) *front {
 		t.Fatal(err)
 	}
 	f := &front{port: port, config: config, upstream: upstream}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() { f.serve(conn) })
-		}
-	})
-	t.Cleanup(func() { listener.Close(); running.Wait() })
+	serveConns(t, listener, f.serve)
 	return f
 }
 
