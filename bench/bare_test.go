@@ -37,10 +37,7 @@ type bare struct {
 }
 
 func startBare(b *testing.B) *bare {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	check(b, err)
-	address := free.Addr().String()
-	check(b, free.Close())
+	address := freeAddress(b)
 	self, err := os.Executable()
 	check(b, err)
 	cmd := exec.CommandContext(b.Context(), self)

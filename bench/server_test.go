@@ -58,10 +58,7 @@ func (s *server) run(b *testing.B, args ...string) {
 }
 
 func (s *server) serve(b *testing.B) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	check(b, err)
-	address := free.Addr().String()
-	check(b, free.Close())
+	address := freeAddress(b)
 	said, err := os.Create(s.path("server.log"))
 	check(b, err)
 	defer said.Close()
@@ -166,4 +163,12 @@ func goBench(b *testing.B, pkg, name, times string, env ...string) map[string]fl
 		}
 	}
 	return got
+}
+
+// freeAddress returns one of this machine at which nobody listens yet.
+func freeAddress(b *testing.B) string {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	check(b, err)
+	defer func() { check(b, free.Close()) }()
+	return free.Addr().String()
 }

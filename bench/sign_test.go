@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,7 +75,7 @@ func measureSign(b *testing.B, r *report) {
 			}
 			resident = max(resident, watch())
 			s.atLeast(fmt.Sprintf("%s, %d callers: share of the bare handler's rate", a.title, t.callers), median(shares), t.share, "",
-				fmt.Sprintf("%.0f a second against %.0f (shares from %.2f to %.2f)", median(rates), median(bares), least(shares), most(shares)))
+				fmt.Sprintf("%.0f a second against %.0f (shares from %.2f to %.2f)", median(rates), median(bares), slices.Min(shares), slices.Max(shares)))
 			s.add(fmt.Sprintf("%s, %d callers: processor time of a signature", a.title, t.callers), ours.cost(), "µs",
 				fmt.Sprintf("of the server; %s of the bare handler: %.2f of it", amount(theirs.cost(), "µs"), theirs.cost()/ours.cost()))
 			ours.wantEntries(b)
@@ -284,16 +285,4 @@ func syncRate(b *testing.B, dir string) float64 {
 	rate := float64(n) / time.Since(begin).Seconds()
 	check(b, f.Close())
 	return rate
-}
-
-func least(all []float64) float64 { return bound(all, func(a, b float64) bool { return a < b }) }
-func most(all []float64) float64  { return bound(all, func(a, b float64) bool { return a > b }) }
-
-func bound(all []float64, better func(a, b float64) bool) (best float64) {
-	for i, v := range all {
-		if i == 0 || better(v, best) {
-			best = v
-		}
-	}
-	return best
 }
