@@ -65,15 +65,6 @@ ORDER BY id, version LIMIT CAST(@most AS BIGINT);
 -- name: AuditSize :one
 SELECT CAST(COALESCE(MAX(position) + 1, 0) AS BIGINT) AS size FROM audit_entries;
 
--- name: AuditHashSize :one
-SELECT CAST(COALESCE(MAX(position) + 1, 0) AS BIGINT) AS size FROM audit_hashes;
-
--- name: InsertAuditEntry :exec
-INSERT INTO audit_entries (position, leaf) VALUES (@position, @leaf);
-
--- name: InsertAuditHash :exec
-INSERT INTO audit_hashes (position, hash) VALUES (@position, @hash);
-
 -- name: AuditEntries :many
 SELECT * FROM audit_entries WHERE position >= @first ORDER BY position LIMIT CAST(@most AS BIGINT);
 

@@ -48,9 +48,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.auditHashStmt, err = db.PrepareContext(ctx, auditHash); err != nil {
 		return nil, fmt.Errorf("error preparing query AuditHash: %w", err)
 	}
-	if q.auditHashSizeStmt, err = db.PrepareContext(ctx, auditHashSize); err != nil {
-		return nil, fmt.Errorf("error preparing query AuditHashSize: %w", err)
-	}
 	if q.auditSizeStmt, err = db.PrepareContext(ctx, auditSize); err != nil {
 		return nil, fmt.Errorf("error preparing query AuditSize: %w", err)
 	}
@@ -137,12 +134,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertApprovalRequestStmt, err = db.PrepareContext(ctx, insertApprovalRequest); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertApprovalRequest: %w", err)
-	}
-	if q.insertAuditEntryStmt, err = db.PrepareContext(ctx, insertAuditEntry); err != nil {
-		return nil, fmt.Errorf("error preparing query InsertAuditEntry: %w", err)
-	}
-	if q.insertAuditHashStmt, err = db.PrepareContext(ctx, insertAuditHash); err != nil {
-		return nil, fmt.Errorf("error preparing query InsertAuditHash: %w", err)
 	}
 	if q.insertBackupStmt, err = db.PrepareContext(ctx, insertBackup); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertBackup: %w", err)
@@ -408,11 +399,6 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing auditHashStmt: %w", cerr)
 		}
 	}
-	if q.auditHashSizeStmt != nil {
-		if cerr := q.auditHashSizeStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing auditHashSizeStmt: %w", cerr)
-		}
-	}
 	if q.auditSizeStmt != nil {
 		if cerr := q.auditSizeStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing auditSizeStmt: %w", cerr)
@@ -556,16 +542,6 @@ func (q *Queries) Close() error {
 	if q.insertApprovalRequestStmt != nil {
 		if cerr := q.insertApprovalRequestStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertApprovalRequestStmt: %w", cerr)
-		}
-	}
-	if q.insertAuditEntryStmt != nil {
-		if cerr := q.insertAuditEntryStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing insertAuditEntryStmt: %w", cerr)
-		}
-	}
-	if q.insertAuditHashStmt != nil {
-		if cerr := q.insertAuditHashStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing insertAuditHashStmt: %w", cerr)
 		}
 	}
 	if q.insertBackupStmt != nil {
@@ -980,7 +956,6 @@ type Queries struct {
 	appsStmt                  *sql.Stmt
 	auditEntriesStmt          *sql.Stmt
 	auditHashStmt             *sql.Stmt
-	auditHashSizeStmt         *sql.Stmt
 	auditSizeStmt             *sql.Stmt
 	backupsStmt               *sql.Stmt
 	blobStmt                  *sql.Stmt
@@ -1010,8 +985,6 @@ type Queries struct {
 	insertAppStmt             *sql.Stmt
 	insertApprovalStmt        *sql.Stmt
 	insertApprovalRequestStmt *sql.Stmt
-	insertAuditEntryStmt      *sql.Stmt
-	insertAuditHashStmt       *sql.Stmt
 	insertBackupStmt          *sql.Stmt
 	insertBlobStmt            *sql.Stmt
 	insertChannelStmt         *sql.Stmt
@@ -1099,7 +1072,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		appsStmt:                  q.appsStmt,
 		auditEntriesStmt:          q.auditEntriesStmt,
 		auditHashStmt:             q.auditHashStmt,
-		auditHashSizeStmt:         q.auditHashSizeStmt,
 		auditSizeStmt:             q.auditSizeStmt,
 		backupsStmt:               q.backupsStmt,
 		blobStmt:                  q.blobStmt,
@@ -1129,8 +1101,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertAppStmt:             q.insertAppStmt,
 		insertApprovalStmt:        q.insertApprovalStmt,
 		insertApprovalRequestStmt: q.insertApprovalRequestStmt,
-		insertAuditEntryStmt:      q.insertAuditEntryStmt,
-		insertAuditHashStmt:       q.insertAuditHashStmt,
 		insertBackupStmt:          q.insertBackupStmt,
 		insertBlobStmt:            q.insertBlobStmt,
 		insertChannelStmt:         q.insertChannelStmt,

@@ -242,17 +242,6 @@ func (q *Queries) AuditHash(ctx context.Context, position int64) ([]byte, error)
 	return hash, err
 }
 
-const auditHashSize = `-- name: AuditHashSize :one
-SELECT CAST(COALESCE(MAX(position) + 1, 0) AS BIGINT) AS size FROM audit_hashes
-`
-
-func (q *Queries) AuditHashSize(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.auditHashSizeStmt, auditHashSize)
-	var size int64
-	err := row.Scan(&size)
-	return size, err
-}
-
 const auditSize = `-- name: AuditSize :one
 SELECT CAST(COALESCE(MAX(position) + 1, 0) AS BIGINT) AS size FROM audit_entries
 `
@@ -1031,34 +1020,6 @@ func (q *Queries) InsertApprovalRequest(ctx context.Context, arg InsertApprovalR
 		return 0, err
 	}
 	return result.RowsAffected()
-}
-
-const insertAuditEntry = `-- name: InsertAuditEntry :exec
-INSERT INTO audit_entries (position, leaf) VALUES ($1, $2)
-`
-
-type InsertAuditEntryParams struct {
-	Position int64
-	Leaf     []byte
-}
-
-func (q *Queries) InsertAuditEntry(ctx context.Context, arg InsertAuditEntryParams) error {
-	_, err := q.exec(ctx, q.insertAuditEntryStmt, insertAuditEntry, arg.Position, arg.Leaf)
-	return err
-}
-
-const insertAuditHash = `-- name: InsertAuditHash :exec
-INSERT INTO audit_hashes (position, hash) VALUES ($1, $2)
-`
-
-type InsertAuditHashParams struct {
-	Position int64
-	Hash     []byte
-}
-
-func (q *Queries) InsertAuditHash(ctx context.Context, arg InsertAuditHashParams) error {
-	_, err := q.exec(ctx, q.insertAuditHashStmt, insertAuditHash, arg.Position, arg.Hash)
-	return err
 }
 
 const insertBackup = `-- name: InsertBackup :execrows
