@@ -197,6 +197,15 @@ func channelOut(c service.Channel) api.Channel {
 	return api.Channel{App: string(c.App), Name: string(c.Name), Epoch: c.Epoch, Created: c.Created.UTC()}
 }
 
+// timeOut is nil for a time that never was, so that JSON leaves it out.
+func timeOut(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
 // each is never nil, so that JSON has [] and not null.
 func each[A, B any](as []A, out func(A) B) []B {
 	bs := make([]B, len(as))

@@ -76,11 +76,7 @@ func (h *handler) GetDevice(w http.ResponseWriter, r *http.Request, app api.InAp
 func deviceOut(d service.Device) api.Device {
 	out := api.Device{
 		App: string(d.App), ID: string(d.ID), State: api.DeviceState(d.State), Token: d.Token, Platform: string(d.Platform), Runtime: string(d.Runtime),
-		Enrolled: d.Enrolled.UTC(), Seen: d.Seen.UTC(), Lost: d.Lost, Forged: d.Forged,
-	}
-	if !d.Reported.IsZero() {
-		at := d.Reported.UTC()
-		out.Reported = &at
+		Enrolled: d.Enrolled.UTC(), Seen: d.Seen.UTC(), Reported: timeOut(d.Reported), Lost: d.Lost, Forged: d.Forged,
 	}
 	if r := d.Report; r != nil {
 		out.Runtime, out.Channel, out.Client = string(r.Runtime), string(r.Channel), r.Client

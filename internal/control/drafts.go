@@ -56,11 +56,8 @@ func detailOut(d service.DraftDetail) api.DraftDetail {
 	out := api.DraftDetail{
 		ID: d.ID, State: api.DraftState(d.State), App: string(d.App), Channel: string(d.Channel), Platform: string(d.Platform),
 		Runtime: string(d.Runtime), Version: string(d.Version), Counter: uint64(d.Counter), Act: api.Act(d.Act),
-		Requester: d.Requester, Created: d.Created.UTC(), Expires: d.Expires.UTC(),
+		Requester: d.Requester, Created: d.Created.UTC(), Expires: d.Expires.UTC(), Submitted: timeOut(d.Submitted),
 		Missing: each(d.Missing, missingOut), Problem: d.Problem, Envelope: d.Envelope,
-	}
-	if submitted := d.Submitted.UTC(); !d.Submitted.IsZero() {
-		out.Submitted = &submitted
 	}
 	if !d.Payload.IsZero() {
 		archive := contentOut(d.Archive)

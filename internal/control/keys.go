@@ -176,23 +176,15 @@ func keyOut(k service.Key) api.Key {
 	out := api.Key{
 		ID: k.ID, Version: k.Version, Purpose: k.Purpose, Algorithm: k.Algorithm, Provider: k.Provider, Owner: k.Owner, Label: k.Label,
 		State: api.KeyState(k.State), Created: k.Created.UTC(), Changed: k.Changed.UTC(), NotBefore: k.NotBefore.UTC(), NotAfter: k.NotAfter.UTC(),
-		Standby: k.Standby, Vouched: k.Vouched, App: string(k.App), Imported: k.Imported, Exportable: k.Exportable, Spki: k.SPKI, Certificate: k.Certificate,
+		RetireAt: timeOut(k.RetireAt), Standby: k.Standby, Vouched: k.Vouched, App: string(k.App), Imported: k.Imported, Exportable: k.Exportable, Spki: k.SPKI, Certificate: k.Certificate,
 	}
 	if !k.Public.IsZero() {
 		out.Public = k.Public.String()
 	}
-	if !k.RetireAt.IsZero() {
-		at := k.RetireAt.UTC()
-		out.RetireAt = &at
-	}
 	if f := k.Fleet; f != nil {
 		out.Fleet = &api.FleetRetirement{
 			SeenWithin: int64(f.SeenWithin / time.Second), NotBefore: f.NotBefore.UTC(), Waits: f.Waits, Hint: f.Hint, Root: f.Root, Targets: f.Targets,
-			Devices: f.Devices, Behind: f.Behind,
-		}
-		if !f.Oldest.IsZero() {
-			oldest := f.Oldest.UTC()
-			out.Fleet.Oldest = &oldest
+			Devices: f.Devices, Behind: f.Behind, Oldest: timeOut(f.Oldest),
 		}
 	}
 	return out

@@ -180,9 +180,5 @@ func passkeyCeremonyOut(c service.PasskeyCeremony) api.PasskeyCeremony {
 }
 
 func passkeyOut(p service.Passkey) api.Passkey {
-	out := api.Passkey{ID: p.ID, Label: p.Label, Created: p.Created.UTC()}
-	if used := p.Used.UTC(); !p.Used.IsZero() {
-		out.Used = &used
-	}
-	return out
+	return api.Passkey{ID: p.ID, Label: p.Label, Created: p.Created.UTC(), Used: timeOut(p.Used)}
 }

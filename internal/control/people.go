@@ -152,15 +152,11 @@ func personOut(p service.Person) api.Person {
 	if methods == nil {
 		methods = []string{}
 	}
-	out := api.Person{
+	return api.Person{
 		ID: p.ID, Login: p.Login, Name: p.Name, Role: api.Role(p.Role), App: string(p.App), State: api.PersonState(p.State),
 		Creator: p.Creator, Created: p.Created.UTC(), Methods: methods, Forged: p.Forged,
-		Inviter: p.Inviter, InvitedFrom: p.InvitedFrom, AcceptedFrom: p.AcceptedFrom, AcceptedWith: p.AcceptedWith, Confirmed: p.Confirmed,
+		Inviter: p.Inviter, InvitedFrom: p.InvitedFrom, Accepted: timeOut(p.Accepted), AcceptedFrom: p.AcceptedFrom, AcceptedWith: p.AcceptedWith, Confirmed: p.Confirmed,
 	}
-	if accepted := p.Accepted.UTC(); !p.Accepted.IsZero() {
-		out.Accepted = &accepted
-	}
-	return out
 }
 
 func invitedOut(i service.Invited) api.Invited {

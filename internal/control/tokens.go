@@ -69,12 +69,9 @@ func (h *handler) RevokeToken(w http.ResponseWriter, r *http.Request, token stri
 }
 
 func tokenOut(t service.Token) api.Token {
-	out := api.Token{
+	return api.Token{
 		ID: t.ID, Kind: api.TokenKind(t.Kind), Role: api.Role(t.Role), App: string(t.App), Label: t.Label, Creator: t.Creator,
 		Created: t.Created.UTC(), Revoked: t.Revoked, Forged: t.Forged, Actions: t.Actions.List(),
+		Expires: timeOut(t.Expires),
 	}
-	if expires := t.Expires.UTC(); !t.Expires.IsZero() {
-		out.Expires = &expires
-	}
-	return out
 }
