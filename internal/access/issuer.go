@@ -1,7 +1,6 @@
 package access
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -47,14 +46,8 @@ type IssuerMFA struct {
 // the form, or names an issuer that is reached by plain HTTP over a network.
 func ParseIssuerSettings(data []byte) (s IssuerSettings, err error) {
 	const op = "reading the issuer's settings"
-	err = strictjson.Unmarshal(data, sealift.MaxIssuerSettings, &s)
-	if err == nil {
-		// strictjson reads over unknown fields; here one is a slip of who wrote it.
-		decoder := json.NewDecoder(bytes.NewReader(data))
-		decoder.DisallowUnknownFields()
-		err = decoder.Decode(&s)
-	}
-	if err != nil {
+	// An unknown field is a slip of who wrote it.
+	if err := strictjson.UnmarshalKnown(data, sealift.MaxIssuerSettings, &s); err != nil {
 		return s, sealift.Errorf(sealift.KindInvalid, op, "%w", err).WithHint(settingsHint)
 	}
 	u, err := url.Parse(s.Issuer)
