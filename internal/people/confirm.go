@@ -3,7 +3,6 @@ package people
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -109,8 +108,7 @@ func confirmable(row store.Person) error {
 func (r *Registry) PasskeyPrints(ctx context.Context, tx store.Tx, person string) (prints []string, err error) {
 	c, err := r.credentialsOf(ctx, tx, person)
 	for _, row := range c.passkeys {
-		sum := sha256.Sum256(access.PasskeyPublic(row.Data))
-		prints = append(prints, hex.EncodeToString(sum[:]))
+		prints = append(prints, sealift.Digest(sha256.Sum256(access.PasskeyPublic(row.Data))).String())
 	}
 	return prints, err
 }
