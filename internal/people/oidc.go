@@ -34,8 +34,7 @@ func (r *Registry) CheckIssuer(ctx context.Context) (service.IssuerState, error)
 	}
 	out := service.IssuerState{Issuer: r.issuer.Name(), ClientID: r.issuer.ClientID()}
 	if err := r.issuer.Check(ctx); err != nil {
-		text := strings.ToValidUTF8(err.Error(), "?")
-		out.Problem = strings.ToValidUTF8(text[:min(len(text), sealift.MaxReason)], "")
+		out.Problem = textOf(err, sealift.MaxReason)
 	}
 	return out, nil
 }
@@ -255,13 +254,19 @@ func notMeant(why string) error {
 
 // unproven notes why an issuer's word was not taken, and tells nobody outside.
 func (r *Registry) unproven(ctx context.Context, from service.Origin, who string, cause error, now time.Time) error {
-	text := strings.ToValidUTF8(cause.Error(), "?")
-	where := source{address: from.Address, cause: strings.ToValidUTF8(text[:min(len(text), sealift.MaxKeyLabel)], "")}
+	where := source{address: from.Address, cause: textOf(cause, sealift.MaxKeyLabel)}
 	// Nothing is guessed here, so it is not counted; a flood is in few entries.
 	if err := r.failed(ctx, actionSignIn, who, where, 1, now); err != nil {
 		return err
 	}
 	return wrongIssuer()
+}
+
+// textOf is what err says, in at most so many bytes of UTF-8: some of it is the
+// issuer's.
+func textOf(err error, most int) string {
+	text := strings.ToValidUTF8(err.Error(), "?")
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
 }
 
 // wrongIssuer does not say what was wrong.
