@@ -95,10 +95,7 @@ func (r *Registry) proveSession(ctx context.Context, tx *vault.Tx, by, other acc
 	}
 	old := row.MAC
 	row.Proven, row.Seen = by.Proven, now
-	if row.MAC, err = tx.Authenticate(row); err != nil {
-		return err
-	}
-	if err := tx.UpdateSession(ctx, row, old); err != nil {
+	if err := putSession(ctx, tx, &row, old); err != nil {
 		return err
 	}
 	_, err = audit.Append(ctx, tx, audit.Entry{

@@ -97,18 +97,19 @@ func sessionOf(row store.Session, own string) service.Session {
 // Touch implements access.Sessions. It is no entry in the log: what the session
 // is used for is.
 func (r *Registry) Touch(ctx context.Context, session store.Session) error {
-	return r.changeSession(ctx, session, func(s *store.Session, now time.Time) { s.Seen = now })
+	return r.vault.Update(ctx, func(tx *vault.Tx) error {
+		old := session.MAC
+		session.Seen = r.now().UTC()
+		return putSession(ctx, tx, &session, old)
+	})
 }
 
-func (r *Registry) changeSession(ctx context.Context, session store.Session, change func(s *store.Session, now time.Time)) error {
-	return r.vault.Update(ctx, func(tx *vault.Tx) (err error) {
-		old := session.MAC
-		change(&session, r.now().UTC())
-		if session.MAC, err = tx.Authenticate(session); err != nil {
-			return err
-		}
-		return tx.UpdateSession(ctx, session, old)
-	})
+// putSession writes a changed row.
+func putSession(ctx context.Context, tx *vault.Tx, row *store.Session, old []byte) (err error) {
+	if row.MAC, err = tx.Authenticate(*row); err != nil {
+		return err
+	}
+	return tx.UpdateSession(ctx, *row, old)
 }
 
 // Prune forgets the sessions and invitations that are over, and enters what a flood

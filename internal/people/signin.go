@@ -169,13 +169,10 @@ func (r *Registry) StepUp(ctx context.Context, by access.Caller, code string) (p
 		}
 		old := row.MAC
 		row.Proven, row.Seen = now, now
-		if row.MAC, err = tx.Authenticate(row); err != nil {
+		if err := putSession(ctx, tx, &row, old); err != nil {
 			return err
 		}
 		proven = sessionOf(row, row.ID)
-		if err := tx.UpdateSession(ctx, row, old); err != nil {
-			return err
-		}
 		_, err = audit.Append(ctx, tx, audit.Entry{
 			Time: now, Actor: by.Actor(), Action: actionStepUp, Subject: row.ID, Result: audit.OK, Details: map[string]string{"amr": "otp"},
 		})
