@@ -29,10 +29,10 @@ type failures struct {
 func (f *failures) due(n int, now time.Time) (unmade int, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if passed := now.Sub(f.began); passed < 0 || passed >= time.Hour {
+	if hourOver(f.began, now) {
 		f.began, f.made = now, 0
 	}
-	if n == 0 || n > 3 && n&(n-1) != 0 || f.made >= sealift.MaxFailureEntries {
+	if n == 0 || !isTold(n) || f.made >= sealift.MaxFailureEntries {
 		f.unmade++
 		return 0, false
 	}
@@ -40,6 +40,17 @@ func (f *failures) due(n int, now time.Time) (unmade int, ok bool) {
 	unmade, f.unmade = f.unmade, 0
 	return unmade, true
 }
+
+// hourOver reports whether the hour that is counted since began has passed; also
+// where the clock went back.
+func hourOver(began, now time.Time) bool {
+	passed := now.Sub(began)
+	return passed < 0 || passed >= time.Hour
+}
+
+// isTold reports whether the n-th of a row is one of the first three, or n is a power
+// of two.
+func isTold(n int) bool { return n <= 3 || n&(n-1) == 0 }
 
 // taken returns how many failures are in no entry, for one that is made anyway.
 func (f *failures) taken() (unmade int) {

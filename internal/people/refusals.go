@@ -40,7 +40,7 @@ type tally struct {
 func (r *refusals) due(caller, reason string, now time.Time) (n, unmade int, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.over(now) {
+	if hourOver(r.began, now) {
 		r.began, r.made, r.callers = now, 0, map[string]*tally{}
 	}
 	t := r.callers[caller]
@@ -54,7 +54,7 @@ func (r *refusals) due(caller, reason string, now time.Time) (n, unmade int, ok 
 	}
 	t.refused[reason]++
 	n = t.refused[reason]
-	if n > 3 && n&(n-1) != 0 || t.made >= sealift.MaxCallerRefusals || r.made >= sealift.MaxRefusalEntries {
+	if !isTold(n) || t.made >= sealift.MaxCallerRefusals || r.made >= sealift.MaxRefusalEntries {
 		r.unmade++
 		return n, 0, false
 	}
@@ -64,18 +64,11 @@ func (r *refusals) due(caller, reason string, now time.Time) (n, unmade int, ok 
 	return n, unmade, true
 }
 
-// over reports whether the hour that is counted has passed; also where the clock
-// went back.
-func (r *refusals) over(now time.Time) bool {
-	passed := now.Sub(r.began)
-	return passed < 0 || passed >= time.Hour
-}
-
 // left returns how many are in no entry, once their hour is over.
 func (r *refusals) left(now time.Time) (unmade int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.over(now) {
+	if hourOver(r.began, now) {
 		unmade, r.unmade = r.unmade, 0
 	}
 	return unmade
