@@ -79,10 +79,10 @@ let asked = null; // the request that is shown
 
 const subject = (r) => r.action + (r.app ? " of " + r.app : "") + " on " + r.subject + ", asked by " + (r.requesterName || r.requester);
 
-// fill puts an element for each text into a list.
-function fill(list, kind, texts) {
+// fill makes a list of texts.
+function fill(list, texts) {
   list.replaceChildren(...texts.map((text) => {
-    const item = document.createElement(kind);
+    const item = document.createElement("li");
     item.textContent = text;
     return item;
   }));
@@ -109,7 +109,7 @@ function showRequest(r) {
   const counting = r.approvals.filter((a) => a.counts).length;
   at("progress").textContent = counting + " of " + r.needed + " approvals, by " + r.roles.join(" or ") +
     (open ? ". It waits until " + new Date(r.expires).toLocaleString() + "." : ".") + (r.outcome ? " Because: " + r.outcome : "");
-  fill(at("given"), "li", r.approvals.map((a) => (a.login || a.person) + " approved it at " + new Date(a.created).toLocaleString() + (a.counts ? "" : ", which counts no more")));
+  fill(at("given"), r.approvals.map((a) => (a.login || a.person) + " approved it at " + new Date(a.created).toLocaleString() + (a.counts ? "" : ", which counts no more")));
   at("why-not").textContent = open && r.whyNot ? "You cannot approve it: " + r.whyNot + "." : "";
   at("do-it").hidden = !r.options;
   at("why").textContent = own ? "Take it back: why?" : "Reject it, for good: why?";
