@@ -60,11 +60,8 @@ func (c *Cabinet) settle(ctx context.Context, id string, m *vault.Material, fail
 	if m == nil {
 		return nil
 	}
-	switch sealift.KindOf(failed) {
-	case sealift.KindNetwork, sealift.KindInternal:
-		if failed != nil {
-			return nil
-		}
+	if kind := sealift.KindOf(failed); kind == sealift.KindNetwork || kind == sealift.KindInternal {
+		return nil
 	}
 	return c.vault.Discard(context.WithoutCancel(ctx), id, m)
 }
