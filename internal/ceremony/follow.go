@@ -143,8 +143,9 @@ func (f *Folder) followRoot(root, targets, trustJSON []byte, names map[string]st
 		}
 		for i, key := range f.Inventory.Keys {
 			if key.Role == role {
-				f.Inventory.Keys[i].Retired = key.Retired && !lists[key.ID()] || !key.Pending && !lists[key.ID()]
-				f.Inventory.Keys[i].Pending = key.Pending && !lists[key.ID()]
+				listed := lists[key.ID()]
+				f.Inventory.Keys[i].Retired = !listed && (key.Retired || !key.Pending)
+				f.Inventory.Keys[i].Pending = !listed && key.Pending
 			}
 		}
 	}
