@@ -2,7 +2,6 @@ package ceremony
 
 import (
 	"crypto"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -240,11 +239,11 @@ func keyChanges(before, next []crypto.PublicKey) (added, removed []string, err e
 
 func keyIDs(keys []crypto.PublicKey) (ids []string, err error) {
 	for _, key := range keys {
-		spki, err := x509.MarshalPKIXPublicKey(key)
+		id, err := trust.KeyID(key)
 		if err != nil {
 			return nil, err
 		}
-		ids = append(ids, sealift.DigestOf(spki).String())
+		ids = append(ids, id)
 	}
 	return ids, nil
 }
