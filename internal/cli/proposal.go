@@ -297,19 +297,27 @@ func submit(ctx context.Context, std *IO, c *apiclient.Client, folder *ceremony.
 	if review != nil {
 		result["changes"] = notNil(review.Changes)
 	}
-	var lines []string
 	if p.Next != nil {
 		result["version"], result["sha256"], result["rootExpires"] = accepted.Version, accepted.SHA256, accepted.Expires
-		lines = append(lines, fmt.Sprintf("root version %d is published, good until %s\n", accepted.Version, accepted.Expires.Format(time.DateOnly)))
 	}
 	if p.Targets != nil {
 		result["targets"], result["expires"] = accepted.Targets, accepted.TargetsExpire
-		lines = append(lines, fmt.Sprintf("targets.json version %d is published, good until %s\n", accepted.Targets, accepted.TargetsExpire.Format(time.DateOnly)))
 	}
 	return std.Print(result, func(w io.Writer) error {
-		_, err := io.WriteString(w, strings.Join(lines, ""))
+		_, err := io.WriteString(w, publishedText(accepted, p))
 		return err
 	})
+}
+
+// publishedText says which documents of a proposal the server took.
+func publishedText(accepted api.Root, p *ceremony.Proposal) (text string) {
+	if p.Next != nil {
+		text = fmt.Sprintf("root version %d is published, good until %s\n", accepted.Version, accepted.Expires.Format(time.DateOnly))
+	}
+	if p.Targets != nil {
+		text += fmt.Sprintf("targets.json version %d is published, good until %s\n", accepted.Targets, accepted.TargetsExpire.Format(time.DateOnly))
+	}
+	return text
 }
 
 type trustFollowCmd struct {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/ceremony"
@@ -188,10 +187,7 @@ func printRotation(std *IO, accepted api.Root, p *ceremony.Proposal, review *cer
 	}
 	return std.Print(result, func(w io.Writer) error {
 		var out strings.Builder
-		fmt.Fprintf(&out, "root version %d is published, good until %s\n", accepted.Version, accepted.Expires.Format(time.DateOnly))
-		if p.Targets != nil {
-			fmt.Fprintf(&out, "targets.json version %d is published, good until %s\n", accepted.Targets, accepted.TargetsExpire.Format(time.DateOnly))
-		}
+		out.WriteString(publishedText(accepted, p))
 		if len(added) > 0 {
 			fmt.Fprintf(&out, "  new keys      %s\n", strings.Join(added, ", "))
 		}
