@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -158,7 +159,7 @@ func runApprovalList(ctx context.Context, std *IO, opts approvalListCmd) error {
 		shown = append(shown, r)
 		rows = append(rows, []string{
 			r.ID, string(r.Action), orDash(r.App), r.Subject, string(r.State), fmt.Sprintf("%d of %d", counting(r), r.Needed),
-			nameOr(r.RequesterName, r.Requester), r.Expires.UTC().Format(time.RFC3339),
+			cmp.Or(r.RequesterName, r.Requester), r.Expires.UTC().Format(time.RFC3339),
 		})
 	}
 	return std.Print(map[string]any{"approvals": shown}, Table([]string{"REQUEST", "ACTION", "APP", "ON", "STATE", "APPROVED", "BY", "UNTIL"}, rows))
@@ -222,15 +223,7 @@ func runApprovalShow(ctx context.Context, std *IO, opts approvalShowCmd) error {
 	})
 }
 
-// nameOr is what a person or token is known by, else its id.
-func nameOr(name, id string) string {
-	if name == "" {
-		return id
-	}
-	return name
-}
-
-// named says both where there are two.
+// named is what a person or token is known by, with its id, else its id alone.
 func named(name, id string) string {
 	if name == "" {
 		return id
