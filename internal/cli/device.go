@@ -166,7 +166,7 @@ func enrolledBy(d api.Device) string {
 }
 
 func stepRow(s api.DeviceStep) []string {
-	own := s.Time.UTC().Format("2006-01-02 15:04Z")
+	own := toMinute(s.Time)
 	if s.Time.Sub(s.Received) > time.Hour { // behind may be offline, ahead never is
 		own += " (ahead)"
 	} else if s.Received.Sub(s.Time) > 366*24*time.Hour {
@@ -179,5 +179,5 @@ func stepRow(s api.DeviceStep) []string {
 	if s.Took > 0 {
 		took = (time.Duration(s.Took) * time.Millisecond).String()
 	}
-	return []string{fmt.Sprint(s.Sequence), string(s.Step), orDash(s.Version), release, s.Received.UTC().Format("2006-01-02 15:04Z"), own, took, orDash(why)}
+	return []string{fmt.Sprint(s.Sequence), string(s.Step), orDash(s.Version), release, toMinute(s.Received), own, took, orDash(why)}
 }

@@ -80,7 +80,7 @@ func retirementFields(k api.Key, now time.Time) (rows [][]string) {
 	}
 	rows = [][]string{{"retires", fmt.Sprintf("%s, or when the fleet no longer depends on it: %s", at, fleetText(*f))}}
 	if f.Waits == "" && f.NotBefore.After(now) {
-		rows = append(rows, []string{"not before", f.NotBefore.UTC().Format("2006-01-02 15:04Z") + ", whatever devices say"})
+		rows = append(rows, []string{"not before", toMinute(f.NotBefore) + ", whatever devices say"})
 	}
 	if f.Hint != "" {
 		rows = append(rows, []string{"next", f.Hint})
