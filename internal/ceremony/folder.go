@@ -140,7 +140,7 @@ func (inv *Inventory) check() error {
 
 // Root returns the newest root.json of the folder.
 func (f *Folder) Root() ([]byte, error) {
-	data, err := readBounded(filepath.Join(f.Dir, rootName), sealift.MaxRoot)
+	data, err := readBounded(f.file(rootName), sealift.MaxRoot)
 	if err != nil {
 		return nil, fileError("reading root.json", err)
 	}
@@ -238,7 +238,7 @@ func (f *Folder) save(documents map[string][]byte) error {
 	const op = "writing the keys folder"
 	for _, name := range []string{trustName, targetsName, rootName} {
 		if content, ok := documents[name]; ok {
-			if err := writeFile(filepath.Join(f.Dir, name), content, true); err != nil {
+			if err := writeFile(f.file(name), content, true); err != nil {
 				return fileError(op, err)
 			}
 		}
@@ -247,7 +247,7 @@ func (f *Folder) save(documents map[string][]byte) error {
 	if err != nil {
 		return sealift.Errorf(sealift.KindInternal, op, "%w", err)
 	}
-	if err := writeFile(filepath.Join(f.Dir, inventoryName), append(inventory, '\n'), true); err != nil {
+	if err := writeFile(f.file(inventoryName), append(inventory, '\n'), true); err != nil {
 		return fileError(op, err)
 	}
 	return nil

@@ -3,7 +3,6 @@ package ceremony
 import (
 	"crypto"
 	"crypto/x509"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -97,7 +96,7 @@ func (f *Folder) plan(change RootChange) (rootPlan, error) {
 	}
 	for name := range gone {
 		return p, sealift.Errorf(sealift.KindNotFound, rootOp, "%q is no root or targets key in use", name).
-			WithHint("the keys in use stand in %s", filepath.Join(f.Dir, inventoryName))
+			WithHint("the keys in use stand in %s", f.file(inventoryName))
 	}
 	p.targets = p.targets || len(change.Add[RoleTargets]) > 0 || p.threshold != f.Inventory.Threshold
 	return p, f.mayBe(p, change)
