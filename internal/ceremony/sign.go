@@ -41,8 +41,8 @@ func (n Need) Missing() int {
 	return max(0, missing)
 }
 
-// quorums are those that the two documents of a proposal need; next is nil where
-// both roots have the same root role.
+// quorums are those that the two documents of a proposal need; nil for a document
+// that it does not have.
 type quorums struct {
 	present, next, targets *tufrepo.Quorum
 }
@@ -141,7 +141,7 @@ func CheckComplete(needs []Need) error {
 	if lines == nil {
 		return nil
 	}
-	return sealift.Errorf(sealift.KindNotFound, "counting the signatures", "%s", strings.Join(slices.Compact(lines), "; ")).
+	return sealift.Errorf(sealift.KindNotFound, "counting the signatures", "%s", strings.Join(lines, "; ")).
 		WithReason("quorum").WithHint("have it signed by them, each on their own machine: sealift trust sign FILE --keys DIR")
 }
 
