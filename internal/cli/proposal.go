@@ -255,9 +255,10 @@ func checkSubmit(ctx context.Context, std *IO, c *apiclient.Client, p *ceremony.
 	if err != nil {
 		return err
 	}
-	for _, need := range needs[min(1, len(needs)):] {
-		for _, s := range need.Signers {
-			if !s.Signed && p.Next != nil && need.Document == "root.json" && !knows(needs[0], s.ID) {
+	if p.Next != nil {
+		present, listed := needs[0], needs[1] // both are of root.json
+		for _, s := range listed.Signers {
+			if !s.Signed && !knows(present, s.ID) {
 				std.Warn("%s is new and has not signed: nobody has shown that they hold it", s)
 			}
 		}
