@@ -191,11 +191,7 @@ func (f *Folder) Finish(p *Proposal) (bool, error) {
 		return false, nil
 	}
 	if p.Next == nil || !SameRoot(root, p.Next) { // else adopt sees who signed
-		needs, err := f.Needs(p)
-		if err == nil {
-			err = CheckComplete(needs)
-		}
-		if err != nil {
+		if err := f.checkComplete(p); err != nil {
 			return false, err
 		}
 	}
@@ -208,11 +204,7 @@ func (f *Folder) Finish(p *Proposal) (bool, error) {
 // Wait keeps a proposal of the next root, which enough people signed, until the
 // server has taken it: see Waiting.
 func (f *Folder) Wait(p *Proposal) error {
-	needs, err := f.Needs(p)
-	if err == nil {
-		err = CheckComplete(needs)
-	}
-	if err != nil {
+	if err := f.checkComplete(p); err != nil {
 		return err
 	}
 	data, err := json.Marshal(p)

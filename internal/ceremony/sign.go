@@ -145,6 +145,15 @@ func CheckComplete(needs []Need) error {
 		WithReason("quorum").WithHint("have it signed by them, each on their own machine: sealift trust sign FILE --keys DIR")
 }
 
+// checkComplete is CheckComplete under the folder's root.
+func (f *Folder) checkComplete(p *Proposal) error {
+	needs, err := f.Needs(p)
+	if err != nil {
+		return err
+	}
+	return CheckComplete(needs)
+}
+
 // listed names the signers that did or did not sign.
 func listed(signers []Signer, signed bool) string {
 	var names []string
