@@ -319,7 +319,7 @@ func TestEnrolmentMAC(t *testing.T) {
 		"runtime":          func(_ *trust.Request, e *trust.Enrolment) { e.Runtime = "1.0.1" },
 		"platform/runtime": func(_ *trust.Request, e *trust.Enrolment) { e.Platform, e.Runtime = "web1", ".0.0" },
 		"MAC": func(_ *trust.Request, e *trust.Enrolment) {
-			e.Token = &trust.TokenProof{MAC: append([]byte{1}, e.Token.MAC[1:]...)}
+			e.Token = &trust.TokenProof{MAC: append([]byte{e.Token.MAC[0] ^ 1}, e.Token.MAC[1:]...)}
 		},
 		"MAC, cut": func(_ *trust.Request, e *trust.Enrolment) { e.Token = &trust.TokenProof{MAC: e.Token.MAC[:16]} },
 		"no MAC":   func(_ *trust.Request, e *trust.Enrolment) { e.Token = &trust.TokenProof{} },
