@@ -182,7 +182,7 @@ func (d desk) Answer(_ context.Context, request []byte, _ string) ([]byte, error
 func (e *estate) offer(of sealift.AppID, revision int) tufrepo.Target {
 	pointer := trust.Pointer{Digest: sealift.DigestOf(fmt.Append(nil, of, revision)), Length: 4000}
 	o := trust.Offer{App: of, Channel: "production", Platform: "web", Candidates: []trust.Candidate{
-		{Release: pointer, Proof: pointer, Runtime: sealift.AnyRuntime, Share: sealift.Everybody, Salt: "00112233445566778899aabbccddeeff"},
+		{Release: pointer, Proof: pointer, Version: "1.0.0", Counter: 1, Runtime: sealift.AnyRuntime, Share: sealift.Everybody, Salt: "00112233445566778899aabbccddeeff"},
 	}}
 	content, err := o.Encode()
 	check(e, err)

@@ -144,7 +144,7 @@ func (d *Device) seek(ctx context.Context, about *trust.ReportStep) (*plan, erro
 		return nil, err
 	}
 	for {
-		c := d.choose(&s, offer)
+		c := d.choose(&s, rules, offer)
 		if c == nil || s.slot() != "" && c.Release.Digest == s.newest().Release && d.whole(&s) {
 			return nil, nil
 		}
@@ -169,14 +169,48 @@ func (d *Device) seek(ctx context.Context, about *trust.ReportStep) (*plan, erro
 }
 
 // choose returns the first candidate that is for this device, or nil.
-func (d *Device) choose(s *state, offer *trust.Offer) *trust.Candidate {
-	self := rollout.Device{ID: d.keys.id, Runtime: d.cfg.Runtime, Failed: s.Refused}
-	for i, c := range offer.Candidates {
-		if self.Takes(&rollout.Candidate{Release: c.Release.Digest, Runtime: c.Runtime, Share: c.Share, Salt: c.Salt}) {
-			return &offer.Candidates[i]
+func (d *Device) choose(s *state, rules *trust.Rules, offer *trust.Offer) *trust.Candidate {
+	self := rollout.Device{ID: d.keys.id, Runtime: d.cfg.Runtime, Confirmed: s.Confirmed, Failed: s.Refused}
+	have := s.Installed
+	if have != nil {
+		self.Installed, self.Version = have.Release, have.Version
+	}
+	if c := first(&self, offer.Candidates); c != nil || have == nil {
+		return c
+	}
+	// What is installed may have to be replaced though nothing is newer: by itself,
+	// where its folder is gone, and by anything, where it is trusted no more.
+	self.Version = ""
+	if s.Pending == nil && !d.whole(s) {
+		self.Confirmed = have.Counter - 1
+		for i, c := range offer.Candidates {
+			if c.Counter == have.Counter && self.Takes(candidate(&c)) {
+				return &offer.Candidates[i]
+			}
+		}
+	}
+	self.Confirmed = 0
+	if c := first(&self, offer.Candidates); c != nil && c.Release.Digest != have.Release && !d.sound(have, rules) {
+		return c
+	}
+	return nil
+}
+
+// first returns the first of the candidates that the device may take, or nil.
+func first(self *rollout.Device, candidates []trust.Candidate) *trust.Candidate {
+	for i := range candidates {
+		if self.Takes(candidate(&candidates[i])) {
+			return &candidates[i]
 		}
 	}
 	return nil
+}
+
+// candidate is what package rollout has to know of one.
+func candidate(c *trust.Candidate) *rollout.Candidate {
+	return &rollout.Candidate{
+		Release: c.Release.Digest, Version: c.Version, Counter: c.Counter, From: c.From, Runtime: c.Runtime, Share: c.Share, Salt: c.Salt,
+	}
 }
 
 // newest returns what "current" points to.

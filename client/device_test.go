@@ -640,9 +640,13 @@ func TestWayBackFromAThief(t *testing.T) {
 		s.must(err)
 		s.must(s.update())
 		s.wantInstalled("9.0.0")
-		_, err = s.world.Publish(sealifttest.Spec{Version: "1.1.0", Counter: 30, Bundle: content("1.1.0")})
+		good, err := s.world.Publish(sealifttest.Spec{Version: "1.1.0", Counter: 30, Bundle: content("1.1.0")})
 		s.must(err)
+		s.must(s.update()) // it passes over it
+		s.wantInstalled("9.0.0")
+		s.offer(tempting(good.Candidate))
 		s.refused(s.update(), sealift.KindVersion, "counter")
+		s.offer(good.Candidate)
 		s.wantInstalled("9.0.0")
 		leaf, err := x509.ParseCertificate(bad.Certificate)
 		s.must(err)
@@ -671,8 +675,9 @@ func TestWayBackFromALostLog(t *testing.T) {
 		s.wantInstalled("1.1.0")
 
 		s.must(s.world.ReplaceLog(size))
-		_, err := s.world.Publish(sealifttest.Spec{Version: "1.0.1", Counter: 2, Bundle: content("1.0.1")})
+		old, err := s.world.Publish(sealifttest.Spec{Version: "1.0.1", Counter: 2, Bundle: content("1.0.1")})
 		s.must(err)
+		s.offer(tempting(old.Candidate))
 		s.refused(s.update(), sealift.KindVersion, "counter") // the log key's end frees nobody from the counter
 		s.publish("1.3.0")
 		s.must(s.update())
@@ -710,6 +715,42 @@ func TestLogKeyRotationKeepsTheMemory(t *testing.T) {
 		s.must(s.world.AppendLog([]byte("another history\n")))
 		s.publish("1.1.0")
 		s.refused(s.update(), sealift.KindSignature, "log")
+	})
+}
+
+// tempting is a candidate that lies, so that a device looks at it.
+func tempting(c trust.Candidate) trust.Candidate {
+	c.Version, c.Counter, c.From = "99.0.0", 1_000_000, nil
+	return c
+}
+
+// A device on a canary that is stopped is offered what is older, and that is no
+// refusal. Where the director lies about that, step 3 says no.
+func TestPassedOver(t *testing.T) {
+	play(t, func(s *scene) {
+		base := s.publish("1.0.0")
+		canary := s.publish("1.2.0")
+		s.must(s.update())
+		s.wantInstalled("1.2.0")
+		hotfix, err := s.world.Prepare(sealifttest.Spec{Version: "1.1.0", Bundle: content("1.1.0")})
+		s.must(err)
+		for name, offer := range map[string][]trust.Candidate{
+			"none":              nil,
+			"what was before":   {base.Candidate},
+			"a hotfix of that":  {hotfix.Candidate, base.Candidate},
+			"what is installed": {canary.Candidate, hotfix.Candidate},
+		} {
+			s.offer(offer...)
+			r, err := s.device.Update(s.Context())
+			s.must(err)
+			if r.Outcome != client.OutcomeCurrent {
+				t.Errorf("%s: %+v", name, r)
+			}
+		}
+		s.offer(tempting(hotfix.Candidate))
+		s.refused(s.update(), sealift.KindVersion, "not-newer")
+		s.offer(tempting(base.Candidate))
+		s.refused(s.update(), sealift.KindVersion, "counter")
 	})
 }
 

@@ -72,16 +72,16 @@ func TestChooseShare(t *testing.T) {
 		salt := rapid.StringN(0, 64, 64).Draw(t, "salt")
 		share := sealift.Share(rapid.IntRange(1, 10_000).Draw(t, "share"))
 		offer := &trust.Offer{Candidates: []trust.Candidate{
-			{Share: share, Salt: salt, Runtime: "*", Release: trust.Pointer{Digest: sealift.DigestOf([]byte("new"))}},
-			{Share: sealift.Everybody, Salt: "x", Runtime: "*"},
+			{Share: share, Salt: salt, Version: "1.1.0", Counter: 2, Runtime: "*", Release: trust.Pointer{Digest: sealift.DigestOf([]byte("new"))}},
+			{Share: sealift.Everybody, Salt: "x", Version: "1.0.0", Counter: 1, Runtime: "*"},
 		}}
 		bucket := rollout.Bucket(salt, d.keys.id)
 		in := bucket < int(share)
-		if got := d.choose(&state{}, offer); (got == &offer.Candidates[0]) != in || got == nil {
+		if got := d.choose(&state{}, nil, offer); (got == &offer.Candidates[0]) != in || got == nil {
 			t.Fatalf("at %s percent, bucket %d: %+v", share, bucket, got)
 		}
 		s := &state{Refused: []sealift.Digest{offer.Candidates[0].Release.Digest}}
-		if got := d.choose(s, offer); got != &offer.Candidates[1] {
+		if got := d.choose(s, nil, offer); got != &offer.Candidates[1] {
 			t.Fatalf("a refused release is chosen: %+v", got)
 		}
 	})

@@ -24,6 +24,9 @@ func Bucket(salt string, id sealift.DeviceID) int {
 // Candidate is what an offer says of a release that a device may take.
 type Candidate struct {
 	Release sealift.Digest // of release.json
+	Version sealift.Version
+	Counter sealift.Counter
+	From    []sealift.Digest // of a roll-back: the releases that it takes devices back from
 	Runtime sealift.RuntimeRange
 	Share   sealift.Share
 	Salt    string
@@ -31,17 +34,36 @@ type Candidate struct {
 
 // Device is what a device is to an offer.
 type Device struct {
-	ID      sealift.DeviceID
-	Runtime sealift.Version
-	Failed  []sealift.Digest // releases that failed on it, which it never takes again
+	ID        sealift.DeviceID
+	Runtime   sealift.Version
+	Installed sealift.Digest   // of the release.json of what it runs; zero for nothing
+	Version   sealift.Version  // of that; "" where any is newer
+	Confirmed sealift.Counter  // the highest that it ever confirmed
+	Failed    []sealift.Digest // releases that failed on it, which it never takes again
 }
 
-// Takes reports whether the device may take a candidate: its runtime is in the
-// candidate's range, its bucket in the share, and the release never failed on
-// it.
+// Takes reports whether the device may take a candidate: it leads forward, or
+// back from what is installed; its bucket is in the share, its runtime in the
+// range; and the release never failed on it.
 func (d *Device) Takes(c *Candidate) bool {
-	in := c.Share >= sealift.Everybody || c.Share > 0 && Bucket(c.Salt, d.ID) < int(c.Share)
-	return in && c.Runtime.Contains(d.Runtime) && !slices.Contains(d.Failed, c.Release)
+	return d.leads(c) && d.in(c) && c.Runtime.Contains(d.Runtime) && !slices.Contains(d.Failed, c.Release)
+}
+
+func (d *Device) in(c *Candidate) bool {
+	return c.Share >= sealift.Everybody || c.Share > 0 && Bucket(c.Salt, d.ID) < int(c.Share)
+}
+
+// leads reports whether the candidate is for a device that stands where this one
+// does. What it is not for it passes over, and that is no error: who took a
+// canary that is stopped sees offers of the releases before it.
+func (d *Device) leads(c *Candidate) bool {
+	switch {
+	case c.Counter <= d.Confirmed:
+		return false
+	case len(c.From) > 0:
+		return slices.Contains(c.From, d.Installed)
+	}
+	return d.Version == "" || c.Version.Compare(d.Version) > 0
 }
 
 // Choose returns the index of the first candidate that the device may take, or

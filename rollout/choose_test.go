@@ -59,9 +59,9 @@ func TestBucketsAreEven(t *testing.T) {
 func TestChoose(t *testing.T) {
 	canary, base, old := sealift.DigestOf([]byte("canary")), sealift.DigestOf([]byte("base")), sealift.DigestOf([]byte("old"))
 	offer := []rollout.Candidate{
-		{Release: canary, Runtime: ">=2.0.0", Share: 5000, Salt: "salt"},
-		{Release: base, Runtime: ">=2.0.0", Share: sealift.Everybody, Salt: "other"},
-		{Release: old, Runtime: "*", Share: sealift.Everybody, Salt: "third"},
+		{Release: canary, Version: "1.2.0", Counter: 4, Runtime: ">=2.0.0", Share: 5000, Salt: "salt"},
+		{Release: base, Version: "1.1.0", Counter: 3, Runtime: ">=2.0.0", Share: sealift.Everybody, Salt: "other"},
+		{Release: old, Version: "1.0.0", Counter: 1, Runtime: "*", Share: sealift.Everybody, Salt: "third"},
 	}
 	var in, out sealift.DeviceID
 	for n := uint64(0); in == "" || out == ""; n++ {
@@ -96,7 +96,7 @@ func TestChoose(t *testing.T) {
 func TestSharesOnlyGrow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := rollout.Device{ID: deviceID(rapid.Uint64().Draw(t, "device")), Runtime: "1.0.0"}
-		c := rollout.Candidate{Runtime: "*", Salt: rapid.StringN(0, 64, 64).Draw(t, "salt")}
+		c := rollout.Candidate{Version: "1.0.0", Counter: 1, Runtime: "*", Salt: rapid.StringN(0, 64, 64).Draw(t, "salt")}
 		was := false
 		for c.Share = 0; c.Share <= sealift.Everybody; c.Share += sealift.Share(rapid.IntRange(1, 2000).Draw(t, "step")) {
 			is := d.Takes(&c)
@@ -111,17 +111,51 @@ func TestSharesOnlyGrow(t *testing.T) {
 	})
 }
 
+// A device passes over what does not lead it forward, and a roll-back that is
+// not from what it runs.
+func TestChooseByPlace(t *testing.T) {
+	canary, base, back := sealift.DigestOf([]byte("canary")), sealift.DigestOf([]byte("base")), sealift.DigestOf([]byte("back"))
+	offer := []rollout.Candidate{
+		{Release: canary, Version: "1.2.0", Counter: 4, Runtime: "*", Share: sealift.Everybody},
+		{Release: back, Version: "1.0.0", Counter: 5, From: []sealift.Digest{base}, Runtime: "*", Share: sealift.Everybody},
+		{Release: base, Version: "1.1.0", Counter: 3, Runtime: "*", Share: sealift.Everybody},
+	}
+	for name, c := range map[string]struct {
+		device rollout.Device
+		offer  []rollout.Candidate
+		want   int
+	}{
+		"nothing installed":           {rollout.Device{}, offer, 0},
+		"an older one":                {rollout.Device{Installed: base, Version: "1.1.0", Confirmed: 3}, offer, 0},
+		"the same":                    {rollout.Device{Installed: canary, Version: "1.2.0", Confirmed: 4}, offer, -1},
+		"a newer one":                 {rollout.Device{Version: "1.10.0", Confirmed: 3}, offer, -1},
+		"one of a higher counter":     {rollout.Device{Version: "1.0.0", Confirmed: 6}, offer, -1},
+		"the same counter":            {rollout.Device{Version: "1.0.0", Confirmed: 4}, offer[:1], -1},
+		"the canary was stopped":      {rollout.Device{Installed: canary, Version: "1.2.0", Confirmed: 4}, offer[1:], -1},
+		"it is taken back":            {rollout.Device{Installed: base, Version: "1.1.0", Confirmed: 3}, offer[1:], 0},
+		"it was taken back":           {rollout.Device{Installed: base, Version: "1.1.0", Confirmed: 5}, offer[1:], -1},
+		"nothing to be taken back":    {rollout.Device{}, offer[1:], 1},
+		"older than what goes back":   {rollout.Device{Installed: canary, Version: "0.9.0", Confirmed: 1}, offer[1:], 1},
+		"a pre-release of the newest": {rollout.Device{Version: "1.2.0-rc.1", Confirmed: 3}, offer, 0},
+	} {
+		c.device.Runtime = "1.0.0"
+		if got := c.device.Choose(c.offer); got != c.want {
+			t.Errorf("%s: candidate %d, want %d", name, got, c.want)
+		}
+	}
+}
+
 func BenchmarkChoose(b *testing.B) {
 	offer := make([]rollout.Candidate, sealift.MaxCandidates)
 	for i := range offer {
-		offer[i] = rollout.Candidate{Runtime: ">=2.1.0 <3.0.0", Share: 1, Salt: "4f137c5258f31fa93ae12541adff797e"}
+		offer[i] = rollout.Candidate{Version: "1.4.0", Counter: 9, Runtime: ">=2.1.0 <3.0.0", Share: 1, Salt: "4f137c5258f31fa93ae12541adff797e"}
 	}
 	offer[len(offer)-1].Share = sealift.Everybody
 	for _, n := range []int{2, len(offer)} {
 		b.Run(fmt.Sprint(n, " candidates"), func(b *testing.B) {
 			devices := make([]rollout.Device, 1024)
 			for i := range devices {
-				devices[i] = rollout.Device{ID: deviceID(rand.Uint64()), Runtime: "2.4.1"}
+				devices[i] = rollout.Device{ID: deviceID(rand.Uint64()), Runtime: "2.4.1", Version: "1.3.9", Confirmed: 8}
 			}
 			b.ReportAllocs()
 			i := 0

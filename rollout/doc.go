@@ -12,7 +12,10 @@
 // stays in as the share grows; and since each release has a salt of its own,
 // nobody is the canary every time. An offer has several candidates; a device
 // takes the first that is for it ([Device.Choose]), so that a second release
-// does not cancel the canary of a first.
+// does not cancel the canary of a first. It passes over those that are not newer
+// than what it runs, and a roll-back that does not name that: a device on a
+// canary that was stopped stays there until something newer comes, or it is
+// taken back.
 //
 // # How a roll-out goes on
 //

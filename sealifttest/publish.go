@@ -122,11 +122,7 @@ func (w *World) Prepare(spec Spec) (*Published, error) {
 	}
 	w.files["releases/"+sealift.DigestOf(p.ReleaseJSON).String()] = p.ReleaseJSON
 	w.files["proofs/"+sealift.DigestOf(p.Proof).String()] = p.Proof
-	p.Candidate = trust.Candidate{
-		Release: trust.Pointer{Digest: sealift.DigestOf(p.ReleaseJSON), Length: int64(len(p.ReleaseJSON))},
-		Proof:   trust.Pointer{Digest: sealift.DigestOf(p.Proof), Length: int64(len(p.Proof))},
-		Runtime: p.Release.Runtime, Share: sealift.Everybody, Salt: fmt.Sprint(p.Release.Counter),
-	}
+	p.Candidate = p.Release.Candidate(p.ReleaseJSON, p.Proof, sealift.Everybody, fmt.Sprint(p.Release.Counter))
 	w.history = append(w.history, p)
 	return p, nil
 }

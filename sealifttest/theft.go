@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"time"
 
@@ -46,8 +47,15 @@ func publishAs(w *World, spec, next Spec) error {
 	if spec.Counter != 0 {
 		w.setUsed(next.App, used) // the vault knows nothing of the thief's
 	}
-	p.Candidate.Runtime = sealift.AnyRuntime // or the device would not even look
+	p.Candidate = tempting(p.Candidate)
 	return w.Offer(next.App, next.Channel, next.Platform, p.Candidate)
+}
+
+// tempting lies about a release, so that every device looks at it: a candidate
+// that tells the truth would be passed over.
+func tempting(c trust.Candidate) trust.Candidate {
+	c.Version, c.Counter, c.From, c.Runtime = "999.0.0", math.MaxInt64, nil, sealift.AnyRuntime
+	return c
 }
 
 // stolenOnlineKeyAttacks are those of a thief of keys that the vault uses from
@@ -60,7 +68,7 @@ func stolenOnlineKeyAttacks() []Attack {
 				return nil, errors.New("call Baseline before")
 			}
 			honest := func() error { _, err := w.Publish(next); return err }
-			return honest, w.Offer(old.Release.App, old.Release.Channel, old.Release.Platform, old.Candidate)
+			return honest, w.Offer(old.Release.App, old.Release.Channel, old.Release.Platform, tempting(old.Candidate))
 		}
 	}
 	return []Attack{

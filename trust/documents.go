@@ -107,7 +107,7 @@ type Offer struct {
 	App        sealift.AppID    `json:"app"`
 	Channel    sealift.Channel  `json:"channel"`
 	Platform   sealift.Platform `json:"platform"`
-	Candidates []Candidate      `json:"candidates"` // the last one at 100 percent
+	Candidates []Candidate      `json:"candidates"`
 	Critical   []string         `json:"critical,omitempty"`
 }
 
@@ -116,8 +116,12 @@ type Offer struct {
 type Candidate struct {
 	Release Pointer `json:"release"` // release.json
 	Proof   Pointer `json:"proof"`   // its log proof
-	// Runtime repeats the release's range, so that a device passes over what it
-	// cannot run without fetching it. Step 3 checks the signed one.
+	// Version, Counter, From (of a roll-back) and Runtime repeat what the release
+	// says, so that a device passes over what it cannot take without fetching it.
+	// Step 3 checks what is signed.
+	Version sealift.Version      `json:"version"`
+	Counter sealift.Counter      `json:"counter"`
+	From    []sealift.Digest     `json:"from,omitempty"`
 	Runtime sealift.RuntimeRange `json:"runtime"`
 	Share   sealift.Share        `json:"percent"` // 0.01 to 100
 	Salt    string               `json:"salt"`    // of the bucket; new for each release; at most sealift.MaxSalt bytes
@@ -203,11 +207,27 @@ func (o *Offer) check(app sealift.AppID, channel sealift.Channel, platform seali
 		if _, err := sealift.ParseRuntimeRange(string(c.Runtime)); err != nil {
 			return fmt.Errorf("candidate %d: %w", i, err)
 		}
-	}
-	if n > 0 && o.Candidates[n-1].Share != sealift.Everybody {
-		return fmt.Errorf("the last candidate is at %s percent, not at 100", o.Candidates[n-1].Share)
+		if _, err := sealift.ParseVersion(string(c.Version)); err != nil {
+			return fmt.Errorf("candidate %d: %w", i, err)
+		}
+		if c.Counter < 1 || len(c.From) > sealift.MaxBlobs {
+			return fmt.Errorf("candidate %d: counter %d, from %d releases; 1 and more, from at most %d, are allowed", i, c.Counter, len(c.From), sealift.MaxBlobs)
+		}
 	}
 	return nil
+}
+
+// Candidate returns what an offer says of a release: its file and its proof, for
+// a share of the devices. The stage is the caller's to set.
+func (r *Release) Candidate(file, proof []byte, share sealift.Share, salt string) Candidate {
+	c := Candidate{
+		Release: Pointer{sealift.DigestOf(file), int64(len(file))}, Proof: Pointer{sealift.DigestOf(proof), int64(len(proof))},
+		Version: r.Version, Counter: r.Counter, Runtime: r.Runtime, Share: share, Salt: salt,
+	}
+	if r.Rollback != nil {
+		c.From = r.Rollback.From
+	}
+	return c
 }
 
 // ParseEpoch reads the epoch.json of one app and channel. Whether the suite

@@ -47,6 +47,7 @@ func goodOffer() *trust.Offer {
 	candidate := func(name string, share sealift.Share) trust.Candidate {
 		return trust.Candidate{
 			Release: trust.Pointer{Digest: digest(name), Length: 4000}, Proof: trust.Pointer{Digest: digest(name + "'s proof"), Length: 300},
+			Version: "1.2.3", Counter: 7, From: []sealift.Digest{digest("bad")},
 			Runtime: sealift.AnyRuntime, Share: share, Salt: name, Stage: 1,
 		}
 	}
@@ -285,7 +286,9 @@ func TestOfferLimits(t *testing.T) {
 		"proof too long":           func(o *trust.Offer) { o.Candidates[1].Proof.Length = sealift.MaxProof + 1 },
 		"0 percent":                func(o *trust.Offer) { o.Candidates[0].Share = 0 },
 		"100.01 percent":           func(o *trust.Offer) { o.Candidates[0].Share = sealift.Everybody + 1 },
-		"the last one not at 100":  func(o *trust.Offer) { o.Candidates[1].Share = sealift.Everybody - 1 },
+		"no version":               func(o *trust.Offer) { o.Candidates[0].Version = "" },
+		"no counter":               func(o *trust.Offer) { o.Candidates[1].Counter = 0 },
+		"back from too many":       func(o *trust.Offer) { o.Candidates[0].From = make([]sealift.Digest, sealift.MaxBlobs+1) },
 		"a salt too long":          func(o *trust.Offer) { o.Candidates[0].Salt = strings.Repeat("0", sealift.MaxSalt+1) },
 		"runtime":                  func(o *trust.Offer) { o.Candidates[0].Runtime = "" },
 		"runtime that is no range": func(o *trust.Offer) { o.Candidates[1].Runtime = "1.0.0" },
@@ -307,6 +310,8 @@ func TestOfferLimits(t *testing.T) {
 		"nothing offered": func(o *trust.Offer) { o.Candidates = nil },
 		"as many as can":  many(sealift.MaxCandidates),
 		"one":             many(1),
+		"to nobody else":  func(o *trust.Offer) { o.Candidates[1].Share = sealift.Everybody - 1 },
+		"back from most":  func(o *trust.Offer) { o.Candidates[0].From = make([]sealift.Digest, sealift.MaxBlobs) },
 		"0.01 percent":    func(o *trust.Offer) { o.Candidates[0].Share = 1 },
 	} {
 		o := goodOffer()

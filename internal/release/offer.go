@@ -14,11 +14,11 @@ import (
 // release for everybody, and behind it what is offered to other runtimes.
 func (s *Service) offer(ctx context.Context, tx store.DocumentTx, r store.Release) (tufrepo.Target, error) {
 	path := trust.OfferPath(r.App, r.Channel, r.Platform)
-	candidates := []trust.Candidate{{
-		Release: trust.Pointer{Digest: r.Digest, Length: int64(len(r.File))},
-		Proof:   trust.Pointer{Digest: sealift.DigestOf(r.Proof), Length: int64(len(r.Proof))},
-		Runtime: r.Runtime, Share: sealift.Everybody, Salt: newDraftID(),
-	}}
+	signed, err := signedIn(r)
+	if err != nil {
+		return tufrepo.Target{}, err
+	}
+	candidates := []trust.Candidate{signed.Candidate(r.File, r.Proof, sealift.Everybody, newDraftID())}
 	offered, err := signedOffer(ctx, tx, r.App, r.Channel, r.Platform)
 	if err != nil {
 		return tufrepo.Target{}, err
@@ -30,6 +30,15 @@ func (s *Service) offer(ctx context.Context, tx store.DocumentTx, r store.Releas
 	}
 	content, err := (&trust.Offer{App: r.App, Channel: r.Channel, Platform: r.Platform, Candidates: candidates}).Encode()
 	return tufrepo.Target{Path: path, Content: content}, err
+}
+
+// signedIn returns what the file of a release signs.
+func signedIn(r store.Release) (*trust.Release, error) {
+	file, err := trust.ParseReleaseFile(r.File)
+	if err != nil {
+		return nil, err
+	}
+	return trust.ParseRelease(file.Payload())
 }
 
 // offerOf returns the candidates that are offered now; none before the first.

@@ -75,12 +75,15 @@ func newFleet(m Model) *fleet {
 	f := &fleet{Model: m, rand: rand.New(rand.NewPCG(m.Seed, 0x5ea11f7)), state: rollout.Start(start), events: map[int64][]event{}}
 	salt := fmt.Sprintf("simulation %d", m.Seed)
 	f.candidates = []rollout.Candidate{
-		{Release: sealift.DigestOf([]byte("new")), Runtime: sealift.AnyRuntime, Salt: salt},
-		{Release: sealift.DigestOf([]byte("old")), Runtime: sealift.AnyRuntime, Share: sealift.Everybody},
+		{Release: sealift.DigestOf([]byte("new")), Version: "1.1.0", Counter: 2, Runtime: sealift.AnyRuntime, Salt: salt},
+		{Release: sealift.DigestOf([]byte("old")), Version: "1.0.0", Counter: 1, Runtime: sealift.AnyRuntime, Share: sealift.Everybody},
 	}
 	for n := range m.Devices {
 		sum := sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(n)))
-		f.devices = append(f.devices, rollout.Device{ID: sealift.DeviceID(hex.EncodeToString(sum[:16])), Runtime: "1.0.0"})
+		f.devices = append(f.devices, rollout.Device{
+			ID: sealift.DeviceID(hex.EncodeToString(sum[:16])), Runtime: "1.0.0",
+			Installed: sealift.DigestOf([]byte("old")), Version: "1.0.0", Confirmed: 1,
+		})
 		f.at(time.Duration(f.rand.Float64()*float64(m.Check)), event{int32(n), looks, 0})
 	}
 	return f
