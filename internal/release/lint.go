@@ -32,8 +32,8 @@ type audience struct {
 }
 
 // audienceOf reads it. Two devices stand for all: one that is new, and one
-// that took the highest counter and version among what is offered and not
-// refused by now, on this channel and platform, to any runtime that the
+// that took the highest counter and version among what everybody is offered and
+// not refused by now (a canary may be followed by a hotfix of what was before it), on this channel and platform, to any runtime that the
 // candidate is for as well.
 func audienceOf(ctx context.Context, tx store.Tx, r *trust.Release) (audience, error) {
 	anchors, err := trustOf(ctx, tx)
@@ -60,7 +60,7 @@ func audienceOf(ctx context.Context, tx store.Tx, r *trust.Release) (audience, e
 		return audience{}, err
 	}
 	for _, candidate := range offered {
-		if !candidate.Runtime.Overlaps(r.Runtime) {
+		if candidate.Share < sealift.Everybody || !candidate.Runtime.Overlaps(r.Runtime) {
 			continue
 		}
 		before, err := tx.Release(ctx, r.App, candidate.Release.Digest)

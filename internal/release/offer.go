@@ -6,30 +6,52 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/rollout"
 	"github.com/sealift/sealift/trust"
 	"github.com/sealift/sealift/trust/tufrepo"
 )
 
-// offer returns the new offer.json of the release's channel and platform: the
-// release for everybody, and behind it what is offered to other runtimes.
-func (s *Service) offer(ctx context.Context, tx store.DocumentTx, r store.Release) (tufrepo.Target, error) {
-	path := trust.OfferPath(r.App, r.Channel, r.Platform)
-	signed, err := signedIn(r)
+// compose returns the offer.json of a channel and platform as the roll-outs say:
+// releases by version, newest first, each for the share that its roll-out has
+// reached. Behind one that everybody may take nothing older is offered to the same
+// runtimes. A roll-back leads devices on from the releases that it names, so it
+// stands beside what it goes back to. What was withdrawn, what is stopped and what
+// devices refuse is left out: who has it keeps it. Everything that changes one of these calls it, in
+// its transaction.
+func (s *Service) compose(ctx context.Context, tx *vault.Tx, app sealift.AppID, channel sealift.Channel, platform sealift.Platform) (tufrepo.Target, error) {
+	rows, err := s.rollouts(ctx, tx, app, channel, platform)
 	if err != nil {
 		return tufrepo.Target{}, err
 	}
-	candidates := []trust.Candidate{signed.Candidate(r.File, r.Proof, sealift.Everybody, newDraftID())}
-	offered, err := signedOffer(ctx, tx, r.App, r.Channel, r.Platform)
+	rules, err := rulesOf(ctx, tx, app)
 	if err != nil {
 		return tufrepo.Target{}, err
 	}
-	for _, c := range offered {
-		if c.Runtime != r.Runtime && len(candidates) < sealift.MaxCandidates {
-			candidates = append(candidates, c)
+	candidates := []trust.Candidate{}
+	everybody := map[sealift.RuntimeRange]bool{}
+	for _, row := range rows {
+		if everybody[row.Runtime] || !rollout.Phase(row.Phase).Offered() || row.Share == 0 || len(candidates) == sealift.MaxCandidates {
+			continue
 		}
+		r, err := tx.Release(ctx, app, row.Release)
+		if err != nil {
+			return tufrepo.Target{}, err
+		}
+		signed, err := signedIn(r)
+		if err != nil {
+			return tufrepo.Target{}, err
+		}
+		refused := rules.Refuses(trust.Revocation{Issuer: r.Issuer, Serial: r.Serial}, r.Counter, r.Version) != ""
+		if r.Withdrawn || refused || signed.Rollback != nil && s.now().After(signed.Rollback.NotAfter.Time) {
+			continue
+		}
+		c := signed.Candidate(r.File, r.Proof, row.Share, row.Salt)
+		c.Stage = int(row.Stage)
+		candidates = append(candidates, c)
+		everybody[row.Runtime] = row.Share == sealift.Everybody && signed.Rollback == nil
 	}
-	content, err := (&trust.Offer{App: r.App, Channel: r.Channel, Platform: r.Platform, Candidates: candidates}).Encode()
-	return tufrepo.Target{Path: path, Content: content}, err
+	content, err := (&trust.Offer{App: app, Channel: channel, Platform: platform, Candidates: candidates}).Encode()
+	return tufrepo.Target{Path: trust.OfferPath(app, channel, platform), Content: content}, err
 }
 
 // signedIn returns what the file of a release signs.

@@ -195,7 +195,11 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, 
 	if err := s.outRelease(ctx, tx, r, logged); err != nil {
 		return store.Release{}, err
 	}
-	offer, err := s.offer(ctx, tx, r)
+	everybody := trust.Candidate{Share: sealift.Everybody, Salt: newDraftID()}
+	if _, err := s.begin(ctx, tx, actor, r, everybody); err != nil {
+		return store.Release{}, err
+	}
+	offer, err := s.compose(ctx, tx, r.App, r.Channel, r.Platform)
 	if err != nil {
 		return store.Release{}, err
 	}

@@ -79,6 +79,7 @@ type Tx interface {
 	PeopleTx
 	ApprovalTx
 	DeviceTx
+	RolloutTx
 	RestoreTx
 	CopyTx
 }

@@ -56,7 +56,7 @@ func written[R store.Authentic](tx *Tx, n int, row func(mac []byte) R, old *[]by
 }
 
 func statedKinds() map[string]statedKind {
-	var old [10][]byte
+	var old [11][]byte
 	return map[string]statedKind{
 		"token": kindOf("tokens", func(ctx context.Context, tx store.Tx) (store.Token, error) { return tx.Token(ctx, "t1") }, store.Token{ID: "t1"},
 			func(ctx context.Context, tx *Tx, n int) error {
@@ -117,6 +117,14 @@ func statedKinds() map[string]statedKind {
 					return store.Denial{ID: "d1", State: []store.DenialState{store.DenialLifted, store.DenialActive}[n-1], MAC: mac}
 				}
 				return written(tx, n, row, &old[5], func(r store.Denial) error { return tx.InsertDenial(ctx, r) }, func(r store.Denial, was []byte) error { return tx.UpdateDenial(ctx, r, was) })
+			}),
+		"rollout": kindOf("rollouts", func(ctx context.Context, tx store.Tx) (store.Rollout, error) { return tx.Rollout(ctx, testApp, 1) },
+			store.Rollout{Coordinates: store.Coordinates{App: testApp}, Counter: 1},
+			func(ctx context.Context, tx *Tx, n int) error {
+				row := func(mac []byte) store.Rollout {
+					return store.Rollout{Coordinates: store.Coordinates{App: testApp, Channel: "production"}, Counter: 1, Phase: []string{"halted", "running"}[n-1], MAC: mac}
+				}
+				return written(tx, n, row, &old[10], func(r store.Rollout) error { return tx.InsertRollout(ctx, r) }, func(r store.Rollout, was []byte) error { return tx.UpdateRollout(ctx, r, was) })
 			}),
 		"draft": kindOf("drafts", func(ctx context.Context, tx store.Tx) (store.Draft, error) { return tx.Draft(ctx, "d1") }, store.Draft{ID: "d1"},
 			func(ctx context.Context, tx *Tx, n int) error {

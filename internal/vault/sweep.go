@@ -176,6 +176,14 @@ var sweptKinds = []sweptKind{
 		}
 		return tx.Epoch(ctx, sealift.AppID(parts[0]), sealift.Channel(parts[1]), number)
 	}),
+	named("rollout", func(ctx context.Context, tx store.Tx, name string) (r store.Rollout, err error) {
+		app, counter, _ := strings.Cut(name, "/")
+		number, err := strconv.ParseUint(counter, 10, 63)
+		if err != nil {
+			return r, errStatement(-1, "it names a roll-out %.80q", name)
+		}
+		return tx.Rollout(ctx, sealift.AppID(app), sealift.Counter(number))
+	}),
 	named("approval", func(ctx context.Context, tx store.Tx, name string) (a store.Approval, err error) {
 		request, person, _ := strings.Cut(name, "/")
 		rows, err := tx.Approvals(ctx, request)

@@ -108,6 +108,16 @@ func (tx *Tx) UpdateDenial(ctx context.Context, d store.Denial, oldMAC []byte) e
 	return update(ctx, tx, d, oldMAC, tx.Tx.UpdateDenial)
 }
 
+// InsertRollout implements store.RolloutTx.
+func (tx *Tx) InsertRollout(ctx context.Context, r store.Rollout) error {
+	return insert(ctx, tx, r, tx.Tx.InsertRollout)
+}
+
+// UpdateRollout implements store.RolloutTx.
+func (tx *Tx) UpdateRollout(ctx context.Context, r store.Rollout, oldMAC []byte) error {
+	return update(ctx, tx, r, oldMAC, tx.Tx.UpdateRollout)
+}
+
 // InsertToken implements store.TokenTx.
 func (tx *Tx) InsertToken(ctx context.Context, t store.Token) error {
 	return insert(ctx, tx, t, tx.Tx.InsertToken)

@@ -116,6 +116,7 @@ var populate = []write{
 	{"SetDocument", func(ctx context.Context, tx store.Tx) error { return tx.SetDocument(ctx, "trust.json", []byte("{}")) }},
 	{"AppendOutbox", func(ctx context.Context, tx store.Tx) error { return tx.AppendOutbox(ctx, "blobs/1", []byte("file")) }},
 	{"InsertDenial", func(ctx context.Context, tx store.Tx) error { return tx.InsertDenial(ctx, aDenial("n1")) }},
+	{"InsertRollout", func(ctx context.Context, tx store.Tx) error { return tx.InsertRollout(ctx, aRollout(1)) }},
 	{"InsertToken", func(ctx context.Context, tx store.Tx) error { return tx.InsertToken(ctx, aToken("t1")) }},
 	{"InsertEnrolmentToken", func(ctx context.Context, tx store.Tx) error {
 		return tx.InsertEnrolmentToken(ctx, anEnrolmentToken("e1", 2))
@@ -193,6 +194,12 @@ var change = []write{
 	{"InsertDenial", func(ctx context.Context, tx store.Tx) error { return tx.InsertDenial(ctx, aDenial("n2")) }},
 	{"UpdateDenial", func(ctx context.Context, tx store.Tx) error {
 		return tx.UpdateDenial(ctx, aDenial("n1"), aDenial("n1").MAC)
+	}},
+	{"InsertRollout", func(ctx context.Context, tx store.Tx) error { return tx.InsertRollout(ctx, aRollout(2)) }},
+	{"UpdateRollout", func(ctx context.Context, tx store.Tx) error {
+		r := aRollout(1)
+		r.Phase = "paused"
+		return tx.UpdateRollout(ctx, r, r.MAC)
 	}},
 	{"InsertToken", func(ctx context.Context, tx store.Tx) error { return tx.InsertToken(ctx, aToken("t2")) }},
 	{"UpdateToken", func(ctx context.Context, tx store.Tx) error {
@@ -303,6 +310,7 @@ func readContents(t *testing.T, tx store.Tx) contents {
 	keep("Root")(first(tx.Root(ctx, 1)))
 	keep("Document")(first(tx.Document(ctx, "trust.json")))
 	keep("Outbox")(first(tx.Outbox(ctx, 10)))
+	keep("Rollouts")(first(tx.Rollouts(ctx, app, "", "")))
 	keep("Denials")(first(tx.Denials(ctx)))
 	keep("Tokens")(first(tx.Tokens(ctx)))
 	keep("Device")(first(tx.Device(ctx, app, "d1")))

@@ -63,6 +63,7 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"Documents", testDocuments},
 		{"Outbox", testOutbox},
 		{"Denials", testDenials},
+		{"Rollouts", testRollouts},
 		{"Tokens", testTokens},
 		{"Persons", testPersons},
 		{"Credentials", testCredentials},
@@ -204,6 +205,8 @@ func fill(v reflect.Value, seed *int) {
 		v.SetString("text-" + string(rune('a'+*seed%26)) + string(rune('a'+*seed/26%26)) + " ü'\"%")
 	case reflect.Bool:
 		v.SetBool(true)
+	case reflect.Int:
+		v.SetInt(1<<20 + int64(*seed))
 	case reflect.Int64:
 		v.SetInt(1<<40 + int64(*seed))
 	case reflect.Uint16:

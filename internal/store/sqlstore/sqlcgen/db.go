@@ -177,6 +177,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertReleaseStmt, err = db.PrepareContext(ctx, insertRelease); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertRelease: %w", err)
 	}
+	if q.insertRolloutStmt, err = db.PrepareContext(ctx, insertRollout); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertRollout: %w", err)
+	}
 	if q.insertSecretStmt, err = db.PrepareContext(ctx, insertSecret); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertSecret: %w", err)
 	}
@@ -215,6 +218,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.openDraftsStmt, err = db.PrepareContext(ctx, openDrafts); err != nil {
 		return nil, fmt.Errorf("error preparing query OpenDrafts: %w", err)
+	}
+	if q.openRolloutsStmt, err = db.PrepareContext(ctx, openRollouts); err != nil {
+		return nil, fmt.Errorf("error preparing query OpenRollouts: %w", err)
 	}
 	if q.outboxStmt, err = db.PrepareContext(ctx, outbox); err != nil {
 		return nil, fmt.Errorf("error preparing query Outbox: %w", err)
@@ -266,6 +272,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.restoresStmt, err = db.PrepareContext(ctx, restores); err != nil {
 		return nil, fmt.Errorf("error preparing query Restores: %w", err)
+	}
+	if q.rolloutStmt, err = db.PrepareContext(ctx, rollout); err != nil {
+		return nil, fmt.Errorf("error preparing query Rollout: %w", err)
+	}
+	if q.rolloutsStmt, err = db.PrepareContext(ctx, rollouts); err != nil {
+		return nil, fmt.Errorf("error preparing query Rollouts: %w", err)
 	}
 	if q.secretStmt, err = db.PrepareContext(ctx, secret); err != nil {
 		return nil, fmt.Errorf("error preparing query Secret: %w", err)
@@ -335,6 +347,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.updatePersonStmt, err = db.PrepareContext(ctx, updatePerson); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdatePerson: %w", err)
+	}
+	if q.updateRolloutStmt, err = db.PrepareContext(ctx, updateRollout); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateRollout: %w", err)
 	}
 	if q.updateSecretStmt, err = db.PrepareContext(ctx, updateSecret); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateSecret: %w", err)
@@ -614,6 +629,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertReleaseStmt: %w", cerr)
 		}
 	}
+	if q.insertRolloutStmt != nil {
+		if cerr := q.insertRolloutStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertRolloutStmt: %w", cerr)
+		}
+	}
 	if q.insertSecretStmt != nil {
 		if cerr := q.insertSecretStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertSecretStmt: %w", cerr)
@@ -677,6 +697,11 @@ func (q *Queries) Close() error {
 	if q.openDraftsStmt != nil {
 		if cerr := q.openDraftsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing openDraftsStmt: %w", cerr)
+		}
+	}
+	if q.openRolloutsStmt != nil {
+		if cerr := q.openRolloutsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing openRolloutsStmt: %w", cerr)
 		}
 	}
 	if q.outboxStmt != nil {
@@ -762,6 +787,16 @@ func (q *Queries) Close() error {
 	if q.restoresStmt != nil {
 		if cerr := q.restoresStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing restoresStmt: %w", cerr)
+		}
+	}
+	if q.rolloutStmt != nil {
+		if cerr := q.rolloutStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing rolloutStmt: %w", cerr)
+		}
+	}
+	if q.rolloutsStmt != nil {
+		if cerr := q.rolloutsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing rolloutsStmt: %w", cerr)
 		}
 	}
 	if q.secretStmt != nil {
@@ -877,6 +912,11 @@ func (q *Queries) Close() error {
 	if q.updatePersonStmt != nil {
 		if cerr := q.updatePersonStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updatePersonStmt: %w", cerr)
+		}
+	}
+	if q.updateRolloutStmt != nil {
+		if cerr := q.updateRolloutStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateRolloutStmt: %w", cerr)
 		}
 	}
 	if q.updateSecretStmt != nil {
@@ -999,6 +1039,7 @@ type Queries struct {
 	insertMetadataStmt        *sql.Stmt
 	insertPersonStmt          *sql.Stmt
 	insertReleaseStmt         *sql.Stmt
+	insertRolloutStmt         *sql.Stmt
 	insertSecretStmt          *sql.Stmt
 	insertSessionStmt         *sql.Stmt
 	insertTokenStmt           *sql.Stmt
@@ -1012,6 +1053,7 @@ type Queries struct {
 	newestVersionStmt         *sql.Stmt
 	nextCounterStmt           *sql.Stmt
 	openDraftsStmt            *sql.Stmt
+	openRolloutsStmt          *sql.Stmt
 	outboxStmt                *sql.Stmt
 	personStmt                *sql.Stmt
 	personByLoginStmt         *sql.Stmt
@@ -1029,6 +1071,8 @@ type Queries struct {
 	releaseStmt               *sql.Stmt
 	releasesStmt              *sql.Stmt
 	restoresStmt              *sql.Stmt
+	rolloutStmt               *sql.Stmt
+	rolloutsStmt              *sql.Stmt
 	secretStmt                *sql.Stmt
 	secretsStmt               *sql.Stmt
 	sessionStmt               *sql.Stmt
@@ -1052,6 +1096,7 @@ type Queries struct {
 	updateEnrolmentTokenStmt  *sql.Stmt
 	updateKeyStmt             *sql.Stmt
 	updatePersonStmt          *sql.Stmt
+	updateRolloutStmt         *sql.Stmt
 	updateSecretStmt          *sql.Stmt
 	updateSessionStmt         *sql.Stmt
 	updateTokenStmt           *sql.Stmt
@@ -1115,6 +1160,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertMetadataStmt:        q.insertMetadataStmt,
 		insertPersonStmt:          q.insertPersonStmt,
 		insertReleaseStmt:         q.insertReleaseStmt,
+		insertRolloutStmt:         q.insertRolloutStmt,
 		insertSecretStmt:          q.insertSecretStmt,
 		insertSessionStmt:         q.insertSessionStmt,
 		insertTokenStmt:           q.insertTokenStmt,
@@ -1128,6 +1174,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		newestVersionStmt:         q.newestVersionStmt,
 		nextCounterStmt:           q.nextCounterStmt,
 		openDraftsStmt:            q.openDraftsStmt,
+		openRolloutsStmt:          q.openRolloutsStmt,
 		outboxStmt:                q.outboxStmt,
 		personStmt:                q.personStmt,
 		personByLoginStmt:         q.personByLoginStmt,
@@ -1145,6 +1192,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		releaseStmt:               q.releaseStmt,
 		releasesStmt:              q.releasesStmt,
 		restoresStmt:              q.restoresStmt,
+		rolloutStmt:               q.rolloutStmt,
+		rolloutsStmt:              q.rolloutsStmt,
 		secretStmt:                q.secretStmt,
 		secretsStmt:               q.secretsStmt,
 		sessionStmt:               q.sessionStmt,
@@ -1168,6 +1217,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		updateEnrolmentTokenStmt:  q.updateEnrolmentTokenStmt,
 		updateKeyStmt:             q.updateKeyStmt,
 		updatePersonStmt:          q.updatePersonStmt,
+		updateRolloutStmt:         q.updateRolloutStmt,
 		updateSecretStmt:          q.updateSecretStmt,
 		updateSessionStmt:         q.updateSessionStmt,
 		updateTokenStmt:           q.updateTokenStmt,

@@ -290,6 +290,29 @@ type Restore struct {
 	Mac        []byte
 }
 
+type Rollout struct {
+	App      string
+	Counter  int64
+	Channel  string
+	Platform string
+	Runtime  string
+	Version  string
+	Release  []byte
+	Plan     []byte
+	Salt     string
+	Urgent   int64
+	Phase    string
+	Stage    int64
+	Since    int64
+	Spent    int64
+	Cleared  int64
+	Share    int64
+	Creator  string
+	Created  int64
+	Changed  int64
+	Mac      []byte
+}
+
 type RowsStatement struct {
 	ID       int64
 	Position int64

@@ -1,0 +1,83 @@
+package release
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/rollout"
+	"github.com/sealift/sealift/trust"
+)
+
+// rollouts returns the roll-outs of a channel and platform that the vault wrote,
+// newest version first, and of one version the newest counter. What is offered
+// and has none, as after a restore of what was published since the backup, gets
+// one that says what the director signed.
+func (s *Service) rollouts(ctx context.Context, tx *vault.Tx, app sealift.AppID, channel sealift.Channel, platform sealift.Platform) ([]store.Rollout, error) {
+	rows, err := tx.Rollouts(ctx, app, channel, platform)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		if err := s.vault.CheckRow(ctx, tx, row); err != nil {
+			return nil, err
+		}
+	}
+	adopted, err := s.adopt(ctx, tx, app, channel, platform, rows)
+	if err != nil {
+		return nil, err
+	}
+	rows = append(rows, adopted...)
+	slices.SortFunc(rows, func(a, b store.Rollout) int {
+		return cmp.Or(b.Version.Compare(a.Version), cmp.Compare(b.Counter, a.Counter))
+	})
+	return rows, nil
+}
+
+// adopt makes roll-outs for what is offered without one.
+func (s *Service) adopt(ctx context.Context, tx *vault.Tx, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, rows []store.Rollout) (made []store.Rollout, err error) {
+	offered, err := signedOffer(ctx, tx, app, channel, platform)
+	for _, c := range offered {
+		if slices.ContainsFunc(rows, func(r store.Rollout) bool { return r.Counter == c.Counter }) {
+			continue
+		}
+		r, err := tx.Release(ctx, app, c.Release.Digest)
+		if err != nil {
+			return nil, err
+		}
+		row, err := s.begin(ctx, tx, System("director"), r, c)
+		if err != nil {
+			return nil, err
+		}
+		made = append(made, row)
+	}
+	return made, err
+}
+
+// begin starts the roll-out of a release, as a candidate says.
+func (s *Service) begin(ctx context.Context, tx *vault.Tx, actor audit.Actor, r store.Release, c trust.Candidate) (row store.Rollout, err error) {
+	now := s.now().UTC()
+	state := rollout.Start(now)
+	row = store.Rollout{
+		Coordinates: r.Coordinates, Counter: r.Counter, Release: r.Digest, Salt: c.Salt,
+		Phase: string(state.Phase), Stage: int64(c.Stage), Since: state.Since, Share: c.Share,
+		Creator: actor.ID, Created: now, Changed: now,
+	}
+	if row.Plan, err = json.Marshal(rollout.AtOnce()); err != nil {
+		return row, sealift.Errorf(sealift.KindInternal, "writing the plan", "%w", err)
+	}
+	if row.MAC, err = tx.Authenticate(row); err != nil {
+		return row, err
+	}
+	if err := tx.InsertRollout(ctx, row); err != nil {
+		return row, err
+	}
+	return row, recordAs(ctx, tx, now, actor, "rollout.start", subjectOf(r.Coordinates), map[string]string{
+		"release": "sha256:" + r.Digest.String(), "percent": row.Share.String(), vault.RowDetail: vault.RowTag(row.MAC),
+	})
+}
