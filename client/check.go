@@ -26,7 +26,7 @@ func (p *plan) available() *Available {
 	blob := r.Full()
 	return &Available{
 		Release: p.verified.Digest, Version: r.Version, Counter: r.Counter, Act: r.Act,
-		Archive: r.Archive, Blob: &trust.Pointer{Digest: blob.Digest, Length: blob.Length},
+		Archive: r.Archive, Blob: &trust.Pointer{Digest: blob.Digest, Length: blob.Length}, Urgent: r.Urgent,
 	}
 }
 
@@ -38,12 +38,20 @@ func (d *Device) Check(ctx context.Context) (Result, error) {
 	if err != nil {
 		return d.failed(Result{}, err)
 	}
+	return d.found(p)
+}
+
+// found is the result where p may be installed; nil is nothing.
+func (d *Device) found(p *plan) (Result, error) {
 	s, err := d.store.load()
 	if err != nil || p == nil {
 		return s.result(OutcomeCurrent), err
 	}
 	r := s.result(OutcomeAvailable)
 	r.Available = p.available()
+	if until := d.quietFor(&s, p); !until.IsZero() {
+		r.Waits = &until
+	}
 	return r, nil
 }
 
@@ -143,9 +151,19 @@ func (d *Device) seek(ctx context.Context, about *trust.ReportStep) (*plan, erro
 	if err != nil {
 		return nil, err
 	}
+	p, err := d.next(ctx, &s, rules, offer, about)
+	if err != nil || p == nil || d.quietFor(&s, p).IsZero() {
+		return p, err
+	}
+	return d.urgentBeside(ctx, s, rules, offer, p), nil
+}
+
+// next returns the first candidate that this device should install, as far as
+// step 3, or nil.
+func (d *Device) next(ctx context.Context, s *state, rules *trust.Rules, offer *trust.Offer, about *trust.ReportStep) (*plan, error) {
 	for {
-		c := d.choose(&s, rules, offer)
-		if c == nil || s.slot() != "" && c.Release.Digest == s.newest().Release && d.whole(&s) {
+		c := d.choose(s, rules, offer)
+		if c == nil || s.slot() != "" && c.Release.Digest == s.newest().Release && d.whole(s) {
 			return nil, nil
 		}
 		about.Release = c.Release.Digest
@@ -153,19 +171,24 @@ func (d *Device) seek(ctx context.Context, about *trust.ReportStep) (*plan, erro
 		if err != nil {
 			return nil, err
 		}
-		if err := d.authenticate(ctx, &s, rules, p); err != nil {
+		if err := d.authenticate(ctx, s, rules, p); err != nil {
 			return nil, err
 		}
 		*about = p.step(about.Step)
 		switch {
 		case slices.Contains(s.RefusedPayloads, p.verified.Payload): // in another spelling
-			s.Refused = append(slices.Clone(s.Refused), c.Release.Digest)
-		case s.slot() != "" && s.newest().is(p.verified) && d.whole(&s):
+			s.passOver(c.Release.Digest)
+		case s.slot() != "" && s.newest().is(p.verified) && d.whole(s):
 			return nil, nil
 		default:
-			return p, d.verify(&s, p)
+			return p, d.verify(s, p)
 		}
 	}
+}
+
+// passOver has a copy of the state choose no such candidate.
+func (s *state) passOver(release sealift.Digest) {
+	s.Refused = append(slices.Clone(s.Refused), release)
 }
 
 // choose returns the first candidate that is for this device, or nil.

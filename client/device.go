@@ -41,6 +41,10 @@ type Config struct {
 	// With neither, a release is confirmed at once, and never taken back.
 	ConfirmWithin time.Duration
 
+	// Quiet are the times of day in which no release replaces another, unless it
+	// says that it is urgent; nil for none. They must leave a minute of the day.
+	Quiet []QuietHours
+
 	// Client is the name and version of the program that updates, for reports, in
 	// at most 64 visible ASCII characters; empty means "sealift".
 	Client string
@@ -124,6 +128,9 @@ func (c *Config) check() (err error) {
 	}
 	if c.Client = cmp.Or(c.Client, "sealift"); !trust.ValidClient(c.Client) {
 		return sealift.Errorf(sealift.KindInvalid, "opening a device", "the client's name is not 1 to 64 visible ASCII characters")
+	}
+	if err := checkQuiet(c.Quiet); err != nil {
+		return err
 	}
 	if c.Dir == "" {
 		return sealift.Errorf(sealift.KindInvalid, "opening a device", "no folder was named")
@@ -235,8 +242,12 @@ type Result struct {
 	// to prove itself. nil is none.
 	Installed *Installed `json:"installed"`
 	Pending   *Pending   `json:"pending,omitempty"`
-	// Available is what a Check found, or an Update refused or took back.
+	// Available is what a Check found, or an Update left for later, refused or
+	// took back.
 	Available *Available `json:"available,omitempty"`
+	// Waits is set where Available waits for the end of quiet hours, and is that
+	// end, by the machine's clock.
+	Waits *time.Time `json:"waits,omitempty"`
 	// Blocked says that the installed release is under a floor: it is outdated
 	// to a degree that its owner wants nobody to run it.
 	Blocked bool `json:"blocked"`
@@ -251,7 +262,7 @@ type Outcome string
 // The outcomes.
 const (
 	OutcomeCurrent    Outcome = "current"     // there is nothing newer for this device
-	OutcomeAvailable  Outcome = "available"   // there is; from Check only
+	OutcomeAvailable  Outcome = "available"   // there is; from Check, and in quiet hours
 	OutcomePending    Outcome = "pending"     // a release is in place and waits for Confirm
 	OutcomeUpdated    Outcome = "updated"     // a release is in place and confirmed
 	OutcomeRolledBack Outcome = "rolled-back" // a release failed and was taken back
@@ -267,6 +278,8 @@ type Available struct {
 	Act     sealift.Act     `json:"act,omitempty"`
 	Archive trust.Pointer   `json:"archive"`
 	Blob    *trust.Pointer  `json:"blob,omitempty"` // what is fetched
+	// Urgent is set where the release says that it waits for nothing.
+	Urgent *trust.Urgent `json:"urgent,omitempty"`
 }
 
 // Status says what is installed, without asking the server.

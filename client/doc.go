@@ -40,6 +40,11 @@
 // clock that is ahead for a while bans nothing, and one that was put back keeps
 // nothing pending for good.
 //
+// Quiet hours (Config.Quiet) are spans of the day by the machine's local time, in
+// which no release replaces one that is installed, unless it is signed as urgent:
+// Update is a Check then, and Result says until when. They go by the clock alone:
+// one that is off moves them.
+//
 // # A device's folder
 //
 //	state.json        the truth: what is installed, what is being tried, what was

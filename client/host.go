@@ -14,8 +14,8 @@ import (
 // one for real machines; an app may wrap it to bring its own clock, its own
 // way to the network or its own storage.
 type Host interface {
-	// Now is the machine's clock. It may be wrong in either direction: see
-	// trusted time in the package comment.
+	// Now is the machine's clock, in its local time, which QuietHours go by. It
+	// may be wrong in either direction: see trusted time in the package comment.
 	Now() time.Time
 	// Transport carries HTTP requests. Redirects, caps, deadlines and rates are
 	// the library's own and hold for any transport.

@@ -20,7 +20,8 @@ import (
 // back; after any other error what was installed still is. The Result is filled
 // in beside an error, too.
 //
-// While a release waits for Confirm nothing newer is looked for.
+// While a release waits for Confirm nothing newer is looked for. In quiet hours
+// Update is a Check, unless the release is urgent.
 func (d *Device) Update(ctx context.Context) (Result, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -39,12 +40,13 @@ func (d *Device) Update(ctx context.Context) (Result, error) {
 	if err != nil {
 		return d.failed(Result{}, err)
 	}
-	if p == nil {
-		s, err := d.store.load()
-		return s.result(OutcomeCurrent), err
+	if r, err := d.found(p); err != nil || p == nil || r.Waits != nil {
+		return r, err
 	}
 	d.noted(p.step(trust.StepDownloading))
-	if err := d.install(ctx, p); err != nil {
+	if err := d.install(ctx, p); errors.Is(err, errQuiet) {
+		return d.found(p)
+	} else if err != nil {
 		d.refused(ctx, p.step(trust.StepRefused), err)
 		return d.failed(Result{Available: p.available()}, err)
 	}
@@ -69,7 +71,11 @@ func (d *Device) install(ctx context.Context, p *plan) error {
 	if err := d.unpack(ctx, p, key, staged, slot); err != nil {
 		return err
 	}
-	if err := d.recheck(ctx, p); err != nil {
+	err = d.recheck(ctx, p)
+	if err == nil && !d.quietFor(&s, p).IsZero() {
+		err = errQuiet // they began meanwhile; the blob stays, for when they are over
+	}
+	if err != nil {
 		_ = d.files.RemoveAll(path.Join(bundlesDir, slot))
 		return err
 	}

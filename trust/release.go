@@ -26,6 +26,7 @@ type Release struct {
 	Epoch      EpochRef             `json:"epoch"`
 	ContentKey SealedKey            `json:"contentKey"`
 	Rollback   *Rollback            `json:"rollback,omitempty"` // with ActRollback only
+	Urgent     *Urgent              `json:"urgent,omitempty"`   // nil for one that can wait
 	Critical   []string             `json:"critical,omitempty"`
 }
 
@@ -70,6 +71,13 @@ type Rollback struct {
 	From     []sealift.Digest `json:"from"` // SHA-256 of release.json files
 	NotAfter Time             `json:"notAfter"`
 	Reason   string           `json:"reason"` // for people, at most sealift.MaxReason bytes
+}
+
+// Urgent says that a release waits for nothing: neither for the stages of a
+// roll-out nor for a device's quiet hours. A device of before there was this
+// field reads over it, and takes the release as any other.
+type Urgent struct {
+	Reason string `json:"reason,omitempty"` // for people, at most sealift.MaxReason bytes
 }
 
 // Full returns the blob that needs no base.
@@ -124,6 +132,8 @@ func (r *Release) check() error {
 		return errors.New("no epoch")
 	case len(r.ContentKey.Sealed) == 0 || len(r.ContentKey.Sealed) > sealift.MaxMessage:
 		return fmt.Errorf("sealed content key of %d bytes", len(r.ContentKey.Sealed))
+	case r.Urgent != nil && len(r.Urgent.Reason) > sealift.MaxReason:
+		return fmt.Errorf("a reason to be urgent of %d bytes, at most %d are allowed", len(r.Urgent.Reason), sealift.MaxReason)
 	}
 	if err := r.checkBlobs(); err != nil {
 		return err
