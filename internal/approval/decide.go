@@ -59,7 +59,7 @@ func (b *Board) Approve(ctx context.Context, by access.Caller, id string, answer
 	if err != nil {
 		return out, err
 	}
-	if granted.Action == ActionRelease {
+	if aboutReleases(granted.Action) {
 		b.granted(ctx, granted.App, granted.Subject)
 	}
 	return b.Request(ctx, by, id)

@@ -13,9 +13,16 @@
 // alone; and its version grows, which voids what was asked under the one before.
 //
 //	release   a release is certified                      internal/release
+//	urgent    likewise, one that says that it is urgent
 //	deny      devices refuse something at once, or no longer  Denials
 //	key       a key changes its state, is rotated, imported or exported  Keys
 //	role      people are confirmed, may do something else, get tokens    People, Tokens
+//
+// An urgent release goes by the policy for urgent ones where there is one, and by
+// that for releases where there is none or it is off; those of the app both go
+// before those of the installation, so that no policy of the installation weakens
+// what an app asks for. To set one for urgent releases first wants, therefore, the
+// approvals that releases want.
 //
 // # Requests
 //

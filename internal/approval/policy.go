@@ -28,18 +28,40 @@ func (b *Board) policyFor(ctx context.Context, tx store.Tx, action string, app s
 		return found, err // one that is gone asks nobody
 	}
 	found = store.Policy{Action: action}
+	best := 0
 	for _, row := range rows {
-		if row.Action != action || row.App != "" && row.App != app {
+		rank := rankOf(row, action, app)
+		if rank == 0 {
 			continue
 		}
 		if err := b.vault.CheckRow(ctx, tx, row); err != nil {
 			return found, err
 		}
-		if found.Version == 0 || row.App != "" {
-			found = row
+		if rank > best {
+			found, best = row, rank
 		}
 	}
 	return found, nil
+}
+
+// rankOf orders the policies that action on app may go by: the greatest counts,
+// and 0 is none of them. For urgent releases one that is off is none, so that
+// they are never asked less about than the policy for releases says.
+func rankOf(row store.Policy, action string, app sealift.AppID) int {
+	if row.App != "" && row.App != app {
+		return 0
+	}
+	rank := 1
+	if row.App != "" {
+		rank = 3
+	}
+	switch {
+	case action == ActionUrgent && row.Action == ActionUrgent && row.Needed > 0:
+		return rank + 1
+	case row.Action == action && action != ActionUrgent, action == ActionUrgent && row.Action == ActionRelease:
+		return rank
+	}
+	return 0
 }
 
 func hasRole(p store.Policy, role string) bool { return slices.Contains(strings.Fields(p.Roles), role) }
@@ -214,12 +236,19 @@ func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, w
 	return row, tx.PutPolicy(ctx, row)
 }
 
-func newestVersion(ctx context.Context, tx store.Tx, app sealift.AppID, action string) (uint64, error) {
+func aboutReleases(action string) bool { return action == ActionRelease || action == ActionUrgent }
+
+// newestVersion returns the version that a new policy goes above: of those there
+// were of it, and where urgent releases may go by it, of all that they may have
+// gone by, so that what was asked under another is void.
+func newestVersion(ctx context.Context, tx store.Tx, app sealift.AppID, action string) (newest uint64, err error) {
 	rows, err := tx.Policies(ctx)
 	for _, row := range rows {
-		if row.App == app && row.Action == action {
-			return row.Version, nil
+		same := row.Action == action && row.App == app
+		beside := aboutReleases(row.Action) && aboutReleases(action) && (row.App == "" || app == "" || row.App == app)
+		if same || beside {
+			newest = max(newest, row.Version)
 		}
 	}
-	return 0, err
+	return newest, err
 }

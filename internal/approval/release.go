@@ -11,21 +11,51 @@ import (
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/trust"
 )
 
 // releaseOf is what is asked about a draft: everything that tells it from another,
-// and the SHA-256 of the payload that will be certified.
-func releaseOf(d store.Draft, payload sealift.Digest) Proposal {
-	return Proposal{Action: ActionRelease, App: d.App, Subject: d.ID, Payload: payload, Parameters: map[string]string{
+// and the SHA-256 of the payload that will be certified. Whether it is urgent is
+// read from the signed payload, the only place that says so.
+func releaseOf(d store.Draft, payload sealift.Digest) (Proposal, error) {
+	p := Proposal{Action: ActionRelease, App: d.App, Subject: d.ID, Payload: payload, Parameters: map[string]string{
 		"channel": string(d.Channel), "platform": string(d.Platform), "runtime": string(d.Runtime), "version": string(d.Version),
 		"counter": fmt.Sprint(d.Counter), "act": string(d.Act),
 	}}
+	urgent, err := urgencyOf(d)
+	if err != nil || urgent == nil {
+		return p, err
+	}
+	p.Action, p.Parameters["urgent"] = ActionUrgent, "every device takes it at its next check: it skips stages and quiet hours"
+	if urgent.Reason != "" {
+		p.Parameters["reason"] = urgent.Reason
+	}
+	return p, nil
+}
+
+// urgencyOf reads from what was submitted for a draft whether it is urgent.
+func urgencyOf(d store.Draft) (*trust.Urgent, error) {
+	if len(d.Envelope) == 0 {
+		return nil, nil // nothing was, and nothing of it can be certified
+	}
+	signed, err := trust.ParseReleaseEnvelope(d.Envelope)
+	if err != nil {
+		return nil, err
+	}
+	r, err := trust.ParseRelease(signed.Payload)
+	if err != nil {
+		return nil, err
+	}
+	return r.Urgent, nil
 }
 
 // AskRelease asks people about a draft that was just submitted, if its policy does.
 // It implements release.Approvals.
 func (b *Board) AskRelease(ctx context.Context, tx *vault.Tx, by access.Caller, d store.Draft, payload sealift.Digest) error {
-	p := releaseOf(d, payload)
+	p, err := releaseOf(d, payload)
+	if err != nil {
+		return err
+	}
 	policy, err := b.policyOf(ctx, tx, p)
 	if err != nil || policy.Needed == 0 {
 		return err
@@ -52,7 +82,10 @@ func (b *Board) MissingForRelease(ctx context.Context, tx store.Tx, d store.Draf
 
 // release finds the request about a draft and the approvals of it that count.
 func (b *Board) release(ctx context.Context, tx store.Tx, d store.Draft, payload sealift.Digest) (policy store.Policy, r store.ApprovalRequest, yes []store.Approval, err error) {
-	p := releaseOf(d, payload)
+	p, err := releaseOf(d, payload)
+	if err != nil {
+		return policy, r, nil, err
+	}
 	if policy, err = b.policyOf(ctx, tx, p); err != nil || policy.Needed == 0 {
 		return policy, r, nil, err
 	}
@@ -60,7 +93,7 @@ func (b *Board) release(ctx context.Context, tx store.Tx, d store.Draft, payload
 	if err != nil {
 		return policy, r, nil, err
 	}
-	rows, err := b.waiting(ctx, tx, ActionRelease, d.ID)
+	rows, err := b.waiting(ctx, tx, p.Action, d.ID)
 	if err != nil {
 		return policy, r, nil, err
 	}
@@ -89,11 +122,16 @@ func (b *Board) UseForRelease(ctx context.Context, tx *vault.Tx, actor audit.Act
 // EndForRelease voids what was asked about a draft that is given up. It implements
 // release.Approvals.
 func (b *Board) EndForRelease(ctx context.Context, tx *vault.Tx, actor audit.Actor, d store.Draft) error {
-	rows, err := b.waiting(ctx, tx, ActionRelease, d.ID)
-	for _, r := range rows {
-		if err := b.end(ctx, tx, &r, store.ApprovalVoid, "the draft was given up", actor); err != nil {
+	for _, action := range []string{ActionRelease, ActionUrgent} {
+		rows, err := b.waiting(ctx, tx, action, d.ID)
+		if err != nil {
 			return err
 		}
+		for _, r := range rows {
+			if err := b.end(ctx, tx, &r, store.ApprovalVoid, "the draft was given up", actor); err != nil {
+				return err
+			}
+		}
 	}
-	return err
+	return nil
 }

@@ -40,6 +40,7 @@ type agentRunCmd struct {
 	Runtime     string        `default:"0.0.0" placeholder:"V" help:"Version of the native host."`
 	Once        bool          `xor:"often" help:"Check once and end, with an exit code that says how it went."`
 	Every       time.Duration `placeholder:"DURATION" xor:"often" help:"How often to check, give or take a tenth: an hour, unless it is given."`
+	QuietHours  []string      `placeholder:"FROM-TO,…" help:"Times of day, such as 08:00-20:00, by this machine's local time, in which only urgent releases are installed."`
 	HealthCmd   string        `placeholder:"CMD" xor:"proof" help:"Shell command that decides over a new release: run in its folder, exit code 0 keeps it, another takes it back."`
 	WaitConfirm time.Duration `placeholder:"DURATION" xor:"proof" help:"Without --health-cmd: how long a new release has until sealift agent confirm, before it is taken back. With neither, it is kept."`
 }
@@ -98,6 +99,13 @@ func (c agentRunCmd) config(std *IO) (client.Config, error) {
 	if c.Every != 0 && c.Every < time.Minute {
 		return client.Config{}, sealift.Errorf(sealift.KindInvalid, "reading --every", "%s is too often", c.Every).WithHint("use a minute or more")
 	}
+	quiet := make([]client.QuietHours, len(c.QuietHours))
+	for i, span := range c.QuietHours {
+		var err error
+		if quiet[i], err = client.ParseQuietHours(span); err != nil {
+			return client.Config{}, err
+		}
+	}
 	root, err := readRootFile(c.Root)
 	if err != nil {
 		return client.Config{}, err
@@ -105,6 +113,7 @@ func (c agentRunCmd) config(std *IO) (client.Config, error) {
 	cfg := client.Config{
 		Server: c.Server, App: app, Channel: channel, Platform: platform, Runtime: runtime,
 		Dir: c.Dir, Root: root, ConfirmWithin: c.WaitConfirm, Progress: agentProgress(std), Client: clientName(std),
+		Quiet: quiet,
 	}
 	if c.HealthCmd != "" {
 		cfg.HealthCheck = func(ctx context.Context, dir string) error { return runHealth(ctx, std, c.HealthCmd, dir) }
@@ -252,6 +261,10 @@ func describe(r client.Result) string {
 		installed = fmt.Sprintf("version %s (counter %d) is installed", r.Installed.Version, r.Installed.Counter)
 	}
 	switch r.Outcome {
+	case client.OutcomeAvailable:
+		if r.Waits != nil {
+			return fmt.Sprintf("version %s waits for the end of quiet hours, at %s: %s", r.Available.Version, r.Waits.Format("2006-01-02 15:04"), installed)
+		}
 	case client.OutcomeUpdated:
 		return "updated: " + installed
 	case client.OutcomeCurrent:

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,9 +15,11 @@ import (
 	"github.com/sealift/sealift/bundle"
 	"github.com/sealift/sealift/client"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control/api"
 	"github.com/sealift/sealift/internal/control/apiclient"
 	"github.com/sealift/sealift/internal/publisher"
 	"github.com/sealift/sealift/internal/term"
+	"github.com/sealift/sealift/trust"
 )
 
 type publishCmd struct {
@@ -27,6 +30,8 @@ type publishCmd struct {
 	Platform string        `default:"web" placeholder:"P" help:"The platform, such as ios or android; devices of others are not offered it."`
 	Runtime  string        `default:"*" placeholder:"RANGE" help:"Versions of the native host that it runs on, such as '>=2.1.0 <3.0.0'."`
 	Wait     time.Duration `placeholder:"DURATION" help:"Where people have yet to sign it, wait so long for them, such as 2h. Without it: say what it waits for, and end."`
+	Urgent   bool          `help:"Devices take it at their next check: it skips the stages of a roll-out and quiet hours. The policy for urgent releases says who approves."`
+	Reason   string        `placeholder:"TEXT" help:"With --urgent: why; it is signed, and approvers read it."`
 	API      APIOptions    `embed:""`
 }
 
@@ -60,15 +65,15 @@ func runPublish(ctx context.Context, std *IO, opts publishCmd) error {
 	if d.Release == nil {
 		d.Envelope = nil
 		return std.Print(d, func(w io.Writer) error {
-			_, err := fmt.Fprintf(w, "submitted %s %s for %s/%s as counter %d; devices see nothing of it yet\n  draft   %s\n%s  until   %s\n",
-				d.App, d.Version, d.Channel, d.Platform, d.Counter, d.ID, missingLines(d), d.Expires.UTC().Format("2006-01-02 15:04Z"))
+			_, err := fmt.Fprintf(w, "submitted %s %s for %s/%s as counter %d%s; devices see nothing of it yet\n  draft   %s\n%s  until   %s\n",
+				d.App, d.Version, d.Channel, d.Platform, d.Counter, urgently(d.Urgent), d.ID, missingLines(d), d.Expires.UTC().Format("2006-01-02 15:04Z"))
 			return err
 		})
 	}
 	r := *d.Release
 	return std.Print(r, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "published %s %s to %s/%s as counter %d\n  release %s\n  archive %s  %s\n  sealed  %s  %s\n",
-			r.App, r.Version, r.Channel, r.Platform, r.Counter, r.SHA256,
+		_, err := fmt.Fprintf(w, "published %s %s to %s/%s as counter %d%s\n  release %s\n  archive %s  %s\n  sealed  %s  %s\n",
+			r.App, r.Version, r.Channel, r.Platform, r.Counter, urgently(r.Urgent), r.SHA256,
 			r.Archive.SHA256, term.Bytes(r.Archive.Length), r.Blob.SHA256, term.Bytes(r.Blob.Length))
 		return err
 	})
@@ -88,8 +93,39 @@ func (c publishCmd) request() (req publisher.Request, err error) {
 	if req.Platform, err = sealift.ParsePlatform(c.Platform); err != nil {
 		return req, err
 	}
-	req.Runtime, err = sealift.ParseRuntimeRange(c.Runtime)
+	if req.Runtime, err = sealift.ParseRuntimeRange(c.Runtime); err != nil {
+		return req, err
+	}
+	req.Urgent, err = c.urgency()
 	return req, err
+}
+
+func (c publishCmd) urgency() (*trust.Urgent, error) {
+	switch {
+	case !c.Urgent && c.Reason != "":
+		return nil, usage("--reason goes with --urgent")
+	case len(c.Reason) > sealift.MaxReason:
+		return nil, usage("--reason has %d bytes; at most %d are allowed", len(c.Reason), sealift.MaxReason)
+	case !c.Urgent:
+		return nil, nil
+	}
+	return &trust.Urgent{Reason: c.Reason}, nil
+}
+
+// urgently says of a release that it is urgent, in a word.
+func urgently(u *api.Urgent) string {
+	if u == nil {
+		return ""
+	}
+	return ", urgently"
+}
+
+// urgency says of a release whether it is urgent, and why.
+func urgency(u *api.Urgent) string {
+	if u == nil {
+		return "no"
+	}
+	return cmp.Or(u.Reason, "yes")
 }
 
 func newPublisher(std *IO, opts APIOptions) (*publisher.Publisher, error) {

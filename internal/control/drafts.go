@@ -63,6 +63,7 @@ func detailOut(d service.DraftDetail) api.DraftDetail {
 		archive := contentOut(d.Archive)
 		out.Payload, out.Archive = d.Payload.String(), &archive
 	}
+	out.Urgent = urgentOut(d.Urgent)
 	if d.Release != nil {
 		r := releaseOut(*d.Release)
 		out.Release = &r

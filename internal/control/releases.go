@@ -8,6 +8,7 @@ import (
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/control/api"
 	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/trust"
 )
 
 const defaultPage = 50
@@ -116,7 +117,15 @@ func releaseOut(r service.Release) api.Release {
 		Version: string(r.Version), Counter: uint64(r.Counter), Act: api.Act(r.Act), State: api.ReleaseState(r.State),
 		SHA256: r.Digest.String(), Archive: contentOut(r.Archive), Blob: contentOut(r.Blob),
 		Issuer: r.Issuer.String(), Serial: r.Serial, SignedAt: r.SignedAt.UTC(), Published: r.Published.UTC(),
+		Urgent: urgentOut(r.Urgent),
 	}
+}
+
+func urgentOut(u *trust.Urgent) *api.Urgent {
+	if u == nil {
+		return nil
+	}
+	return &api.Urgent{Reason: u.Reason}
 }
 
 func contentOut(c service.Content) api.Content {

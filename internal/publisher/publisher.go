@@ -68,6 +68,7 @@ type Request struct {
 	Runtime  sealift.RuntimeRange
 	Version  sealift.Version
 	Bundle   fs.FS
+	Urgent   *trust.Urgent // nil for one that can wait
 }
 
 // ReasonWaiting is the reason of a KindConflict error about a release that was
@@ -260,5 +261,6 @@ func (p *Publisher) payload(req Request, id bundle.Identity, blob bundle.Blob, k
 		Blobs:      []trust.Blob{{Kind: trust.BlobFull, Digest: blob.Digest, Length: blob.Length}},
 		Epoch:      trust.EpochRef{Number: epoch.Number, PublicKey: pub.Digest()},
 		ContentKey: trust.SealedKey{KEM: suite.KEM, KDF: suite.KDF, AEAD: suite.AEAD, Sealed: sealedKey},
+		Urgent:     req.Urgent,
 	}).Encode()
 }

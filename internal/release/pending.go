@@ -135,7 +135,7 @@ func detailOf(d store.Draft, c *candidate) service.DraftDetail {
 		Created: d.Created, Expires: d.Expires, Submitted: d.Submitted, Envelope: d.Envelope,
 	}
 	if c != nil {
-		out.Payload = sealift.DigestOf(c.signed.Payload)
+		out.Payload, out.Urgent = sealift.DigestOf(c.signed.Payload), c.release.Urgent
 		out.Archive = service.Content{Digest: c.release.Archive.Digest, Length: c.release.Archive.Length}
 	}
 	return out

@@ -20,8 +20,22 @@ func releaseOf(r store.Release) service.Release {
 		Archive: service.Content{Digest: r.Archive, Length: r.ArchiveSize},
 		Blob:    service.Content{Digest: r.Blob, Length: r.BlobSize},
 		Issuer:  r.Issuer, Serial: r.Serial,
-		SignedAt: r.SignedAt, Published: r.Created,
+		SignedAt: r.SignedAt, Published: r.Created, Urgent: urgencyOf(r.File),
 	}
+}
+
+// urgencyOf reads from a release.json whether it says that it is urgent. One that
+// cannot be read says nothing; devices refuse it.
+func urgencyOf(file []byte) *trust.Urgent {
+	f, err := trust.ParseReleaseFile(file)
+	if err != nil {
+		return nil
+	}
+	r, err := trust.ParseRelease(f.Payload())
+	if err != nil {
+		return nil
+	}
+	return r.Urgent
 }
 
 // tellRelease is releaseOf, with what devices make of the release by now.

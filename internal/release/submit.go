@@ -210,6 +210,9 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, 
 		"counter": fmt.Sprint(r.Counter), "release": "sha256:" + r.Digest.String(), "payload": "sha256:" + r.Payload.String(),
 		"archive": "sha256:" + r.Archive.String(), "serial": r.Serial, "requester": d.Requester,
 	}
+	if u := c.release.Urgent; u != nil {
+		details["urgent"] = u.Reason
+	}
 	d.State, d.Release = store.DraftPublished, r.Digest
 	if err := s.setDraft(ctx, tx, d, store.DraftSubmitted, details); err != nil {
 		return store.Release{}, err

@@ -453,6 +453,7 @@ const (
 	PolicyActionPolicy  PolicyAction = "policy"
 	PolicyActionRelease PolicyAction = "release"
 	PolicyActionRole    PolicyAction = "role"
+	PolicyActionUrgent  PolicyAction = "urgent"
 )
 
 // Valid indicates whether the value is a known member of the PolicyAction enum.
@@ -467,6 +468,8 @@ func (e PolicyAction) Valid() bool {
 	case PolicyActionRelease:
 		return true
 	case PolicyActionRole:
+		return true
+	case PolicyActionUrgent:
 		return true
 	default:
 		return false
@@ -810,11 +813,12 @@ type AppList struct {
 
 // Approval defines model for Approval.
 type Approval struct {
-	// Action `release`: a release is certified. `deny`: a floor is raised at once, or a
+	// Action `release`: a release is certified. `urgent`: one that says that it is
+	// urgent; where there is none, `release` counts. `deny`: a floor is raised at once, or a
 	// denial lifted. `key`: a key changes its state, is rotated, retired,
 	// imported or exported; to suspend one waits for nobody. `role`: people and
 	// tokens get in, may do something else, or set anew what they sign in with.
-	// Only release and deny may be of one app. Requests are for `policy`, too.
+	// Only release, urgent and deny may be of one app. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
 	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -1356,6 +1360,7 @@ type DraftDetail struct {
 	// another one took its place, or it was too old.
 	State     DraftState `json:"state"`
 	Submitted *time.Time `json:"submitted,omitempty"`
+	Urgent    *Urgent    `json:"urgent,omitempty"`
 
 	// Version Semantic version 2.0.0, without leading `v` and without `+build`.
 	//
@@ -1915,11 +1920,12 @@ type NewPerson struct {
 
 // NewPolicy defines model for NewPolicy.
 type NewPolicy struct {
-	// Action `release`: a release is certified. `deny`: a floor is raised at once, or a
+	// Action `release`: a release is certified. `urgent`: one that says that it is
+	// urgent; where there is none, `release` counts. `deny`: a floor is raised at once, or a
 	// denial lifted. `key`: a key changes its state, is rotated, retired,
 	// imported or exported; to suspend one waits for nobody. `role`: people and
 	// tokens get in, may do something else, or set anew what they sign in with.
-	// Only release and deny may be of one app. Requests are for `policy`, too.
+	// Only release, urgent and deny may be of one app. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
 	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -2124,11 +2130,12 @@ type Platform = string
 
 // Policy defines model for Policy.
 type Policy struct {
-	// Action `release`: a release is certified. `deny`: a floor is raised at once, or a
+	// Action `release`: a release is certified. `urgent`: one that says that it is
+	// urgent; where there is none, `release` counts. `deny`: a floor is raised at once, or a
 	// denial lifted. `key`: a key changes its state, is rotated, retired,
 	// imported or exported; to suspend one waits for nobody. `role`: people and
 	// tokens get in, may do something else, or set anew what they sign in with.
-	// Only release and deny may be of one app. Requests are for `policy`, too.
+	// Only release, urgent and deny may be of one app. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
 	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -2153,11 +2160,12 @@ type Policy struct {
 	Version uint64 `json:"version"`
 }
 
-// PolicyAction `release`: a release is certified. `deny`: a floor is raised at once, or a
+// PolicyAction `release`: a release is certified. `urgent`: one that says that it is
+// urgent; where there is none, `release` counts. `deny`: a floor is raised at once, or a
 // denial lifted. `key`: a key changes its state, is rotated, retired,
 // imported or exported; to suspend one waits for nobody. `role`: people and
 // tokens get in, may do something else, or set anew what they sign in with.
-// Only release and deny may be of one app. Requests are for `policy`, too.
+// Only release, urgent and deny may be of one app. Requests are for `policy`, too.
 type PolicyAction string
 
 // PolicyList defines model for PolicyList.
@@ -2268,7 +2276,8 @@ type Release struct {
 	// State `published`: devices may be offered it. `withdrawn`: not any more.
 	// Devices refuse it where it is `revoked`, where the CA that certified it
 	// is `suspended`, or where it is `blocked` by a floor.
-	State ReleaseState `json:"state"`
+	State  ReleaseState `json:"state"`
+	Urgent *Urgent      `json:"urgent,omitempty"`
 
 	// Version Semantic version 2.0.0, without leading `v` and without `+build`.
 	//
@@ -2717,6 +2726,13 @@ type UnsealProgressPath string
 type UnsealSecret struct {
 	// Secret A passphrase, a recovery key or a share; what it is, its text says.
 	Secret string `json:"secret"`
+}
+
+// Urgent The release says, signed, that it waits neither for the stages of a
+// roll-out nor for the quiet hours of devices. Absent where it can wait.
+type Urgent struct {
+	// Reason Why, for people; at most 1 KiB.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Version Semantic version 2.0.0, without leading `v` and without `+build`.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/trust"
 )
 
 // AppKind says what an app's bundles may hold.
@@ -112,10 +113,11 @@ type DraftDetail struct {
 	Submitted time.Time // zero until then, as are those below
 	Payload   sealift.Digest
 	Archive   Content
-	Missing   []Missing // only in DraftSubmitted
-	Problem   string    // why it would be refused though nothing were missing
-	Envelope  []byte    // DSSE, with the signatures so far; not in lists
-	Release   *Release  // only in DraftPublished
+	Urgent    *trust.Urgent // as it was signed
+	Missing   []Missing     // only in DraftSubmitted
+	Problem   string        // why it would be refused though nothing were missing
+	Envelope  []byte        // DSSE, with the signatures so far; not in lists
+	Release   *Release      // only in DraftPublished
 }
 
 // DenialKind is what a denial refuses.
@@ -195,6 +197,7 @@ type Release struct {
 	Serial    string
 	SignedAt  time.Time
 	Published time.Time
+	Urgent    *trust.Urgent // as it was signed; nil for one that can wait
 }
 
 // ReleaseKeys are the two keys that were made for one release and serve no other.
