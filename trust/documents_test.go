@@ -224,6 +224,7 @@ func TestReleaseLimits(t *testing.T) {
 		"roll-back from too many":    back(func(b *trust.Rollback) { b.From = make([]sealift.Digest, sealift.MaxBlobs+1) }),
 		"roll-back without an end":   back(func(b *trust.Rollback) { b.NotAfter = trust.Time{} }),
 		"roll-back with a novel":     back(func(b *trust.Rollback) { b.Reason = strings.Repeat("a", sealift.MaxReason+1) }),
+		"urgent with a novel":        func(r *trust.Release) { r.Urgent = &trust.Urgent{Reason: strings.Repeat("a", sealift.MaxReason+1)} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := goodRelease()
@@ -248,6 +249,8 @@ func TestReleaseLimits(t *testing.T) {
 		"roll-back":                   back(func(*trust.Rollback) {}),
 		"roll-back from many":         back(func(b *trust.Rollback) { b.From = make([]sealift.Digest, sealift.MaxBlobs) }),
 		"roll-back with much to say":  back(func(b *trust.Rollback) { b.Reason = strings.Repeat("a", sealift.MaxReason) }),
+		"urgent":                      func(r *trust.Release) { r.Urgent = &trust.Urgent{} },
+		"urgent with much to say":     func(r *trust.Release) { r.Urgent = &trust.Urgent{Reason: strings.Repeat("a", sealift.MaxReason)} },
 		"promotion":                   func(r *trust.Release) { r.Act = sealift.ActPromotion },
 		"reissue":                     func(r *trust.Release) { r.Act = sealift.ActReissue },
 		"the highest counter":         func(r *trust.Release) { r.Counter = 1<<64 - 1 },
