@@ -40,7 +40,7 @@ type agentRunCmd struct {
 	Runtime     string        `default:"0.0.0" placeholder:"V" help:"Version of the native host."`
 	Once        bool          `xor:"often" help:"Check once and end, with an exit code that says how it went."`
 	Every       time.Duration `placeholder:"DURATION" xor:"often" help:"How often to check, give or take a tenth: an hour, unless it is given."`
-	QuietHours  []string      `placeholder:"FROM-TO,…" help:"Times of day, such as 08:00-20:00, by this machine's local time, in which only urgent releases are installed."`
+	QuietHours  []string      `placeholder:"FROM-TO" help:"Times of day, such as 08:00-20:00, by this machine's local time, in which only urgent releases are installed."`
 	HealthCmd   string        `placeholder:"CMD" xor:"proof" help:"Shell command that decides over a new release: run in its folder, exit code 0 keeps it, another takes it back."`
 	WaitConfirm time.Duration `placeholder:"DURATION" xor:"proof" help:"Without --health-cmd: how long a new release has until sealift agent confirm, before it is taken back. With neither, it is kept."`
 }
