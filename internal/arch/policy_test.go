@@ -41,7 +41,8 @@ const layers = `
 	trust/tufrepo < internal/ceremony;
 	internal/access < internal/control/service;
 	internal/audit, internal/control/service < internal/witness;
-	rollout, internal/throttle, internal/vault, internal/control/service, internal/ceremony < internal/release, internal/fleet, internal/people, internal/custody, internal/approval, internal/sealing < internal/watch;
+	rollout, trust, internal/store < internal/stats;
+	internal/stats, rollout, internal/throttle, internal/vault, internal/control/service, internal/ceremony < internal/release, internal/fleet, internal/people, internal/custody, internal/approval, internal/sealing < internal/watch;
 
 	trust/tufrepo, internal/audit, internal/blob < internal/backup;
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/stats"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/trust"
 )
@@ -49,16 +50,7 @@ func (v *visit) report(ctx context.Context) (trust.ReportKept, error) {
 	if err != nil {
 		return trust.ReportKept{}, err
 	}
-	for _, step := range r.Steps {
-		if step.Sequence <= row.Through { // sent again
-			continue
-		}
-		if err := v.tx.InsertDeviceStep(ctx, v.stepOf(step)); err != nil {
-			return trust.ReportKept{}, err
-		}
-		row.Through = step.Sequence
-	}
-	if err := v.tx.PruneDeviceSteps(ctx, v.req.App, v.req.Device, sealift.MaxStepsKept); err != nil {
+	if err := v.keep(ctx, &row, r.Steps); err != nil {
 		return trust.ReportKept{}, err
 	}
 	row.Seen, row.Reported, row.Lost = v.now, v.now, max(row.Lost, r.Lost)
@@ -71,6 +63,29 @@ func (v *visit) report(ctx context.Context) (trust.ReportKept, error) {
 		return trust.ReportKept{}, sealift.Errorf(sealift.KindInternal, op, "%w", err)
 	}
 	return trust.ReportKept{Through: row.Through}, v.tx.PutDeviceReport(ctx, row)
+}
+
+// keep writes the steps that are new, and counts what they say of releases.
+func (v *visit) keep(ctx context.Context, row *store.DeviceReport, steps []trust.ReportStep) error {
+	for len(steps) > 0 && steps[0].Sequence <= row.Through { // sent again
+		steps = steps[1:]
+	}
+	if len(steps) == 0 {
+		return nil
+	}
+	for _, step := range steps {
+		if err := v.tx.InsertDeviceStep(ctx, v.stepOf(step)); err != nil {
+			return err
+		}
+		row.Through = step.Sequence
+	}
+	if row.Through > sealift.MaxStepsKept { // below, there cannot be as many
+		if err := v.tx.PruneDeviceSteps(ctx, v.req.App, v.req.Device, sealift.MaxStepsKept); err != nil {
+			return err
+		}
+	}
+	reporter := stats.Reporter{Device: v.device, Address: v.address, Now: v.now}
+	return reporter.Count(ctx, v.tx, steps)
 }
 
 func (v *visit) stepOf(s trust.ReportStep) store.DeviceStep {

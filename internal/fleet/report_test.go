@@ -242,3 +242,55 @@ func TestShow(t *testing.T) {
 	_, _, err = b.desk.Device(b.Context(), "com.acme.none", d.id, 0, 10)
 	b.wantRefusal("no such app", err, sealift.KindNotFound, "app")
 }
+
+// TestReportsAreCounted: a release counts once for each device, in the hour of the
+// vault's clock, however often and by however many messages at once it is reported.
+func TestReportsAreCounted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	digest := sealift.DigestOf([]byte(b.app))
+	b.check(b.store.Update(b.Context(), func(tx store.Tx) error {
+		return tx.InsertRelease(b.Context(), store.Release{
+			Coordinates: store.Coordinates{App: b.app, Channel: "production", Platform: "web", Runtime: sealift.AnyRuntime, Version: "1.5.0"},
+			Digest:      digest, Counter: 8, Act: sealift.ActRelease, File: []byte("{}"), Proof: []byte("proof"),
+		})
+	}))
+	told := reportOf(1, 2)
+	for i := range told.Steps {
+		told.Steps[i].Release, told.Steps[i].Time = digest, trust.At(time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC))
+	}
+	told.Steps = append(told.Steps, reportOf(3).Steps...) // of a release that nobody published
+	d, other := b.enrolled(), b.enrolled()
+	errs := make([]error, 8)
+	var wg sync.WaitGroup
+	for i := range errs {
+		who := d
+		if i%2 == 0 {
+			who = other
+		}
+		req := b.request(who, trust.RequestReport)
+		wg.Go(func() { _, _, errs[i] = b.ask(req, told, who.identity) })
+	}
+	wg.Wait()
+	b.check(errors.Join(errs...))
+	hour := b.clock.Truncate(time.Hour)
+	want := []store.ReleaseHour{
+		{App: b.app, Release: digest, Hour: hour, Outcome: "refused", Kind: "integrity", Reason: "digest", Evidence: 2},
+		{App: b.app, Release: digest, Hour: hour, Outcome: "taken", Evidence: 2},
+		{App: b.app, Hour: hour, Outcome: "unknown", Evidence: 2},
+	}
+	var got []store.ReleaseHour
+	b.check(b.store.View(b.Context(), func(tx store.Tx) error {
+		for _, release := range []sealift.Digest{digest, {}} {
+			rows, err := tx.ReleaseHours(b.Context(), b.app, release, hour)
+			if err != nil {
+				return err
+			}
+			got = append(got, rows...)
+		}
+		return nil
+	}))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

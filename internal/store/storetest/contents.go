@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -124,6 +125,11 @@ var populate = []write{
 	{"PutDevice", func(ctx context.Context, tx store.Tx) error { return tx.PutDevice(ctx, aDevice("d1")) }},
 	{"PutDeviceReport", func(ctx context.Context, tx store.Tx) error { return tx.PutDeviceReport(ctx, aReport("d1")) }},
 	{"InsertDeviceStep", func(ctx context.Context, tx store.Tx) error { return tx.InsertDeviceStep(ctx, aStep("d1", 5)) }},
+	{"PutDeviceOutcome", func(ctx context.Context, tx store.Tx) error { return tx.PutDeviceOutcome(ctx, anOutcome("d1", 1)) }},
+	{"AddReleaseHour", func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.AddReleaseHour(ctx, anHour(0))
+		return err
+	}},
 	{"UseNonce", func(ctx context.Context, tx store.Tx) error { return tx.UseNonce(ctx, aNonce()) }},
 	{"InsertPerson", func(ctx context.Context, tx store.Tx) error {
 		return tx.InsertPerson(ctx, aPerson("p1", "ann@acme.com"))
@@ -223,6 +229,16 @@ var change = []write{
 	}},
 	{"InsertDeviceStep", func(ctx context.Context, tx store.Tx) error { return tx.InsertDeviceStep(ctx, aStep("d1", 6)) }},
 	{"PruneDeviceSteps", func(ctx context.Context, tx store.Tx) error { return tx.PruneDeviceSteps(ctx, app, "d1", 1) }},
+	{"PutDeviceOutcome", func(ctx context.Context, tx store.Tx) error {
+		o := anOutcome("d1", 1)
+		o.Outcome = "confirmed"
+		return tx.PutDeviceOutcome(ctx, o)
+	}},
+	{"AddReleaseHour", func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.AddReleaseHour(ctx, anHour(0))
+		return err
+	}},
+	{"PruneStats", func(ctx context.Context, tx store.Tx) error { return tx.PruneStats(ctx, app, someTime) }},
 	{"UseNonce", func(ctx context.Context, tx store.Tx) error {
 		return tx.UseNonce(ctx, store.Nonce{Device: "d1", Nonce: "n2", Expires: someTime})
 	}},
@@ -316,6 +332,8 @@ func readContents(t *testing.T, tx store.Tx) contents {
 	keep("Device")(first(tx.Device(ctx, app, "d1")))
 	keep("DeviceReport")(first(tx.DeviceReport(ctx, app, "d1")))
 	keep("DeviceSteps")(first(tx.DeviceSteps(ctx, app, "d1", 0, 10)))
+	keep("DeviceOutcome")(first(tx.DeviceOutcome(ctx, app, "d1", anOutcome("d1", 1).Release)))
+	keep("ReleaseHours")(first(tx.ReleaseHours(ctx, app, anHour(0).Release, time.UnixMicro(0))))
 	keep("Persons")(first(tx.Persons(ctx)))
 	keep("Credentials")(first(tx.Credentials(ctx, "p1")))
 	keep("Sessions")(first(tx.Sessions(ctx, "p1")))

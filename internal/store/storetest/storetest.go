@@ -64,6 +64,7 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"Outbox", testOutbox},
 		{"Denials", testDenials},
 		{"Rollouts", testRollouts},
+		{"Stats", testStats},
 		{"Tokens", testTokens},
 		{"Persons", testPersons},
 		{"Credentials", testCredentials},

@@ -24,6 +24,9 @@ func New(db DBTX) *Queries {
 func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	q := Queries{db: db}
 	var err error
+	if q.addReleaseHourStmt, err = db.PrepareContext(ctx, addReleaseHour); err != nil {
+		return nil, fmt.Errorf("error preparing query AddReleaseHour: %w", err)
+	}
 	if q.appStmt, err = db.PrepareContext(ctx, app); err != nil {
 		return nil, fmt.Errorf("error preparing query App: %w", err)
 	}
@@ -72,6 +75,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countFleetStmt, err = db.PrepareContext(ctx, countFleet); err != nil {
 		return nil, fmt.Errorf("error preparing query CountFleet: %w", err)
 	}
+	if q.countNetworkStmt, err = db.PrepareContext(ctx, countNetwork); err != nil {
+		return nil, fmt.Errorf("error preparing query CountNetwork: %w", err)
+	}
+	if q.countOtherReasonsStmt, err = db.PrepareContext(ctx, countOtherReasons); err != nil {
+		return nil, fmt.Errorf("error preparing query CountOtherReasons: %w", err)
+	}
 	if q.credentialStmt, err = db.PrepareContext(ctx, credential); err != nil {
 		return nil, fmt.Errorf("error preparing query Credential: %w", err)
 	}
@@ -98,6 +107,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.deviceStmt, err = db.PrepareContext(ctx, device); err != nil {
 		return nil, fmt.Errorf("error preparing query Device: %w", err)
+	}
+	if q.deviceOutcomeStmt, err = db.PrepareContext(ctx, deviceOutcome); err != nil {
+		return nil, fmt.Errorf("error preparing query DeviceOutcome: %w", err)
 	}
 	if q.deviceReportStmt, err = db.PrepareContext(ctx, deviceReport); err != nil {
 		return nil, fmt.Errorf("error preparing query DeviceReport: %w", err)
@@ -237,17 +249,26 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.policiesStmt, err = db.PrepareContext(ctx, policies); err != nil {
 		return nil, fmt.Errorf("error preparing query Policies: %w", err)
 	}
+	if q.pruneDeviceOutcomesStmt, err = db.PrepareContext(ctx, pruneDeviceOutcomes); err != nil {
+		return nil, fmt.Errorf("error preparing query PruneDeviceOutcomes: %w", err)
+	}
 	if q.pruneDeviceStepsStmt, err = db.PrepareContext(ctx, pruneDeviceSteps); err != nil {
 		return nil, fmt.Errorf("error preparing query PruneDeviceSteps: %w", err)
 	}
 	if q.pruneNoncesStmt, err = db.PrepareContext(ctx, pruneNonces); err != nil {
 		return nil, fmt.Errorf("error preparing query PruneNonces: %w", err)
 	}
+	if q.pruneReleaseHoursStmt, err = db.PrepareContext(ctx, pruneReleaseHours); err != nil {
+		return nil, fmt.Errorf("error preparing query PruneReleaseHours: %w", err)
+	}
 	if q.pruneSessionsStmt, err = db.PrepareContext(ctx, pruneSessions); err != nil {
 		return nil, fmt.Errorf("error preparing query PruneSessions: %w", err)
 	}
 	if q.putDeviceStmt, err = db.PrepareContext(ctx, putDevice); err != nil {
 		return nil, fmt.Errorf("error preparing query PutDevice: %w", err)
+	}
+	if q.putDeviceOutcomeStmt, err = db.PrepareContext(ctx, putDeviceOutcome); err != nil {
+		return nil, fmt.Errorf("error preparing query PutDeviceOutcome: %w", err)
 	}
 	if q.putDeviceReportStmt, err = db.PrepareContext(ctx, putDeviceReport); err != nil {
 		return nil, fmt.Errorf("error preparing query PutDeviceReport: %w", err)
@@ -266,6 +287,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.releaseStmt, err = db.PrepareContext(ctx, release); err != nil {
 		return nil, fmt.Errorf("error preparing query Release: %w", err)
+	}
+	if q.releaseHoursStmt, err = db.PrepareContext(ctx, releaseHours); err != nil {
+		return nil, fmt.Errorf("error preparing query ReleaseHours: %w", err)
 	}
 	if q.releasesStmt, err = db.PrepareContext(ctx, releases); err != nil {
 		return nil, fmt.Errorf("error preparing query Releases: %w", err)
@@ -374,6 +398,11 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 
 func (q *Queries) Close() error {
 	var err error
+	if q.addReleaseHourStmt != nil {
+		if cerr := q.addReleaseHourStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing addReleaseHourStmt: %w", cerr)
+		}
+	}
 	if q.appStmt != nil {
 		if cerr := q.appStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing appStmt: %w", cerr)
@@ -454,6 +483,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing countFleetStmt: %w", cerr)
 		}
 	}
+	if q.countNetworkStmt != nil {
+		if cerr := q.countNetworkStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countNetworkStmt: %w", cerr)
+		}
+	}
+	if q.countOtherReasonsStmt != nil {
+		if cerr := q.countOtherReasonsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countOtherReasonsStmt: %w", cerr)
+		}
+	}
 	if q.credentialStmt != nil {
 		if cerr := q.credentialStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing credentialStmt: %w", cerr)
@@ -497,6 +536,11 @@ func (q *Queries) Close() error {
 	if q.deviceStmt != nil {
 		if cerr := q.deviceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deviceStmt: %w", cerr)
+		}
+	}
+	if q.deviceOutcomeStmt != nil {
+		if cerr := q.deviceOutcomeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deviceOutcomeStmt: %w", cerr)
 		}
 	}
 	if q.deviceReportStmt != nil {
@@ -729,6 +773,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing policiesStmt: %w", cerr)
 		}
 	}
+	if q.pruneDeviceOutcomesStmt != nil {
+		if cerr := q.pruneDeviceOutcomesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pruneDeviceOutcomesStmt: %w", cerr)
+		}
+	}
 	if q.pruneDeviceStepsStmt != nil {
 		if cerr := q.pruneDeviceStepsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing pruneDeviceStepsStmt: %w", cerr)
@@ -739,6 +788,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing pruneNoncesStmt: %w", cerr)
 		}
 	}
+	if q.pruneReleaseHoursStmt != nil {
+		if cerr := q.pruneReleaseHoursStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pruneReleaseHoursStmt: %w", cerr)
+		}
+	}
 	if q.pruneSessionsStmt != nil {
 		if cerr := q.pruneSessionsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing pruneSessionsStmt: %w", cerr)
@@ -747,6 +801,11 @@ func (q *Queries) Close() error {
 	if q.putDeviceStmt != nil {
 		if cerr := q.putDeviceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putDeviceStmt: %w", cerr)
+		}
+	}
+	if q.putDeviceOutcomeStmt != nil {
+		if cerr := q.putDeviceOutcomeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putDeviceOutcomeStmt: %w", cerr)
 		}
 	}
 	if q.putDeviceReportStmt != nil {
@@ -777,6 +836,11 @@ func (q *Queries) Close() error {
 	if q.releaseStmt != nil {
 		if cerr := q.releaseStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing releaseStmt: %w", cerr)
+		}
+	}
+	if q.releaseHoursStmt != nil {
+		if cerr := q.releaseHoursStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing releaseHoursStmt: %w", cerr)
 		}
 	}
 	if q.releasesStmt != nil {
@@ -988,6 +1052,7 @@ func (q *Queries) queryRow(ctx context.Context, stmt *sql.Stmt, query string, ar
 type Queries struct {
 	db                        DBTX
 	tx                        *sql.Tx
+	addReleaseHourStmt        *sql.Stmt
 	appStmt                   *sql.Stmt
 	appendOutboxStmt          *sql.Stmt
 	approvalRequestStmt       *sql.Stmt
@@ -1004,6 +1069,8 @@ type Queries struct {
 	checkpointsStmt           *sql.Stmt
 	countDevicesStmt          *sql.Stmt
 	countFleetStmt            *sql.Stmt
+	countNetworkStmt          *sql.Stmt
+	countOtherReasonsStmt     *sql.Stmt
 	credentialStmt            *sql.Stmt
 	credentialsStmt           *sql.Stmt
 	deleteCredentialStmt      *sql.Stmt
@@ -1013,6 +1080,7 @@ type Queries struct {
 	denialStmt                *sql.Stmt
 	denialsStmt               *sql.Stmt
 	deviceStmt                *sql.Stmt
+	deviceOutcomeStmt         *sql.Stmt
 	deviceReportStmt          *sql.Stmt
 	deviceStepsStmt           *sql.Stmt
 	devicesStmt               *sql.Stmt
@@ -1059,16 +1127,20 @@ type Queries struct {
 	personByLoginStmt         *sql.Stmt
 	personsStmt               *sql.Stmt
 	policiesStmt              *sql.Stmt
+	pruneDeviceOutcomesStmt   *sql.Stmt
 	pruneDeviceStepsStmt      *sql.Stmt
 	pruneNoncesStmt           *sql.Stmt
+	pruneReleaseHoursStmt     *sql.Stmt
 	pruneSessionsStmt         *sql.Stmt
 	putDeviceStmt             *sql.Stmt
+	putDeviceOutcomeStmt      *sql.Stmt
 	putDeviceReportStmt       *sql.Stmt
 	putPolicyStmt             *sql.Stmt
 	putRestoreStmt            *sql.Stmt
 	raiseCounterStmt          *sql.Stmt
 	raiseVersionStmt          *sql.Stmt
 	releaseStmt               *sql.Stmt
+	releaseHoursStmt          *sql.Stmt
 	releasesStmt              *sql.Stmt
 	restoresStmt              *sql.Stmt
 	rolloutStmt               *sql.Stmt
@@ -1109,6 +1181,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 	return &Queries{
 		db:                        tx,
 		tx:                        tx,
+		addReleaseHourStmt:        q.addReleaseHourStmt,
 		appStmt:                   q.appStmt,
 		appendOutboxStmt:          q.appendOutboxStmt,
 		approvalRequestStmt:       q.approvalRequestStmt,
@@ -1125,6 +1198,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		checkpointsStmt:           q.checkpointsStmt,
 		countDevicesStmt:          q.countDevicesStmt,
 		countFleetStmt:            q.countFleetStmt,
+		countNetworkStmt:          q.countNetworkStmt,
+		countOtherReasonsStmt:     q.countOtherReasonsStmt,
 		credentialStmt:            q.credentialStmt,
 		credentialsStmt:           q.credentialsStmt,
 		deleteCredentialStmt:      q.deleteCredentialStmt,
@@ -1134,6 +1209,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		denialStmt:                q.denialStmt,
 		denialsStmt:               q.denialsStmt,
 		deviceStmt:                q.deviceStmt,
+		deviceOutcomeStmt:         q.deviceOutcomeStmt,
 		deviceReportStmt:          q.deviceReportStmt,
 		deviceStepsStmt:           q.deviceStepsStmt,
 		devicesStmt:               q.devicesStmt,
@@ -1180,16 +1256,20 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		personByLoginStmt:         q.personByLoginStmt,
 		personsStmt:               q.personsStmt,
 		policiesStmt:              q.policiesStmt,
+		pruneDeviceOutcomesStmt:   q.pruneDeviceOutcomesStmt,
 		pruneDeviceStepsStmt:      q.pruneDeviceStepsStmt,
 		pruneNoncesStmt:           q.pruneNoncesStmt,
+		pruneReleaseHoursStmt:     q.pruneReleaseHoursStmt,
 		pruneSessionsStmt:         q.pruneSessionsStmt,
 		putDeviceStmt:             q.putDeviceStmt,
+		putDeviceOutcomeStmt:      q.putDeviceOutcomeStmt,
 		putDeviceReportStmt:       q.putDeviceReportStmt,
 		putPolicyStmt:             q.putPolicyStmt,
 		putRestoreStmt:            q.putRestoreStmt,
 		raiseCounterStmt:          q.raiseCounterStmt,
 		raiseVersionStmt:          q.raiseVersionStmt,
 		releaseStmt:               q.releaseStmt,
+		releaseHoursStmt:          q.releaseHoursStmt,
 		releasesStmt:              q.releasesStmt,
 		restoresStmt:              q.restoresStmt,
 		rolloutStmt:               q.rolloutStmt,

@@ -123,6 +123,18 @@ type Device struct {
 	Mac       []byte
 }
 
+type DeviceOutcome struct {
+	App      string
+	Device   string
+	Release  []byte
+	Hour     int64
+	Outcome  string
+	Kind     string
+	Reason   string
+	Network  string
+	Evidence int64
+}
+
 type DeviceReport struct {
 	App      string
 	Device   string
@@ -276,6 +288,17 @@ type Release struct {
 	Withdrawn   int64
 	Proof       []byte
 	File        []byte
+}
+
+type ReleaseHour struct {
+	App       string
+	Release   []byte
+	Hour      int64
+	Outcome   string
+	Kind      string
+	Reason    string
+	Evidence  int64
+	Unvouched int64
 }
 
 type Restore struct {

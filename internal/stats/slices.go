@@ -1,0 +1,93 @@
+package stats
+
+import (
+	"context"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/rollout"
+)
+
+// Hours is where counts are read.
+type Hours interface {
+	ReleaseHours(ctx context.Context, app sealift.AppID, release sealift.Digest, since time.Time) ([]store.ReleaseHour, error)
+}
+
+// Slices returns what a roll-out is judged by: hour by hour from since on, what came
+// of the new release on the devices that took it in that hour, and of the old one,
+// which is zero for none, on those that took that. Only evidence counts. A slice is
+// due when silence has passed since its end; what is not heard of then failed by
+// silence, and is no longer counted so once it speaks. Hours in which nobody took the new release are left out.
+func Slices(ctx context.Context, tx Hours, app sealift.AppID, fresh, old sealift.Digest, since time.Time, silence time.Duration, now time.Time) ([]rollout.Slice, error) {
+	since = hourOf(since) // hours are not parted
+	rows, err := tx.ReleaseHours(ctx, app, fresh, since)
+	if err != nil {
+		return nil, err
+	}
+	var before map[time.Time]*rollout.Counts
+	if !old.IsZero() {
+		olds, err := tx.ReleaseHours(ctx, app, old, since)
+		if err != nil {
+			return nil, err
+		}
+		_, before = byHour(olds)
+	}
+	hours, counts := byHour(rows)
+	var all []rollout.Slice
+	for _, hour := range hours {
+		s := rollout.Slice{New: *counts[hour], Due: !now.Before(hour.Add(time.Hour + silence))}
+		if old := before[hour]; old != nil {
+			s.Old = *old
+		}
+		if s.Due {
+			fallSilent(&s.New)
+			fallSilent(&s.Old)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// Total returns what is known of a release in all hours: of the devices that are
+// evidence, and of the others.
+func Total(ctx context.Context, tx Hours, app sealift.AppID, release sealift.Digest) (evidence, unvouched rollout.Counts, err error) {
+	rows, err := tx.ReleaseHours(ctx, app, release, time.UnixMicro(0))
+	for i := range rows {
+		add(&evidence, rows[i].Outcome, rows[i].Evidence)
+		add(&unvouched, rows[i].Outcome, rows[i].Unvouched)
+	}
+	return evidence, unvouched, err
+}
+
+// byHour sums the evidence of each hour, in the order of rows, which is that of time.
+func byHour(rows []store.ReleaseHour) (hours []time.Time, counts map[time.Time]*rollout.Counts) {
+	counts = map[time.Time]*rollout.Counts{}
+	for i := range rows {
+		hour := rows[i].Hour
+		if counts[hour] == nil {
+			counts[hour] = &rollout.Counts{}
+			hours = append(hours, hour)
+		}
+		add(counts[hour], rows[i].Outcome, rows[i].Evidence)
+	}
+	return hours, counts
+}
+
+func add(c *rollout.Counts, outcome string, n int64) {
+	switch Outcome(outcome) {
+	case Taken:
+		c.Taken += int(n)
+	case Confirmed:
+		c.Confirmed += int(n)
+	default:
+		if kind := rollout.Failure(outcome).Kind(); kind >= 0 {
+			c.Failed[kind] += int(n)
+		}
+	}
+}
+
+// fallSilent counts who was not heard of again as failed.
+func fallSilent(c *rollout.Counts) {
+	c.Failed[rollout.Silent.Kind()] += max(c.Taken-c.Confirmed-c.Failures(), 0)
+}

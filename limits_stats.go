@@ -1,0 +1,19 @@
+package sealift
+
+import "time"
+
+// What is counted of what devices report.
+const (
+	// UnvouchedPerHour is how many devices that nobody vouches for, of one network,
+	// count as evidence for or against one release in one hour: enough for a
+	// household, and too few for one that makes up devices at one address to halt
+	// what others run. Others are counted beside.
+	UnvouchedPerHour = 3
+	// MaxOutcomeReasons is how many reasons of one kind of failure are told apart in
+	// one hour of a release; Sealift's own are fewer, and a device may make up as many
+	// as it likes. The rest counts as "other".
+	MaxOutcomeReasons = 32
+	// MaxStatsAge is how long it is counted what devices took: a year, so that it can
+	// be compared with the same month of the year before.
+	MaxStatsAge = 400 * 24 * time.Hour
+)
