@@ -33,6 +33,8 @@ const (
 	Cosign         Action = "release.cosign"  // bring a co-signature, which counts by its key
 	ListReleases   Action = "release.list"    // also shows one, and drafts that wait
 	ListDevices    Action = "device.list"     // also shows one, with what it reported
+	RevokeDevices  Action = "device.revoke"   // end devices, and turn epochs
+	EraseDevices   Action = "device.erase"    // forget what devices said
 	ListDenials    Action = "deny.list"       //
 	ChangeDenials  Action = "deny.change"     // let devices refuse something at once
 	LiftDenials    Action = "deny.lift"       // take that back
@@ -67,7 +69,7 @@ type grants map[Action]bool
 var table = map[Role]grants{
 	RoleOwner: {
 		ListApps: true, CreateApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
-		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDevices: true, RevokeDevices: true, EraseDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, RevokeTokens: true, ListKeys: true, ChangeKeys: true,
 		SealVault: true, RotateKEK: true, AwaitRotation: true, ListBackups: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
@@ -76,7 +78,7 @@ var table = map[Role]grants{
 	},
 	RoleSecurityOfficer: {
 		ListApps: true, OpenEnrolment: true, ListChannels: true,
-		IssueEnrolment: true, Cosign: true, ListReleases: true, ListDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		IssueEnrolment: true, Cosign: true, ListReleases: true, ListDevices: true, RevokeDevices: true, EraseDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, RevokeTokens: true, ListKeys: true, ChangeKeys: true,
 		SealVault: true, RotateKEK: true, AwaitRotation: true, ListBackups: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,

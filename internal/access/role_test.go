@@ -22,6 +22,8 @@ release.publish   yes    no                yes              yes        no       
 release.cosign    yes    yes               yes              yes        no       no
 release.list      yes    yes               yes              yes        yes      yes
 device.list       yes    yes               yes              yes        yes      yes
+device.revoke     yes    yes               no               no         no       no
+device.erase      yes    yes               no               no         no       no
 deny.list         yes    yes               yes              no         yes      no
 deny.change       yes    yes               no               no         no       no
 deny.lift         yes    yes               no               no         no       no

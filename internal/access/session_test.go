@@ -209,6 +209,8 @@ release.publish  no   machines do; a policy has people approve it
 release.cosign   no   counts by its key
 release.list     no
 device.list      no
+device.revoke    no   a brake
+device.erase     yes  what is forgotten is no evidence any more
 deny.list        no
 deny.change      no   a brake
 deny.lift        yes  takes a brake off

@@ -14,14 +14,23 @@ import (
 type deviceCmd struct {
 	List deviceListCmd `cmd:"" help:"List the devices of an app, and what they say of themselves."`
 	Show deviceShowCmd `cmd:"" help:"Show one device, and what it reported."`
+
+	Revoke deviceRevokeCmd `cmd:"" help:"End devices for good, and turn the epochs of the app's channels."`
+	Erase  deviceEraseCmd  `cmd:"" help:"Forget what devices said and how they enrolled."`
 }
 
 type deviceListCmd struct {
-	App     string     `required:"" placeholder:"ID" help:"The app."`
-	Channel string     `placeholder:"NAME" help:"Only devices that last reported to follow this channel."`
-	Behind  string     `placeholder:"ID" help:"Only devices whose id comes behind this one: the next page."`
-	Limit   int        `default:"50" placeholder:"N" help:"How many, up to 100."`
-	API     APIOptions `embed:""`
+	App        string        `required:"" placeholder:"ID" help:"The app."`
+	Channel    string        `placeholder:"NAME" help:"Only devices that last reported to follow this channel."`
+	Platform   string        `placeholder:"P" help:"Only devices of this platform."`
+	Version    string        `placeholder:"V" help:"Only devices that last reported to have this version installed."`
+	State      string        `placeholder:"STATE" help:"Only devices in this state: active, revoked or erased. Without it, all that were not erased."`
+	Prefix     string        `placeholder:"HEX" help:"Only devices whose id begins so."`
+	SeenWithin time.Duration `placeholder:"DURATION" help:"Only devices that were seen in this time, such as 24h."`
+	SilentFor  time.Duration `placeholder:"DURATION" help:"Only devices that were not seen in this time, such as 720h."`
+	Behind     string        `placeholder:"ID" help:"Only devices whose id comes behind this one: the next page."`
+	Limit      int           `default:"50" placeholder:"N" help:"How many, up to 100."`
+	API        APIOptions    `embed:""`
 }
 
 // Run implements the command.
@@ -35,13 +44,27 @@ func runDeviceList(ctx context.Context, std *IO, opts deviceListCmd) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.Devices(ctx, app, api.ListDevicesParams{Limit: opts.Limit, Channel: opts.Channel, Behind: opts.Behind})
+	if opts.SeenWithin < 0 || opts.SilentFor < 0 {
+		return usage("--seen-within and --silent-for are lengths of time, such as 24h")
+	}
+	page := api.ListDevicesParams{
+		Limit: opts.Limit, Channel: opts.Channel, Behind: opts.Behind, Platform: opts.Platform, Version: opts.Version,
+		State: api.DeviceState(opts.State), Prefix: opts.Prefix,
+	}
+	if opts.SeenWithin > 0 {
+		page.SeenSince = std.Now().Add(-opts.SeenWithin).UTC()
+	}
+	if opts.SilentFor > 0 {
+		page.SeenBefore = std.Now().Add(-opts.SilentFor).UTC()
+	}
+	list, err := c.Devices(ctx, app, page)
 	if err != nil {
 		return err
 	}
 	if list.Next != "" {
 		std.Note("there are more: --behind %s", list.Next)
 	}
+	std.Note("%s has %d active devices, %d revoked, %d erased", app, list.Counts.Active, list.Counts.Revoked, list.Counts.Erased)
 	var rows [][]string
 	for _, d := range list.Devices {
 		version, root := "-", "-"

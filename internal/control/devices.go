@@ -2,6 +2,7 @@ package control
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
@@ -21,13 +22,8 @@ func (h *handler) ListDevices(w http.ResponseWriter, r *http.Request, app api.In
 		if page.Limit, err = pageLimit(params.Limit); err != nil {
 			return nil, err
 		}
-		if page.Channel, _, err = filters(params.Channel, ""); err != nil {
+		if err := searched(&page, params); err != nil {
 			return nil, err
-		}
-		if params.Behind != "" {
-			if page.Behind, err = sealift.ParseDeviceID(params.Behind); err != nil {
-				return nil, err
-			}
 		}
 		page.Limit++ // one more than asked for tells whether there is a next page
 		devices, err := h.Devices.Devices(r.Context(), id, page)
@@ -40,8 +36,88 @@ func (h *handler) ListDevices(w http.ResponseWriter, r *http.Request, app api.In
 			list.Next = string(devices[len(devices)-1].ID)
 		}
 		list.Devices = each(devices, deviceOut)
-		return list, nil
+		counts, err := h.Devices.CountDevices(r.Context(), id)
+		list.Counts = api.DeviceCounts{Active: counts.Active, Revoked: counts.Revoked, Erased: counts.Erased}
+		return list, err
 	})
+}
+
+// searched reads what devices are looked for.
+func searched(page *service.DevicePage, params api.ListDevicesParams) (err error) {
+	if page.Channel, page.Platform, err = filters(params.Channel, params.Platform); err != nil {
+		return err
+	}
+	if params.Behind != "" {
+		if page.Behind, err = sealift.ParseDeviceID(params.Behind); err != nil {
+			return err
+		}
+	}
+	if params.Version != "" {
+		if page.Version, err = sealift.ParseVersion(params.Version); err != nil {
+			return err
+		}
+	}
+	page.Prefix, page.State, page.Since, page.Until = params.Prefix, string(params.State), params.SeenSince, params.SeenBefore
+	if len(page.Prefix) > 32 || strings.Trim(page.Prefix, "0123456789abcdef") != "" {
+		return sealift.Errorf(sealift.KindInvalid, "reading request", "no id of a device begins with %q", cut(page.Prefix)).
+			WithHint("use up to 32 lower-case hex digits")
+	}
+	switch params.State {
+	case "", api.DeviceStateActive, api.DeviceStateRevoked, api.DeviceStateErased:
+		return nil
+	}
+	return sealift.Errorf(sealift.KindInvalid, "reading request", "%q is no state of a device", cut(page.State)).
+		WithHint("a device is active, revoked or erased")
+}
+
+// RevokeDevices implements POST /apps/{app}/device-revocations.
+func (h *handler) RevokeDevices(w http.ResponseWriter, r *http.Request, app api.InApp) {
+	h.do(w, r, access.RevokeDevices, app, http.StatusOK, func(by access.Caller) (any, error) {
+		id, which, err := deviceAct(w, r, app)
+		if err != nil {
+			return nil, err
+		}
+		out, err := h.Devices.RevokeDevices(r.Context(), by, id, which)
+		return api.Revocation{Devices: each(out.Devices, deviceIDOut), Epochs: each(out.Epochs, channelOut)}, err
+	})
+}
+
+// EraseDevices implements POST /apps/{app}/device-erasures.
+func (h *handler) EraseDevices(w http.ResponseWriter, r *http.Request, app api.InApp) {
+	h.do(w, r, access.EraseDevices, app, http.StatusOK, func(by access.Caller) (any, error) {
+		id, which, err := deviceAct(w, r, app)
+		if err != nil {
+			return nil, err
+		}
+		erased, err := h.Devices.EraseDevices(r.Context(), by, id, which)
+		return api.Erasure{Devices: each(erased, deviceIDOut)}, err
+	})
+}
+
+func deviceIDOut(id sealift.DeviceID) string { return string(id) }
+
+// deviceAct reads which devices something is to be done to, and why.
+func deviceAct(w http.ResponseWriter, r *http.Request, app api.InApp) (id sealift.AppID, which service.DeviceAct, err error) {
+	if id, err = sealift.ParseAppID(app); err != nil {
+		return id, which, err
+	}
+	var body api.DeviceAct
+	if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
+		return id, which, err
+	}
+	if len(body.Devices) < 1 || len(body.Devices) > sealift.MaxPage {
+		return id, which, sealift.Errorf(sealift.KindInvalid, readingBody, "%d devices are not allowed", len(body.Devices)).
+			WithHint("name 1 to %d", sealift.MaxPage)
+	}
+	for _, text := range body.Devices {
+		device, err := sealift.ParseDeviceID(text)
+		if err != nil {
+			return id, which, err
+		}
+		which.Devices = append(which.Devices, device)
+	}
+	which.Reason = body.Reason
+	return id, which, checkReason(body.Reason)
 }
 
 // GetDevice implements GET /apps/{app}/devices/{device}.

@@ -193,6 +193,18 @@ func (s *services) Device(_ context.Context, app sealift.AppID, id sealift.Devic
 	return device1, steps[:min(len(steps), limit)], s.note(app, id, before, limit)
 }
 
+func (s *services) CountDevices(context.Context, sealift.AppID) (service.DeviceCounts, error) {
+	return service.DeviceCounts{Active: 3, Revoked: 2, Erased: 1}, nil
+}
+
+func (s *services) RevokeDevices(_ context.Context, by access.Caller, app sealift.AppID, which service.DeviceAct) (service.Revoked, error) {
+	return service.Revoked{Devices: which.Devices, Epochs: []service.Channel{channel1}}, s.note(by, app, which)
+}
+
+func (s *services) EraseDevices(_ context.Context, by access.Caller, app sealift.AppID, which service.DeviceAct) ([]sealift.DeviceID, error) {
+	return which.Devices, s.note(by, app, which)
+}
+
 func (s *services) CreateEnrolmentToken(_ context.Context, by access.Caller, app sealift.AppID, token service.NewEnrolmentToken) (service.EnrolmentToken, error) {
 	return token1, s.note(by, app, token)
 }

@@ -71,7 +71,7 @@ func TestTokens(t *testing.T) {
 type bound struct{}
 
 func (bound) Authenticate(context.Context, string, func(access.Ended)) (access.Principal, error) {
-	return access.Principal{ID: "id", Kind: access.KindService, Role: access.RoleOwner, App: "com.acme.shop"}, nil
+	return access.Principal{ID: "id", Kind: access.KindService, Role: access.RoleOwner, App: "com.acme.shop", Proof: access.Proof{Setup: true}}, nil
 }
 
 // Whoever is bound to an app does nothing elsewhere: no operation forgets to

@@ -85,8 +85,9 @@ func (v *visit) enrol(ctx context.Context) (trust.Enrolled, error) {
 		return trust.Enrolled{}, sealift.Errorf(sealift.KindInvalid, op, "%w", err).WithReason("malformed")
 	}
 	switch old, err := v.desk.device(ctx, v.tx, v.req.App, v.req.Device); {
-	case err == nil && old.State == store.DeviceRevoked:
-		return trust.Enrolled{}, sealift.Errorf(sealift.KindDenied, op, "device %s was revoked", v.req.Device).WithReason("revoked")
+	case err == nil && old.State != store.DeviceActive:
+		return trust.Enrolled{}, sealift.Errorf(sealift.KindDenied, op, "device %s was %s", v.req.Device, old.State).WithReason(string(old.State)).
+			WithHint("enrol with new keys: on the device, start with an empty folder")
 	case err != nil && sealift.KindOf(err) != sealift.KindNotFound:
 		return trust.Enrolled{}, err // a forged row may hide a revoked one
 	}

@@ -20,6 +20,11 @@
 // for devices that are enrolled and active. Each such grant is a use of the
 // key in the log.
 //
+// A revoked device is granted nothing, and what it reports is refused with reason
+// "revoked" and counted nowhere; in the same transaction the epochs of its app turn,
+// so that it opens nothing that is published from then on. Of one that was erased the
+// row keeps the id and the state alone, so that the same key does not enrol again.
+//
 // A report says how a device is, and what it did since it was last told that its
 // reports are kept (trust.Report). It is a claim: its signature says who makes it,
 // and nothing that it is true. So it gives nobody a right, no decision rests on one
@@ -46,12 +51,21 @@ type Desk struct {
 	store   store.Store
 	vault   *vault.Vault
 	now     func() time.Time
+	epochs  Epochs
 	reports *throttle.Counter[sealift.DeviceID]
 }
 
+// Epochs is who turns the epochs of an app's channels.
+type Epochs interface {
+	// TurnEpochs turns them all in tx, and returns the new ones by channel.
+	TurnEpochs(ctx context.Context, tx *vault.Tx, by audit.Actor, app sealift.AppID, reason string) ([]store.Epoch, error)
+	// Flush publishes what was signed.
+	Flush(ctx context.Context) error
+}
+
 // New returns the desk over a vault and its store.
-func New(s store.Store, v *vault.Vault, now func() time.Time) *Desk {
-	return &Desk{s, v, now, throttle.NewCounter[sealift.DeviceID](sealift.ReportsPerHour, time.Hour)}
+func New(s store.Store, v *vault.Vault, epochs Epochs, now func() time.Time) *Desk {
+	return &Desk{s, v, now, epochs, throttle.NewCounter[sealift.DeviceID](sealift.ReportsPerHour, time.Hour)}
 }
 
 const op = "answering a device"
@@ -154,7 +168,7 @@ func (v *visit) identity(ctx context.Context, tx store.Tx, claims *trust.Request
 		return v.enrolment.Identity, err
 	}
 	device, err := v.desk.device(ctx, tx, claims.App, claims.Device)
-	if sealift.KindOf(err) == sealift.KindNotFound {
+	if sealift.KindOf(err) == sealift.KindNotFound || err == nil && device.State == store.DeviceErased {
 		return nil, sealift.Errorf(sealift.KindDenied, op, "device %s is not enrolled for %s", claims.Device, claims.App).
 			WithReason("unknown-device").WithHint("enrol the device first")
 	}

@@ -16,7 +16,10 @@ func (d *Desk) Devices(ctx context.Context, app sealift.AppID, page service.Devi
 		if _, err := d.app(ctx, tx, app); err != nil {
 			return err
 		}
-		rows, err := tx.Devices(ctx, app, page.Channel, page.Behind, page.Limit)
+		rows, err := tx.Devices(ctx, app, store.DeviceFilter{
+			Prefix: page.Prefix, Behind: page.Behind, Channel: page.Channel, Version: page.Version, Platform: page.Platform,
+			State: store.DeviceState(page.State), Since: page.Since, Until: page.Until, Limit: page.Limit,
+		})
 		if err != nil {
 			return err
 		}
@@ -32,6 +35,16 @@ func (d *Desk) Devices(ctx context.Context, app sealift.AppID, page service.Devi
 	return out, err
 }
 
+// CountDevices implements service.Devices.
+func (d *Desk) CountDevices(ctx context.Context, app sealift.AppID) (counts service.DeviceCounts, err error) {
+	err = d.store.Read(ctx, func(tx store.Tx) error {
+		by, err := tx.CountDevices(ctx, app)
+		counts = service.DeviceCounts{Active: by[store.DeviceActive], Revoked: by[store.DeviceRevoked], Erased: by[store.DeviceErased]}
+		return err
+	})
+	return counts, err
+}
+
 // Device implements service.Devices.
 func (d *Desk) Device(ctx context.Context, app sealift.AppID, id sealift.DeviceID, before uint64, limit int) (out service.Device, steps []service.DeviceStep, err error) {
 	err = d.store.View(ctx, func(tx store.Tx) error {
@@ -40,8 +53,7 @@ func (d *Desk) Device(ctx context.Context, app sealift.AppID, id sealift.DeviceI
 		}
 		row, err := tx.Device(ctx, app, id)
 		if sealift.KindOf(err) == sealift.KindNotFound {
-			return sealift.Errorf(sealift.KindNotFound, "looking up the device", "there is no device %s of %s", id, app).WithReason("device").
-				WithHint("see which there are with: sealift device list --app %s", app)
+			return noDevice(app, id)
 		}
 		if err != nil {
 			return err

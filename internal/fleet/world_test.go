@@ -129,7 +129,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{T: t, world: w, clock: foundedAt}
-	b.desk = fleet.New(w.store, w.vault, func() time.Time { return b.clock })
+	b.desk = fleet.New(w.store, w.vault, w.releases(), func() time.Time { return b.clock })
 	b.app = b.makeApp(false)
 	return b
 }

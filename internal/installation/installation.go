@@ -117,7 +117,7 @@ func assemble(data *config.Data, db store.Store, o Options) (*Installation, erro
 	return &Installation{
 		Vault: v, data: data, store: db, published: published, now: o.Now, log: o.Log, schedule: o.Backups,
 		Releases:  releases,
-		Desk:      fleet.New(db, v, o.Now),
+		Desk:      fleet.New(db, v, releases, o.Now),
 		witnesses: witness.New(witness.Config{Store: db, Peers: o.Witnesses, Publish: releases.Flush, Now: o.Now, Log: o.Log}),
 		Keys:      custody.New(db, v, releases, o.Now),
 		People:    registry,

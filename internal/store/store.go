@@ -81,6 +81,7 @@ type Tx interface {
 	DeviceTx
 	RolloutTx
 	StatsTx
+	FleetTx
 	RestoreTx
 	CopyTx
 }
@@ -330,10 +331,6 @@ type DeviceTx interface {
 	// the row.
 	PutDevice(ctx context.Context, d Device) error
 	Device(ctx context.Context, app sealift.AppID, id sealift.DeviceID) (Device, error)
-	// Devices returns the devices of app whose id comes behind the given one, at
-	// most limit, by id; with a channel, only those that last reported to follow
-	// it.
-	Devices(ctx context.Context, app sealift.AppID, channel sealift.Channel, behind sealift.DeviceID, limit int) ([]Device, error)
 	// PutDeviceReport writes how a device is, over what it was; KindNotFound if
 	// there is no such device.
 	PutDeviceReport(ctx context.Context, r DeviceReport) error

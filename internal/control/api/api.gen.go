@@ -167,6 +167,7 @@ func (e DenialKind) Valid() bool {
 // Defines values for DeviceState.
 const (
 	DeviceStateActive  DeviceState = "active"
+	DeviceStateErased  DeviceState = "erased"
 	DeviceStateRevoked DeviceState = "revoked"
 )
 
@@ -174,6 +175,8 @@ const (
 func (e DeviceState) Valid() bool {
 	switch e {
 	case DeviceStateActive:
+		return true
+	case DeviceStateErased:
 		return true
 	case DeviceStateRevoked:
 		return true
@@ -1179,11 +1182,28 @@ type Device struct {
 	Runtime Version `json:"runtime"`
 
 	// Seen When it last said something that its key signed.
-	Seen  Time        `json:"seen"`
+	Seen Time `json:"seen"`
+
+	// State `revoked`: it is granted nothing, for good. `erased`: nothing is kept of it but its id.
 	State DeviceState `json:"state"`
 
 	// Token The id of the token that it enrolled with; absent where it enrolled openly.
 	Token string `json:"token,omitempty"`
+}
+
+// DeviceAct defines model for DeviceAct.
+type DeviceAct struct {
+	Devices []DeviceID `json:"devices"`
+
+	// Reason Why, in your words, for the log.
+	Reason string `json:"reason"`
+}
+
+// DeviceCounts How many devices of the app there are, whatever was searched for.
+type DeviceCounts struct {
+	Active  int64 `json:"active"`
+	Erased  int64 `json:"erased"`
+	Revoked int64 `json:"revoked"`
 }
 
 // DeviceDetail defines model for DeviceDetail.
@@ -1200,7 +1220,9 @@ type DeviceID = string
 
 // DeviceList defines model for DeviceList.
 type DeviceList struct {
-	Devices []Device `json:"devices"`
+	// Counts How many devices of the app there are, whatever was searched for.
+	Counts  DeviceCounts `json:"counts"`
+	Devices []Device     `json:"devices"`
 
 	// Next Pass this as `behind` for the next page; absent on the last one.
 	Next DeviceID `json:"next,omitempty"`
@@ -1232,7 +1254,7 @@ type DeviceRelease struct {
 	Version Version `json:"version"`
 }
 
-// DeviceState defines model for DeviceState.
+// DeviceState `revoked`: it is granted nothing, for good. `erased`: nothing is kept of it but its id.
 type DeviceState string
 
 // DeviceStep defines model for DeviceStep.
@@ -1405,6 +1427,12 @@ type EntryList struct {
 
 	// Next Pass this as `before` for what comes next; absent at the log's beginning.
 	Next EntryIndex `json:"next,omitempty"`
+}
+
+// Erasure defines model for Erasure.
+type Erasure struct {
+	// Devices Those that were not erased before.
+	Devices []DeviceID `json:"devices"`
 }
 
 // FleetRetirement How far the fleet is from letting go of a version. Devices count that are
@@ -2362,6 +2390,15 @@ type Restore struct {
 	Settled bool `json:"settled"`
 }
 
+// Revocation defines model for Revocation.
+type Revocation struct {
+	// Devices Those that were active.
+	Devices []DeviceID `json:"devices"`
+
+	// Epochs The channels of the app, with their new epochs.
+	Epochs []Channel `json:"epochs"`
+}
+
 // Role defines model for Role.
 type Role string
 
@@ -2853,6 +2890,24 @@ type ListDevicesParams struct {
 
 	// Channel Only of this channel.
 	Channel OfChannel `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Platform Only for this platform.
+	Platform OfPlatform `form:"platform,omitempty" json:"platform,omitempty"`
+
+	// Prefix Only devices whose id begins so.
+	Prefix string `form:"prefix,omitempty" json:"prefix,omitempty"`
+
+	// Version Only devices that last reported to have this version installed.
+	Version Version `form:"version,omitempty" json:"version,omitempty"`
+
+	// State Only devices in this state; absent for all that were not erased.
+	State DeviceState `form:"state,omitempty" json:"state,omitempty"`
+
+	// SeenSince Only devices that were seen then or later.
+	SeenSince time.Time `form:"seen_since,omitempty" json:"seen_since,omitempty"`
+
+	// SeenBefore Only devices that were not seen since.
+	SeenBefore time.Time `form:"seen_before,omitempty" json:"seen_before,omitempty"`
 }
 
 // GetDeviceParams defines parameters for GetDevice.
@@ -2990,6 +3045,12 @@ type CreateChannelJSONRequestBody = NewChannel
 
 // ReserveDraftJSONRequestBody defines body for ReserveDraft for application/json ContentType.
 type ReserveDraftJSONRequestBody = NewDraft
+
+// EraseDevicesJSONRequestBody defines body for EraseDevices for application/json ContentType.
+type EraseDevicesJSONRequestBody = DeviceAct
+
+// RevokeDevicesJSONRequestBody defines body for RevokeDevices for application/json ContentType.
+type RevokeDevicesJSONRequestBody = DeviceAct
 
 // CosignDraftJSONRequestBody defines body for CosignDraft for application/json ContentType.
 type CosignDraftJSONRequestBody = Cosignature
@@ -3431,6 +3492,56 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apps/{app}/channels/{channel}/drafts (the `ReserveDraft` operationId).
 	ReserveDraft(ctx context.Context, app InApp, channel InChannel, body ReserveDraftJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EraseDevicesWithBody Forget devices
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. All or nothing. What
+	// they reported and how they enrolled is removed; their ids stay, so that the
+	// same keys do not enrol again, and so do counts and the log.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apps/{app}/device-erasures (the `EraseDevices` operationId).
+	EraseDevicesWithBody(ctx context.Context, app InApp, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EraseDevices Forget devices
+	//
+	// Roles: owner, security_officer. Wants a fresh proof. All or nothing. What
+	// they reported and how they enrolled is removed; their ids stay, so that the
+	// same keys do not enrol again, and so do counts and the log.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apps/{app}/device-erasures (the `EraseDevices` operationId).
+	EraseDevices(ctx context.Context, app InApp, body EraseDevicesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeDevicesWithBody End devices for good, and turn the epochs of the app
+	//
+	// Roles: owner, security_officer. All or nothing; devices that are not active
+	// any more are passed over, and a conflict with reason `device-state` says
+	// that none is. The epochs of all channels turn in the same transaction:
+	// drafts that are sealed to an earlier one are refused with reason `epoch`,
+	// to be published again. What was published before stays readable to whoever
+	// has its key.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apps/{app}/device-revocations (the `RevokeDevices` operationId).
+	RevokeDevicesWithBody(ctx context.Context, app InApp, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeDevices End devices for good, and turn the epochs of the app
+	//
+	// Roles: owner, security_officer. All or nothing; devices that are not active
+	// any more are passed over, and a conflict with reason `device-state` says
+	// that none is. The epochs of all channels turn in the same transaction:
+	// drafts that are sealed to an earlier one are refused with reason `epoch`,
+	// to be published again. What was published before stays readable to whoever
+	// has its key.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apps/{app}/device-revocations (the `RevokeDevices` operationId).
+	RevokeDevices(ctx context.Context, app InApp, body RevokeDevicesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDevices The devices of an app, by id
 	//
@@ -5012,6 +5123,96 @@ func (c *Client) ReserveDraftWithBody(ctx context.Context, app InApp, channel In
 // Corresponds with POST /apps/{app}/channels/{channel}/drafts (the `ReserveDraft` operationId).
 func (c *Client) ReserveDraft(ctx context.Context, app InApp, channel InChannel, body ReserveDraftJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReserveDraftRequest(c.Server, app, channel, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EraseDevicesWithBody Forget devices
+//
+// Roles: owner, security_officer. Wants a fresh proof. All or nothing. What
+// they reported and how they enrolled is removed; their ids stay, so that the
+// same keys do not enrol again, and so do counts and the log.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apps/{app}/device-erasures (the `EraseDevices` operationId).
+func (c *Client) EraseDevicesWithBody(ctx context.Context, app InApp, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEraseDevicesRequestWithBody(c.Server, app, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EraseDevices Forget devices
+//
+// Roles: owner, security_officer. Wants a fresh proof. All or nothing. What
+// they reported and how they enrolled is removed; their ids stay, so that the
+// same keys do not enrol again, and so do counts and the log.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apps/{app}/device-erasures (the `EraseDevices` operationId).
+func (c *Client) EraseDevices(ctx context.Context, app InApp, body EraseDevicesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEraseDevicesRequest(c.Server, app, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeDevicesWithBody End devices for good, and turn the epochs of the app
+//
+// Roles: owner, security_officer. All or nothing; devices that are not active
+// any more are passed over, and a conflict with reason `device-state` says
+// that none is. The epochs of all channels turn in the same transaction:
+// drafts that are sealed to an earlier one are refused with reason `epoch`,
+// to be published again. What was published before stays readable to whoever
+// has its key.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apps/{app}/device-revocations (the `RevokeDevices` operationId).
+func (c *Client) RevokeDevicesWithBody(ctx context.Context, app InApp, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeDevicesRequestWithBody(c.Server, app, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeDevices End devices for good, and turn the epochs of the app
+//
+// Roles: owner, security_officer. All or nothing; devices that are not active
+// any more are passed over, and a conflict with reason `device-state` says
+// that none is. The epochs of all channels turn in the same transaction:
+// drafts that are sealed to an earlier one are refused with reason `epoch`,
+// to be published again. What was published before stays readable to whoever
+// has its key.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apps/{app}/device-revocations (the `RevokeDevices` operationId).
+func (c *Client) RevokeDevices(ctx context.Context, app InApp, body RevokeDevicesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeDevicesRequest(c.Server, app, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7818,6 +8019,100 @@ func NewReserveDraftRequestWithBody(server string, app InApp, channel InChannel,
 	return req, nil
 }
 
+// NewEraseDevicesRequest calls the generic EraseDevices builder with application/json body
+func NewEraseDevicesRequest(server string, app InApp, body EraseDevicesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEraseDevicesRequestWithBody(server, app, "application/json", bodyReader)
+}
+
+// NewEraseDevicesRequestWithBody constructs an http.Request for the EraseDevices method, with any body, and a specified content type
+func NewEraseDevicesRequestWithBody(server string, app InApp, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/device-erasures", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRevokeDevicesRequest calls the generic RevokeDevices builder with application/json body
+func NewRevokeDevicesRequest(server string, app InApp, body RevokeDevicesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRevokeDevicesRequestWithBody(server, app, "application/json", bodyReader)
+}
+
+// NewRevokeDevicesRequestWithBody constructs an http.Request for the RevokeDevices method, with any body, and a specified content type
+func NewRevokeDevicesRequestWithBody(server string, app InApp, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/device-revocations", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListDevicesRequest constructs an http.Request for the ListDevices method
 func NewListDevicesRequest(server string, app InApp, params *ListDevicesParams) (*http.Request, error) {
 	var err error
@@ -7870,6 +8165,54 @@ func NewListDevicesRequest(server string, app InApp, params *ListDevicesParams) 
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform", params.Platform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "prefix", params.Prefix, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "seen_since", params.SeenSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "seen_before", params.SeenBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 			return nil, err
 		} else {
 			for _, qp := range strings.Split(queryFrag, "&") {
@@ -10820,6 +11163,12 @@ type ServerInterface interface {
 	// ReserveDraft Reserve a counter for one release
 	// (POST /apps/{app}/channels/{channel}/drafts)
 	ReserveDraft(w http.ResponseWriter, r *http.Request, app InApp, channel InChannel)
+	// EraseDevices Forget devices
+	// (POST /apps/{app}/device-erasures)
+	EraseDevices(w http.ResponseWriter, r *http.Request, app InApp)
+	// RevokeDevices End devices for good, and turn the epochs of the app
+	// (POST /apps/{app}/device-revocations)
+	RevokeDevices(w http.ResponseWriter, r *http.Request, app InApp)
 	// ListDevices The devices of an app, by id
 	// (GET /apps/{app}/devices)
 	ListDevices(w http.ResponseWriter, r *http.Request, app InApp, params ListDevicesParams)
@@ -11469,6 +11818,58 @@ func (siw *ServerInterfaceWrapper) ReserveDraft(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// EraseDevices operation middleware
+func (siw *ServerInterfaceWrapper) EraseDevices(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EraseDevices(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RevokeDevices operation middleware
+func (siw *ServerInterfaceWrapper) RevokeDevices(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RevokeDevices(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListDevices operation middleware
 func (siw *ServerInterfaceWrapper) ListDevices(w http.ResponseWriter, r *http.Request) {
 
@@ -11522,6 +11923,84 @@ func (siw *ServerInterfaceWrapper) ListDevices(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "channel"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "channel", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "platform" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "platform", r.URL.Query(), &params.Platform, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "platform"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "platform", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "prefix" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "prefix", r.URL.Query(), &params.Prefix, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "prefix"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "prefix", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", r.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "version"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", r.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "state"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "state", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "seen_since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "seen_since", r.URL.Query(), &params.SeenSince, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "seen_since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "seen_since", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "seen_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "seen_before", r.URL.Query(), &params.SeenBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "seen_before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "seen_before", Err: err})
 		}
 		return
 	}
@@ -13392,6 +13871,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases", wrapper.ListReleases)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/devices", wrapper.ListDevices)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/devices/{device}", wrapper.GetDevice)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/device-revocations", wrapper.RevokeDevices)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/device-erasures", wrapper.EraseDevices)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/release-keys", wrapper.ListReleaseKeys)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases/{release}", wrapper.GetRelease)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/denials", wrapper.ListDenials)

@@ -19,3 +19,15 @@ func (c *Client) Device(ctx context.Context, app sealift.AppID, device string, p
 		return c.api.GetDevice(ctx, string(app), device, &page)
 	})
 }
+
+// RevokeDevices ends devices of an app, and turns its epochs.
+func (c *Client) RevokeDevices(ctx context.Context, app sealift.AppID, which api.DeviceAct) (api.Revocation, error) {
+	return decoded[api.Revocation](ctx, func(ctx context.Context) (*http.Response, error) {
+		return c.api.RevokeDevices(ctx, string(app), which)
+	})
+}
+
+// EraseDevices forgets devices of an app.
+func (c *Client) EraseDevices(ctx context.Context, app sealift.AppID, which api.DeviceAct) (api.Erasure, error) {
+	return decoded[api.Erasure](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.EraseDevices(ctx, string(app), which) })
+}

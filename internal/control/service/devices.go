@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/trust"
 )
 
 // Devices shows what devices are and what they say of themselves: claims, which
-// their keys signed.
+// their keys signed; and sends them away.
 type Devices interface {
 	// Devices returns at most page.Limit devices of app, by id, or KindNotFound if
 	// there is no such app.
@@ -17,20 +18,52 @@ type Devices interface {
 	// Device returns one device of app, or KindNotFound, with at most limit of its
 	// steps, newest first; with before, only those of a smaller sequence.
 	Device(ctx context.Context, app sealift.AppID, id sealift.DeviceID, before uint64, limit int) (Device, []DeviceStep, error)
+	// CountDevices counts the devices of app by state.
+	CountDevices(ctx context.Context, app sealift.AppID) (DeviceCounts, error)
+	// RevokeDevices ends devices of app for good, and turns the epochs of its
+	// channels, all or nothing. Those that are not active any more are passed over.
+	// KindNotFound if there is no such app or device, KindConflict with reason
+	// "device-state" if none is active.
+	RevokeDevices(ctx context.Context, by access.Caller, app sealift.AppID, which DeviceAct) (Revoked, error)
+	// EraseDevices forgets all of devices but their ids, all or nothing, and returns
+	// which. Errors are those of RevokeDevices, for devices that were erased before.
+	EraseDevices(ctx context.Context, by access.Caller, app sealift.AppID, which DeviceAct) ([]sealift.DeviceID, error)
 }
+
+// DeviceAct is what is done to devices, and why.
+type DeviceAct struct {
+	Devices []sealift.DeviceID // 1 to sealift.MaxPage
+	Reason  string             // in a person's words
+}
+
+// Revoked is what became of a revocation.
+type Revoked struct {
+	Devices []sealift.DeviceID // that were active
+	Epochs  []Channel          // with their new epochs
+}
+
+// DeviceCounts counts devices by state.
+type DeviceCounts struct{ Active, Revoked, Erased int64 }
 
 // DevicePage picks a page of devices.
 type DevicePage struct {
 	Limit   int              // 1 to 101: a page and one more, to see whether there is another
 	Behind  sealift.DeviceID // only those whose id comes behind it; "" for all
 	Channel sealift.Channel  // only those that last reported to follow it; "" for all
+
+	Prefix   string           // of their ids; "" for all
+	Version  sealift.Version  // that they last reported to have installed; "" for all
+	Platform sealift.Platform // "" for all
+	State    string           // "" for all that were not erased
+	Since    time.Time        // seen then or later; zero for all
+	Until    time.Time        // seen before; zero for all
 }
 
 // Device is a device as the vault knows it.
 type Device struct {
 	App      sealift.AppID
 	ID       sealift.DeviceID
-	State    string // active or revoked
+	State    string // active, revoked or erased
 	Token    string // id of the enrolment token; empty where it enrolled openly
 	Platform sealift.Platform
 	Runtime  sealift.Version // when it enrolled

@@ -312,13 +312,6 @@ SELECT * FROM device_steps
 WHERE app = @app AND device = @device AND (sequence < @before OR @before = 0)
 ORDER BY sequence DESC LIMIT CAST(@most AS BIGINT);
 
--- name: Devices :many
-SELECT devices.* FROM devices
-LEFT JOIN device_reports ON device_reports.app = devices.app AND device_reports.device = devices.id
-WHERE devices.app = @app AND devices.id > @behind
-  AND (device_reports.channel = @channel OR @channel = '')
-ORDER BY devices.id LIMIT CAST(@most AS BIGINT);
-
 -- name: CountFleet :one
 SELECT
   CAST(COUNT(*) AS BIGINT) AS devices,

@@ -9,12 +9,6 @@ import (
 	"github.com/sealift/sealift/internal/store/sqlstore/sqlcgen"
 )
 
-// Devices implements store.DeviceTx.
-func (t *tx) Devices(ctx context.Context, app sealift.AppID, channel sealift.Channel, behind sealift.DeviceID, limit int) ([]store.Device, error) {
-	rows, err := t.q.Devices(ctx, sqlcgen.DevicesParams{App: string(app), Channel: string(channel), Behind: string(behind), Most: most(limit)})
-	return collect(rows, t.fail(ctx, "listing devices of "+string(app), err), deviceOf)
-}
-
 // PutDeviceReport implements store.DeviceTx.
 func (t *tx) PutDeviceReport(ctx context.Context, s store.DeviceReport) error {
 	_, err := t.refusable(ctx, func() (int64, error) {

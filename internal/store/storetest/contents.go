@@ -239,6 +239,7 @@ var change = []write{
 		return err
 	}},
 	{"PruneStats", func(ctx context.Context, tx store.Tx) error { return tx.PruneStats(ctx, app, someTime) }},
+	{"ForgetDevice", func(ctx context.Context, tx store.Tx) error { return tx.ForgetDevice(ctx, app, "d1") }},
 	{"UseNonce", func(ctx context.Context, tx store.Tx) error {
 		return tx.UseNonce(ctx, store.Nonce{Device: "d1", Nonce: "n2", Expires: someTime})
 	}},

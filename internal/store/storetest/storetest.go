@@ -74,6 +74,7 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"EnrolmentTokens", testEnrolmentTokens},
 		{"Devices", testDevices},
 		{"Reports", testReports},
+		{"Search", testSearch},
 		{"Fleet", testFleet},
 		{"Nonces", testNonces},
 		{"VersionFloors", testVersionFloors},

@@ -117,6 +117,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deviceStepsStmt, err = db.PrepareContext(ctx, deviceSteps); err != nil {
 		return nil, fmt.Errorf("error preparing query DeviceSteps: %w", err)
 	}
+	if q.deviceVersionsStmt, err = db.PrepareContext(ctx, deviceVersions); err != nil {
+		return nil, fmt.Errorf("error preparing query DeviceVersions: %w", err)
+	}
 	if q.devicesStmt, err = db.PrepareContext(ctx, devices); err != nil {
 		return nil, fmt.Errorf("error preparing query Devices: %w", err)
 	}
@@ -131,6 +134,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.dropCheckpointsStmt, err = db.PrepareContext(ctx, dropCheckpoints); err != nil {
 		return nil, fmt.Errorf("error preparing query DropCheckpoints: %w", err)
+	}
+	if q.dropDeviceOutcomesStmt, err = db.PrepareContext(ctx, dropDeviceOutcomes); err != nil {
+		return nil, fmt.Errorf("error preparing query DropDeviceOutcomes: %w", err)
+	}
+	if q.dropDeviceReportStmt, err = db.PrepareContext(ctx, dropDeviceReport); err != nil {
+		return nil, fmt.Errorf("error preparing query DropDeviceReport: %w", err)
+	}
+	if q.dropDeviceStepsStmt, err = db.PrepareContext(ctx, dropDeviceSteps); err != nil {
+		return nil, fmt.Errorf("error preparing query DropDeviceSteps: %w", err)
 	}
 	if q.enrolmentTokenStmt, err = db.PrepareContext(ctx, enrolmentToken); err != nil {
 		return nil, fmt.Errorf("error preparing query EnrolmentToken: %w", err)
@@ -553,6 +565,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deviceStepsStmt: %w", cerr)
 		}
 	}
+	if q.deviceVersionsStmt != nil {
+		if cerr := q.deviceVersionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deviceVersionsStmt: %w", cerr)
+		}
+	}
 	if q.devicesStmt != nil {
 		if cerr := q.devicesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing devicesStmt: %w", cerr)
@@ -576,6 +593,21 @@ func (q *Queries) Close() error {
 	if q.dropCheckpointsStmt != nil {
 		if cerr := q.dropCheckpointsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dropCheckpointsStmt: %w", cerr)
+		}
+	}
+	if q.dropDeviceOutcomesStmt != nil {
+		if cerr := q.dropDeviceOutcomesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropDeviceOutcomesStmt: %w", cerr)
+		}
+	}
+	if q.dropDeviceReportStmt != nil {
+		if cerr := q.dropDeviceReportStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropDeviceReportStmt: %w", cerr)
+		}
+	}
+	if q.dropDeviceStepsStmt != nil {
+		if cerr := q.dropDeviceStepsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropDeviceStepsStmt: %w", cerr)
 		}
 	}
 	if q.enrolmentTokenStmt != nil {
@@ -1083,11 +1115,15 @@ type Queries struct {
 	deviceOutcomeStmt         *sql.Stmt
 	deviceReportStmt          *sql.Stmt
 	deviceStepsStmt           *sql.Stmt
+	deviceVersionsStmt        *sql.Stmt
 	devicesStmt               *sql.Stmt
 	documentStmt              *sql.Stmt
 	documentsStmt             *sql.Stmt
 	draftStmt                 *sql.Stmt
 	dropCheckpointsStmt       *sql.Stmt
+	dropDeviceOutcomesStmt    *sql.Stmt
+	dropDeviceReportStmt      *sql.Stmt
+	dropDeviceStepsStmt       *sql.Stmt
 	enrolmentTokenStmt        *sql.Stmt
 	epochStmt                 *sql.Stmt
 	insertAppStmt             *sql.Stmt
@@ -1212,11 +1248,15 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deviceOutcomeStmt:         q.deviceOutcomeStmt,
 		deviceReportStmt:          q.deviceReportStmt,
 		deviceStepsStmt:           q.deviceStepsStmt,
+		deviceVersionsStmt:        q.deviceVersionsStmt,
 		devicesStmt:               q.devicesStmt,
 		documentStmt:              q.documentStmt,
 		documentsStmt:             q.documentsStmt,
 		draftStmt:                 q.draftStmt,
 		dropCheckpointsStmt:       q.dropCheckpointsStmt,
+		dropDeviceOutcomesStmt:    q.dropDeviceOutcomesStmt,
+		dropDeviceReportStmt:      q.dropDeviceReportStmt,
+		dropDeviceStepsStmt:       q.dropDeviceStepsStmt,
 		enrolmentTokenStmt:        q.enrolmentTokenStmt,
 		epochStmt:                 q.epochStmt,
 		insertAppStmt:             q.insertAppStmt,

@@ -723,63 +723,6 @@ func (q *Queries) DeviceSteps(ctx context.Context, arg DeviceStepsParams) ([]Dev
 	return items, nil
 }
 
-const devices = `-- name: Devices :many
-SELECT devices.app, devices.id, devices.identity, devices.kem, devices.kdf, devices.aead, devices.platform, devices.runtime, devices.token, devices.state, devices.enrolled, devices.public_key, devices.mac FROM devices
-LEFT JOIN device_reports ON device_reports.app = devices.app AND device_reports.device = devices.id
-WHERE devices.app = $1 AND devices.id > $2
-  AND (device_reports.channel = $3 OR $3 = '')
-ORDER BY devices.id LIMIT CAST($4 AS BIGINT)
-`
-
-type DevicesParams struct {
-	App     string
-	Behind  string
-	Channel string
-	Most    int64
-}
-
-func (q *Queries) Devices(ctx context.Context, arg DevicesParams) ([]Device, error) {
-	rows, err := q.query(ctx, q.devicesStmt, devices,
-		arg.App,
-		arg.Behind,
-		arg.Channel,
-		arg.Most,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Device
-	for rows.Next() {
-		var i Device
-		if err := rows.Scan(
-			&i.App,
-			&i.ID,
-			&i.Identity,
-			&i.Kem,
-			&i.Kdf,
-			&i.Aead,
-			&i.Platform,
-			&i.Runtime,
-			&i.Token,
-			&i.State,
-			&i.Enrolled,
-			&i.PublicKey,
-			&i.Mac,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const document = `-- name: Document :one
 SELECT content FROM documents WHERE path = $1
 `

@@ -1,0 +1,118 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+)
+
+// RevokeDevices implements service.Devices.
+func (d *Desk) RevokeDevices(ctx context.Context, by access.Caller, app sealift.AppID, which service.DeviceAct) (service.Revoked, error) {
+	var out service.Revoked
+	entry := audit.Entry{Time: d.now().UTC(), Actor: by.Actor(), Action: "epoch.turn", Subject: string(app), Details: map[string]string{"reason-given": which.Reason}}
+	err := d.vault.Act(ctx, entry, func(tx *vault.Tx, e *audit.Entry) error {
+		out = service.Revoked{}
+		changed, err := d.change(ctx, tx, by, app, which, "device.revoke", func(row *store.Device) bool {
+			was := row.State
+			row.State = store.DeviceRevoked
+			return was == store.DeviceActive
+		})
+		if err != nil {
+			return err
+		}
+		turned, err := d.epochs.TurnEpochs(ctx, tx, by.Actor(), app, "devices were revoked: "+which.Reason)
+		if err != nil {
+			return err
+		}
+		out.Devices = changed
+		for _, epoch := range turned {
+			out.Epochs = append(out.Epochs, service.Channel{App: app, Name: epoch.Channel, Epoch: epoch.Number, Created: epoch.Created})
+		}
+		e.Details["channels"], e.Details["devices"] = fmt.Sprint(len(turned)), fmt.Sprint(len(changed))
+		return nil
+	})
+	if err != nil {
+		return service.Revoked{}, err
+	}
+	return out, d.epochs.Flush(ctx)
+}
+
+// EraseDevices implements service.Devices.
+func (d *Desk) EraseDevices(ctx context.Context, by access.Caller, app sealift.AppID, which service.DeviceAct) ([]sealift.DeviceID, error) {
+	changed, err := vault.Do(ctx, d.vault, func(tx *vault.Tx) ([]sealift.DeviceID, error) {
+		changed, err := d.change(ctx, tx, by, app, which, "device.erase", func(row *store.Device) bool {
+			was := row.State
+			*row = store.Device{App: row.App, ID: row.ID, State: store.DeviceErased}
+			return was != store.DeviceErased
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range changed {
+			if err := tx.ForgetDevice(ctx, app, id); err != nil {
+				return nil, err
+			}
+		}
+		return changed, nil
+	})
+	if err != nil {
+		return nil, d.vault.Refuse(ctx, audit.Entry{
+			Time: d.now().UTC(), Actor: by.Actor(), Action: "device.erase", Subject: string(app), Details: map[string]string{"reason-given": which.Reason},
+		}, err)
+	}
+	return changed, nil
+}
+
+// change writes each of the devices as turn leaves its row, with an entry, and
+// returns those of which turn says that it changed something. All must be there, and
+// one must change.
+func (d *Desk) change(ctx context.Context, tx *vault.Tx, by access.Caller, app sealift.AppID, which service.DeviceAct, action string, turn func(*store.Device) bool) (changed []sealift.DeviceID, err error) {
+	if _, err := d.app(ctx, tx, app); err != nil {
+		return nil, err
+	}
+	ids := slices.Clone(which.Devices)
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		row, err := d.device(ctx, tx, app, id)
+		if sealift.KindOf(err) == sealift.KindNotFound {
+			return nil, noDevice(app, id)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !turn(&row) {
+			continue
+		}
+		if row.MAC, err = tx.Authenticate(row); err != nil {
+			return nil, err
+		}
+		if err := tx.PutDevice(ctx, row); err != nil {
+			return nil, err
+		}
+		_, err = audit.Append(ctx, tx, audit.Entry{
+			Time: d.now().UTC(), Actor: by.Actor(), Action: action, Subject: string(id), Result: audit.OK,
+			Details: map[string]string{"app": string(app), "reason-given": which.Reason, vault.RowDetail: vault.RowTag(row.MAC)},
+		})
+		if err != nil {
+			return nil, err
+		}
+		changed = append(changed, id)
+	}
+	if len(changed) == 0 {
+		return nil, sealift.Errorf(sealift.KindConflict, "changing devices", "they are so already").WithReason("device-state").
+			WithHint("see how a device is with: sealift device show ID --app %s", app)
+	}
+	return changed, nil
+}
+
+func noDevice(app sealift.AppID, id sealift.DeviceID) error {
+	return sealift.Errorf(sealift.KindNotFound, "looking up the device", "there is no device %s of %s", id, app).WithReason("device").
+		WithHint("see which there are with: sealift device list --app %s", app)
+}

@@ -1,0 +1,33 @@
+package release
+
+import (
+	"context"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+)
+
+// TurnEpochs turns the epoch of every channel of app, in the transaction tx, and
+// returns the new ones by channel. It is for whoever finds that somebody who was
+// given keys of the app should read nothing more: which keys they were given is in
+// the log alone, where they could be of any channel. Flush afterwards.
+func (s *Service) TurnEpochs(ctx context.Context, tx *vault.Tx, by audit.Actor, app sealift.AppID, reason string) ([]store.Epoch, error) {
+	channels, err := tx.Channels(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	var turned []store.Epoch
+	for _, channel := range channels {
+		if _, err := s.Replace(ctx, tx, epochKeyID(app, channel.Name), vault.Deactivated, by, reason, nil); err != nil {
+			return nil, err
+		}
+		epoch, err := s.epochOf(ctx, tx, app, channel.Name, 0)
+		if err != nil {
+			return nil, err
+		}
+		turned = append(turned, epoch)
+	}
+	return turned, nil
+}

@@ -1,0 +1,33 @@
+package store
+
+import (
+	"time"
+
+	"github.com/sealift/sealift"
+)
+
+// DeviceErased is the state of a device of which nothing is kept but its id, so
+// that its key does not enrol again.
+const DeviceErased DeviceState = "erased"
+
+// DeviceFilter picks devices; a zero field matches all, but for State: without
+// one, those that were erased do not.
+type DeviceFilter struct {
+	Prefix   string           // of the id
+	Behind   sealift.DeviceID // only ids behind this one
+	Channel  sealift.Channel  // that it last reported to follow
+	Version  sealift.Version  // that it last reported to have installed
+	Platform sealift.Platform
+	State    DeviceState
+	Since    time.Time       // seen then or later; one without a report was seen when it enrolled
+	Until    time.Time       // seen before
+	Among    []DeviceVersion // that it last reported to have one of these installed; nil for any
+	Limit    int
+}
+
+// DeviceVersion is a release that devices say they have installed.
+type DeviceVersion struct {
+	Version sealift.Version
+	Counter sealift.Counter
+	Devices int64 // how many; filters do not look at it
+}
