@@ -32,6 +32,8 @@ const (
 	Publish        Action = "release.publish" // reserve, upload, submit and abandon
 	Cosign         Action = "release.cosign"  // bring a co-signature, which counts by its key
 	ListReleases   Action = "release.list"    // also shows one, and drafts that wait
+	PauseRollouts  Action = "rollout.pause"   // stop one, until somebody resumes it
+	SteerRollouts  Action = "rollout.steer"   // resume, approve, finish and abort them
 	ListDevices    Action = "device.list"     // also shows one, with what it reported
 	RevokeDevices  Action = "device.revoke"   // end devices, and turn epochs
 	EraseDevices   Action = "device.erase"    // forget what devices said
@@ -69,7 +71,7 @@ type grants map[Action]bool
 var table = map[Role]grants{
 	RoleOwner: {
 		ListApps: true, CreateApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
-		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDevices: true, RevokeDevices: true, EraseDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, PauseRollouts: true, SteerRollouts: true, ListDevices: true, RevokeDevices: true, EraseDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, RevokeTokens: true, ListKeys: true, ChangeKeys: true,
 		SealVault: true, RotateKEK: true, AwaitRotation: true, ListBackups: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
@@ -78,7 +80,7 @@ var table = map[Role]grants{
 	},
 	RoleSecurityOfficer: {
 		ListApps: true, OpenEnrolment: true, ListChannels: true,
-		IssueEnrolment: true, Cosign: true, ListReleases: true, ListDevices: true, RevokeDevices: true, EraseDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		IssueEnrolment: true, Cosign: true, ListReleases: true, PauseRollouts: true, ListDevices: true, RevokeDevices: true, EraseDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, RevokeTokens: true, ListKeys: true, ChangeKeys: true,
 		SealVault: true, RotateKEK: true, AwaitRotation: true, ListBackups: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
@@ -87,12 +89,12 @@ var table = map[Role]grants{
 	},
 	RoleReleaseManager: {
 		ListApps: true, CreateApp: true, ListChannels: true, CreateChannel: true,
-		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, ListDevices: true, ListDenials: true, ReadRoot: true,
+		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, PauseRollouts: true, SteerRollouts: true, ListDevices: true, ListDenials: true, ReadRoot: true,
 		SignWithKeys: true, UseAccount: true,
 		ListPolicies: true, ListApprovals: true, Decide: true,
 	},
 	RoleDeveloper: {
-		ListApps: true, ListChannels: true, Publish: true, Cosign: true, ListReleases: true, ListDevices: true, ReadRoot: true,
+		ListApps: true, ListChannels: true, Publish: true, Cosign: true, ListReleases: true, PauseRollouts: true, ListDevices: true, ReadRoot: true,
 		SignWithKeys: true, UseAccount: true,
 		ListPolicies: true, ListApprovals: true, Decide: true,
 	},
@@ -102,7 +104,7 @@ var table = map[Role]grants{
 		ListPolicies: true, ListApprovals: true,
 	},
 	RoleOperator: {
-		ListApps: true, ListChannels: true, IssueEnrolment: true, ListReleases: true, ListDevices: true, ReadRoot: true,
+		ListApps: true, ListChannels: true, IssueEnrolment: true, ListReleases: true, PauseRollouts: true, ListDevices: true, ReadRoot: true,
 		UseAccount: true, ListBackups: true,
 	},
 }

@@ -21,6 +21,8 @@ enrolment.issue   yes    yes               yes              no         no       
 release.publish   yes    no                yes              yes        no       no
 release.cosign    yes    yes               yes              yes        no       no
 release.list      yes    yes               yes              yes        yes      yes
+rollout.pause     yes    yes               yes              yes        no       yes
+rollout.steer     yes    no                yes              no         no       no
 device.list       yes    yes               yes              yes        yes      yes
 device.revoke     yes    yes               no               no         no       no
 device.erase      yes    yes               no               no         no       no

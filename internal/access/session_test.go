@@ -208,6 +208,8 @@ enrolment.issue  no   tokens for provisioning end, and are counted
 release.publish  no   machines do; a policy has people approve it
 release.cosign   no   counts by its key
 release.list     no
+rollout.pause    no   a brake
+rollout.steer    no   as publishing: a policy has people approve it
 device.list      no
 device.revoke    no   a brake
 device.erase     yes  what is forgotten is no evidence any more

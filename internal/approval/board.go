@@ -55,6 +55,7 @@ func (b *Board) OnGranted(fn func(ctx context.Context, app sealift.AppID, draft 
 const (
 	ActionRelease = "release"
 	ActionUrgent  = "urgent" // a release that says so; see policyFor
+	ActionRollout = "rollout"
 	ActionDeny    = "deny"
 	ActionKey     = "key"
 	ActionRole    = "role"
@@ -64,7 +65,7 @@ const (
 // Actions returns the actions that a policy may be about, and whether it may be
 // that of one app.
 func Actions() map[string]bool {
-	return map[string]bool{ActionRelease: true, ActionUrgent: true, ActionDeny: true, ActionKey: false, ActionRole: false}
+	return map[string]bool{ActionRelease: true, ActionUrgent: true, ActionRollout: true, ActionDeny: true, ActionKey: false, ActionRole: false}
 }
 
 // Approvers are the roles that a policy may let approve. Others do not answer for

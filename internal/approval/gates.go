@@ -11,10 +11,11 @@ import (
 
 // The services that are gated, under names that are no method's.
 type (
-	keysService    = service.Keys
-	denialsService = service.Denials
-	peopleService  = service.People
-	tokensService  = service.Tokens
+	keysService     = service.Keys
+	denialsService  = service.Denials
+	rolloutsService = service.Rollouts
+	peopleService   = service.People
+	tokensService   = service.Tokens
 )
 
 // Keys is s with what policies of ActionKey ask people about: every change of a
@@ -101,6 +102,28 @@ func (g gatedDenials) LiftDenial(ctx context.Context, by access.Caller, id, reas
 	return Gated(ctx, g.board, by, Proposal{Action: ActionDeny, App: app, Subject: id, Parameters: map[string]string{
 		"operation": "deny.lift", "denial": id, "reason": reason,
 	}}, func() (service.Denial, error) { return g.denialsService.LiftDenial(ctx, by, id, reason) })
+}
+
+// Rollouts is s with what policies of ActionRollout ask people about: that a roll-out
+// goes on after it was stopped, past a stage that waits for somebody, or to everybody
+// at once. To pause or abort one waits for nobody.
+func (b *Board) Rollouts(s service.Rollouts) service.Rollouts { return gatedRollouts{s, b} }
+
+type gatedRollouts struct {
+	rolloutsService
+	board *Board
+}
+
+func (g gatedRollouts) SteerRollout(ctx context.Context, by access.Caller, app sealift.AppID, counter sealift.Counter, do service.Steer, reason string) (service.Rollout, error) {
+	steer := func() (service.Rollout, error) {
+		return g.rolloutsService.SteerRollout(ctx, by, app, counter, do, reason)
+	}
+	if do == service.SteerAbort {
+		return steer()
+	}
+	return Gated(ctx, g.board, by, Proposal{Action: ActionRollout, App: app, Subject: fmt.Sprintf("%s/%d", app, counter), Parameters: map[string]string{
+		"operation": "rollout." + string(do), "counter": fmt.Sprint(counter), "reason": reason,
+	}}, steer)
 }
 
 // Tokens is s with what policies of ActionRole ask people about: new tokens.

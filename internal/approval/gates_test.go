@@ -3,6 +3,7 @@ package approval_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/sealift/sealift"
@@ -27,6 +28,50 @@ func TestEnablingWaits(t *testing.T) {
 	role := access.RoleOwner // no brake, whatever else it does
 	_, err = people.ChangePerson(t.Context(), ann.Caller, bob.ID, service.PersonChange{State: &disabled, Role: &role})
 	w.refused(err, sealift.KindDenied, approval.ReasonApproval)
+}
+
+type rollouts = service.Rollouts
+
+// steered counts what it was told to do.
+type steered struct {
+	rollouts
+	did []string
+}
+
+func (s *steered) SteerRollout(_ context.Context, _ access.Caller, _ sealift.AppID, counter sealift.Counter, do service.Steer, _ string) (service.Rollout, error) {
+	s.did = append(s.did, fmt.Sprint(do, counter))
+	return service.Rollout{}, nil
+}
+
+func (s *steered) PauseRollout(_ context.Context, _ access.Caller, _ sealift.AppID, counter sealift.Counter, _ string) (service.Rollout, error) {
+	s.did = append(s.did, fmt.Sprint("pause", counter))
+	return service.Rollout{}, nil
+}
+
+// What lets a roll-out go on asks people, each act for itself; brakes ask nobody.
+func TestRolloutGate(t *testing.T) {
+	w, ann, bob, _ := trio(t)
+	w.policy(approval.ActionRollout, "", 1, access.RoleOwner, access.RoleSecurityOfficer)
+	kept := &steered{}
+	gated := w.board.Rollouts(kept)
+	steer := func(counter sealift.Counter, do service.Steer) error {
+		_, err := gated.SteerRollout(t.Context(), ann.Caller, app, counter, do, "because")
+		return err
+	}
+	_, err := gated.PauseRollout(t.Context(), ann.Caller, app, 7, "because")
+	w.check(err)
+	w.check(steer(7, service.SteerAbort))
+	w.refused(steer(8, service.SteerResume), sealift.KindDenied, approval.ReasonApproval)
+	_, err = bob.approve(w.only(store.ApprovalOpen).ID)
+	w.check(err)
+	w.refused(steer(9, service.SteerResume), sealift.KindDenied, approval.ReasonApproval)
+	w.refused(steer(8, service.SteerFinish), sealift.KindDenied, approval.ReasonApproval)
+	w.refused(steer(8, service.SteerApprove), sealift.KindDenied, approval.ReasonApproval)
+	w.check(steer(8, service.SteerResume))
+	w.refused(steer(8, service.SteerResume), sealift.KindDenied, approval.ReasonApproval) // once
+	if got := fmt.Sprint(kept.did); got != "[pause7 abort7 resume8]" {
+		t.Errorf("it did %s", got)
+	}
 }
 
 type keys = service.Keys

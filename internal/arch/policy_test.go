@@ -39,7 +39,7 @@ const layers = `
 	trust/tufrepo, bundle, internal/audit, internal/blob, internal/pkcs11 < internal/vault;
 	internal/vault < internal/vault/vaulttest;
 	trust/tufrepo < internal/ceremony;
-	internal/access < internal/control/service;
+	internal/access, rollout < internal/control/service;
 	internal/audit, internal/control/service < internal/witness;
 	rollout, trust, internal/store < internal/stats;
 	internal/stats, rollout, internal/throttle, internal/vault, internal/control/service, internal/ceremony < internal/release, internal/fleet, internal/people, internal/custody, internal/approval, internal/sealing < internal/watch;
@@ -50,7 +50,7 @@ const layers = `
 	sealift < api, internal/control/problem, internal/control/api;
 	internal/control/problem, rollout, bundle, internal/audit, internal/blob, internal/config, internal/throttle < internal/edge;
 	internal/control/api, internal/control/problem < internal/control/apiclient;
-	api, internal/control/api, internal/control/problem, internal/config, internal/watch < internal/control < internal/web;
+	api, rollout, internal/control/api, internal/control/problem, internal/config, internal/watch < internal/control < internal/web;
 
 	# Where everything is put together: a server, and the command line.
 	internal/store/sqlite, internal/store/postgres, internal/edge, internal/web, internal/witness, internal/backup < internal/installation;

@@ -88,8 +88,8 @@ func orDash(s string) string {
 }
 
 type policySetCmd struct {
-	Action    string     `arg:"" enum:"release,urgent,deny,key,role" help:"release: certify one. urgent: one that is urgent; without it, release counts. deny: raise a floor, lift a denial. key: change a key's state, rotate, retire, import, export. role: let people and tokens in, change what they may do."`
-	App       string     `placeholder:"ID" help:"Only for this app; release, urgent and deny."`
+	Action    string     `arg:"" enum:"release,urgent,rollout,deny,key,role" help:"release: certify one. urgent: one that is urgent; without it, release counts. rollout: resume, approve or finish one. deny: raise a floor, lift a denial. key: change a key's state, rotate, retire, import, export. role: let people and tokens in, change what they may do."`
+	App       string     `placeholder:"ID" help:"Only for this app; release, urgent, rollout and deny."`
 	Approvals int64      `placeholder:"N" help:"How many people must approve, who did not ask themselves: 1 to 10."`
 	Roles     []string   `placeholder:"ROLE,…" help:"Who may approve: owner, security_officer, release_manager, developer."`
 	Off       bool       `help:"Ask nobody any more. The policy that is turned off must approve it."`

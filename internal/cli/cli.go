@@ -68,6 +68,7 @@ type root struct {
 	Device   deviceCmd   `cmd:"" help:"See devices, and what they say of themselves."`
 	Publish  publishCmd  `cmd:"" help:"Publish a folder as a release."`
 	Agent    agentCmd    `cmd:"" help:"Keep a device up to date."`
+	Rollout  rolloutCmd  `cmd:"" help:"See how releases reach their devices, stop that, and let it go on."`
 	Release  releaseCmd  `cmd:"" help:"List, show, cancel and revoke releases."`
 	Cosign   cosignCmd   `cmd:"" help:"Co-sign releases with a key that you hold outside the vault."`
 	Policy   policyCmd   `cmd:"" help:"Say how many people must approve what."`

@@ -52,6 +52,7 @@ type Services struct {
 	Devices    service.Devices
 	Publishing service.Publishing
 	Drafts     service.Drafts
+	Rollouts   service.Rollouts
 	Denials    service.Denials
 	Releases   service.Releases
 	Roots      service.Roots

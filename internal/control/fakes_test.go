@@ -20,6 +20,7 @@ import (
 	"github.com/sealift/sealift/internal/control/problem"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/rollout"
 	"github.com/sealift/sealift/trust"
 )
 
@@ -100,6 +101,12 @@ var (
 		Created: time.Unix(1, 0), Expires: time.Unix(9, 0), Submitted: time.Unix(2, 0), Payload: sealift.Digest{5},
 		Archive: service.Content{Digest: sealift.Digest{6}, Length: 6}, Problem: "overtaken", Envelope: []byte("{}"),
 		Missing: []service.Missing{{What: service.MissingCosignatures, Have: 1, Need: 2, By: []string{"a"}, From: []string{"b", "c"}}},
+	}
+	rollout1 = service.Rollout{
+		App: "com.acme.shop", Channel: "production", Platform: "web", Runtime: "*", Version: "1.4.0", Counter: 17, Release: sealift.Digest{9},
+		Plan:  rollout.Plan{Stages: []rollout.Stage{{Share: 150, Duration: rollout.Duration(time.Hour), Confirmed: 3, Gate: rollout.Approval}, {Share: sealift.Everybody}}},
+		State: rollout.State{Phase: rollout.Running, Stage: 0, Since: time.Unix(21, 0)}, Share: 150, Next: time.Unix(22, 0), Creator: "alice",
+		Created: time.Unix(23, 0), Changed: time.Unix(24, 0),
 	}
 	denial1 = service.Denial{
 		ID: "909432b7adc8a37f", Kind: service.DenyRelease, App: "com.acme.shop", Counter: 17, Version: "1.4.0", Issuer: sealift.Digest{7}, Serial: "7f",
@@ -229,6 +236,18 @@ func (s *services) Submit(_ context.Context, by access.Caller, app sealift.AppID
 	return d, s.note(by, app, draft, what)
 }
 
+func (s *services) Rollouts(_ context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, all bool) ([]service.Rollout, error) {
+	return []service.Rollout{rollout1}, s.note(app, channel, platform, all)
+}
+
+func (s *services) PauseRollout(_ context.Context, by access.Caller, app sealift.AppID, counter sealift.Counter, reason string) (service.Rollout, error) {
+	return rollout1, s.note(by, app, counter, reason)
+}
+
+func (s *services) SteerRollout(_ context.Context, by access.Caller, app sealift.AppID, counter sealift.Counter, do service.Steer, reason string) (service.Rollout, error) {
+	return rollout1, s.note(by, app, counter, do, reason)
+}
+
 func (s *services) Deny(_ context.Context, by access.Caller, want service.NewDenial) (service.Denial, error) {
 	return denial1, s.note(by, want)
 }
@@ -295,7 +314,7 @@ type fixture struct {
 }
 
 func (s *services) all(signIn control.SignIn) control.Services {
-	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Devices: s, Publishing: s, Drafts: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Refusals: s, Tokens: s, People: s, Accounts: s, Passkeys: s, OIDC: s, Keys: s, Approvals: s, Seal: s, Backups: s}
+	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Devices: s, Publishing: s, Drafts: s, Rollouts: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Refusals: s, Tokens: s, People: s, Accounts: s, Passkeys: s, OIDC: s, Keys: s, Approvals: s, Seal: s, Backups: s}
 }
 
 func newFixture(t *testing.T, signIn control.SignIn) *fixture {

@@ -146,6 +146,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Devices:    i.Desk,
 		Publishing: i.Releases,
 		Drafts:     i.Releases,
+		Rollouts:   i.Approvals.Rollouts(i.Releases),
 		Denials:    i.Approvals.Denials(i.Releases),
 		Releases:   i.Releases,
 		Roots:      i.Releases,

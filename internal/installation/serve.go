@@ -58,7 +58,7 @@ func (i *Installation) Serve(ctx context.Context, listener net.Listener, setting
 const keepPeriod = 15 * time.Second
 
 // keep signs the timestamp anew every sealift.TimestampPeriod, writes what an
-// earlier attempt left unwritten; and once the vault is unsealed, and then every
+// earlier attempt left unwritten, moves roll-outs on; and once the vault is unsealed, and then every
 // hour, sees to the keys, forgets old nonces, sessions and requests, and holds the
 // rows against the log.
 func (i *Installation) keep(ctx context.Context) {
@@ -80,6 +80,7 @@ func (i *Installation) keep(ctx context.Context) {
 			told = i.now()
 			i.log.Log(ctx, i.sealedLevel(ctx), "the vault is sealed", "error", err, "hint", sealift.HintOf(err))
 		}
+		i.keepRollouts(ctx)
 		if err := i.Vault.Settle(ctx, i.now(), false); err != nil && ctx.Err() == nil {
 			i.log.Error("recording attempts to unseal the vault", "error", err)
 		}
@@ -152,6 +153,22 @@ func (i *Installation) Fresh(ctx context.Context) error {
 		return err
 	}
 	return i.Releases.Settle(ctx)
+}
+
+// keepRollouts moves roll-outs on, if the vault is unsealed. It has no part in
+// keeping the metadata fresh: a roll-out that cannot be read must not let that go
+// stale.
+func (i *Installation) keepRollouts(ctx context.Context) {
+	if i.Vault.Sealed() {
+		return // Fresh says so
+	}
+	done, err := i.Releases.Look(ctx)
+	for _, what := range done {
+		i.log.Warn("a roll-out moved", "done", what)
+	}
+	if err != nil && ctx.Err() == nil {
+		i.log.Error("looking at the roll-outs", "error", err, "hint", sealift.HintOf(err))
+	}
 }
 
 // keepKeys rotates and retires what is due, if the vault is unsealed.

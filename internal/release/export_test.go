@@ -16,3 +16,6 @@ func (s *Service) Offer(ctx context.Context, tx *vault.Tx, of store.Coordinates)
 	}
 	return s.direct(ctx, tx, System("test"), []tufrepo.Target{offer})
 }
+
+// PlanFor is planFor.
+var PlanFor = planFor

@@ -3,7 +3,6 @@ package release
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 
 	"github.com/sealift/sealift"
@@ -65,11 +64,11 @@ func (s *Service) begin(ctx context.Context, tx *vault.Tx, actor audit.Actor, r 
 	state := rollout.Start(now)
 	row = store.Rollout{
 		Coordinates: r.Coordinates, Counter: r.Counter, Release: r.Digest, Salt: c.Salt,
-		Phase: string(state.Phase), Stage: int64(c.Stage), Since: state.Since, Share: c.Share,
+		Phase: string(state.Phase), Since: state.Since, Share: c.Share,
 		Creator: actor.ID, Created: now, Changed: now,
 	}
-	if row.Plan, err = json.Marshal(rollout.AtOnce()); err != nil {
-		return row, sealift.Errorf(sealift.KindInternal, "writing the plan", "%w", err)
+	if row.Plan, err = planFor(c.Share); err != nil {
+		return row, err
 	}
 	if row.MAC, err = tx.Authenticate(row); err != nil {
 		return row, err

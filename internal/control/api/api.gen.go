@@ -456,6 +456,7 @@ const (
 	PolicyActionPolicy  PolicyAction = "policy"
 	PolicyActionRelease PolicyAction = "release"
 	PolicyActionRole    PolicyAction = "role"
+	PolicyActionRollout PolicyAction = "rollout"
 	PolicyActionUrgent  PolicyAction = "urgent"
 )
 
@@ -471,6 +472,8 @@ func (e PolicyAction) Valid() bool {
 	case PolicyActionRelease:
 		return true
 	case PolicyActionRole:
+		return true
+	case PolicyActionRollout:
 		return true
 	case PolicyActionUrgent:
 		return true
@@ -584,6 +587,78 @@ func (e Role) Valid() bool {
 	case RoleReleaseManager:
 		return true
 	case RoleSecurityOfficer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RolloutPhase.
+const (
+	RolloutPhaseAborted  RolloutPhase = "aborted"
+	RolloutPhaseFinished RolloutPhase = "finished"
+	RolloutPhaseHalted   RolloutPhase = "halted"
+	RolloutPhasePaused   RolloutPhase = "paused"
+	RolloutPhaseRunning  RolloutPhase = "running"
+	RolloutPhaseWaiting  RolloutPhase = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the RolloutPhase enum.
+func (e RolloutPhase) Valid() bool {
+	switch e {
+	case RolloutPhaseAborted:
+		return true
+	case RolloutPhaseFinished:
+		return true
+	case RolloutPhaseHalted:
+		return true
+	case RolloutPhasePaused:
+		return true
+	case RolloutPhaseRunning:
+		return true
+	case RolloutPhaseWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RolloutStageGate.
+const (
+	RolloutStageGateApproval  RolloutStageGate = "approval"
+	RolloutStageGateAutomatic RolloutStageGate = "automatic"
+)
+
+// Valid indicates whether the value is a known member of the RolloutStageGate enum.
+func (e RolloutStageGate) Valid() bool {
+	switch e {
+	case RolloutStageGateApproval:
+		return true
+	case RolloutStageGateAutomatic:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RolloutSteerDo.
+const (
+	RolloutSteerDoAbort   RolloutSteerDo = "abort"
+	RolloutSteerDoApprove RolloutSteerDo = "approve"
+	RolloutSteerDoFinish  RolloutSteerDo = "finish"
+	RolloutSteerDoResume  RolloutSteerDo = "resume"
+)
+
+// Valid indicates whether the value is a known member of the RolloutSteerDo enum.
+func (e RolloutSteerDo) Valid() bool {
+	switch e {
+	case RolloutSteerDoAbort:
+		return true
+	case RolloutSteerDoApprove:
+		return true
+	case RolloutSteerDoFinish:
+		return true
+	case RolloutSteerDoResume:
 		return true
 	default:
 		return false
@@ -821,7 +896,9 @@ type Approval struct {
 	// denial lifted. `key`: a key changes its state, is rotated, retired,
 	// imported or exported; to suspend one waits for nobody. `role`: people and
 	// tokens get in, may do something else, or set anew what they sign in with.
-	// Only release, urgent and deny may be of one app. Requests are for `policy`, too.
+	// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
+	// somebody, or to everybody at once; to stop one waits for nobody.
+	// Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
 	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -1953,7 +2030,9 @@ type NewPolicy struct {
 	// denial lifted. `key`: a key changes its state, is rotated, retired,
 	// imported or exported; to suspend one waits for nobody. `role`: people and
 	// tokens get in, may do something else, or set anew what they sign in with.
-	// Only release, urgent and deny may be of one app. Requests are for `policy`, too.
+	// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
+	// somebody, or to everybody at once; to stop one waits for nobody.
+	// Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
 	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -2163,7 +2242,9 @@ type Policy struct {
 	// denial lifted. `key`: a key changes its state, is rotated, retired,
 	// imported or exported; to suspend one waits for nobody. `role`: people and
 	// tokens get in, may do something else, or set anew what they sign in with.
-	// Only release, urgent and deny may be of one app. Requests are for `policy`, too.
+	// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
+	// somebody, or to everybody at once; to stop one waits for nobody.
+	// Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
 	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -2193,7 +2274,9 @@ type Policy struct {
 // denial lifted. `key`: a key changes its state, is rotated, retired,
 // imported or exported; to suspend one waits for nobody. `role`: people and
 // tokens get in, may do something else, or set anew what they sign in with.
-// Only release, urgent and deny may be of one app. Requests are for `policy`, too.
+// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
+// somebody, or to everybody at once; to stop one waits for nobody.
+// Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
 type PolicyAction string
 
 // PolicyList defines model for PolicyList.
@@ -2401,6 +2484,112 @@ type Revocation struct {
 
 // Role defines model for Role.
 type Role string
+
+// Rollout defines model for Rollout.
+type Rollout struct {
+	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
+	//
+	// Example: com.acme.shop
+	App AppID `json:"app"`
+
+	// Changed Example: 2026-01-02T03:04:05Z
+	Changed Time `json:"changed"`
+
+	// Channel Example: production
+	Channel ChannelName `json:"channel"`
+
+	// Counter Orders the releases of an app; allocated by the vault.
+	//
+	// Example: 17
+	Counter Counter `json:"counter"`
+
+	// Created Example: 2026-01-02T03:04:05Z
+	Created Time `json:"created"`
+
+	// Creator Who published the release.
+	Creator string `json:"creator"`
+
+	// Next When the stage's time is over. Absent where it waits for something else.
+	Next *time.Time `json:"next,omitempty"`
+
+	// Percent Who is offered the release now, with two decimal places; 0 for nobody.
+	Percent float64 `json:"percent"`
+
+	// Phase `running`: devices of its share may take the release. `waiting`: they may, and
+	// somebody is to let it into its next stage. `paused`: somebody stopped it.
+	// `halted`: too many devices failed. `finished`: everybody may take it. `aborted`:
+	// nobody does any more.
+	Phase RolloutPhase `json:"phase"`
+
+	// Platform Example: web
+	Platform Platform `json:"platform"`
+
+	// Release The SHA-256 of release.json.
+	Release SHA256 `json:"release"`
+
+	// Runtime `*`, or up to eight comparators (`=`, `<`, `<=`, `>`, `>=` and a
+	// version), separated by single spaces, all of which must hold.
+	//
+	//
+	// Example: >=2.1.0 <3.0.0
+	Runtime RuntimeRange `json:"runtime"`
+
+	// Since When the phase or the stage began.
+	Since Time `json:"since"`
+
+	// Stage Which stage of the plan it is in, from 1.
+	Stage  int            `json:"stage"`
+	Stages []RolloutStage `json:"stages"`
+
+	// Version Semantic version 2.0.0, without leading `v` and without `+build`.
+	//
+	// Example: 1.4.0
+	Version Version `json:"version"`
+}
+
+// RolloutList defines model for RolloutList.
+type RolloutList struct {
+	Rollouts []Rollout `json:"rollouts"`
+}
+
+// RolloutPause defines model for RolloutPause.
+type RolloutPause struct {
+	// Reason Why, in a person's words, for the log.
+	Reason string `json:"reason"`
+}
+
+// RolloutPhase `running`: devices of its share may take the release. `waiting`: they may, and
+// somebody is to let it into its next stage. `paused`: somebody stopped it.
+// `halted`: too many devices failed. `finished`: everybody may take it. `aborted`:
+// nobody does any more.
+type RolloutPhase string
+
+// RolloutStage defines model for RolloutStage.
+type RolloutStage struct {
+	// Confirmed How many devices must have confirmed the release before it can end.
+	Confirmed int `json:"confirmed,omitempty"`
+
+	// Duration How long it lasts at least.
+	//
+	// Example: 24h0m0s
+	Duration string           `json:"duration"`
+	Gate     RolloutStageGate `json:"gate"`
+	Percent  float64          `json:"percent"`
+}
+
+// RolloutStageGate defines model for RolloutStage.Gate.
+type RolloutStageGate string
+
+// RolloutSteer defines model for RolloutSteer.
+type RolloutSteer struct {
+	Do RolloutSteerDo `json:"do"`
+
+	// Reason Why, in a person's words, for the log.
+	Reason string `json:"reason"`
+}
+
+// RolloutSteerDo defines model for RolloutSteer.Do.
+type RolloutSteerDo string
 
 // Root defines model for Root.
 type Root struct {
@@ -2958,6 +3147,18 @@ type GetReleaseParams struct {
 	Platform OfPlatform `form:"platform,omitempty" json:"platform,omitempty"`
 }
 
+// ListRolloutsParams defines parameters for ListRollouts.
+type ListRolloutsParams struct {
+	// Channel Only those of this channel.
+	Channel ChannelName `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Platform Only those of this platform.
+	Platform Platform `form:"platform,omitempty" json:"platform,omitempty"`
+
+	// All Also those that are over.
+	All bool `form:"all,omitempty" json:"all,omitempty"`
+}
+
 // ListCheckpointsParams defines parameters for ListCheckpoints.
 type ListCheckpointsParams struct {
 	// Least Only of at least so many entries.
@@ -3063,6 +3264,12 @@ type CreateEnrolmentTokenJSONRequestBody = NewEnrolmentToken
 
 // SignWithKeyJSONRequestBody defines body for SignWithKey for application/json ContentType.
 type SignWithKeyJSONRequestBody = SigningRequest
+
+// PauseRolloutJSONRequestBody defines body for PauseRollout for application/json ContentType.
+type PauseRolloutJSONRequestBody = RolloutPause
+
+// SteerRolloutJSONRequestBody defines body for SteerRollout for application/json ContentType.
+type SteerRolloutJSONRequestBody = RolloutSteer
 
 // AddDenialJSONRequestBody defines body for AddDenial for application/json ContentType.
 type AddDenialJSONRequestBody = NewDenial
@@ -3695,6 +3902,59 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /apps/{app}/releases/{release} (the `GetRelease` operationId).
 	GetRelease(ctx context.Context, app InApp, release string, params *GetReleaseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListRollouts How releases reach their devices, newest counter first
+	//
+	// Roles: all.
+	//
+	// Corresponds with GET /apps/{app}/rollouts (the `ListRollouts` operationId).
+	ListRollouts(ctx context.Context, app InApp, params *ListRolloutsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PauseRolloutWithBody Take a release out of the offer until somebody resumes it
+	//
+	// Roles: owner, security_officer, release_manager, developer, operator. It is a
+	// brake: it waits for nobody's approval, and what is stopped already stays as it
+	// is. Devices that have the release keep it. One that is over is a conflict with
+	// reason `phase`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apps/{app}/rollouts/{counter}/pause (the `PauseRollout` operationId).
+	PauseRolloutWithBody(ctx context.Context, app InApp, counter Counter, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PauseRollout Take a release out of the offer until somebody resumes it
+	//
+	// Roles: owner, security_officer, release_manager, developer, operator. It is a
+	// brake: it waits for nobody's approval, and what is stopped already stays as it
+	// is. Devices that have the release keep it. One that is over is a conflict with
+	// reason `phase`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apps/{app}/rollouts/{counter}/pause (the `PauseRollout` operationId).
+	PauseRollout(ctx context.Context, app InApp, counter Counter, body PauseRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SteerRolloutWithBody Resume a roll-out, let it into its next stage, finish it or abort it
+	//
+	// Roles: owner, release_manager. What its phase does not allow is a conflict
+	// with reason `phase`. All but `abort` go by the policy of `rollout`, where there
+	// is one.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apps/{app}/rollouts/{counter}/steer (the `SteerRollout` operationId).
+	SteerRolloutWithBody(ctx context.Context, app InApp, counter Counter, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SteerRollout Resume a roll-out, let it into its next stage, finish it or abort it
+	//
+	// Roles: owner, release_manager. What its phase does not allow is a conflict
+	// with reason `phase`. All but `abort` go by the policy of `rollout`, where there
+	// is one.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apps/{app}/rollouts/{counter}/steer (the `SteerRollout` operationId).
+	SteerRollout(ctx context.Context, app InApp, counter Counter, body SteerRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListCheckpoints Signed states of the log, smallest first
 	//
@@ -5526,6 +5786,109 @@ func (c *Client) ListReleases(ctx context.Context, app InApp, params *ListReleas
 // Corresponds with GET /apps/{app}/releases/{release} (the `GetRelease` operationId).
 func (c *Client) GetRelease(ctx context.Context, app InApp, release string, params *GetReleaseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetReleaseRequest(c.Server, app, release, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListRollouts How releases reach their devices, newest counter first
+//
+// Roles: all.
+//
+// Corresponds with GET /apps/{app}/rollouts (the `ListRollouts` operationId).
+func (c *Client) ListRollouts(ctx context.Context, app InApp, params *ListRolloutsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRolloutsRequest(c.Server, app, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PauseRolloutWithBody Take a release out of the offer until somebody resumes it
+//
+// Roles: owner, security_officer, release_manager, developer, operator. It is a
+// brake: it waits for nobody's approval, and what is stopped already stays as it
+// is. Devices that have the release keep it. One that is over is a conflict with
+// reason `phase`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apps/{app}/rollouts/{counter}/pause (the `PauseRollout` operationId).
+func (c *Client) PauseRolloutWithBody(ctx context.Context, app InApp, counter Counter, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPauseRolloutRequestWithBody(c.Server, app, counter, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PauseRollout Take a release out of the offer until somebody resumes it
+//
+// Roles: owner, security_officer, release_manager, developer, operator. It is a
+// brake: it waits for nobody's approval, and what is stopped already stays as it
+// is. Devices that have the release keep it. One that is over is a conflict with
+// reason `phase`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apps/{app}/rollouts/{counter}/pause (the `PauseRollout` operationId).
+func (c *Client) PauseRollout(ctx context.Context, app InApp, counter Counter, body PauseRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPauseRolloutRequest(c.Server, app, counter, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SteerRolloutWithBody Resume a roll-out, let it into its next stage, finish it or abort it
+//
+// Roles: owner, release_manager. What its phase does not allow is a conflict
+// with reason `phase`. All but `abort` go by the policy of `rollout`, where there
+// is one.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apps/{app}/rollouts/{counter}/steer (the `SteerRollout` operationId).
+func (c *Client) SteerRolloutWithBody(ctx context.Context, app InApp, counter Counter, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSteerRolloutRequestWithBody(c.Server, app, counter, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SteerRollout Resume a roll-out, let it into its next stage, finish it or abort it
+//
+// Roles: owner, release_manager. What its phase does not allow is a conflict
+// with reason `phase`. All but `abort` go by the policy of `rollout`, where there
+// is one.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apps/{app}/rollouts/{counter}/steer (the `SteerRollout` operationId).
+func (c *Client) SteerRollout(ctx context.Context, app InApp, counter Counter, body SteerRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSteerRolloutRequest(c.Server, app, counter, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8865,6 +9228,187 @@ func NewGetReleaseRequest(server string, app InApp, release string, params *GetR
 	return req, nil
 }
 
+// NewListRolloutsRequest constructs an http.Request for the ListRollouts method
+func NewListRolloutsRequest(server string, app InApp, params *ListRolloutsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/rollouts", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform", params.Platform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "all", params.All, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPauseRolloutRequest calls the generic PauseRollout builder with application/json body
+func NewPauseRolloutRequest(server string, app InApp, counter Counter, body PauseRolloutJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPauseRolloutRequestWithBody(server, app, counter, "application/json", bodyReader)
+}
+
+// NewPauseRolloutRequestWithBody constructs an http.Request for the PauseRollout method, with any body, and a specified content type
+func NewPauseRolloutRequestWithBody(server string, app InApp, counter Counter, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "counter", counter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "uint64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/rollouts/%s/pause", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewSteerRolloutRequest calls the generic SteerRollout builder with application/json body
+func NewSteerRolloutRequest(server string, app InApp, counter Counter, body SteerRolloutJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSteerRolloutRequestWithBody(server, app, counter, "application/json", bodyReader)
+}
+
+// NewSteerRolloutRequestWithBody constructs an http.Request for the SteerRollout method, with any body, and a specified content type
+func NewSteerRolloutRequestWithBody(server string, app InApp, counter Counter, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "counter", counter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "uint64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/rollouts/%s/steer", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListCheckpointsRequest constructs an http.Request for the ListCheckpoints method
 func NewListCheckpointsRequest(server string, params *ListCheckpointsParams) (*http.Request, error) {
 	var err error
@@ -11205,6 +11749,15 @@ type ServerInterface interface {
 	// GetRelease One release and its release.json
 	// (GET /apps/{app}/releases/{release})
 	GetRelease(w http.ResponseWriter, r *http.Request, app InApp, release string, params GetReleaseParams)
+	// ListRollouts How releases reach their devices, newest counter first
+	// (GET /apps/{app}/rollouts)
+	ListRollouts(w http.ResponseWriter, r *http.Request, app InApp, params ListRolloutsParams)
+	// PauseRollout Take a release out of the offer until somebody resumes it
+	// (POST /apps/{app}/rollouts/{counter}/pause)
+	PauseRollout(w http.ResponseWriter, r *http.Request, app InApp, counter Counter)
+	// SteerRollout Resume a roll-out, let it into its next stage, finish it or abort it
+	// (POST /apps/{app}/rollouts/{counter}/steer)
+	SteerRollout(w http.ResponseWriter, r *http.Request, app InApp, counter Counter)
 	// ListCheckpoints Signed states of the log, smallest first
 	// (GET /audit/checkpoints)
 	ListCheckpoints(w http.ResponseWriter, r *http.Request, params ListCheckpointsParams)
@@ -12524,6 +13077,144 @@ func (siw *ServerInterfaceWrapper) GetRelease(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetRelease(w, r, app, release, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListRollouts operation middleware
+func (siw *ServerInterfaceWrapper) ListRollouts(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRolloutsParams
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", r.URL.Query(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "channel"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "channel", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "platform" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "platform", r.URL.Query(), &params.Platform, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "platform"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "platform", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "all" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "all", r.URL.Query(), &params.All, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "all"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "all", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListRollouts(w, r, app, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PauseRollout operation middleware
+func (siw *ServerInterfaceWrapper) PauseRollout(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "counter" -------------
+	var counter Counter
+
+	err = runtime.BindStyledParameterWithOptions("simple", "counter", r.PathValue("counter"), &counter, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "uint64", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "counter", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PauseRollout(w, r, app, counter)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SteerRollout operation middleware
+func (siw *ServerInterfaceWrapper) SteerRollout(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "counter" -------------
+	var counter Counter
+
+	err = runtime.BindStyledParameterWithOptions("simple", "counter", r.PathValue("counter"), &counter, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "uint64", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "counter", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SteerRollout(w, r, app, counter)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -13869,6 +14560,9 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/drafts/{draft}/cosignatures", wrapper.CosignDraft)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/keys/{key}/signatures", wrapper.SignWithKey)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases", wrapper.ListReleases)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/rollouts", wrapper.ListRollouts)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollouts/{counter}/pause", wrapper.PauseRollout)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollouts/{counter}/steer", wrapper.SteerRollout)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/devices", wrapper.ListDevices)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/devices/{device}", wrapper.GetDevice)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/device-revocations", wrapper.RevokeDevices)

@@ -1,0 +1,213 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/apiclient"
+)
+
+type rolloutCmd struct {
+	List    rolloutListCmd    `cmd:"" help:"List how releases reach their devices."`
+	Show    rolloutShowCmd    `cmd:"" help:"Show one, with its plan and what comes next."`
+	Pause   rolloutPauseCmd   `cmd:"" help:"Stop it at once: nobody else takes the release until somebody resumes it."`
+	Resume  rolloutResumeCmd  `cmd:"" help:"Let one go on that is paused or halted, in the stage in which it stopped."`
+	Approve rolloutApproveCmd `cmd:"" help:"Let one that waits into its next stage."`
+	Finish  rolloutFinishCmd  `cmd:"" help:"Let everybody take the release now."`
+	Abort   rolloutAbortCmd   `cmd:"" help:"End it: nobody takes the release any more, and who has it keeps it."`
+}
+
+type rolloutListCmd struct {
+	App      string     `required:"" placeholder:"ID" help:"The app."`
+	Channel  string     `placeholder:"NAME" help:"Only those of this channel."`
+	Platform string     `placeholder:"P" help:"Only those of this platform."`
+	All      bool       `help:"Also those that are over."`
+	API      APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *rolloutListCmd) Run(ctx context.Context, std *IO) error { return runRolloutList(ctx, std, *c) }
+
+func runRolloutList(ctx context.Context, std *IO, opts rolloutListCmd) error {
+	c, app, err := opts.API.forApp(std, opts.App)
+	if err != nil {
+		return err
+	}
+	found, err := c.Rollouts(ctx, app, api.ListRolloutsParams{Channel: opts.Channel, Platform: opts.Platform, All: opts.All})
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, r := range found {
+		rows = append(rows, []string{
+			r.Version, fmt.Sprint(r.Counter), r.Channel, r.Platform, r.Runtime, string(r.Phase), fmt.Sprintf("%d/%d", r.Stage, len(r.Stages)),
+			percentText(r.Percent), r.Since.UTC().Format(time.DateTime),
+		})
+	}
+	return std.Print(map[string]any{"rollouts": append([]api.Rollout{}, found...)},
+		Table([]string{"VERSION", "COUNTER", "CHANNEL", "PLATFORM", "RUNTIME", "PHASE", "STAGE", "PERCENT", "SINCE"}, rows))
+}
+
+func percentText(p float64) string { return strconv.FormatFloat(p, 'f', -1, 64) + " %" }
+
+// rolloutWhich names one roll-out.
+type rolloutWhich struct {
+	Release  string     `arg:"" help:"The release: its version or its counter."`
+	App      string     `required:"" placeholder:"ID" help:"The app."`
+	Channel  string     `placeholder:"NAME" help:"The channel, where a version is in several."`
+	Platform string     `placeholder:"P" help:"The platform, where a version is on several."`
+	API      APIOptions `embed:""`
+}
+
+// find returns the one roll-out that is named. Those that are over are among them.
+func (w *rolloutWhich) find(ctx context.Context, std *IO) (*apiclient.Client, sealift.AppID, api.Rollout, error) {
+	c, app, err := w.API.forApp(std, w.App)
+	if err != nil {
+		return nil, "", api.Rollout{}, err
+	}
+	all, err := c.Rollouts(ctx, app, api.ListRolloutsParams{Channel: w.Channel, Platform: w.Platform, All: true})
+	if err != nil {
+		return nil, "", api.Rollout{}, err
+	}
+	var found []api.Rollout
+	for _, r := range all {
+		if r.Version == w.Release || fmt.Sprint(r.Counter) == w.Release {
+			found = append(found, r)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return c, app, found[0], nil
+	case 0:
+		return nil, "", api.Rollout{}, sealift.Errorf(sealift.KindNotFound, "finding the roll-out", "%s has none of %s", app, w.Release).
+			WithReason("rollout").WithHint("see those there are with: sealift rollout list --app %s --all", app)
+	}
+	return nil, "", api.Rollout{}, sealift.Errorf(sealift.KindConflict, "finding the roll-out", "%s is %d releases of %s", w.Release, len(found), app).
+		WithReason("ambiguous").WithHint("name it by its counter, or with --channel and --platform: sealift rollout list --app %s --all", app)
+}
+
+type rolloutShowCmd struct {
+	rolloutWhich
+}
+
+// Run implements the command.
+func (c *rolloutShowCmd) Run(ctx context.Context, std *IO) error {
+	_, _, r, err := c.find(ctx, std)
+	if err != nil {
+		return err
+	}
+	return printRollout(std, r)
+}
+
+func printRollout(std *IO, r api.Rollout) error {
+	return std.Print(r, func(w io.Writer) error {
+		_, err := fmt.Fprint(w, rolloutText(r))
+		return err
+	})
+}
+
+// rolloutText says how a roll-out is, stage by stage, and what comes next.
+func rolloutText(r api.Rollout) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s (counter %d) for %s on %s\n  %s since %s, offered to %s of the devices\n",
+		r.App, r.Version, r.Counter, r.Channel, r.Platform, r.Phase, r.Since.UTC().Format(time.RFC3339), percentText(r.Percent))
+	for i, s := range r.Stages {
+		mark := "  "
+		if i+1 == r.Stage {
+			mark = "> "
+		}
+		fmt.Fprintf(&b, "  %sstage %d: %s for %s", mark, i+1, percentText(s.Percent), s.Duration)
+		if s.Confirmed > 0 {
+			fmt.Fprintf(&b, ", until %d devices have confirmed it", s.Confirmed)
+		}
+		if s.Gate == api.RolloutStageGateApproval {
+			b.WriteString(", then somebody lets it go on")
+		}
+		b.WriteString("\n")
+	}
+	fmt.Fprintf(&b, "  next: %s\n", nextOf(r))
+	return b.String()
+}
+
+// nextOf says what comes next, and who does it.
+func nextOf(r api.Rollout) string {
+	switch r.Phase {
+	case api.RolloutPhasePaused, api.RolloutPhaseHalted:
+		return fmt.Sprintf("nothing until somebody resumes it: sealift rollout resume %d --app %s --reason TEXT", r.Counter, r.App)
+	case api.RolloutPhaseWaiting:
+		return fmt.Sprintf("somebody lets it go on: sealift rollout approve %d --app %s --reason TEXT", r.Counter, r.App)
+	case api.RolloutPhaseFinished:
+		return "nothing: everybody may take it"
+	case api.RolloutPhaseAborted:
+		return "nothing: nobody takes it any more"
+	}
+	return fmt.Sprintf("to stop it: sealift rollout pause %d --app %s --reason TEXT", r.Counter, r.App)
+}
+
+type rolloutPauseCmd struct {
+	rolloutWhich
+	Reason string `required:"" placeholder:"TEXT" help:"Why, in your words, for the log."`
+}
+
+// Run implements the command.
+func (c *rolloutPauseCmd) Run(ctx context.Context, std *IO) error {
+	client, app, r, err := c.find(ctx, std)
+	if err != nil {
+		return err
+	}
+	if r, err = client.PauseRollout(ctx, app, r.Counter, c.Reason); err != nil {
+		return err
+	}
+	return printRollout(std, r)
+}
+
+// rolloutSteer is what the commands have that let a roll-out go on or end.
+type rolloutSteer struct {
+	rolloutWhich
+	Reason string `required:"" placeholder:"TEXT" help:"Why, in your words, for the log."`
+}
+
+func (c *rolloutSteer) run(ctx context.Context, std *IO, do api.RolloutSteerDo) error {
+	client, app, r, err := c.find(ctx, std)
+	if err != nil {
+		return err
+	}
+	if r, err = client.SteerRollout(ctx, app, r.Counter, api.RolloutSteer{Do: do, Reason: c.Reason}); err != nil {
+		return err
+	}
+	return printRollout(std, r)
+}
+
+type rolloutResumeCmd struct{ rolloutSteer }
+
+// Run implements the command.
+func (c *rolloutResumeCmd) Run(ctx context.Context, std *IO) error {
+	return c.run(ctx, std, api.RolloutSteerDoResume)
+}
+
+type rolloutApproveCmd struct{ rolloutSteer }
+
+// Run implements the command.
+func (c *rolloutApproveCmd) Run(ctx context.Context, std *IO) error {
+	return c.run(ctx, std, api.RolloutSteerDoApprove)
+}
+
+type rolloutFinishCmd struct{ rolloutSteer }
+
+// Run implements the command.
+func (c *rolloutFinishCmd) Run(ctx context.Context, std *IO) error {
+	return c.run(ctx, std, api.RolloutSteerDoFinish)
+}
+
+type rolloutAbortCmd struct{ rolloutSteer }
+
+// Run implements the command.
+func (c *rolloutAbortCmd) Run(ctx context.Context, std *IO) error {
+	return c.run(ctx, std, api.RolloutSteerDoAbort)
+}

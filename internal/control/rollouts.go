@@ -1,0 +1,97 @@
+package control
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/rollout"
+)
+
+// ListRollouts implements GET /apps/{app}/rollouts.
+func (h *handler) ListRollouts(w http.ResponseWriter, r *http.Request, app api.InApp, params api.ListRolloutsParams) {
+	h.do(w, r, access.ListReleases, app, http.StatusOK, func(access.Caller) (any, error) {
+		id, err := sealift.ParseAppID(app)
+		if err != nil {
+			return nil, err
+		}
+		channel, platform, err := filters(params.Channel, params.Platform)
+		if err != nil {
+			return nil, err
+		}
+		rollouts, err := h.Rollouts.Rollouts(r.Context(), id, channel, platform, params.All)
+		return api.RolloutList{Rollouts: each(rollouts, rolloutOut)}, err
+	})
+}
+
+// PauseRollout implements POST /apps/{app}/rollouts/{counter}/pause.
+func (h *handler) PauseRollout(w http.ResponseWriter, r *http.Request, app api.InApp, counter uint64) {
+	h.do(w, r, access.PauseRollouts, app, http.StatusOK, func(by access.Caller) (any, error) {
+		var body api.RolloutPause
+		id, err := rolloutNamed(w, r, app, counter, &body)
+		if err == nil {
+			err = checkReason(body.Reason)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out, err := h.Rollouts.PauseRollout(r.Context(), by, id, sealift.Counter(counter), body.Reason)
+		return rolloutOut(out), err
+	})
+}
+
+// SteerRollout implements POST /apps/{app}/rollouts/{counter}/steer.
+func (h *handler) SteerRollout(w http.ResponseWriter, r *http.Request, app api.InApp, counter uint64) {
+	h.do(w, r, access.SteerRollouts, app, http.StatusOK, func(by access.Caller) (any, error) {
+		var body api.RolloutSteer
+		id, err := rolloutNamed(w, r, app, counter, &body)
+		if err == nil {
+			err = checkReason(body.Reason)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out, err := h.Rollouts.SteerRollout(r.Context(), by, id, sealift.Counter(counter), service.Steer(body.Do), body.Reason)
+		return rolloutOut(out), err
+	})
+}
+
+// rolloutNamed reads whose roll-out it is, and the body about it.
+func rolloutNamed(w http.ResponseWriter, r *http.Request, app string, counter uint64, body any) (sealift.AppID, error) {
+	id, err := sealift.ParseAppID(app)
+	if err == nil && (counter == 0 || counter > sealift.MaxReportSequence) {
+		err = sealift.Errorf(sealift.KindInvalid, "reading request", "%d is no counter", counter).WithHint("see the roll-outs with: sealift rollout list --app %s", id)
+	}
+	if err == nil {
+		err = readJSON(w, r, sealift.MaxAPIBody, body)
+	}
+	return id, err
+}
+
+func rolloutOut(r service.Rollout) api.Rollout {
+	out := api.Rollout{
+		App: string(r.App), Channel: string(r.Channel), Platform: string(r.Platform), Runtime: string(r.Runtime), Version: string(r.Version),
+		Counter: uint64(r.Counter), Release: r.Release.String(), Phase: api.RolloutPhase(r.State.Phase), Percent: percent(r.Share),
+		Stage: r.State.Stage + 1, Since: r.State.Since.UTC(), Creator: r.Creator, Created: r.Created.UTC(), Changed: r.Changed.UTC(),
+	}
+	for _, stage := range r.Plan.Stages {
+		s := api.RolloutStage{
+			Percent: percent(stage.Share), Duration: time.Duration(stage.Duration).String(), Confirmed: stage.Confirmed, Gate: api.RolloutStageGate(stage.Gate),
+		}
+		if stage.Gate == "" {
+			s.Gate = api.RolloutStageGate(rollout.Automatic)
+		}
+		out.Stages = append(out.Stages, s)
+	}
+	if !r.Next.IsZero() {
+		next := r.Next.UTC()
+		out.Next = &next
+	}
+	return out
+}
+
+// percent is a share as documents write it.
+func percent(s sealift.Share) float64 { return float64(s) / 100 }

@@ -1,0 +1,49 @@
+package control_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/service"
+)
+
+func TestRollouts(t *testing.T) {
+	f := newFixture(t, roles{})
+	c := f.client(access.RoleReleaseManager)
+	next := time.Unix(22, 0).UTC()
+	want := api.Rollout{
+		App: "com.acme.shop", Channel: "production", Platform: "web", Runtime: "*", Version: "1.4.0", Counter: 17, Release: sealift.Digest{9}.String(),
+		Phase: api.RolloutPhaseRunning, Percent: 1.5, Stage: 1, Since: time.Unix(21, 0).UTC(), Next: &next,
+		Stages: []api.RolloutStage{
+			{Percent: 1.5, Duration: "1h0m0s", Confirmed: 3, Gate: api.RolloutStageGateApproval}, {Percent: 100, Duration: "0s", Gate: api.RolloutStageGateAutomatic},
+		},
+		Creator: "alice", Created: time.Unix(23, 0).UTC(), Changed: time.Unix(24, 0).UTC(),
+	}
+	list, err := c.Rollouts(t.Context(), "com.acme.shop", api.ListRolloutsParams{Channel: "production", All: true})
+	check(t, "rollouts", err, list, []api.Rollout{want})
+	check(t, "asked", nil, f.services.last(), []any{sealift.AppID("com.acme.shop"), sealift.Channel("production"), sealift.Platform(""), true})
+	got, err := c.PauseRollout(t.Context(), "com.acme.shop", 17, "it crashes")
+	check(t, "pause", err, got, want)
+	check(t, "asked", nil, f.services.last(), []any{caller(access.RoleReleaseManager), sealift.AppID("com.acme.shop"), sealift.Counter(17), "it crashes"})
+	got, err = c.SteerRollout(t.Context(), "com.acme.shop", 17, api.RolloutSteer{Do: "finish", Reason: "it is good"})
+	check(t, "steer", err, got, want)
+	check(t, "asked", nil, f.services.last(), []any{caller(access.RoleReleaseManager), sealift.AppID("com.acme.shop"), sealift.Counter(17), service.SteerFinish, "it is good"})
+
+	for _, reason := range []string{"", " ", strings.Repeat("x", sealift.MaxReason+1)} {
+		_, pauseErr := c.PauseRollout(t.Context(), "com.acme.shop", 17, reason)
+		_, steerErr := c.SteerRollout(t.Context(), "com.acme.shop", 17, api.RolloutSteer{Do: "resume", Reason: reason})
+		if sealift.KindOf(pauseErr) != sealift.KindInvalid || sealift.KindOf(steerErr) != sealift.KindInvalid || f.services.last() != nil {
+			t.Errorf("reason %.20q: %v, %v", reason, pauseErr, steerErr)
+		}
+	}
+	if _, err := c.PauseRollout(t.Context(), "com.acme.shop", 0, "x"); sealift.KindOf(err) != sealift.KindInvalid || f.services.last() != nil {
+		t.Errorf("counter 0: %v", err)
+	}
+	if _, err := c.Rollouts(t.Context(), "com.acme.shop", api.ListRolloutsParams{Channel: "not a channel"}); sealift.KindOf(err) != sealift.KindInvalid || f.services.last() != nil {
+		t.Errorf("a bad channel: %v", err)
+	}
+}

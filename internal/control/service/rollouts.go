@@ -1,0 +1,55 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/rollout"
+)
+
+// Rollouts shows how releases reach their devices, and lets people stop that and
+// let it go on.
+type Rollouts interface {
+	// Rollouts returns those of app, of a channel and a platform unless those are
+	// empty, newest counter first; KindNotFound if there is no such app. Those that
+	// are over are among them with all only.
+	Rollouts(ctx context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, all bool) ([]Rollout, error)
+	// PauseRollout takes a release out of the offer until somebody resumes it. What
+	// is stopped already stays as it is. KindNotFound if there is no such roll-out,
+	// KindConflict with reason "phase" if it is over.
+	PauseRollout(ctx context.Context, by access.Caller, app sealift.AppID, counter sealift.Counter, reason string) (Rollout, error)
+	// SteerRollout does what else people do to a roll-out. KindNotFound if there is
+	// none, KindConflict with reason "phase" if its phase does not allow it.
+	SteerRollout(ctx context.Context, by access.Caller, app sealift.AppID, counter sealift.Counter, do Steer, reason string) (Rollout, error)
+}
+
+// Steer is what people do to a roll-out, other than pausing it.
+type Steer string
+
+// All of it.
+const (
+	SteerResume  Steer = "resume"  // go on with what is paused or halted
+	SteerApprove Steer = "approve" // let what waits into its next stage
+	SteerFinish  Steer = "finish"  // let everybody take it now
+	SteerAbort   Steer = "abort"   // nobody takes it any more
+)
+
+// Rollout is how one release reaches the devices of its channel and platform.
+type Rollout struct {
+	App      sealift.AppID
+	Channel  sealift.Channel
+	Platform sealift.Platform
+	Runtime  sealift.RuntimeRange
+	Version  sealift.Version
+	Counter  sealift.Counter
+	Release  sealift.Digest
+	Plan     rollout.Plan
+	State    rollout.State
+	Share    sealift.Share // who is offered the release now; 0 for nobody
+	Next     time.Time     // when the stage's time is over; zero where it waits for something else
+	Creator  string
+	Created  time.Time
+	Changed  time.Time
+}

@@ -1,0 +1,143 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/stats"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/rollout"
+)
+
+// Look moves every open roll-out on as its plan says of the time and of what
+// devices reported: into its next stage, to wait for somebody, to its end, or to a
+// halt. What somebody stopped it leaves alone. It looks first and writes only where
+// something follows, and what cannot be done for one roll-out does not keep the
+// others; the error joins all of it. It returns what it did, in words.
+func (s *Service) Look(ctx context.Context) (done []string, err error) {
+	open, err := view(ctx, s.store, func(tx store.Tx) (due []store.Rollout, err error) {
+		rows, err := tx.OpenRollouts(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			l, err := s.look(ctx, tx, row)
+			if err != nil || l.next != l.state { // what is amiss is said where it would be changed
+				due = append(due, row)
+			}
+		}
+		return due, nil
+	})
+	if err != nil || len(open) == 0 {
+		return nil, err
+	}
+	var failed []error
+	for _, row := range open {
+		did, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (string, error) { return s.advance(ctx, tx, row.App, row.Counter) })
+		switch {
+		case err != nil:
+			failed = append(failed, sealift.Errorf(sealift.KindOf(err), "looking at the roll-out of "+subjectOf(row.Coordinates), "%w", err))
+		case did != "":
+			done = append(done, did)
+		}
+	}
+	return done, errors.Join(append(failed, s.Flush(ctx))...)
+}
+
+// looked is what there is to say of a roll-out now.
+type looked struct {
+	plan        rollout.Plan
+	state, next rollout.State
+	known       rollout.Known
+}
+
+// look weighs what is known of a roll-out. It writes nothing.
+func (s *Service) look(ctx context.Context, tx store.Tx, row store.Rollout) (l looked, err error) {
+	of, err := rolloutOf(row)
+	if err != nil {
+		return l, err
+	}
+	l.plan, l.state = of.Plan, of.State
+	now := s.now().UTC()
+	if l.known, err = s.known(ctx, tx, row, &of.Plan, now); err != nil {
+		return l, err
+	}
+	l.next = of.State
+	for range len(of.Plan.Stages) + 2 { // each step leads on: through the stages, and to an end
+		stepped := of.Plan.Advance(l.next, now, l.known)
+		if stepped == l.next {
+			break
+		}
+		l.next = stepped
+	}
+	return l, nil
+}
+
+// known is what devices reported of a release.
+func (s *Service) known(ctx context.Context, tx store.Tx, row store.Rollout, plan *rollout.Plan, now time.Time) (known rollout.Known, err error) {
+	old, err := s.olderThan(ctx, tx, row)
+	if err != nil {
+		return known, err
+	}
+	since := row.Created
+	if !row.Cleared.IsZero() {
+		// Slices are hours: the one in which a person looked counts with what they saw.
+		since = row.Cleared.Truncate(time.Hour).Add(time.Hour)
+	}
+	slices, err := stats.Slices(ctx, tx, row.App, row.Release, old, since, time.Duration(plan.Halt.Silence), now)
+	if err != nil {
+		return known, err
+	}
+	known.Verdict = plan.Halt.Judge(slices)
+	total, _, err := stats.Total(ctx, tx, row.App, row.Release)
+	known.Confirmed = total.Confirmed
+	return known, err
+}
+
+// olderThan returns the release that the same devices would have otherwise: the
+// newest version below that everybody may take; zero for none.
+func (s *Service) olderThan(ctx context.Context, tx store.Tx, row store.Rollout) (old sealift.Digest, err error) {
+	rows, err := tx.Rollouts(ctx, row.App, row.Channel, row.Platform)
+	var best sealift.Version
+	for _, r := range rows {
+		everybody := r.Share == sealift.Everybody && rollout.Phase(r.Phase).Offered()
+		if everybody && r.Runtime == row.Runtime && r.Version.Compare(row.Version) < 0 && (best == "" || r.Version.Compare(best) > 0) {
+			best, old = r.Version, r.Release
+		}
+	}
+	return old, err
+}
+
+// advance is look, and does what follows. It says what it did; nothing where
+// somebody was here meanwhile.
+func (s *Service) advance(ctx context.Context, tx *vault.Tx, app sealift.AppID, counter sealift.Counter) (string, error) {
+	row, err := s.findRollout(ctx, tx, app, counter)
+	if err != nil {
+		return "", err
+	}
+	l, err := s.look(ctx, tx, row)
+	if err != nil || l.next == l.state {
+		return "", err
+	}
+	did := fmt.Sprintf("%s is %s in stage %d", subjectOf(row.Coordinates), l.next.Phase, l.next.Stage+1)
+	action, details := "rollout.advance", map[string]string{"confirmed": fmt.Sprint(l.known.Confirmed)}
+	switch l.next.Phase {
+	case rollout.Halted:
+		why := l.known.Verdict.Halts()
+		action = "rollout.halt"
+		details["why"], details["evidence"] = why.String(), fmt.Sprintf("10^%.2f of 10^%.2f", why.Weight, why.Needed)
+		did += ": " + why.String()
+	case rollout.Waiting:
+		action = "rollout.wait"
+		if l.known.Verdict.Warns() {
+			details["warning"] = "true"
+		}
+	case rollout.Finished:
+		action = "rollout.finish"
+	}
+	return did, s.setRollout(ctx, tx, System("rollout"), &row, l.plan, l.next, action, details)
+}
