@@ -26,6 +26,7 @@ type deviceListCmd struct {
 	Version    string        `placeholder:"V" help:"Only devices that last reported to have this version installed."`
 	State      string        `placeholder:"STATE" help:"Only devices in this state: active, revoked or erased. Without it, all that were not erased."`
 	Prefix     string        `placeholder:"HEX" help:"Only devices whose id begins so."`
+	Outdated   bool          `help:"Only devices that last reported to have something installed that is under the app's floor."`
 	SeenWithin time.Duration `placeholder:"DURATION" help:"Only devices that were seen in this time, such as 24h."`
 	SilentFor  time.Duration `placeholder:"DURATION" help:"Only devices that were not seen in this time, such as 720h."`
 	Behind     string        `placeholder:"ID" help:"Only devices whose id comes behind this one: the next page."`
@@ -49,7 +50,7 @@ func runDeviceList(ctx context.Context, std *IO, opts deviceListCmd) error {
 	}
 	page := api.ListDevicesParams{
 		Limit: opts.Limit, Channel: opts.Channel, Behind: opts.Behind, Platform: opts.Platform, Version: opts.Version,
-		State: api.DeviceState(opts.State), Prefix: opts.Prefix,
+		State: api.DeviceState(opts.State), Prefix: opts.Prefix, Outdated: opts.Outdated,
 	}
 	if opts.SeenWithin > 0 {
 		page.SeenSince = std.Now().Add(-opts.SeenWithin).UTC()
@@ -64,7 +65,7 @@ func runDeviceList(ctx context.Context, std *IO, opts deviceListCmd) error {
 	if list.Next != "" {
 		std.Note("there are more: --behind %s", list.Next)
 	}
-	std.Note("%s has %d active devices, %d revoked, %d erased", app, list.Counts.Active, list.Counts.Revoked, list.Counts.Erased)
+	std.Note("%s has %d active devices, %d revoked, %d erased; %d of the active ones are outdated", app, list.Counts.Active, list.Counts.Revoked, list.Counts.Erased, list.Counts.Outdated)
 	var rows [][]string
 	for _, d := range list.Devices {
 		version, root := "-", "-"

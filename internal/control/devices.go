@@ -37,7 +37,7 @@ func (h *handler) ListDevices(w http.ResponseWriter, r *http.Request, app api.In
 		}
 		list.Devices = each(devices, deviceOut)
 		counts, err := h.Devices.CountDevices(r.Context(), id)
-		list.Counts = api.DeviceCounts{Active: counts.Active, Revoked: counts.Revoked, Erased: counts.Erased}
+		list.Counts = api.DeviceCounts{Active: counts.Active, Revoked: counts.Revoked, Erased: counts.Erased, Outdated: counts.Outdated}
 		return list, err
 	})
 }
@@ -57,6 +57,7 @@ func searched(page *service.DevicePage, params api.ListDevicesParams) (err error
 			return err
 		}
 	}
+	page.Outdated = params.Outdated
 	page.Prefix, page.State, page.Since, page.Until = params.Prefix, string(params.State), params.SeenSince, params.SeenBefore
 	if len(page.Prefix) > 32 || strings.Trim(page.Prefix, "0123456789abcdef") != "" {
 		return sealift.Errorf(sealift.KindInvalid, "reading request", "no id of a device begins with %q", cut(page.Prefix)).

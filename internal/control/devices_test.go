@@ -25,7 +25,7 @@ func TestDevices(t *testing.T) {
 		Metadata: &api.DeviceMetadata{Root: 2, Targets: 3, Snapshot: 4, Timestamp: 5}, Epochs: []string{sealift.Digest{9}.String()},
 		Installed: &api.DeviceRelease{Release: sealift.Digest{1}.String(), Version: "1.4.0", Counter: 17},
 	}
-	check(t, "devices", nil, list, api.DeviceList{Devices: []api.Device{want}, Next: string(device1.ID), Counts: api.DeviceCounts{Active: 3, Revoked: 2, Erased: 1}})
+	check(t, "devices", nil, list, api.DeviceList{Devices: []api.Device{want}, Next: string(device1.ID), Counts: api.DeviceCounts{Active: 3, Revoked: 2, Erased: 1, Outdated: 7}})
 	check(t, "asked", nil, f.services.last(), []any{sealift.AppID("com.acme.shop"), service.DevicePage{Limit: 2, Behind: device1.ID, Channel: "production"}})
 	list, err = c.Devices(t.Context(), "com.acme.shop", api.ListDevicesParams{})
 	if err != nil || len(list.Devices) != 2 || list.Next != "" || list.Devices[1].Reported != nil || list.Devices[1].Metadata != nil {
@@ -52,10 +52,10 @@ func TestDeviceSearch(t *testing.T) {
 	f := newFixture(t, roles{})
 	since, before := time.Unix(30, 0).UTC(), time.Unix(40, 0).UTC()
 	_, err := f.client(access.RoleOperator).Devices(t.Context(), "com.acme.shop", api.ListDevicesParams{
-		Platform: "ios", Version: "1.4.0", State: "revoked", Prefix: "0a", SeenSince: since, SeenBefore: before,
+		Platform: "ios", Version: "1.4.0", State: "revoked", Prefix: "0a", Outdated: true, SeenSince: since, SeenBefore: before,
 	})
 	check(t, "asked", err, f.services.last(), []any{sealift.AppID("com.acme.shop"), service.DevicePage{
-		Limit: 51, Platform: "ios", Version: "1.4.0", State: "revoked", Prefix: "0a", Since: since, Until: before,
+		Limit: 51, Platform: "ios", Version: "1.4.0", State: "revoked", Prefix: "0a", Outdated: true, Since: since, Until: before,
 	}})
 }
 

@@ -201,7 +201,7 @@ func (s *services) Device(_ context.Context, app sealift.AppID, id sealift.Devic
 }
 
 func (s *services) CountDevices(context.Context, sealift.AppID) (service.DeviceCounts, error) {
-	return service.DeviceCounts{Active: 3, Revoked: 2, Erased: 1}, nil
+	return service.DeviceCounts{Active: 3, Revoked: 2, Erased: 1, Outdated: 7}, nil
 }
 
 func (s *services) RevokeDevices(_ context.Context, by access.Caller, app sealift.AppID, which service.DeviceAct) (service.Revoked, error) {

@@ -51,21 +51,24 @@ type Desk struct {
 	store   store.Store
 	vault   *vault.Vault
 	now     func() time.Time
-	epochs  Epochs
+	online  Online
 	reports *throttle.Counter[sealift.DeviceID]
 }
 
-// Epochs is who turns the epochs of an app's channels.
-type Epochs interface {
-	// TurnEpochs turns them all in tx, and returns the new ones by channel.
+// Online is who directs devices.
+type Online interface {
+	// RulesOf returns what devices of app go by.
+	RulesOf(ctx context.Context, tx store.DocumentTx, app sealift.AppID) (*trust.Rules, error)
+	// TurnEpochs turns those of all channels of app in tx, and returns the new ones
+	// by channel.
 	TurnEpochs(ctx context.Context, tx *vault.Tx, by audit.Actor, app sealift.AppID, reason string) ([]store.Epoch, error)
 	// Flush publishes what was signed.
 	Flush(ctx context.Context) error
 }
 
 // New returns the desk over a vault and its store.
-func New(s store.Store, v *vault.Vault, epochs Epochs, now func() time.Time) *Desk {
-	return &Desk{s, v, now, epochs, throttle.NewCounter[sealift.DeviceID](sealift.ReportsPerHour, time.Hour)}
+func New(s store.Store, v *vault.Vault, online Online, now func() time.Time) *Desk {
+	return &Desk{s, v, now, online, throttle.NewCounter[sealift.DeviceID](sealift.ReportsPerHour, time.Hour)}
 }
 
 const op = "answering a device"

@@ -27,7 +27,7 @@ func (d *Desk) RevokeDevices(ctx context.Context, by access.Caller, app sealift.
 		if err != nil {
 			return err
 		}
-		turned, err := d.epochs.TurnEpochs(ctx, tx, by.Actor(), app, "devices were revoked: "+which.Reason)
+		turned, err := d.online.TurnEpochs(ctx, tx, by.Actor(), app, "devices were revoked: "+which.Reason)
 		if err != nil {
 			return err
 		}
@@ -41,7 +41,7 @@ func (d *Desk) RevokeDevices(ctx context.Context, by access.Caller, app sealift.
 	if err != nil {
 		return service.Revoked{}, err
 	}
-	return out, d.epochs.Flush(ctx)
+	return out, d.online.Flush(ctx)
 }
 
 // EraseDevices implements service.Devices.

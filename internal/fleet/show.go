@@ -16,7 +16,14 @@ func (d *Desk) Devices(ctx context.Context, app sealift.AppID, page service.Devi
 		if _, err := d.app(ctx, tx, app); err != nil {
 			return err
 		}
+		var among []store.DeviceVersion
+		if page.Outdated {
+			if among, err = d.outdated(ctx, tx, app); err != nil {
+				return err
+			}
+		}
 		rows, err := tx.Devices(ctx, app, store.DeviceFilter{
+			Among:  among,
 			Prefix: page.Prefix, Behind: page.Behind, Channel: page.Channel, Version: page.Version, Platform: page.Platform,
 			State: store.DeviceState(page.State), Since: page.Since, Until: page.Until, Limit: page.Limit,
 		})
@@ -39,10 +46,34 @@ func (d *Desk) Devices(ctx context.Context, app sealift.AppID, page service.Devi
 func (d *Desk) CountDevices(ctx context.Context, app sealift.AppID) (counts service.DeviceCounts, err error) {
 	err = d.store.Read(ctx, func(tx store.Tx) error {
 		by, err := tx.CountDevices(ctx, app)
+		if err != nil {
+			return err
+		}
 		counts = service.DeviceCounts{Active: by[store.DeviceActive], Revoked: by[store.DeviceRevoked], Erased: by[store.DeviceErased]}
+		under, err := d.outdated(ctx, tx, app)
+		for _, v := range under {
+			counts.Outdated += v.Devices
+		}
 		return err
 	})
 	return counts, err
+}
+
+// outdated returns what active devices say they have installed that is under the
+// app's floor, with how many they are; never nil.
+func (d *Desk) outdated(ctx context.Context, tx store.Tx, app sealift.AppID) ([]store.DeviceVersion, error) {
+	rules, err := d.online.RulesOf(ctx, tx, app)
+	if err != nil {
+		return nil, err
+	}
+	all, err := tx.DeviceVersions(ctx, app, sealift.MaxVersionsCounted)
+	under := []store.DeviceVersion{}
+	for _, v := range all {
+		if rules.Under(v.Counter, v.Version) {
+			under = append(under, v)
+		}
+	}
+	return under, err
 }
 
 // Device implements service.Devices.

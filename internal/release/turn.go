@@ -7,6 +7,7 @@ import (
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/trust"
 )
 
 // TurnEpochs turns the epoch of every channel of app, in the transaction tx, and
@@ -30,4 +31,9 @@ func (s *Service) TurnEpochs(ctx context.Context, tx *vault.Tx, by audit.Actor, 
 		turned = append(turned, epoch)
 	}
 	return turned, nil
+}
+
+// RulesOf returns what devices of app go by.
+func (s *Service) RulesOf(ctx context.Context, tx store.DocumentTx, app sealift.AppID) (*trust.Rules, error) {
+	return rulesOf(ctx, tx, app)
 }

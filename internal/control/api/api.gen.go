@@ -1278,9 +1278,12 @@ type DeviceAct struct {
 
 // DeviceCounts How many devices of the app there are, whatever was searched for.
 type DeviceCounts struct {
-	Active  int64 `json:"active"`
-	Erased  int64 `json:"erased"`
-	Revoked int64 `json:"revoked"`
+	Active int64 `json:"active"`
+	Erased int64 `json:"erased"`
+
+	// Outdated How many of the active ones last reported to have something installed that is under the app's floor.
+	Outdated int64 `json:"outdated"`
+	Revoked  int64 `json:"revoked"`
 }
 
 // DeviceDetail defines model for DeviceDetail.
@@ -3091,6 +3094,9 @@ type ListDevicesParams struct {
 
 	// State Only devices in this state; absent for all that were not erased.
 	State DeviceState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Outdated Only devices that last reported to have something installed that is under the app's floor, and which is blocked.
+	Outdated bool `form:"outdated,omitempty" json:"outdated,omitempty"`
 
 	// SeenSince Only devices that were seen then or later.
 	SeenSince time.Time `form:"seen_since,omitempty" json:"seen_since,omitempty"`
@@ -8567,6 +8573,14 @@ func NewListDevicesRequest(server string, app InApp, params *ListDevicesParams) 
 			}
 		}
 
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "outdated", params.Outdated, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "seen_since", params.SeenSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 			return nil, err
 		} else {
@@ -12528,6 +12542,19 @@ func (siw *ServerInterfaceWrapper) ListDevices(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "state"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "state", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "outdated" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "outdated", r.URL.Query(), &params.Outdated, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "outdated"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "outdated", Err: err})
 		}
 		return
 	}

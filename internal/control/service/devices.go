@@ -42,8 +42,9 @@ type Revoked struct {
 	Epochs  []Channel          // with their new epochs
 }
 
-// DeviceCounts counts devices by state.
-type DeviceCounts struct{ Active, Revoked, Erased int64 }
+// DeviceCounts counts devices by state, and the active ones that say that what they
+// have installed is under the app's floor.
+type DeviceCounts struct{ Active, Revoked, Erased, Outdated int64 }
 
 // DevicePage picks a page of devices.
 type DevicePage struct {
@@ -57,6 +58,7 @@ type DevicePage struct {
 	State    string           // "" for all that were not erased
 	Since    time.Time        // seen then or later; zero for all
 	Until    time.Time        // seen before; zero for all
+	Outdated bool             // only those that last reported to have something under the app's floor
 }
 
 // Device is a device as the vault knows it.
