@@ -88,10 +88,14 @@ func devicesNamed(ids []string, file string) ([]string, error) {
 			return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err).WithHint("name a file with one id a line")
 		}
 		defer f.Close()
-		for lines := bufio.NewScanner(f); lines.Scan() && len(ids) <= sealift.MaxPage; {
+		lines := bufio.NewScanner(f)
+		for len(ids) <= sealift.MaxPage && lines.Scan() {
 			if id := strings.TrimSpace(lines.Text()); id != "" {
 				ids = append(ids, id)
 			}
+		}
+		if err := lines.Err(); err != nil { // half a list is none
+			return nil, sealift.Errorf(sealift.KindInvalid, op, "%s: %w", file, err).WithHint("name a file with one id a line")
 		}
 	}
 	if len(ids) == 0 {
