@@ -150,64 +150,63 @@ func nextOf(r api.Rollout) string {
 	return fmt.Sprintf("to stop it: sealift rollout pause %d --app %s --reason TEXT", r.Counter, r.App)
 }
 
-type rolloutPauseCmd struct {
+// rolloutAct is what the commands have that change a roll-out.
+type rolloutAct struct {
 	rolloutWhich
 	Reason string `required:"" placeholder:"TEXT" help:"Why, in your words, for the log."`
 }
+
+// run finds the roll-out, does it, and shows what came of it.
+func (c *rolloutAct) run(ctx context.Context, std *IO, do func(c *apiclient.Client, app sealift.AppID, counter uint64) (api.Rollout, error)) error {
+	client, app, r, err := c.find(ctx, std)
+	if err != nil {
+		return err
+	}
+	if r, err = do(client, app, r.Counter); err != nil {
+		return err
+	}
+	return printRollout(std, r)
+}
+
+func (c *rolloutAct) steer(ctx context.Context, std *IO, do api.RolloutSteerDo) error {
+	return c.run(ctx, std, func(client *apiclient.Client, app sealift.AppID, counter uint64) (api.Rollout, error) {
+		return client.SteerRollout(ctx, app, counter, api.RolloutSteer{Do: do, Reason: c.Reason})
+	})
+}
+
+type rolloutPauseCmd struct{ rolloutAct }
 
 // Run implements the command.
 func (c *rolloutPauseCmd) Run(ctx context.Context, std *IO) error {
-	client, app, r, err := c.find(ctx, std)
-	if err != nil {
-		return err
-	}
-	if r, err = client.PauseRollout(ctx, app, r.Counter, c.Reason); err != nil {
-		return err
-	}
-	return printRollout(std, r)
+	return c.run(ctx, std, func(client *apiclient.Client, app sealift.AppID, counter uint64) (api.Rollout, error) {
+		return client.PauseRollout(ctx, app, counter, c.Reason)
+	})
 }
 
-// rolloutSteer is what the commands have that let a roll-out go on or end.
-type rolloutSteer struct {
-	rolloutWhich
-	Reason string `required:"" placeholder:"TEXT" help:"Why, in your words, for the log."`
-}
-
-func (c *rolloutSteer) run(ctx context.Context, std *IO, do api.RolloutSteerDo) error {
-	client, app, r, err := c.find(ctx, std)
-	if err != nil {
-		return err
-	}
-	if r, err = client.SteerRollout(ctx, app, r.Counter, api.RolloutSteer{Do: do, Reason: c.Reason}); err != nil {
-		return err
-	}
-	return printRollout(std, r)
-}
-
-type rolloutResumeCmd struct{ rolloutSteer }
+type rolloutResumeCmd struct{ rolloutAct }
 
 // Run implements the command.
 func (c *rolloutResumeCmd) Run(ctx context.Context, std *IO) error {
-	return c.run(ctx, std, api.RolloutSteerDoResume)
+	return c.steer(ctx, std, api.RolloutSteerDoResume)
 }
 
-type rolloutApproveCmd struct{ rolloutSteer }
+type rolloutApproveCmd struct{ rolloutAct }
 
 // Run implements the command.
 func (c *rolloutApproveCmd) Run(ctx context.Context, std *IO) error {
-	return c.run(ctx, std, api.RolloutSteerDoApprove)
+	return c.steer(ctx, std, api.RolloutSteerDoApprove)
 }
 
-type rolloutFinishCmd struct{ rolloutSteer }
+type rolloutFinishCmd struct{ rolloutAct }
 
 // Run implements the command.
 func (c *rolloutFinishCmd) Run(ctx context.Context, std *IO) error {
-	return c.run(ctx, std, api.RolloutSteerDoFinish)
+	return c.steer(ctx, std, api.RolloutSteerDoFinish)
 }
 
-type rolloutAbortCmd struct{ rolloutSteer }
+type rolloutAbortCmd struct{ rolloutAct }
 
 // Run implements the command.
 func (c *rolloutAbortCmd) Run(ctx context.Context, std *IO) error {
-	return c.run(ctx, std, api.RolloutSteerDoAbort)
+	return c.steer(ctx, std, api.RolloutSteerDoAbort)
 }

@@ -31,10 +31,7 @@ func (h *handler) ListRollouts(w http.ResponseWriter, r *http.Request, app api.I
 func (h *handler) PauseRollout(w http.ResponseWriter, r *http.Request, app api.InApp, counter uint64) {
 	h.do(w, r, access.PauseRollouts, app, http.StatusOK, func(by access.Caller) (any, error) {
 		var body api.RolloutPause
-		id, err := rolloutNamed(w, r, app, counter, &body)
-		if err == nil {
-			err = checkReason(body.Reason)
-		}
+		id, err := rolloutAct(w, r, app, counter, &body, &body.Reason)
 		if err != nil {
 			return nil, err
 		}
@@ -47,10 +44,7 @@ func (h *handler) PauseRollout(w http.ResponseWriter, r *http.Request, app api.I
 func (h *handler) SteerRollout(w http.ResponseWriter, r *http.Request, app api.InApp, counter uint64) {
 	h.do(w, r, access.SteerRollouts, app, http.StatusOK, func(by access.Caller) (any, error) {
 		var body api.RolloutSteer
-		id, err := rolloutNamed(w, r, app, counter, &body)
-		if err == nil {
-			err = checkReason(body.Reason)
-		}
+		id, err := rolloutAct(w, r, app, counter, &body, &body.Reason)
 		if err != nil {
 			return nil, err
 		}
@@ -59,14 +53,18 @@ func (h *handler) SteerRollout(w http.ResponseWriter, r *http.Request, app api.I
 	})
 }
 
-// rolloutNamed reads whose roll-out it is, and the body about it.
-func rolloutNamed(w http.ResponseWriter, r *http.Request, app string, counter uint64, body any) (sealift.AppID, error) {
+// rolloutAct reads whose roll-out something is to be done to, and the body about it,
+// of which reason is a part.
+func rolloutAct(w http.ResponseWriter, r *http.Request, app string, counter uint64, body any, reason *string) (sealift.AppID, error) {
 	id, err := sealift.ParseAppID(app)
 	if err == nil && (counter == 0 || counter > sealift.MaxReportSequence) {
 		err = sealift.Errorf(sealift.KindInvalid, "reading request", "%d is no counter", counter).WithHint("see the roll-outs with: sealift rollout list --app %s", id)
 	}
 	if err == nil {
 		err = readJSON(w, r, sealift.MaxAPIBody, body)
+	}
+	if err == nil {
+		err = checkReason(*reason)
 	}
 	return id, err
 }
