@@ -10,9 +10,11 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/apiclient"
 )
 
-type deviceRevokeCmd struct {
+// deviceActing names devices that something is to be done to, and says why.
+type deviceActing struct {
 	Devices []string   `arg:"" optional:"" name:"device" help:"Their ids, as sealift device list shows them."`
 	App     string     `required:"" placeholder:"ID" help:"The app."`
 	File    string     `placeholder:"FILE" help:"File with further ids, one a line."`
@@ -20,26 +22,34 @@ type deviceRevokeCmd struct {
 	API     APIOptions `embed:""`
 }
 
+// ask reads the ids before it asks the server for anything.
+func (o *deviceActing) ask(std *IO) (*apiclient.Client, sealift.AppID, api.DeviceAct, error) {
+	ids, err := devicesNamed(o.Devices, o.File)
+	if err != nil {
+		return nil, "", api.DeviceAct{}, err
+	}
+	c, app, err := o.API.forApp(std, o.App)
+	return c, app, api.DeviceAct{Devices: ids, Reason: o.Reason}, err
+}
+
+type deviceRevokeCmd struct{ deviceActing }
+
 // Run implements the command.
 func (c *deviceRevokeCmd) Run(ctx context.Context, std *IO) error {
 	return runDeviceRevoke(ctx, std, *c)
 }
 
 func runDeviceRevoke(ctx context.Context, std *IO, opts deviceRevokeCmd) error {
-	ids, err := devicesNamed(opts.Devices, opts.File)
+	c, app, which, err := opts.ask(std)
 	if err != nil {
 		return err
 	}
-	c, app, err := opts.API.forApp(std, opts.App)
-	if err != nil {
-		return err
-	}
-	done, err := c.RevokeDevices(ctx, app, api.DeviceAct{Devices: ids, Reason: opts.Reason})
+	done, err := c.RevokeDevices(ctx, app, which)
 	if err != nil {
 		return err
 	}
 	return std.Print(done, func(w io.Writer) error {
-		if _, err := fmt.Fprintf(w, "revoked %d of %d devices\n", len(done.Devices), len(ids)); err != nil {
+		if _, err := fmt.Fprintf(w, "revoked %d of %d devices\n", len(done.Devices), len(which.Devices)); err != nil {
 			return err
 		}
 		for _, channel := range done.Epochs {
@@ -52,31 +62,21 @@ func runDeviceRevoke(ctx context.Context, std *IO, opts deviceRevokeCmd) error {
 	})
 }
 
-type deviceEraseCmd struct {
-	Devices []string   `arg:"" optional:"" name:"device" help:"Their ids, as sealift device list shows them."`
-	App     string     `required:"" placeholder:"ID" help:"The app."`
-	File    string     `placeholder:"FILE" help:"File with further ids, one a line."`
-	Reason  string     `required:"" placeholder:"TEXT" help:"Why, in your words, for the log."`
-	API     APIOptions `embed:""`
-}
+type deviceEraseCmd struct{ deviceActing }
 
 // Run implements the command.
 func (c *deviceEraseCmd) Run(ctx context.Context, std *IO) error { return runDeviceErase(ctx, std, *c) }
 
 func runDeviceErase(ctx context.Context, std *IO, opts deviceEraseCmd) error {
-	ids, err := devicesNamed(opts.Devices, opts.File)
+	c, app, which, err := opts.ask(std)
 	if err != nil {
 		return err
 	}
-	c, app, err := opts.API.forApp(std, opts.App)
+	done, err := c.EraseDevices(ctx, app, which)
 	if err != nil {
 		return err
 	}
-	done, err := c.EraseDevices(ctx, app, api.DeviceAct{Devices: ids, Reason: opts.Reason})
-	if err != nil {
-		return err
-	}
-	return std.Print(done, Println("erased %d of %d devices: their ids, what was counted, and the log stay", len(done.Devices), len(ids)))
+	return std.Print(done, Println("erased %d of %d devices: their ids, what was counted, and the log stay", len(done.Devices), len(which.Devices)))
 }
 
 // devicesNamed returns the ids that were given, and those in the file.
