@@ -16,4 +16,12 @@ const (
 	// MaxStatsAge is how long it is counted what devices took: a year, so that it can
 	// be compared with the same month of the year before.
 	MaxStatsAge = 400 * 24 * time.Hour
+	// MaxCauses is how many reasons for which a release failed are told, and
+	// MaxStatsVersions how many versions that devices say they run: devices may make
+	// up any number of both.
+	MaxCauses        = 50
+	MaxStatsVersions = 50
+	// MaxStatsReleases is how many releases one answer of statistics tells of, each
+	// with up to 400 points of 200 bytes.
+	MaxStatsReleases = 20
 )

@@ -39,10 +39,10 @@ const layers = `
 	trust/tufrepo, bundle, internal/audit, internal/blob, internal/pkcs11 < internal/vault;
 	internal/vault < internal/vault/vaulttest;
 	trust/tufrepo < internal/ceremony;
-	internal/access, rollout < internal/control/service;
-	internal/audit, internal/control/service < internal/witness;
 	rollout, trust, internal/store < internal/stats;
-	internal/stats, rollout, internal/throttle, internal/vault, internal/control/service, internal/ceremony < internal/release, internal/fleet, internal/people, internal/custody, internal/approval, internal/sealing < internal/watch;
+	internal/access, rollout, internal/stats < internal/control/service;
+	internal/audit, internal/control/service < internal/witness;
+	rollout, internal/throttle, internal/vault, internal/control/service, internal/ceremony < internal/release, internal/fleet, internal/people, internal/custody, internal/approval, internal/sealing < internal/watch;
 
 	trust/tufrepo, internal/audit, internal/blob < internal/backup;
 

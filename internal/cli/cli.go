@@ -66,6 +66,7 @@ type root struct {
 	Channel  channelCmd  `cmd:"" help:"Make and list the channels of an app."`
 	Enrol    enrolCmd    `cmd:"" help:"Let devices enrol."`
 	Device   deviceCmd   `cmd:"" help:"See devices, and what they say of themselves."`
+	Stats    statsCmd    `cmd:"" help:"See what came of releases on devices."`
 	Publish  publishCmd  `cmd:"" help:"Publish a folder as a release."`
 	Agent    agentCmd    `cmd:"" help:"Keep a device up to date."`
 	Rollout  rolloutCmd  `cmd:"" help:"See how releases reach their devices, stop that, and let it go on."`

@@ -212,6 +212,10 @@ func (s *services) EraseDevices(_ context.Context, by access.Caller, app sealift
 	return which.Devices, s.note(by, app, which)
 }
 
+func (s *services) Stats(_ context.Context, app sealift.AppID, filter service.StatsFilter) (service.AppStats, error) {
+	return stats1, s.note(app, filter)
+}
+
 func (s *services) CreateEnrolmentToken(_ context.Context, by access.Caller, app sealift.AppID, token service.NewEnrolmentToken) (service.EnrolmentToken, error) {
 	return token1, s.note(by, app, token)
 }

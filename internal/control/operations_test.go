@@ -53,6 +53,7 @@ var operations = []operation{
 	{"pauseRollout", "POST", acme + "/rollouts/17/pause", `{"reason":"it crashes"}`, 200, access.PauseRollouts},
 	{"steerRollout", "POST", acme + "/rollouts/17/steer", `{"do":"resume","reason":"it does not"}`, 200, access.SteerRollouts},
 	{"listDevices", "GET", acme + "/devices?limit=3&channel=production&behind=0123456789abcdef0123456789abcdef", "", 200, access.ListDevices},
+	{"getStats", "GET", acme + "/stats?channel=production&platform=web&version=1.0.0&since=2026-03-01T00:00:00Z&limit=3", "", 200, access.ListDevices},
 	{"getDevice", "GET", acme + "/devices/0123456789abcdef0123456789abcdef?limit=2&before=9", "", 200, access.ListDevices},
 	{"revokeDevices", "POST", acme + "/device-revocations", `{"devices":["0123456789abcdef0123456789abcdef"],"reason":"stolen"}`, 200, access.RevokeDevices},
 	{"eraseDevices", "POST", acme + "/device-erasures", `{"devices":["0123456789abcdef0123456789abcdef"],"reason":"asked to"}`, 200, access.EraseDevices},

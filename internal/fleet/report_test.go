@@ -293,4 +293,17 @@ func TestReportsAreCounted(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+	// And told, of the time that is asked for.
+	sums, err := b.desk.Stats(b.Context(), b.app, service.StatsFilter{Limit: 5})
+	b.check(err)
+	if len(sums.Releases) != 1 || sums.Releases[0].Release != digest || sums.Releases[0].Evidence.Taken != 2 || sums.Unknown != 2 ||
+		sums.Seen != (store.Seen{Devices: 2, Day: 2, Week: 2}) || len(sums.Versions) != 1 || sums.Versions[0].Devices != 2 || sums.Span != time.Hour {
+		t.Errorf("%+v", sums)
+	}
+	sums, err = b.desk.Stats(b.Context(), b.app, service.StatsFilter{Limit: 5, Since: hour.Add(time.Hour)})
+	if err != nil || len(sums.Releases) != 1 || sums.Releases[0].Evidence.Taken != 0 || sums.Unknown != 0 {
+		t.Errorf("%+v, %v", sums, err)
+	}
+	_, err = b.desk.Stats(b.Context(), "com.acme.none", service.StatsFilter{Limit: 5})
+	b.wantRefusal("no such app", err, sealift.KindNotFound, "app")
 }

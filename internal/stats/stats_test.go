@@ -402,3 +402,44 @@ func TestSlices(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestSummarize: sums, the course in spans, and why a release failed.
+func TestSummarize(t *testing.T) {
+	row := func(hours int, outcome, reason string, evidence, unvouched int64) store.ReleaseHour {
+		r := store.ReleaseHour{Hour: noon.Add(time.Duration(hours) * time.Hour), Outcome: outcome, Reason: reason, Evidence: evidence, Unvouched: unvouched}
+		if reason != "" {
+			r.Kind = "rollback"
+		}
+		return r
+	}
+	rows := []store.ReleaseHour{
+		row(0, "confirmed", "", 3, 1), row(0, "rolled-back", "crash", 1, 2), row(0, "rolled-back", "moved", 0, 0), row(0, "taken", "", 6, 4),
+		row(2, "rolled-back", "crash", 1, 0), row(2, "rolled-back", "timeout", 5, 0), row(2, "taken", "", 7, 0), row(13, "taken", "", 2, 0),
+	}
+	s := stats.Summarize(rows, time.Hour)
+	want := stats.Summary{
+		Evidence: rollout.Counts{Taken: 15, Confirmed: 3, Failed: [4]int{0, 0, 7, 0}}, Unvouched: rollout.Counts{Taken: 4, Confirmed: 1, Failed: [4]int{0, 0, 2, 0}},
+		Causes: []stats.Cause{{rollout.RolledBack, "rollback", "timeout", 5, 0}, {rollout.RolledBack, "rollback", "crash", 2, 2}},
+		Course: []stats.Point{
+			{noon, rollout.Counts{Taken: 6, Confirmed: 3, Failed: [4]int{0, 0, 1, 0}}},
+			{noon.Add(2 * time.Hour), rollout.Counts{Taken: 7, Failed: [4]int{0, 0, 6, 0}}}, {noon.Add(13 * time.Hour), rollout.Counts{Taken: 2}},
+		},
+	}
+	if diff := cmp.Diff(want, s); diff != "" {
+		t.Error(diff)
+	}
+	days := stats.Summarize(rows, 24*time.Hour).Course
+	if len(days) != 2 || days[0].Taken != 13 || !days[0].From.Equal(noon.Add(-12*time.Hour)) || days[1].Taken != 2 {
+		t.Errorf("by day: %+v", days)
+	}
+	if stats.Span(noon, noon.AddDate(0, 0, 14)) != time.Hour || stats.Span(noon, noon.AddDate(0, 0, 15)) != 24*time.Hour {
+		t.Error("spans")
+	}
+	var many []store.ReleaseHour
+	for i := range 2 * sealift.MaxCauses {
+		many = append(many, row(0, "refused", fmt.Sprintf("r%d", i), 1, 0))
+	}
+	if got := len(stats.Summarize(many, time.Hour).Causes); got != sealift.MaxCauses {
+		t.Errorf("%d causes", got)
+	}
+}

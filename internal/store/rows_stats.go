@@ -19,6 +19,13 @@ type DeviceOutcome struct {
 	Evidence bool   // whether a halt may rest on it
 }
 
+// Seen counts active devices of an app.
+type Seen struct {
+	Devices int64
+	Day     int64 // seen since a moment, such as a day ago
+	Week    int64 // and since another
+}
+
 // ReleaseHour is how many devices took a release in an hour and had one outcome.
 type ReleaseHour struct {
 	App       sealift.AppID

@@ -27,6 +27,9 @@ type StatsTx interface {
 	// ReleaseHours returns those of a release from an hour on, by hour, outcome, kind
 	// and reason.
 	ReleaseHours(ctx context.Context, app sealift.AppID, release sealift.Digest, since time.Time) ([]ReleaseHour, error)
+	// CountSeen counts the active devices of app, of a channel and a platform unless
+	// those are empty, and which of them were seen since day and since week.
+	CountSeen(ctx context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, day, week time.Time) (Seen, error)
 	// PruneStats forgets what an app's devices took before an hour.
 	PruneStats(ctx context.Context, app sealift.AppID, before time.Time) error
 }

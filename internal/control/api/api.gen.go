@@ -242,6 +242,27 @@ func (e DraftState) Valid() bool {
 	}
 }
 
+// Defines values for FailureCountOutcome.
+const (
+	FailureCountOutcomeNotStored  FailureCountOutcome = "not-stored"
+	FailureCountOutcomeRefused    FailureCountOutcome = "refused"
+	FailureCountOutcomeRolledBack FailureCountOutcome = "rolled-back"
+)
+
+// Valid indicates whether the value is a known member of the FailureCountOutcome enum.
+func (e FailureCountOutcome) Valid() bool {
+	switch e {
+	case FailureCountOutcomeNotStored:
+		return true
+	case FailureCountOutcomeRefused:
+		return true
+	case FailureCountOutcomeRolledBack:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ImportedKeyPurpose.
 const (
 	ImportedKeyPurposeCapgoApp ImportedKeyPurpose = "capgo-app"
@@ -704,6 +725,24 @@ func (e SigningRequestPadding) Valid() bool {
 	}
 }
 
+// Defines values for StatsSpan.
+const (
+	StatsSpanDay  StatsSpan = "day"
+	StatsSpanHour StatsSpan = "hour"
+)
+
+// Valid indicates whether the value is a known member of the StatsSpan enum.
+func (e StatsSpan) Valid() bool {
+	switch e {
+	case StatsSpanDay:
+		return true
+	case StatsSpanHour:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokenKind.
 const (
 	TokenKindOwner   TokenKind = "owner"
@@ -1145,6 +1184,14 @@ type Cosignature struct {
 // Example: 17
 type Counter = uint64
 
+// CoursePoint Devices that took the release in a span of time, and what became of them.
+type CoursePoint struct {
+	Counts OutcomeCounts `json:"counts"`
+
+	// From Example: 2026-01-02T03:04:05Z
+	From Time `json:"from"`
+}
+
 // Cryptoperiod Seconds; what the purpose says where absent.
 type Cryptoperiod = int64
 
@@ -1337,6 +1384,21 @@ type DeviceRelease struct {
 // DeviceState `revoked`: it is granted nothing, for good. `erased`: nothing is kept of it but its id.
 type DeviceState string
 
+// DeviceStats defines model for DeviceStats.
+type DeviceStats struct {
+	// Active Devices that are enrolled and not revoked.
+	Active int64 `json:"active"`
+
+	// Day How many of them were seen in the last day.
+	Day int64 `json:"day"`
+
+	// Versions What devices of all channels and platforms last said that they run, the most frequent first.
+	Versions []VersionCount `json:"versions"`
+
+	// Week And in the last week. The rest is silent.
+	Week int64 `json:"week"`
+}
+
 // DeviceStep defines model for DeviceStep.
 type DeviceStep struct {
 	// Channel Example: production
@@ -1514,6 +1576,22 @@ type Erasure struct {
 	// Devices Those that were not erased before.
 	Devices []DeviceID `json:"devices"`
 }
+
+// FailureCount defines model for FailureCount.
+type FailureCount struct {
+	Devices int `json:"devices"`
+
+	// Kind The error's kind.
+	Kind    string              `json:"kind"`
+	Outcome FailureCountOutcome `json:"outcome"`
+
+	// Reason The error's reason, "other" for rare ones.
+	Reason    string `json:"reason,omitempty"`
+	Unvouched int    `json:"unvouched"`
+}
+
+// FailureCountOutcome defines model for FailureCount.Outcome.
+type FailureCountOutcome string
 
 // FleetRetirement How far the fleet is from letting go of a version. Devices count that are
 // active, enrolled with a token, and were seen.
@@ -2113,6 +2191,17 @@ type OIDCProof struct {
 // Example: 492039
 type OneTimeCode = string
 
+// OutcomeCounts defines model for OutcomeCounts.
+type OutcomeCounts struct {
+	Confirmed  int `json:"confirmed"`
+	NotStored  int `json:"notStored"`
+	Refused    int `json:"refused"`
+	RolledBack int `json:"rolledBack"`
+
+	// Taken Devices that began to take the release.
+	Taken int `json:"taken"`
+}
+
 // Passkey defines model for Passkey.
 type Passkey struct {
 	// Created Example: 2026-01-02T03:04:05Z
@@ -2455,6 +2544,40 @@ type ReleaseList struct {
 // Devices refuse it where it is `revoked`, where the CA that certified it
 // is `suspended`, or where it is `blocked` by a floor.
 type ReleaseState string
+
+// ReleaseStats defines model for ReleaseStats.
+type ReleaseStats struct {
+	// Channel Example: production
+	Channel ChannelName `json:"channel"`
+
+	// Counter Orders the releases of an app; allocated by the vault.
+	//
+	// Example: 17
+	Counter Counter `json:"counter"`
+
+	// Counts Devices by which roll-outs are judged.
+	Counts   OutcomeCounts  `json:"counts"`
+	Course   []CoursePoint  `json:"course"`
+	Failures []FailureCount `json:"failures"`
+
+	// Platform Example: web
+	Platform Platform `json:"platform"`
+
+	// Release 64 lower-case hex digits.
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Release SHA256       `json:"release"`
+	Success *SuccessRate `json:"success,omitempty"`
+
+	// Unvouched Devices beyond what counts of those that enrolled without a token.
+	Unvouched OutcomeCounts `json:"unvouched"`
+
+	// Version Semantic version 2.0.0, without leading `v` and without `+build`.
+	//
+	// Example: 1.4.0
+	Version   Version `json:"version"`
+	Withdrawn bool    `json:"withdrawn,omitempty"`
+}
 
 // Restore defines model for Restore.
 type Restore struct {
@@ -2802,6 +2925,24 @@ type SigningRequestHash string
 // SigningRequestPadding Of an RSA key; pss, with a salt as long as the hash, where absent.
 type SigningRequestPadding string
 
+// Stats defines model for Stats.
+type Stats struct {
+	Devices  DeviceStats    `json:"devices"`
+	Releases []ReleaseStats `json:"releases"`
+
+	// Since Example: 2026-01-02T03:04:05Z
+	Since Time `json:"since"`
+
+	// Span What a point of a course spans. Hours of 14 days, else days.
+	Span StatsSpan `json:"span"`
+
+	// Unknown Steps that name a release which the app does not have.
+	Unknown int64 `json:"unknown"`
+}
+
+// StatsSpan What a point of a course spans. Hours of 14 days, else days.
+type StatsSpan string
+
 // Status defines model for Status.
 type Status struct {
 	// API The versions of this API that the server speaks.
@@ -2854,6 +2995,15 @@ type Submission struct {
 	// application/vnd.sealift.release.v1+json, signed by the leaf key; at
 	// most 256 KiB.
 	Envelope []byte `json:"envelope"`
+}
+
+// SuccessRate Of the devices in `counts` whose outcome is known; absent if there is none.
+type SuccessRate struct {
+	High float64 `json:"high"`
+
+	// Low The lower end of the Wilson score interval of 99 %.
+	Low  float64 `json:"low"`
+	Rate float64 `json:"rate"`
 }
 
 // TOTP A secret for an authenticator app (RFC 6238; SHA-1, six digits, 30 seconds).
@@ -2968,6 +3118,20 @@ type Urgent struct {
 //
 // Example: 1.4.0
 type Version = string
+
+// VersionCount defines model for VersionCount.
+type VersionCount struct {
+	// Counter Orders the releases of an app; allocated by the vault.
+	//
+	// Example: 17
+	Counter Counter `json:"counter"`
+	Devices int64   `json:"devices"`
+
+	// Version Semantic version 2.0.0, without leading `v` and without `+build`.
+	//
+	// Example: 1.4.0
+	Version Version `json:"version"`
+}
 
 // WantsCookie For a browser: set the session as the cookie `__Host-sealift`, which no
 // script reads, and leave `secret` empty.
@@ -3163,6 +3327,25 @@ type ListRolloutsParams struct {
 
 	// All Also those that are over.
 	All bool `form:"all,omitempty" json:"all,omitempty"`
+}
+
+// GetStatsParams defines parameters for GetStats.
+type GetStatsParams struct {
+	// Channel Only of this channel.
+	Channel OfChannel `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Platform Only for this platform.
+	Platform OfPlatform `form:"platform,omitempty" json:"platform,omitempty"`
+
+	// Version Only of this version.
+	Version Version `form:"version,omitempty" json:"version,omitempty"`
+
+	// Since What devices took from this hour on, 14 days back if absent. Nothing is older
+	// than 400 days.
+	Since Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Limit The most releases to tell of, newest first.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // ListCheckpointsParams defines parameters for ListCheckpoints.
@@ -3961,6 +4144,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apps/{app}/rollouts/{counter}/steer (the `SteerRollout` operationId).
 	SteerRollout(ctx context.Context, app InApp, counter Counter, body SteerRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetStats What came of an app's releases on its devices
+	//
+	// Roles: all. Sums of what devices claim, by the hour of the vault's clock in which
+	// they took a release. A device counts once for each release.
+	//
+	// Corresponds with GET /apps/{app}/stats (the `GetStats` operationId).
+	GetStats(ctx context.Context, app InApp, params *GetStatsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListCheckpoints Signed states of the log, smallest first
 	//
@@ -5895,6 +6086,24 @@ func (c *Client) SteerRolloutWithBody(ctx context.Context, app InApp, counter Co
 // Corresponds with POST /apps/{app}/rollouts/{counter}/steer (the `SteerRollout` operationId).
 func (c *Client) SteerRollout(ctx context.Context, app InApp, counter Counter, body SteerRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSteerRolloutRequest(c.Server, app, counter, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetStats What came of an app's releases on its devices
+//
+// Roles: all. Sums of what devices claim, by the hour of the vault's clock in which
+// they took a release. A device counts once for each release.
+//
+// Corresponds with GET /apps/{app}/stats (the `GetStats` operationId).
+func (c *Client) GetStats(ctx context.Context, app InApp, params *GetStatsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetStatsRequest(c.Server, app, params)
 	if err != nil {
 		return nil, err
 	}
@@ -9423,6 +9632,95 @@ func NewSteerRolloutRequestWithBody(server string, app InApp, counter Counter, c
 	return req, nil
 }
 
+// NewGetStatsRequest constructs an http.Request for the GetStats method
+func NewGetStatsRequest(server string, app InApp, params *GetStatsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/stats", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform", params.Platform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListCheckpointsRequest constructs an http.Request for the ListCheckpoints method
 func NewListCheckpointsRequest(server string, params *ListCheckpointsParams) (*http.Request, error) {
 	var err error
@@ -11772,6 +12070,9 @@ type ServerInterface interface {
 	// SteerRollout Resume a roll-out, let it into its next stage, finish it or abort it
 	// (POST /apps/{app}/rollouts/{counter}/steer)
 	SteerRollout(w http.ResponseWriter, r *http.Request, app InApp, counter Counter)
+	// GetStats What came of an app's releases on its devices
+	// (GET /apps/{app}/stats)
+	GetStats(w http.ResponseWriter, r *http.Request, app InApp, params GetStatsParams)
 	// ListCheckpoints Signed states of the log, smallest first
 	// (GET /audit/checkpoints)
 	ListCheckpoints(w http.ResponseWriter, r *http.Request, params ListCheckpointsParams)
@@ -13251,6 +13552,100 @@ func (siw *ServerInterfaceWrapper) SteerRollout(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// GetStats operation middleware
+func (siw *ServerInterfaceWrapper) GetStats(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetStatsParams
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", r.URL.Query(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "channel"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "channel", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "platform" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "platform", r.URL.Query(), &params.Platform, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "platform"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "platform", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", r.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "version"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetStats(w, r, app, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListCheckpoints operation middleware
 func (siw *ServerInterfaceWrapper) ListCheckpoints(w http.ResponseWriter, r *http.Request) {
 
@@ -14591,6 +14986,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollouts/{counter}/pause", wrapper.PauseRollout)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollouts/{counter}/steer", wrapper.SteerRollout)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/devices", wrapper.ListDevices)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/stats", wrapper.GetStats)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/devices/{device}", wrapper.GetDevice)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/device-revocations", wrapper.RevokeDevices)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/device-erasures", wrapper.EraseDevices)

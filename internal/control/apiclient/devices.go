@@ -31,3 +31,8 @@ func (c *Client) RevokeDevices(ctx context.Context, app sealift.AppID, which api
 func (c *Client) EraseDevices(ctx context.Context, app sealift.AppID, which api.DeviceAct) (api.Erasure, error) {
 	return decoded[api.Erasure](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.EraseDevices(ctx, string(app), which) })
 }
+
+// Stats returns what came of an app's releases on its devices.
+func (c *Client) Stats(ctx context.Context, app sealift.AppID, filter api.GetStatsParams) (api.Stats, error) {
+	return decoded[api.Stats](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.GetStats(ctx, string(app), &filter) })
+}

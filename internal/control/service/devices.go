@@ -28,6 +28,9 @@ type Devices interface {
 	// EraseDevices forgets all of devices but their ids, all or nothing, and returns
 	// which. Errors are those of RevokeDevices, for devices that were erased before.
 	EraseDevices(ctx context.Context, by access.Caller, app sealift.AppID, which DeviceAct) ([]sealift.DeviceID, error)
+	// Stats returns sums of what app's devices claim, or KindNotFound if there is no
+	// such app.
+	Stats(ctx context.Context, app sealift.AppID, filter StatsFilter) (AppStats, error)
 }
 
 // DeviceAct is what is done to devices, and why.

@@ -33,3 +33,10 @@ DELETE FROM device_outcomes WHERE app = @app AND hour < @before;
 
 -- name: PruneReleaseHours :exec
 DELETE FROM release_hours WHERE app = @app AND hour < @before;
+
+-- name: CountSeen :one
+SELECT COUNT(*) AS devices,
+  COUNT(CASE WHEN r.seen >= @day THEN 1 END) AS day,
+  COUNT(CASE WHEN r.seen >= @week THEN 1 END) AS week
+FROM devices d JOIN device_reports r ON r.app = d.app AND r.device = d.id
+WHERE d.app = @app AND d.state = 'active' AND (r.channel = @channel OR @channel = '') AND (d.platform = @platform OR @platform = '');

@@ -76,3 +76,9 @@ func (t *tx) PruneStats(ctx context.Context, app sealift.AppID, before time.Time
 	}
 	return t.fail(ctx, "forgetting what came of old releases of "+string(app), err)
 }
+
+// CountSeen implements store.StatsTx.
+func (t *tx) CountSeen(ctx context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, day, week time.Time) (store.Seen, error) {
+	r, err := t.q.CountSeen(ctx, sqlcgen.CountSeenParams{App: string(app), Channel: string(channel), Platform: string(platform), Day: micros(day), Week: micros(week)})
+	return store.Seen(r), t.fail(ctx, "counting devices of "+string(app), err)
+}

@@ -61,6 +61,32 @@ func testStats(t *testing.T, s store.Store) {
 		gives(t, changed)(tx.DeviceOutcome(ctx, app, "d1", release))
 		gives(t, int64(0))(tx.CountNetwork(ctx, app, release, one.Hour, one.Network))
 	})
+	update(t, s, func(tx store.Tx) {
+		seen := func(id sealift.DeviceID, days int) {
+			r := aReport(id)
+			r.Seen = someTime.AddDate(0, 0, -days)
+			do(t, tx.PutDeviceReport(ctx, r))
+		}
+		seen("d1", 0)
+		seen("d2", 1)
+		seen("d3", 8)
+		revoked := aDevice("d4")
+		revoked.State = store.DeviceRevoked
+		do(t, tx.PutDevice(ctx, revoked))
+		seen("d4", 0)
+		elsewhere := aDevice("d5")
+		elsewhere.Platform = "ios"
+		do(t, tx.PutDevice(ctx, elsewhere))
+		seen("d5", 0)
+		of := func(want store.Seen, channel sealift.Channel, platform sealift.Platform) {
+			t.Helper()
+			gives(t, want)(tx.CountSeen(ctx, app, channel, platform, someTime.Add(-time.Hour), someTime.AddDate(0, 0, -7)))
+		}
+		of(store.Seen{Devices: 4, Day: 2, Week: 3}, "", "")
+		of(store.Seen{Devices: 3, Day: 1, Week: 2}, channel, aDevice("d1").Platform)
+		of(store.Seen{Devices: 1, Day: 1, Week: 1}, "", "ios")
+		of(store.Seen{}, "beta", "")
+	})
 	first, later := anHour(0), anHour(5)
 	fewer, another := first, later
 	fewer.Evidence, fewer.Unvouched = -first.Evidence, 1

@@ -81,6 +81,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countOtherReasonsStmt, err = db.PrepareContext(ctx, countOtherReasons); err != nil {
 		return nil, fmt.Errorf("error preparing query CountOtherReasons: %w", err)
 	}
+	if q.countSeenStmt, err = db.PrepareContext(ctx, countSeen); err != nil {
+		return nil, fmt.Errorf("error preparing query CountSeen: %w", err)
+	}
 	if q.credentialStmt, err = db.PrepareContext(ctx, credential); err != nil {
 		return nil, fmt.Errorf("error preparing query Credential: %w", err)
 	}
@@ -503,6 +506,11 @@ func (q *Queries) Close() error {
 	if q.countOtherReasonsStmt != nil {
 		if cerr := q.countOtherReasonsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countOtherReasonsStmt: %w", cerr)
+		}
+	}
+	if q.countSeenStmt != nil {
+		if cerr := q.countSeenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countSeenStmt: %w", cerr)
 		}
 	}
 	if q.credentialStmt != nil {
@@ -1103,6 +1111,7 @@ type Queries struct {
 	countFleetStmt            *sql.Stmt
 	countNetworkStmt          *sql.Stmt
 	countOtherReasonsStmt     *sql.Stmt
+	countSeenStmt             *sql.Stmt
 	credentialStmt            *sql.Stmt
 	credentialsStmt           *sql.Stmt
 	deleteCredentialStmt      *sql.Stmt
@@ -1236,6 +1245,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countFleetStmt:            q.countFleetStmt,
 		countNetworkStmt:          q.countNetworkStmt,
 		countOtherReasonsStmt:     q.countOtherReasonsStmt,
+		countSeenStmt:             q.countSeenStmt,
 		credentialStmt:            q.credentialStmt,
 		credentialsStmt:           q.credentialsStmt,
 		deleteCredentialStmt:      q.deleteCredentialStmt,

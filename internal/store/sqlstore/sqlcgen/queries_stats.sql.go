@@ -96,6 +96,41 @@ func (q *Queries) CountOtherReasons(ctx context.Context, arg CountOtherReasonsPa
 	return count, err
 }
 
+const countSeen = `-- name: CountSeen :one
+SELECT COUNT(*) AS devices,
+  COUNT(CASE WHEN r.seen >= $1 THEN 1 END) AS day,
+  COUNT(CASE WHEN r.seen >= $2 THEN 1 END) AS week
+FROM devices d JOIN device_reports r ON r.app = d.app AND r.device = d.id
+WHERE d.app = $3 AND d.state = 'active' AND (r.channel = $4 OR $4 = '') AND (d.platform = $5 OR $5 = '')
+`
+
+type CountSeenParams struct {
+	Day      int64
+	Week     int64
+	App      string
+	Channel  string
+	Platform string
+}
+
+type CountSeenRow struct {
+	Devices int64
+	Day     int64
+	Week    int64
+}
+
+func (q *Queries) CountSeen(ctx context.Context, arg CountSeenParams) (CountSeenRow, error) {
+	row := q.queryRow(ctx, q.countSeenStmt, countSeen,
+		arg.Day,
+		arg.Week,
+		arg.App,
+		arg.Channel,
+		arg.Platform,
+	)
+	var i CountSeenRow
+	err := row.Scan(&i.Devices, &i.Day, &i.Week)
+	return i, err
+}
+
 const deviceOutcome = `-- name: DeviceOutcome :one
 SELECT app, device, release, hour, outcome, kind, reason, network, evidence FROM device_outcomes WHERE app = $1 AND device = $2 AND release = $3
 `

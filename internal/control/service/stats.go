@@ -1,0 +1,37 @@
+package service
+
+import (
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/stats"
+	"github.com/sealift/sealift/internal/store"
+)
+
+// StatsFilter picks what statistics tell of.
+type StatsFilter struct {
+	Channel  sealift.Channel  // "" for all
+	Platform sealift.Platform // "" for all
+	Version  sealift.Version  // "" for all
+	Since    time.Time        // when devices took what is counted; zero for 14 days ago
+	Limit    int              // of releases, newest first; 1 to sealift.MaxStatsReleases
+}
+
+// AppStats are sums of what devices claim.
+type AppStats struct {
+	Since    time.Time
+	Span     time.Duration // of a point of a course
+	Releases []ReleaseStats
+	Seen     store.Seen            // in the last day and week
+	Versions []store.DeviceVersion // of all channels and platforms
+	Unknown  int64                 // steps that name a release which the app does not have
+}
+
+// ReleaseStats is what came of one release.
+type ReleaseStats struct {
+	store.Coordinates
+	Release   sealift.Digest // of release.json
+	Counter   sealift.Counter
+	Withdrawn bool
+	stats.Summary
+}

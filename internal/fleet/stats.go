@@ -1,0 +1,56 @@
+package fleet
+
+import (
+	"context"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/stats"
+	"github.com/sealift/sealift/internal/store"
+)
+
+// Stats implements service.Devices.
+func (d *Desk) Stats(ctx context.Context, app sealift.AppID, f service.StatsFilter) (out service.AppStats, err error) {
+	const day = 24 * time.Hour
+	now := d.now().UTC()
+	if f.Since.IsZero() {
+		f.Since = now.Add(-14 * day)
+	}
+	if oldest := now.Add(-sealift.MaxStatsAge); f.Since.Before(oldest) {
+		f.Since = oldest
+	}
+	out.Since, out.Span = f.Since.UTC().Truncate(time.Hour), stats.Span(f.Since, now)
+	err = d.store.View(ctx, func(tx store.Tx) error {
+		if _, err := d.app(ctx, tx, app); err != nil {
+			return err
+		}
+		releases, err := tx.Releases(ctx, app, store.ReleaseFilter{Channel: f.Channel, Platform: f.Platform, Version: f.Version, Limit: f.Limit})
+		if err != nil {
+			return err
+		}
+		for i := range releases {
+			rows, err := tx.ReleaseHours(ctx, app, releases[i].Digest, out.Since)
+			if err != nil {
+				return err
+			}
+			out.Releases = append(out.Releases, service.ReleaseStats{
+				Coordinates: releases[i].Coordinates, Release: releases[i].Digest, Counter: releases[i].Counter, Withdrawn: releases[i].Withdrawn,
+				Summary: stats.Summarize(rows, out.Span),
+			})
+		}
+		strange, err := tx.ReleaseHours(ctx, app, sealift.Digest{}, out.Since)
+		if err != nil {
+			return err
+		}
+		for i := range strange {
+			out.Unknown += strange[i].Evidence + strange[i].Unvouched
+		}
+		if out.Seen, err = tx.CountSeen(ctx, app, f.Channel, f.Platform, now.Add(-day), now.Add(-7*day)); err != nil {
+			return err
+		}
+		out.Versions, err = tx.DeviceVersions(ctx, app, sealift.MaxStatsVersions)
+		return err
+	})
+	return out, err
+}
