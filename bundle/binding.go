@@ -23,8 +23,8 @@ func (b binding) number(field uint64) binding {
 	return b.bytes(binary.BigEndian.AppendUint64(nil, field))
 }
 
-// fullBinding is the associated data of a full blob. A patch will have another
-// kind, and its base's digest in the last field.
+// fullBinding is the associated data of a full blob; patchBinding that of a
+// patch, which has its base in the last field.
 func fullBinding(app sealift.AppID, archive sealift.Digest) []byte {
 	return bind("sealift/bundle/v1").text("full").text(string(app)).bytes(archive[:]).bytes(nil)
 }

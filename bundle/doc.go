@@ -5,13 +5,16 @@
 //	                         └──────Seal────► Blob              second pass
 //	blob ──Open──► Sink                                         on the device, or in the vault
 //
+//	base, Source ──SealPatch──► Blob, and with it and base ──OpenPatch──► Sink
+//
 //	ContentKey ──SealContentKey──► sealed to an epoch's public key, in the release
 //	epoch key  ──SealEpochKey────► sealed to a device's public key, in the vault's answer
 //
 // It is pure: it reads an fs.FS or an io.Reader that the caller opened, and
 // imports neither os nor net, nor a clock. Everything streams: a process that
 // publishes 1 GiB peaks at 38 MiB of memory, and at 50 if it opens the blob at
-// the same time (BenchmarkMemory).
+// the same time (BenchmarkMemory). Patches alone are made and applied in memory
+// (BenchmarkPatchMemory).
 //
 // # Archive
 //
@@ -76,6 +79,32 @@
 // AES-GCM does not commit to its key: one ciphertext can open under two keys
 // to two plaintexts. It does not matter here, because the blob's and the
 // archive's SHA-256 are signed, and both are checked.
+//
+// # Patch blob
+//
+// A patch is the archive, compressed against an older archive, its base, and
+// sealed as above with the kind "patch" and, in the last field, the base's
+// SHA-256. Its plaintext is a sequence of pairs, and both of each are frames of
+// zstd (RFC 8878):
+//
+//	head   a skippable frame, magic 0x184D2A50, of unsigned LEB128 numbers:
+//	       the bytes that the frame decodes to, the bytes of the frame, and
+//	       for each piece its offset in the base and its length
+//	frame  a frame without checksum and dictionary id, whose raw dictionary is
+//	       the base | the archive so far | the pieces in the head's order
+//
+// The base is there whole, and so is what was decoded: nothing is out of reach.
+// The pieces are there again, at the end, where a match costs least and an
+// encoder looks first: they are what the frame's files most likely were before,
+// under whatever name. Which ones is the publisher's choice and needs no
+// agreement. A frame against the pieces alone is one against all, since offsets
+// count from the end.
+//
+// A frame decodes to at most sealift.MaxPatchFrame bytes, and each but the last
+// to sealift.MinPatchFrame or more; its pieces have at most twice its length, its
+// head at most sealift.MaxPatchHead bytes, and no archive more than
+// sealift.MaxPatchArchive. So a device needs both archives' lengths and 24 MiB of
+// memory, and an afternoon's work cannot be hidden in a kilobyte.
 //
 // # Keys
 //
