@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
@@ -31,6 +32,69 @@ func BenchmarkMemory(b *testing.B) {
 			b.ReportMetric(peak(b), "MiB")
 		}
 	})
+}
+
+// BenchmarkPatchMemory reports the same while a patch is made and applied, for
+// both archives of 10, 50 and 64 MiB: files of 1 MiB, each changed in one place.
+func BenchmarkPatchMemory(b *testing.B) {
+	for _, mib := range []int{10, 50, 64} {
+		older, newer := &changedFS{randomFS: randomFS{mib, 1<<20 - tarBlock}}, &changedFS{randomFS{mib, 1<<20 - tarBlock}, "changed"}
+		base, id := identityOf(b, older), identityOf(b, newer)
+		var patch bytes.Buffer
+		b.Run(fmt.Sprintf("make/%dMiB", mib), func(b *testing.B) {
+			for b.Loop() {
+				patch.Reset()
+				resetPeak(b)
+				from, to := mustOpen(b, older), mustOpen(b, newer)
+				if _, err := SealPatch(b.Context(), &patch, Base{base, from}, to, id, testApp, ContentKey{}, nil); err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(peak(b), "MiB")
+			}
+			b.ReportMetric(float64(patch.Len()), "bytes")
+		})
+		b.Run(fmt.Sprintf("apply/%dMiB", mib), func(b *testing.B) {
+			for b.Loop() {
+				resetPeak(b)
+				from := mustOpen(b, older)
+				if err := OpenPatch(b.Context(), bytes.NewReader(patch.Bytes()), Base{base, from}, id, testApp, ContentKey{}, discard{}, nil); err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(peak(b), "MiB")
+			}
+		})
+	}
+}
+
+func mustOpen(b *testing.B, fsys fs.FS) *Source {
+	source, err := OpenSource(fsys)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return source
+}
+
+func identityOf(b *testing.B, fsys fs.FS) Identity {
+	id, err := mustOpen(b, fsys).Digest(b.Context(), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return id
+}
+
+// changedFS is a randomFS whose files begin with something else.
+type changedFS struct {
+	randomFS
+	start string
+}
+
+func (c *changedFS) Open(name string) (fs.File, error) {
+	file, err := c.randomFS.Open(name)
+	if random, ok := file.(randomFile); ok && c.start != "" {
+		start := io.MultiReader(strings.NewReader(c.start), random.Reader)
+		return randomFile{random.info, io.LimitReader(start, random.info.Size())}, err
+	}
+	return file, err
 }
 
 // publishAndInstall opens a bundle while it is being sealed, so that nothing
