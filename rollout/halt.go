@@ -286,7 +286,8 @@ func wilson(k, n int, side float64) float64 {
 	}
 	p, m := float64(k)/float64(n), float64(n)
 	z2 := z99 * z99
-	return (p + z2/(2*m) + side*z99*math.Sqrt(p*(1-p)/m+z2/(4*m*m))) / (1 + z2/m)
+	end := (p + z2/(2*m) + side*z99*math.Sqrt(p*(1-p)/m+z2/(4*m*m))) / (1 + z2/m)
+	return math.Min(math.Max(end, 0), 1) // rounding leads just beyond
 }
 
 // String says it in words: "7 of 20 devices rolled-back (35.0 %, the limit is 2 %)".

@@ -22,6 +22,11 @@ func TestWilson(t *testing.T) {
 			t.Errorf("%d of %d: %.6f to %.6f, want %.6f to %.6f", c.k, c.n, low, high, c.low, c.high)
 		}
 	}
+	for n := range 1000 {
+		if low, high := rollout.WilsonLower(0, n), rollout.WilsonUpper(n, n); low < 0 || high > 1 {
+			t.Fatalf("of %d: %v, %v", n, low, high)
+		}
+	}
 }
 
 // look plays one release on a fleet, looking every ten devices, and returns after

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -78,6 +79,10 @@ func runReleaseShow(ctx context.Context, std *IO, opts releaseShowCmd) error {
 		}
 	}
 	r := d.Release
+	failed := strconv.Itoa(failedOf(d.Counts))
+	if failed != "0" {
+		failed += fmt.Sprintf(" (%d refused, %d not stored, %d rolled back)", d.Counts.Refused, d.Counts.NotStored, d.Counts.RolledBack)
+	}
 	return std.Print(d, Table([]string{"FIELD", "VALUE"}, [][]string{
 		{"app", r.App}, {"channel", r.Channel}, {"platform", r.Platform}, {"runtime", r.Runtime},
 		{"version", r.Version}, {"counter", fmt.Sprint(r.Counter)}, {"act", string(r.Act)}, {"state", string(r.State)},
@@ -85,6 +90,8 @@ func runReleaseShow(ctx context.Context, std *IO, opts releaseShowCmd) error {
 		{"issuer", r.Issuer}, {"serial", r.Serial},
 		{"sealed", r.Blob.SHA256}, {"sealed size", term.Bytes(r.Blob.Length)},
 		{"signed", r.SignedAt.UTC().Format("2006-01-02 15:04:05Z")}, {"published", r.Published.UTC().Format("2006-01-02 15:04:05Z")},
+		{"taken", fmt.Sprintf("%d devices, and %d that nobody vouches for", d.Counts.Taken, d.Unvouched.Taken)}, {"confirmed", strconv.Itoa(d.Counts.Confirmed)},
+		{"failed", failed}, {"success (99 %)", successText(d.Success)},
 	}))
 }
 

@@ -251,7 +251,13 @@ func TestOneRelease(t *testing.T) {
 	} {
 		which.Channel, which.Platform = "beta", "ios"
 		detail, err := c.Release(t.Context(), "com.acme.shop", name, api.GetReleaseParams{Channel: "beta", Platform: "ios"})
-		check(t, name, err, detail, api.ReleaseDetail{Release: wantRelease(17), Document: []byte("{} \n")})
+		if detail.Success == nil || detail.Success.Rate != 0.75 || detail.Success.Low >= 0.75 || detail.Success.High <= 0.75 {
+			t.Errorf("%s: success %+v", name, detail.Success)
+		}
+		detail.Success = nil
+		check(t, name, err, detail, api.ReleaseDetail{
+			Release: wantRelease(17), Document: []byte("{} \n"), Counts: api.OutcomeCounts{Taken: 9, Confirmed: 3, Refused: 1}, Unvouched: api.OutcomeCounts{Taken: 2},
+		})
 		check(t, "asked", nil, f.services.last(), []any{sealift.AppID("com.acme.shop"), which})
 	}
 	for _, bad := range []string{"0", "x", "v1.0.0", strings.ToUpper(digest64), "99999999999999999999", "latest", "%00"} {

@@ -290,8 +290,11 @@ func (s *services) Releases(_ context.Context, app sealift.AppID, page service.P
 	return found, s.note(app, page)
 }
 
-func (s *services) Release(_ context.Context, app sealift.AppID, which service.Which) (service.Release, []byte, error) {
-	return releaseNo(17), []byte("{} \n"), s.note(app, which)
+func (s *services) Release(_ context.Context, app sealift.AppID, which service.Which) (service.ReleaseDetail, error) {
+	return service.ReleaseDetail{
+		Release: releaseNo(17), File: []byte("{} \n"),
+		Evidence: rollout.Counts{Taken: 9, Confirmed: 3, Failed: [4]int{1, 0, 0, 0}}, Unvouched: rollout.Counts{Taken: 2},
+	}, s.note(app, which)
 }
 
 func (s *services) Root(context.Context) ([]byte, error) { return rootFile, s.note("root") }

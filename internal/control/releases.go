@@ -89,8 +89,10 @@ func (h *handler) GetRelease(w http.ResponseWriter, r *http.Request, app api.InA
 		if which.Channel, which.Platform, err = filters(params.Channel, params.Platform); err != nil {
 			return nil, err
 		}
-		found, document, err := h.Releases.Release(r.Context(), id, which)
-		return api.ReleaseDetail{Release: releaseOut(found), Document: document}, err
+		d, err := h.Releases.Release(r.Context(), id, which)
+		return api.ReleaseDetail{
+			Release: releaseOut(d.Release), Document: d.File, Counts: countsOut(d.Evidence), Unvouched: countsOut(d.Unvouched), Success: successOut(d.Evidence),
+		}, err
 	})
 }
 

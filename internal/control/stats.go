@@ -61,9 +61,9 @@ func statsOut(s service.AppStats) api.Stats {
 }
 
 func releaseStatsOut(r service.ReleaseStats) api.ReleaseStats {
-	out := api.ReleaseStats{
+	return api.ReleaseStats{
 		Release: r.Release.String(), Channel: string(r.Channel), Platform: string(r.Platform), Version: string(r.Version), Counter: uint64(r.Counter),
-		Withdrawn: r.Withdrawn, Counts: countsOut(r.Evidence), Unvouched: countsOut(r.Unvouched),
+		Withdrawn: r.Withdrawn, Counts: countsOut(r.Evidence), Unvouched: countsOut(r.Unvouched), Success: successOut(r.Evidence),
 		Failures: each(r.Causes, func(c stats.Cause) api.FailureCount {
 			return api.FailureCount{Outcome: api.FailureCountOutcome(c.Failure), Kind: c.Kind, Reason: c.Reason, Devices: c.Evidence, Unvouched: c.Unvouched}
 		}),
@@ -71,10 +71,16 @@ func releaseStatsOut(r service.ReleaseStats) api.ReleaseStats {
 			return api.CoursePoint{From: p.From.UTC(), Counts: countsOut(p.Counts)}
 		}),
 	}
-	if k, n := r.Evidence.Confirmed, r.Evidence.Confirmed+r.Evidence.Failures(); n > 0 {
-		out.Success = &api.SuccessRate{Rate: float64(k) / float64(n), Low: rollout.WilsonLower(k, n), High: rollout.WilsonUpper(k, n)}
+}
+
+// successOut is how many of the devices succeeded whose outcome is known; nil for
+// none.
+func successOut(c rollout.Counts) *api.SuccessRate {
+	k, n := c.Confirmed, c.Confirmed+c.Failures()
+	if n == 0 {
+		return nil
 	}
-	return out
+	return &api.SuccessRate{Rate: float64(k) / float64(n), Low: rollout.WilsonLower(k, n), High: rollout.WilsonUpper(k, n)}
 }
 
 func countsOut(c rollout.Counts) api.OutcomeCounts {

@@ -36,7 +36,7 @@ func (b *bench) denied() *trust.Deny {
 
 func (b *bench) stateOf(r service.Release) service.ReleaseState {
 	b.Helper()
-	got, _, err := b.Release(b.Context(), b.app, service.Which{Digest: r.Digest})
+	got, err := b.Release(b.Context(), b.app, service.Which{Digest: r.Digest})
 	b.check(err)
 	return got.State
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/stats"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/trust"
 )
@@ -83,20 +84,23 @@ func (s *Service) Releases(ctx context.Context, app sealift.AppID, page service.
 	})
 }
 
-// Release returns the one release of app that which names, and its
-// release.json.
-func (s *Service) Release(ctx context.Context, app sealift.AppID, which service.Which) (service.Release, []byte, error) {
-	var row store.Release
-	told, err := view(ctx, s.store, func(tx store.Tx) (out service.Release, err error) {
+// Release returns the one release of app that which names.
+func (s *Service) Release(ctx context.Context, app sealift.AppID, which service.Which) (service.ReleaseDetail, error) {
+	return view(ctx, s.store, func(tx store.Tx) (out service.ReleaseDetail, err error) {
 		if _, err := s.findApp(ctx, tx, app); err != nil {
 			return out, err
 		}
-		if row, err = findRelease(ctx, tx, app, which); err != nil {
+		row, err := findRelease(ctx, tx, app, which)
+		if err != nil {
 			return out, err
 		}
-		return s.tellRelease(ctx, tx, row)
+		out.File = row.File
+		if out.Release, err = s.tellRelease(ctx, tx, row); err != nil {
+			return out, err
+		}
+		out.Evidence, out.Unvouched, err = stats.Total(ctx, tx, app, row.Digest)
+		return out, err
 	})
-	return told, row.File, err
 }
 
 // findRelease returns the one release that which names.

@@ -2490,9 +2490,16 @@ type Release struct {
 
 // ReleaseDetail defines model for ReleaseDetail.
 type ReleaseDetail struct {
+	// Counts Devices by which roll-outs are judged, of the last 400 days.
+	Counts OutcomeCounts `json:"counts"`
+
 	// Document release.json, byte by byte.
-	Document []byte  `json:"document"`
-	Release  Release `json:"release"`
+	Document []byte       `json:"document"`
+	Release  Release      `json:"release"`
+	Success  *SuccessRate `json:"success,omitempty"`
+
+	// Unvouched Devices beyond what counts of those that enrolled without a token.
+	Unvouched OutcomeCounts `json:"unvouched"`
 }
 
 // ReleaseKeys defines model for ReleaseKeys.

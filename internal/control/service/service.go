@@ -90,10 +90,10 @@ type Releases interface {
 	// Releases returns at most page.Limit releases of app, newest counter
 	// first, or KindNotFound if there is no such app.
 	Releases(ctx context.Context, app sealift.AppID, page Page) ([]Release, error)
-	// Release returns the one release of app that which names, with its
-	// release.json; KindNotFound if there is none, KindConflict with reason
-	// "ambiguous" if a version is published more than once.
-	Release(ctx context.Context, app sealift.AppID, which Which) (Release, []byte, error)
+	// Release returns the one release of app that which names; KindNotFound if
+	// there is none, KindConflict with reason "ambiguous" if a version is published
+	// more than once.
+	Release(ctx context.Context, app sealift.AppID, which Which) (ReleaseDetail, error)
 	// ReleaseKeys returns the keys that were made for releases of app alone, as
 	// Releases returns those. KindSealed, since what became of them is in rows that
 	// the vault vouches for.

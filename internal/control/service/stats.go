@@ -6,6 +6,7 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/stats"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/rollout"
 )
 
 // StatsFilter picks what statistics tell of.
@@ -25,6 +26,13 @@ type AppStats struct {
 	Seen     store.Seen            // in the last day and week
 	Versions []store.DeviceVersion // of all channels and platforms
 	Unknown  int64                 // steps that name a release which the app does not have
+}
+
+// ReleaseDetail is a release with what came of it, as far as it is counted.
+type ReleaseDetail struct {
+	Release
+	File                []byte // release.json
+	Evidence, Unvouched rollout.Counts
 }
 
 // ReleaseStats is what came of one release.
