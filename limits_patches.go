@@ -14,4 +14,13 @@ const (
 	// MaxPatchHead bounds the list of pieces of the older archive before a frame: a
 	// frame of 1 MiB holds 1,024 files, and a piece takes 8 bytes at the most.
 	MaxPatchHead = 16 << 10
+	// MaxPatches bounds against how many older releases a new one has patches, and
+	// DefaultPatches is how many where nobody says: each costs its publisher seconds,
+	// the vault its opening, and the release two lines.
+	MaxPatches     = 8
+	DefaultPatches = 3
+	// DefaultPatchLimit is how long an archive may be that is patched where nobody
+	// says otherwise, up to MaxPatchArchive: both in memory are 128 MiB, which
+	// phones of ten years ago give.
+	DefaultPatchLimit = 64 << 20
 )

@@ -16,4 +16,7 @@ const (
 	// MaxSimulations is how often one command plays a plan; 10,000 runs of 20,000
 	// devices are an hour.
 	MaxSimulations = 10_000
+	// MaxBlastRadius bounds how many devices a cap names: more than there are phones
+	// of one app, and a number that JSON keeps.
+	MaxBlastRadius = 1_000_000_000
 )

@@ -25,6 +25,7 @@ type Action string
 const (
 	ListApps       Action = "app.list"        // also shows one
 	CreateApp      Action = "app.create"      //
+	ChangeApp      Action = "app.change"      // its settings
 	OpenEnrolment  Action = "app.open"        // create an app that devices enrol with without a token
 	ListChannels   Action = "channel.list"    //
 	CreateChannel  Action = "channel.create"  //
@@ -70,7 +71,7 @@ type grants map[Action]bool
 // table says who may do what. A role or an action that is absent is refused.
 var table = map[Role]grants{
 	RoleOwner: {
-		ListApps: true, CreateApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
+		ListApps: true, CreateApp: true, ChangeApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
 		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, PauseRollouts: true, SteerRollouts: true, ListDevices: true, RevokeDevices: true, EraseDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, RevokeTokens: true, ListKeys: true, ChangeKeys: true,
 		SealVault: true, RotateKEK: true, AwaitRotation: true, ListBackups: true,
@@ -88,7 +89,7 @@ var table = map[Role]grants{
 		ListPolicies: true, ChangePolicies: true, ListApprovals: true, Decide: true,
 	},
 	RoleReleaseManager: {
-		ListApps: true, CreateApp: true, ListChannels: true, CreateChannel: true,
+		ListApps: true, CreateApp: true, ChangeApp: true, ListChannels: true, CreateChannel: true,
 		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, PauseRollouts: true, SteerRollouts: true, ListDevices: true, ListDenials: true, ReadRoot: true,
 		SignWithKeys: true, UseAccount: true,
 		ListPolicies: true, ListApprovals: true, Decide: true,

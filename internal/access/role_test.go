@@ -14,6 +14,7 @@ const drawn = `
                   owner  security_officer  release_manager  developer  auditor  operator
 app.list          yes    yes               yes              yes        yes      yes
 app.create        yes    no                yes              no         no       no
+app.change        yes    no                yes              no         no       no
 app.open          yes    yes               no               no         no       no
 channel.list      yes    yes               yes              yes        yes      yes
 channel.create    yes    no                yes              no         no       no

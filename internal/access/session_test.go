@@ -201,6 +201,7 @@ func TestFresh(t *testing.T) {
 const drawnStepUp = `
 app.list         no
 app.create       no   nothing is trusted by it
+app.change       no   publishing wants none, and people stand behind that
 app.open         yes  gives away what encryption keeps, for good
 channel.list     no
 channel.create   no

@@ -42,6 +42,8 @@ func checkLimit(n int) error {
 type appCmd struct {
 	Create appCreateCmd `cmd:"" help:"Make an app."`
 	List   appListCmd   `cmd:"" help:"List the apps."`
+	Show   appShowCmd   `cmd:"" help:"Show an app and its settings."`
+	Set    appSetCmd    `cmd:"" help:"Change an app's settings."`
 }
 
 type appCreateCmd struct {
@@ -95,13 +97,9 @@ func runAppList(ctx context.Context, std *IO, opts appListCmd) error {
 	}
 	var rows [][]string
 	for _, app := range apps {
-		enrolment := "by token"
-		if app.OpenEnrolment {
-			enrolment = "open"
-		}
-		rows = append(rows, []string{app.ID, string(app.Kind), enrolment, app.Created.Format(time.DateTime)})
+		rows = append(rows, []string{app.ID, string(app.Kind), enrolment(app), patches(app), blastRadius(app), app.Created.Format(time.DateTime)})
 	}
-	return std.Print(api.AppList{Apps: apps}, Table([]string{"APP", "KIND", "ENROLMENT", "CREATED"}, rows))
+	return std.Print(api.AppList{Apps: apps}, Table([]string{"APP", "KIND", "ENROLMENT", "PATCHES", "BLAST RADIUS", "CREATED"}, rows))
 }
 
 type channelCmd struct {

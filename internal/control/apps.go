@@ -80,6 +80,51 @@ func (h *handler) GetApp(w http.ResponseWriter, r *http.Request, app api.InApp) 
 	})
 }
 
+// ChangeApp implements PATCH /apps/{app}.
+func (h *handler) ChangeApp(w http.ResponseWriter, r *http.Request, app api.InApp) {
+	h.do(w, r, access.ChangeApp, app, http.StatusOK, func(by access.Caller) (any, error) {
+		id, err := sealift.ParseAppID(app)
+		if err != nil {
+			return nil, err
+		}
+		var body api.AppChange
+		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
+			return nil, err
+		}
+		change, err := appChange(body)
+		if err != nil {
+			return nil, err
+		}
+		app, err := h.Apps.ChangeApp(r.Context(), by, id, change)
+		return appOut(app), err
+	})
+}
+
+// appChange holds settings to their bounds.
+func appChange(body api.AppChange) (service.AppChange, error) {
+	for _, setting := range []struct {
+		name        string
+		is          *int64
+		least, most int64
+		unit        string
+	}{
+		{"patches", body.Patches, 0, sealift.MaxPatches, "older releases"},
+		{"patchLimit", body.PatchLimit, 1, sealift.MaxPatchArchive, "bytes"},
+		{"blastRadius", body.BlastRadius, 0, sealift.MaxBlastRadius, "devices, where 0 is any number"},
+	} {
+		if setting.is != nil && (*setting.is < setting.least || *setting.is > setting.most) {
+			return service.AppChange{}, sealift.Errorf(sealift.KindInvalid, "changing the app", "%s may not be %d", setting.name, *setting.is).
+				WithReason("setting").WithHint("use %d to %d %s", setting.least, setting.most, setting.unit)
+		}
+	}
+	change := service.AppChange{PatchLimit: body.PatchLimit, BlastRadius: body.BlastRadius}
+	if body.Patches != nil {
+		patches := int(*body.Patches)
+		change.Patches = &patches
+	}
+	return change, nil
+}
+
 // ListChannels implements GET /apps/{app}/channels.
 func (h *handler) ListChannels(w http.ResponseWriter, r *http.Request, app api.InApp) {
 	h.do(w, r, access.ListChannels, app, http.StatusOK, func(access.Caller) (any, error) {
@@ -190,7 +235,10 @@ func appKind(kind api.AppKind) (service.AppKind, error) {
 }
 
 func appOut(a service.App) api.App {
-	return api.App{ID: string(a.ID), Kind: api.AppKind(a.Kind), OpenEnrolment: a.OpenEnrolment, Created: a.Created.UTC()}
+	return api.App{
+		ID: string(a.ID), Kind: api.AppKind(a.Kind), OpenEnrolment: a.OpenEnrolment, Created: a.Created.UTC(),
+		Patches: int64(a.Patches), PatchLimit: a.PatchLimit, BlastRadius: a.BlastRadius,
+	}
 }
 
 func channelOut(c service.Channel) api.Channel {

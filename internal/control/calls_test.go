@@ -28,7 +28,7 @@ func check(t *testing.T, what string, err error, got, want any) {
 func TestApps(t *testing.T) {
 	f := newFixture(t, roles{})
 	c := f.client(access.RoleOwner)
-	want1 := api.App{ID: "com.acme.shop", Kind: api.AppKindWeb, Created: time.Unix(1, 0).UTC()}
+	want1 := api.App{ID: "com.acme.shop", Kind: api.AppKindWeb, Created: time.Unix(1, 0).UTC(), Patches: 3, PatchLimit: 64 << 20, BlastRadius: 500}
 	want2 := api.App{ID: "com.acme.till", Kind: api.AppKindDevice, OpenEnrolment: true, Created: time.Unix(2, 0).UTC()}
 
 	apps, err := c.Apps(t.Context())
@@ -37,6 +37,13 @@ func TestApps(t *testing.T) {
 	check(t, "app", err, got, want1)
 	f.services.last()
 
+	none, limit := int64(0), int64(sealift.MaxPatchArchive)
+	got, err = c.ChangeApp(t.Context(), "com.acme.shop", api.AppChange{Patches: &none, PatchLimit: &limit})
+	check(t, "changed app", err, got, want1)
+	patches := 0
+	check(t, "changed app asked", nil, f.services.last(), []any{caller(access.RoleOwner), sealift.AppID("com.acme.shop"), service.AppChange{Patches: &patches, PatchLimit: &limit}})
+
+	want1.Patches, want1.PatchLimit, want1.BlastRadius = 0, 0, 0
 	got, err = c.CreateApp(t.Context(), api.NewApp{ID: "com.acme.shop"})
 	check(t, "web app", err, got, want1)
 	check(t, "web app asked", nil, f.services.last(), []any{caller(access.RoleOwner), service.NewApp{ID: "com.acme.shop", Kind: service.AppWeb}})
@@ -61,6 +68,20 @@ func TestOpeningAnAppTakesItsOwnRight(t *testing.T) {
 	f.wantProblem(f.do("POST", control.Prefix+"/apps", "owner", `{"id":"com.acme.shop","openEnrolment":true}`), 403, sealift.KindDenied, access.ReasonStepUp)
 	if asked := f.services.last(); asked != nil {
 		t.Errorf("opened by a session of long ago: %v", asked)
+	}
+}
+
+func TestSettingsAreBounded(t *testing.T) {
+	f := newFixture(t, roles{})
+	for _, body := range []string{
+		`{"patches":-1}`, `{"patches":9}`, `{"patchLimit":0}`, `{"patchLimit":134217729}`, `{"blastRadius":-1}`, `{"blastRadius":1000000001}`,
+	} {
+		f.wantProblem(f.do("PATCH", control.Prefix+"/apps/com.acme.shop", "owner", body), 400, sealift.KindInvalid, "setting")
+	}
+	f.wantProblem(f.do("PATCH", control.Prefix+"/apps/com.acme.shop", "owner", `{"patches":"3"}`), 400, sealift.KindInvalid, "")
+	f.wantProblem(f.do("PATCH", control.Prefix+"/apps/com.acme.shop", "owner", `{"kind":"device"}`), 400, sealift.KindInvalid, "")
+	if asked := f.services.last(); asked != nil {
+		t.Errorf("asked for %v", asked)
 	}
 }
 

@@ -89,7 +89,7 @@ func (s *services) last() []any {
 }
 
 var (
-	app1     = service.App{NewApp: service.NewApp{ID: "com.acme.shop", Kind: service.AppWeb}, Created: time.Unix(1, 0)}
+	app1     = service.App{NewApp: service.NewApp{ID: "com.acme.shop", Kind: service.AppWeb}, AppSettings: service.AppSettings{Patches: 3, PatchLimit: 64 << 20, BlastRadius: 500}, Created: time.Unix(1, 0)}
 	app2     = service.App{NewApp: service.NewApp{ID: "com.acme.till", Kind: service.AppDevice, OpenEnrolment: true}, Created: time.Unix(2, 0)}
 	channel1 = service.Channel{App: "com.acme.shop", Name: "production", Epoch: 3, Created: time.Unix(3, 0)}
 	draft1   = service.Draft{ID: "5c1d7a0e", Counter: 17, Vault: "0f1e2d3c4b5a69788796a5b4c3d2e1f0", Expires: time.Unix(4, 0)}
@@ -172,6 +172,10 @@ func (s *services) Status(context.Context) (service.Status, error) {
 
 func (s *services) CreateApp(_ context.Context, by access.Caller, app service.NewApp) (service.App, error) {
 	return service.App{NewApp: app, Created: time.Unix(1, 0)}, s.note(by, app)
+}
+
+func (s *services) ChangeApp(_ context.Context, by access.Caller, id sealift.AppID, change service.AppChange) (service.App, error) {
+	return app1, s.note(by, id, change)
 }
 
 func (s *services) App(_ context.Context, id sealift.AppID) (service.App, error) {

@@ -37,6 +37,7 @@ var operations = []operation{
 	{"listApps", "GET", control.Prefix + "/apps", "", 200, access.ListApps},
 	{"createApp", "POST", control.Prefix + "/apps", `{"id":"com.acme.shop"}`, 201, access.CreateApp},
 	{"getApp", "GET", acme, "", 200, access.ListApps},
+	{"changeApp", "PATCH", acme, `{"patches":0,"blastRadius":500}`, 200, access.ChangeApp},
 	{"listChannels", "GET", acme + "/channels", "", 200, access.ListChannels},
 	{"createChannel", "POST", acme + "/channels", `{"name":"production"}`, 201, access.CreateChannel},
 	{"createEnrolmentToken", "POST", acme + "/enrolment-tokens", `{}`, 201, access.IssueEnrolment},

@@ -68,7 +68,10 @@ func view[T any](ctx context.Context, s store.Store, fn func(store.Tx) (T, error
 
 // CreateApp makes an app; KindConflict if its id is taken.
 func (s *Service) CreateApp(ctx context.Context, by access.Caller, app service.NewApp) (service.App, error) {
-	row := store.App{ID: app.ID, Device: app.Kind == service.AppDevice, OpenEnrolment: app.OpenEnrolment, Created: s.now().UTC()}
+	row := store.App{
+		ID: app.ID, Device: app.Kind == service.AppDevice, OpenEnrolment: app.OpenEnrolment, Created: s.now().UTC(),
+		Patches: sealift.DefaultPatches, PatchLimit: sealift.DefaultPatchLimit,
+	}
 	err := s.vault.Update(ctx, func(tx *vault.Tx) (err error) {
 		if row.MAC, err = tx.Authenticate(row); err != nil {
 			return err
@@ -89,7 +92,11 @@ func appOf(row store.App) service.App {
 	if row.Device {
 		kind = service.AppDevice
 	}
-	return service.App{NewApp: service.NewApp{ID: row.ID, Kind: kind, OpenEnrolment: row.OpenEnrolment}, Created: row.Created}
+	return service.App{
+		NewApp:      service.NewApp{ID: row.ID, Kind: kind, OpenEnrolment: row.OpenEnrolment},
+		AppSettings: service.AppSettings{Patches: row.Patches, PatchLimit: row.PatchLimit, BlastRadius: row.BlastRadius},
+		Created:     row.Created,
+	}
 }
 
 // App returns one app, or KindNotFound.

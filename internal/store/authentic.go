@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sealift/sealift"
 )
 
 // Authentic is a row that says who may do what. It bears a MAC under the
@@ -114,9 +116,14 @@ func (a Approval) Tag() []byte { return a.MAC }
 // RowName implements Authentic.
 func (a Approval) RowName() string { return named(a.Request, a.Person) }
 
-// Columns implements Authentic.
+// Columns implements Authentic. A row in which nobody has changed what an app may
+// say since there are settings has the columns of before, and so has one of before.
 func (a App) Columns() (kind string, columns []string) {
-	return "app", []string{string(a.ID), strconv.FormatBool(a.Device), strconv.FormatBool(a.OpenEnrolment), column(a.Created)}
+	columns = []string{string(a.ID), strconv.FormatBool(a.Device), strconv.FormatBool(a.OpenEnrolment), column(a.Created)}
+	if a.Patches != sealift.DefaultPatches || a.PatchLimit != sealift.DefaultPatchLimit || a.BlastRadius != 0 {
+		columns = append(columns, strconv.Itoa(a.Patches), strconv.FormatInt(a.PatchLimit, 10), strconv.FormatInt(a.BlastRadius, 10))
+	}
+	return "app", columns
 }
 
 // Tag implements Authentic.

@@ -49,7 +49,7 @@ func bend(t *testing.T, field reflect.Value) {
 		field.SetString("x")
 	case reflect.Bool:
 		field.SetBool(true)
-	case reflect.Int64:
+	case reflect.Int, reflect.Int64:
 		field.SetInt(1)
 	case reflect.Uint16, reflect.Uint64:
 		field.SetUint(1)
@@ -59,5 +59,19 @@ func bend(t *testing.T, field reflect.Value) {
 		field.SetBytes([]byte{1})
 	default:
 		t.Fatalf("no way to bend a %s", field.Type())
+	}
+}
+
+// An app of before there were settings has them as the migration wrote them, and
+// the MAC that it had.
+func TestAppOfBefore(t *testing.T) {
+	a := store.App{ID: "com.acme.shop", Device: true, Created: time.UnixMicro(7), Patches: sealift.DefaultPatches, PatchLimit: sealift.DefaultPatchLimit}
+	if kind, columns := a.Columns(); kind != "app" || !slices.Equal(columns, []string{"com.acme.shop", "true", "false", "7"}) {
+		t.Errorf("%s, %q", kind, columns)
+	}
+	for _, other := range []store.App{{Patches: 2, PatchLimit: a.PatchLimit}, {Patches: a.Patches, PatchLimit: 1}, {Patches: a.Patches, PatchLimit: a.PatchLimit, BlastRadius: 1}} {
+		if _, columns := other.Columns(); len(columns) != 7 {
+			t.Errorf("%+v: %q", other, columns)
+		}
 	}
 }

@@ -66,6 +66,9 @@ type App struct {
 	Device        bool // bundles may hold native code
 	OpenEnrolment bool
 	Created       time.Time
+	Patches       int    // against how many older releases a new one has patches
+	PatchLimit    int64  // how long an archive may be that is patched, in bytes
+	BlastRadius   int64  // how many devices one stage may reach before people look; 0 for any number
 	MAC           []byte // see Authentic
 }
 

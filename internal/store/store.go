@@ -162,7 +162,10 @@ type AuditTx interface {
 type AppTx interface {
 	InsertApp(ctx context.Context, app App) error // KindConflict if its id is taken
 	App(ctx context.Context, id sealift.AppID) (App, error)
-	Apps(ctx context.Context) ([]App, error)            // by id
+	Apps(ctx context.Context) ([]App, error) // by id
+	// UpdateApp replaces a row whose MAC still is oldMAC, and not the last counter;
+	// KindConflict otherwise, KindNotFound if there is none.
+	UpdateApp(ctx context.Context, a App, oldMAC []byte) error
 	InsertChannel(ctx context.Context, c Channel) error // KindConflict if it is there, KindNotFound if its app is not
 	Channel(ctx context.Context, app sealift.AppID, name sealift.Channel) (Channel, error)
 	Channels(ctx context.Context, app sealift.AppID) ([]Channel, error) // by name

@@ -83,6 +83,11 @@ func (tx *Tx) InsertApp(ctx context.Context, a store.App) error {
 	return insert(ctx, tx, a, tx.Tx.InsertApp)
 }
 
+// UpdateApp implements store.AppTx.
+func (tx *Tx) UpdateApp(ctx context.Context, a store.App, oldMAC []byte) error {
+	return update(ctx, tx, a, oldMAC, tx.Tx.UpdateApp)
+}
+
 // InsertEpoch implements store.AppTx.
 func (tx *Tx) InsertEpoch(ctx context.Context, e store.Epoch) error {
 	return insert(ctx, tx, e, tx.Tx.InsertEpoch)

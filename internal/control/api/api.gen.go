@@ -900,6 +900,9 @@ type Anchors struct {
 
 // App defines model for App.
 type App struct {
+	// BlastRadius How many devices a stage of a roll-out may reach; 0 for any number.
+	BlastRadius int64 `json:"blastRadius"`
+
 	// Created Example: 2026-01-02T03:04:05Z
 	Created Time `json:"created"`
 
@@ -912,6 +915,19 @@ type App struct {
 	// stores demand, and an index.html. `device`: bundles may hold native code.
 	Kind          AppKind `json:"kind"`
 	OpenEnrolment bool    `json:"openEnrolment"`
+
+	// PatchLimit How long an archive may be that is patched, in bytes.
+	PatchLimit int64 `json:"patchLimit"`
+
+	// Patches Against how many older releases a new one has patches; 0 for none.
+	Patches int64 `json:"patches"`
+}
+
+// AppChange defines model for AppChange.
+type AppChange struct {
+	BlastRadius *int64 `json:"blastRadius,omitempty"`
+	PatchLimit  *int64 `json:"patchLimit,omitempty"`
+	Patches     *int64 `json:"patches,omitempty"`
 }
 
 // AppID Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -3437,6 +3453,9 @@ type RejectApprovalJSONRequestBody = ApprovalRejection
 // CreateAppJSONRequestBody defines body for CreateApp for application/json ContentType.
 type CreateAppJSONRequestBody = NewApp
 
+// ChangeAppJSONRequestBody defines body for ChangeApp for application/json ContentType.
+type ChangeAppJSONRequestBody = AppChange
+
 // CreateChannelJSONRequestBody defines body for CreateChannel for application/json ContentType.
 type CreateChannelJSONRequestBody = NewChannel
 
@@ -3831,6 +3850,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /apps/{app} (the `GetApp` operationId).
 	GetApp(ctx context.Context, app InApp, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeAppWithBody Change an app's settings
+	//
+	// Roles: owner, release_manager. What is absent stays. It holds for what is
+	// published from then on. A setting out of its bounds is 400 with reason
+	// `setting`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /apps/{app} (the `ChangeApp` operationId).
+	ChangeAppWithBody(ctx context.Context, app InApp, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeApp Change an app's settings
+	//
+	// Roles: owner, release_manager. What is absent stays. It holds for what is
+	// published from then on. A setting out of its bounds is 400 with reason
+	// `setting`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /apps/{app} (the `ChangeApp` operationId).
+	ChangeApp(ctx context.Context, app InApp, body ChangeAppJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UploadBlobWithBody Upload a sealed blob
 	//
@@ -5463,6 +5504,48 @@ func (c *Client) CreateApp(ctx context.Context, body CreateAppJSONRequestBody, r
 // Corresponds with GET /apps/{app} (the `GetApp` operationId).
 func (c *Client) GetApp(ctx context.Context, app InApp, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAppRequest(c.Server, app)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeAppWithBody Change an app's settings
+//
+// Roles: owner, release_manager. What is absent stays. It holds for what is
+// published from then on. A setting out of its bounds is 400 with reason
+// `setting`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /apps/{app} (the `ChangeApp` operationId).
+func (c *Client) ChangeAppWithBody(ctx context.Context, app InApp, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeAppRequestWithBody(c.Server, app, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeApp Change an app's settings
+//
+// Roles: owner, release_manager. What is absent stays. It holds for what is
+// published from then on. A setting out of its bounds is 400 with reason
+// `setting`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /apps/{app} (the `ChangeApp` operationId).
+func (c *Client) ChangeApp(ctx context.Context, app InApp, body ChangeAppJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeAppRequest(c.Server, app, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8422,6 +8505,53 @@ func NewGetAppRequest(server string, app InApp) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewChangeAppRequest calls the generic ChangeApp builder with application/json body
+func NewChangeAppRequest(server string, app InApp, body ChangeAppJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChangeAppRequestWithBody(server, app, "application/json", bodyReader)
+}
+
+// NewChangeAppRequestWithBody constructs an http.Request for the ChangeApp method, with any body, and a specified content type
+func NewChangeAppRequestWithBody(server string, app InApp, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -12014,6 +12144,9 @@ type ServerInterface interface {
 	// GetApp One app
 	// (GET /apps/{app})
 	GetApp(w http.ResponseWriter, r *http.Request, app InApp)
+	// ChangeApp Change an app's settings
+	// (PATCH /apps/{app})
+	ChangeApp(w http.ResponseWriter, r *http.Request, app InApp)
 	// UploadBlob Upload a sealed blob
 	// (PUT /apps/{app}/blobs/{sha256})
 	UploadBlob(w http.ResponseWriter, r *http.Request, app InApp, sha256 SHA256)
@@ -12562,6 +12695,32 @@ func (siw *ServerInterfaceWrapper) GetApp(w http.ResponseWriter, r *http.Request
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetApp(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ChangeApp operation middleware
+func (siw *ServerInterfaceWrapper) ChangeApp(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ChangeApp(w, r, app)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -14977,6 +15136,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps", wrapper.ListApps)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps", wrapper.CreateApp)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}", wrapper.GetApp)
+	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/apps/{app}", wrapper.ChangeApp)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/channels", wrapper.ListChannels)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/channels", wrapper.CreateChannel)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/enrolment-tokens", wrapper.CreateEnrolmentToken)

@@ -74,6 +74,11 @@ func (c *Client) CreateApp(ctx context.Context, app api.NewApp) (api.App, error)
 	return decoded[api.App](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.CreateApp(ctx, app) })
 }
 
+// ChangeApp changes an app's settings; what is nil stays.
+func (c *Client) ChangeApp(ctx context.Context, app sealift.AppID, change api.AppChange) (api.App, error) {
+	return decoded[api.App](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.ChangeApp(ctx, string(app), change) })
+}
+
 // Channels returns the channels of app, by name.
 func (c *Client) Channels(ctx context.Context, app sealift.AppID) ([]api.Channel, error) {
 	list, err := decoded[api.ChannelList](ctx, func(ctx context.Context) (*http.Response, error) {

@@ -20,6 +20,9 @@ import (
 type Apps interface {
 	// CreateApp makes an app; KindConflict if its id is taken.
 	CreateApp(ctx context.Context, by access.Caller, app NewApp) (App, error)
+	// ChangeApp changes an app's settings, or KindNotFound. To what is so already
+	// it is a repetition, and no error.
+	ChangeApp(ctx context.Context, by access.Caller, id sealift.AppID, change AppChange) (App, error)
 	// App returns one app, or KindNotFound.
 	App(ctx context.Context, id sealift.AppID) (App, error)
 	// Apps returns every app, by id.

@@ -29,7 +29,27 @@ type NewApp struct {
 // App is an app.
 type App struct {
 	NewApp
+	AppSettings
 	Created time.Time
+}
+
+// AppSettings are what people set for an app as it lives.
+type AppSettings struct {
+	// Patches is against how many older releases a new one has patches, 0 to
+	// sealift.MaxPatches; PatchLimit is how long an archive may be that is patched,
+	// 1 to sealift.MaxPatchArchive bytes.
+	Patches    int
+	PatchLimit int64
+	// BlastRadius is how many devices a stage of a roll-out may reach without
+	// people, up to sealift.MaxBlastRadius; 0 is any number.
+	BlastRadius int64
+}
+
+// AppChange is what is to change of an app's settings; nil is to stay.
+type AppChange struct {
+	Patches     *int
+	PatchLimit  *int64
+	BlastRadius *int64
 }
 
 // Channel is a channel of an app.

@@ -143,17 +143,35 @@ func TestBusy(t *testing.T) {
 	}
 }
 
+// What the migration gives an app of before is what a new one has, or its MAC would
+// not be that of its row.
+func TestAppOfBefore(t *testing.T) {
+	db := openHere(t)
+	exec(t, db.writer, "INSERT INTO apps (id, device, open_enrolment, created, last_counter, mac) VALUES ('a', 0, 0, 0, 0, x'')")
+	err := db.View(t.Context(), func(tx store.Tx) error {
+		a, err := tx.App(t.Context(), "a")
+		if a.Patches != sealift.DefaultPatches || a.PatchLimit != sealift.DefaultPatchLimit || a.BlastRadius != 0 {
+			t.Errorf("%+v", a)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFailure(t *testing.T) {
 	db := openHere(t)
-	exec(t, db.writer, "INSERT INTO apps VALUES ('a', 0, 0, 0, 0, x'')")
+	const apps = "INSERT INTO apps (id, device, open_enrolment, created, last_counter, mac) VALUES "
+	exec(t, db.writer, apps+"('a', 0, 0, 0, 0, x'')")
 	for statement, want := range map[string]sealift.Kind{
-		"INSERT INTO apps VALUES ('a', 0, 0, 0, 0, x'')":                      sealift.KindConflict,
+		apps + "('a', 0, 0, 0, 0, x'')":                                       sealift.KindConflict,
 		"INSERT INTO audit_entries VALUES (1, x'00'), (1, x'00')":             sealift.KindConflict,
 		"INSERT INTO nonces VALUES ('d', 'n', 1), ('d', 'n', 1)":              sealift.KindConflict,
 		"INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, 1)": sealift.KindConflict,
 		"INSERT INTO channels VALUES ('b', 'c', 0)":                           sealift.KindNotFound,
-		"INSERT INTO apps VALUES ('c', 0, 0, 0, 9223372036854775807, x'')":    sealift.KindInternal,
-		"INSERT INTO apps VALUES ('d', 0, 0, 0, NULL, x'')":                   sealift.KindInternal,
+		apps + "('c', 0, 0, 0, 9223372036854775807, x'')":                     sealift.KindInternal,
+		apps + "('d', 0, 0, 0, NULL, x'')":                                    sealift.KindInternal,
 		"INSERT INTO audit_hashes VALUES (0, x'00')":                          sealift.KindInternal,
 		"INSERT INTO audit_entries VALUES (1, 'text')":                        sealift.KindInternal,
 		`SELECT "text"`: sealift.KindInternal,

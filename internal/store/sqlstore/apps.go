@@ -15,8 +15,21 @@ import (
 func (t *tx) InsertApp(ctx context.Context, a store.App) error {
 	rows, err := t.q.InsertApp(ctx, sqlcgen.InsertAppParams{
 		ID: string(a.ID), Device: flag(a.Device), OpenEnrolment: flag(a.OpenEnrolment), Created: micros(a.Created), Mac: some(a.MAC),
+		Patches: int64(a.Patches), PatchLimit: a.PatchLimit, BlastRadius: a.BlastRadius,
 	})
 	return t.added(ctx, "storing app "+string(a.ID), rows, err)
+}
+
+// UpdateApp implements store.AppTx.
+func (t *tx) UpdateApp(ctx context.Context, a store.App, oldMAC []byte) error {
+	rows, err := t.q.UpdateApp(ctx, sqlcgen.UpdateAppParams{
+		ID: string(a.ID), Device: flag(a.Device), OpenEnrolment: flag(a.OpenEnrolment), Created: micros(a.Created), Mac: some(a.MAC),
+		Patches: int64(a.Patches), PatchLimit: a.PatchLimit, BlastRadius: a.BlastRadius, OldMac: some(oldMAC),
+	})
+	return t.swapped(ctx, "changing app "+string(a.ID), rows, err, func() error {
+		_, err := t.App(ctx, a.ID)
+		return err
+	})
 }
 
 // App implements store.AppTx.
@@ -35,7 +48,10 @@ func (t *tx) Apps(ctx context.Context) ([]store.App, error) {
 }
 
 func appOf(r sqlcgen.App) store.App {
-	return store.App{ID: sealift.AppID(r.ID), Device: r.Device != 0, OpenEnrolment: r.OpenEnrolment != 0, Created: moment(r.Created), MAC: bare(r.Mac)}
+	return store.App{
+		ID: sealift.AppID(r.ID), Device: r.Device != 0, OpenEnrolment: r.OpenEnrolment != 0, Created: moment(r.Created), MAC: bare(r.Mac),
+		Patches: int(r.Patches), PatchLimit: r.PatchLimit, BlastRadius: r.BlastRadius,
+	}
 }
 
 // InsertChannel implements store.AppTx.

@@ -92,8 +92,8 @@ DELETE FROM checkpoints WHERE size < @size;
 SELECT * FROM checkpoints WHERE size >= @least ORDER BY size LIMIT CAST(@most AS BIGINT);
 
 -- name: InsertApp :execrows
-INSERT INTO apps (id, device, open_enrolment, created, last_counter, mac)
-VALUES (@id, @device, @open_enrolment, @created, 0, @mac)
+INSERT INTO apps (id, device, open_enrolment, created, last_counter, mac, patches, patch_limit, blast_radius)
+VALUES (@id, @device, @open_enrolment, @created, 0, @mac, @patches, @patch_limit, @blast_radius)
 ON CONFLICT DO NOTHING;
 
 -- name: App :one
@@ -101,6 +101,11 @@ SELECT * FROM apps WHERE id = @id;
 
 -- name: Apps :many
 SELECT * FROM apps ORDER BY id;
+
+-- name: UpdateApp :execrows
+UPDATE apps SET device = @device, open_enrolment = @open_enrolment, created = @created, patches = @patches,
+  patch_limit = @patch_limit, blast_radius = @blast_radius, mac = @mac
+WHERE id = @id AND mac = @old_mac;
 
 -- name: NextCounter :one
 UPDATE apps SET last_counter = last_counter + 1

@@ -24,6 +24,18 @@ func testApps(t *testing.T, s store.Store) {
 		isConflict(t)(tx.InsertApp(ctx, store.App{ID: full.ID}))
 		gives(t, full)(tx.App(ctx, full.ID))
 		isAbsent(t)(tx.App(ctx, "COM.ACME.EMPTY"))
+
+		gives(t, sealift.Counter(1))(tx.NextCounter(ctx, full.ID))
+		old, changed := full.MAC, filled[store.App](7)
+		changed.ID = full.ID
+		isConflict(t)(tx.UpdateApp(ctx, changed, []byte("another")))
+		gives(t, full)(tx.App(ctx, full.ID))
+		do(t, tx.UpdateApp(ctx, changed, old))
+		isConflict(t)(tx.UpdateApp(ctx, full, old))
+		isAbsent(t)(tx.UpdateApp(ctx, store.App{ID: absent}, nil))
+		full = changed
+		gives(t, full)(tx.App(ctx, full.ID))
+		gives(t, sealift.Counter(2))(tx.NextCounter(ctx, full.ID))
 	})
 	view(t, s, func(tx store.Tx) {
 		gives(t, []store.App{device, open, empty, full})(tx.Apps(ctx))

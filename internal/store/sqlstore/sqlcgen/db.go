@@ -366,6 +366,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.unfinishedDraftsStmt, err = db.PrepareContext(ctx, unfinishedDrafts); err != nil {
 		return nil, fmt.Errorf("error preparing query UnfinishedDrafts: %w", err)
 	}
+	if q.updateAppStmt, err = db.PrepareContext(ctx, updateApp); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateApp: %w", err)
+	}
 	if q.updateApprovalRequestStmt, err = db.PrepareContext(ctx, updateApprovalRequest); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateApprovalRequest: %w", err)
 	}
@@ -983,6 +986,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing unfinishedDraftsStmt: %w", cerr)
 		}
 	}
+	if q.updateAppStmt != nil {
+		if cerr := q.updateAppStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateAppStmt: %w", cerr)
+		}
+	}
 	if q.updateApprovalRequestStmt != nil {
 		if cerr := q.updateApprovalRequestStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateApprovalRequestStmt: %w", cerr)
@@ -1206,6 +1214,7 @@ type Queries struct {
 	trimMetadataStmt          *sql.Stmt
 	trimOutboxStmt            *sql.Stmt
 	unfinishedDraftsStmt      *sql.Stmt
+	updateAppStmt             *sql.Stmt
 	updateApprovalRequestStmt *sql.Stmt
 	updateCredentialStmt      *sql.Stmt
 	updateDenialStmt          *sql.Stmt
@@ -1340,6 +1349,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		trimMetadataStmt:          q.trimMetadataStmt,
 		trimOutboxStmt:            q.trimOutboxStmt,
 		unfinishedDraftsStmt:      q.unfinishedDraftsStmt,
+		updateAppStmt:             q.updateAppStmt,
 		updateApprovalRequestStmt: q.updateApprovalRequestStmt,
 		updateCredentialStmt:      q.updateCredentialStmt,
 		updateDenialStmt:          q.updateDenialStmt,

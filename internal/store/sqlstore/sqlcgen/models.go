@@ -11,6 +11,9 @@ type App struct {
 	Created       int64
 	LastCounter   int64
 	Mac           []byte
+	Patches       int64
+	PatchLimit    int64
+	BlastRadius   int64
 }
 
 type Approval struct {

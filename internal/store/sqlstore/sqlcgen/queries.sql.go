@@ -10,7 +10,7 @@ import (
 )
 
 const app = `-- name: App :one
-SELECT id, device, open_enrolment, created, last_counter, mac FROM apps WHERE id = $1
+SELECT id, device, open_enrolment, created, last_counter, mac, patches, patch_limit, blast_radius FROM apps WHERE id = $1
 `
 
 func (q *Queries) App(ctx context.Context, id string) (App, error) {
@@ -23,6 +23,9 @@ func (q *Queries) App(ctx context.Context, id string) (App, error) {
 		&i.Created,
 		&i.LastCounter,
 		&i.Mac,
+		&i.Patches,
+		&i.PatchLimit,
+		&i.BlastRadius,
 	)
 	return i, err
 }
@@ -166,7 +169,7 @@ func (q *Queries) Approvals(ctx context.Context, request string) ([]Approval, er
 }
 
 const apps = `-- name: Apps :many
-SELECT id, device, open_enrolment, created, last_counter, mac FROM apps ORDER BY id
+SELECT id, device, open_enrolment, created, last_counter, mac, patches, patch_limit, blast_radius FROM apps ORDER BY id
 `
 
 func (q *Queries) Apps(ctx context.Context) ([]App, error) {
@@ -185,6 +188,9 @@ func (q *Queries) Apps(ctx context.Context) ([]App, error) {
 			&i.Created,
 			&i.LastCounter,
 			&i.Mac,
+			&i.Patches,
+			&i.PatchLimit,
+			&i.BlastRadius,
 		); err != nil {
 			return nil, err
 		}
@@ -852,8 +858,8 @@ func (q *Queries) Epoch(ctx context.Context, arg EpochParams) (Epoch, error) {
 }
 
 const insertApp = `-- name: InsertApp :execrows
-INSERT INTO apps (id, device, open_enrolment, created, last_counter, mac)
-VALUES ($1, $2, $3, $4, 0, $5)
+INSERT INTO apps (id, device, open_enrolment, created, last_counter, mac, patches, patch_limit, blast_radius)
+VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8)
 ON CONFLICT DO NOTHING
 `
 
@@ -863,6 +869,9 @@ type InsertAppParams struct {
 	OpenEnrolment int64
 	Created       int64
 	Mac           []byte
+	Patches       int64
+	PatchLimit    int64
+	BlastRadius   int64
 }
 
 func (q *Queries) InsertApp(ctx context.Context, arg InsertAppParams) (int64, error) {
@@ -872,6 +881,9 @@ func (q *Queries) InsertApp(ctx context.Context, arg InsertAppParams) (int64, er
 		arg.OpenEnrolment,
 		arg.Created,
 		arg.Mac,
+		arg.Patches,
+		arg.PatchLimit,
+		arg.BlastRadius,
 	)
 	if err != nil {
 		return 0, err
@@ -2865,6 +2877,42 @@ func (q *Queries) UnfinishedDrafts(ctx context.Context) ([]Draft, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const updateApp = `-- name: UpdateApp :execrows
+UPDATE apps SET device = $1, open_enrolment = $2, created = $3, patches = $4,
+  patch_limit = $5, blast_radius = $6, mac = $7
+WHERE id = $8 AND mac = $9
+`
+
+type UpdateAppParams struct {
+	Device        int64
+	OpenEnrolment int64
+	Created       int64
+	Patches       int64
+	PatchLimit    int64
+	BlastRadius   int64
+	Mac           []byte
+	ID            string
+	OldMac        []byte
+}
+
+func (q *Queries) UpdateApp(ctx context.Context, arg UpdateAppParams) (int64, error) {
+	result, err := q.exec(ctx, q.updateAppStmt, updateApp,
+		arg.Device,
+		arg.OpenEnrolment,
+		arg.Created,
+		arg.Patches,
+		arg.PatchLimit,
+		arg.BlastRadius,
+		arg.Mac,
+		arg.ID,
+		arg.OldMac,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const updateApprovalRequest = `-- name: UpdateApprovalRequest :execrows
