@@ -19,10 +19,17 @@ const (
 	Halted   Phase = "halted"   // by the rule
 	Finished Phase = "finished" // for good
 	Aborted  Phase = "aborted"  // by a person, for good
+	// Withdrawn is taken out of the offer, by a person or by a roll-back from it,
+	// until somebody takes that back.
+	Withdrawn Phase = "withdrawn"
+	Reissued  Phase = "reissued" // for good: it goes on as that of a re-issue of the release
 )
 
-// Over reports whether the roll-out has ended for good.
-func (p Phase) Over() bool { return p == Finished || p == Aborted }
+// Over reports whether the roll-out has ended: for good, or until somebody takes
+// the release's withdrawal back.
+func (p Phase) Over() bool {
+	return p == Finished || p == Aborted || p == Withdrawn || p == Reissued
+}
 
 // Offered reports whether devices may take the release.
 func (p Phase) Offered() bool { return p == Running || p == Waiting || p == Finished }
@@ -157,6 +164,38 @@ func (s State) Abort(now time.Time) (State, error) {
 		return s, s.wrong("aborting the roll-out", "a release that everybody may take is withdrawn, or rolled back")
 	}
 	return s.stop(Aborted, now), nil
+}
+
+// Withdraw takes the release out of the offer, whether its roll-out is over or not.
+// What is withdrawn already stays as it is.
+func (s State) Withdraw(now time.Time) (State, error) {
+	switch s.Phase {
+	case Withdrawn:
+		return s, nil
+	case Aborted:
+		return s, s.wrong("withdrawing the release", "nobody takes it any more: there is nothing to withdraw")
+	case Reissued:
+		return s, s.wrong("withdrawing the release", "withdraw its re-issue, which devices are offered in its place")
+	}
+	return s.stop(Withdrawn, now), nil
+}
+
+// Reinstate takes a withdrawal back: the roll-out goes on in the stage in which it
+// was, and what happened until now counts no more, as after Resume.
+func (s State) Reinstate(now time.Time) (State, error) {
+	if s.Phase != Withdrawn {
+		return s, s.wrong("taking the withdrawal back", "only what is withdrawn is offered again by this")
+	}
+	s.Phase, s.Since, s.Cleared = Running, now, now
+	return s, nil
+}
+
+// Reissue ends it in favour of that of a re-issue, which goes on from here.
+func (s State) Reissue(now time.Time) (State, error) {
+	if s.Phase.Over() {
+		return s, s.wrong("issuing the release anew", "only a roll-out that is under way goes on under another counter")
+	}
+	return s.stop(Reissued, now), nil
 }
 
 func (s State) wrong(op, hint string) error {

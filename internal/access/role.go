@@ -33,8 +33,8 @@ const (
 	Publish        Action = "release.publish" // reserve, upload, submit and abandon
 	Cosign         Action = "release.cosign"  // bring a co-signature, which counts by its key
 	ListReleases   Action = "release.list"    // also shows one, and drafts that wait
-	PauseRollouts  Action = "rollout.pause"   // stop one, until somebody resumes it
-	SteerRollouts  Action = "rollout.steer"   // resume, approve, finish and abort them
+	PauseRollouts  Action = "rollout.pause"   // stop one, or withdraw a release, until somebody takes that back
+	SteerRollouts  Action = "rollout.steer"   // resume, approve, finish and abort them, and reinstate releases
 	ListDevices    Action = "device.list"     // also shows one, with what it reported
 	RevokeDevices  Action = "device.revoke"   // end devices, and turn epochs
 	EraseDevices   Action = "device.erase"    // forget what devices said

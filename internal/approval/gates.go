@@ -106,7 +106,8 @@ func (g gatedDenials) LiftDenial(ctx context.Context, by access.Caller, id, reas
 
 // Rollouts is s with what policies of ActionRollout ask people about: that a roll-out
 // goes on after it was stopped, past a stage that waits for somebody, or to everybody
-// at once. To pause or abort one waits for nobody.
+// at once, and that what was withdrawn is offered again. To pause or abort one, or to
+// withdraw a release, waits for nobody.
 func (b *Board) Rollouts(s service.Rollouts) service.Rollouts { return gatedRollouts{s, b} }
 
 type gatedRollouts struct {

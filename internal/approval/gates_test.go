@@ -48,6 +48,11 @@ func (s *steered) PauseRollout(_ context.Context, _ access.Caller, _ sealift.App
 	return service.Rollout{}, nil
 }
 
+func (s *steered) WithdrawRelease(_ context.Context, _ access.Caller, _ sealift.AppID, counter sealift.Counter, _ string) (service.Rollout, error) {
+	s.did = append(s.did, fmt.Sprint("withdraw", counter))
+	return service.Rollout{}, nil
+}
+
 // What lets a roll-out go on asks people, each act for itself; brakes ask nobody.
 func TestRolloutGate(t *testing.T) {
 	w, ann, bob, _ := trio(t)
@@ -61,6 +66,10 @@ func TestRolloutGate(t *testing.T) {
 	_, err := gated.PauseRollout(t.Context(), ann.Caller, app, 7, "because")
 	w.check(err)
 	w.check(steer(7, service.SteerAbort))
+	_, err = gated.WithdrawRelease(t.Context(), ann.Caller, app, 7, "because")
+	w.check(err)
+	w.refused(steer(7, service.SteerReinstate), sealift.KindDenied, approval.ReasonApproval)
+	w.reject(w.only(store.ApprovalOpen).ID)
 	w.refused(steer(8, service.SteerResume), sealift.KindDenied, approval.ReasonApproval)
 	_, err = bob.approve(w.only(store.ApprovalOpen).ID)
 	w.check(err)
@@ -69,7 +78,7 @@ func TestRolloutGate(t *testing.T) {
 	w.refused(steer(8, service.SteerApprove), sealift.KindDenied, approval.ReasonApproval)
 	w.check(steer(8, service.SteerResume))
 	w.refused(steer(8, service.SteerResume), sealift.KindDenied, approval.ReasonApproval) // once
-	if got := fmt.Sprint(kept.did); got != "[pause7 abort7 resume8]" {
+	if got := fmt.Sprint(kept.did); got != "[pause7 abort7 withdraw7 resume8]" {
 		t.Errorf("it did %s", got)
 	}
 }

@@ -70,6 +70,7 @@ type root struct {
 	Publish  publishCmd  `cmd:"" help:"Publish a folder as a release."`
 	Agent    agentCmd    `cmd:"" help:"Keep a device up to date."`
 	Rollout  rolloutCmd  `cmd:"" help:"See how releases reach their devices, stop that, and let it go on."`
+	Withdraw withdrawCmd `cmd:"" help:"Take a release out of the offer; devices that have it keep it."`
 	Release  releaseCmd  `cmd:"" help:"List, show, cancel and revoke releases."`
 	Cosign   cosignCmd   `cmd:"" help:"Co-sign releases with a key that you hold outside the vault."`
 	Policy   policyCmd   `cmd:"" help:"Say how many people must approve what."`

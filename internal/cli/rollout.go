@@ -146,6 +146,10 @@ func nextOf(r api.Rollout) string {
 		return "nothing: everybody may take it"
 	case api.RolloutPhaseAborted:
 		return "nothing: nobody takes it any more"
+	case api.RolloutPhaseWithdrawn:
+		return fmt.Sprintf("nothing: nobody takes it until somebody takes the withdrawal back: sealift withdraw %d --app %s --undo --reason TEXT", r.Counter, r.App)
+	case api.RolloutPhaseReissued:
+		return "nothing: it goes on under another counter"
 	}
 	return fmt.Sprintf("to stop it: sealift rollout pause %d --app %s --reason TEXT", r.Counter, r.App)
 }

@@ -252,6 +252,10 @@ func (s *services) PauseRollout(_ context.Context, by access.Caller, app sealift
 	return rollout1, s.note(by, app, counter, reason)
 }
 
+func (s *services) WithdrawRelease(_ context.Context, by access.Caller, app sealift.AppID, counter sealift.Counter, reason string) (service.Rollout, error) {
+	return rollout1, s.note(by, app, counter, reason)
+}
+
 func (s *services) SteerRollout(_ context.Context, by access.Caller, app sealift.AppID, counter sealift.Counter, do service.Steer, reason string) (service.Rollout, error) {
 	return rollout1, s.note(by, app, counter, do, reason)
 }

@@ -52,6 +52,7 @@ var operations = []operation{
 	{"getRelease", "GET", acme + "/releases/1.4.0", "", 200, access.ListReleases},
 	{"listRollouts", "GET", acme + "/rollouts?channel=production&platform=web&all=true", "", 200, access.ListReleases},
 	{"pauseRollout", "POST", acme + "/rollouts/17/pause", `{"reason":"it crashes"}`, 200, access.PauseRollouts},
+	{"withdrawRelease", "POST", acme + "/rollouts/17/withdraw", `{"reason":"it loses orders"}`, 200, access.PauseRollouts},
 	{"steerRollout", "POST", acme + "/rollouts/17/steer", `{"do":"resume","reason":"it does not"}`, 200, access.SteerRollouts},
 	{"listDevices", "GET", acme + "/devices?limit=3&channel=production&behind=0123456789abcdef0123456789abcdef", "", 200, access.ListDevices},
 	{"getStats", "GET", acme + "/stats?channel=production&platform=web&version=1.0.0&since=2026-03-01T00:00:00Z&limit=3", "", 200, access.ListDevices},

@@ -40,6 +40,19 @@ func (h *handler) PauseRollout(w http.ResponseWriter, r *http.Request, app api.I
 	})
 }
 
+// WithdrawRelease implements POST /apps/{app}/rollouts/{counter}/withdraw.
+func (h *handler) WithdrawRelease(w http.ResponseWriter, r *http.Request, app api.InApp, counter uint64) {
+	h.do(w, r, access.PauseRollouts, app, http.StatusOK, func(by access.Caller) (any, error) {
+		var body api.RolloutPause
+		id, err := rolloutAct(w, r, app, counter, &body, &body.Reason)
+		if err != nil {
+			return nil, err
+		}
+		out, err := h.Rollouts.WithdrawRelease(r.Context(), by, id, sealift.Counter(counter), body.Reason)
+		return rolloutOut(out), err
+	})
+}
+
 // SteerRollout implements POST /apps/{app}/rollouts/{counter}/steer.
 func (h *handler) SteerRollout(w http.ResponseWriter, r *http.Request, app api.InApp, counter uint64) {
 	h.do(w, r, access.SteerRollouts, app, http.StatusOK, func(by access.Caller) (any, error) {

@@ -29,6 +29,9 @@ func TestRollouts(t *testing.T) {
 	got, err := c.PauseRollout(t.Context(), "com.acme.shop", 17, "it crashes")
 	check(t, "pause", err, got, want)
 	check(t, "asked", nil, f.services.last(), []any{caller(access.RoleReleaseManager), sealift.AppID("com.acme.shop"), sealift.Counter(17), "it crashes"})
+	got, err = c.WithdrawRelease(t.Context(), "com.acme.shop", 17, "it loses orders")
+	check(t, "withdraw", err, got, want)
+	check(t, "asked", nil, f.services.last(), []any{caller(access.RoleReleaseManager), sealift.AppID("com.acme.shop"), sealift.Counter(17), "it loses orders"})
 	got, err = c.SteerRollout(t.Context(), "com.acme.shop", 17, api.RolloutSteer{Do: "finish", Reason: "it is good"})
 	check(t, "steer", err, got, want)
 	check(t, "asked", nil, f.services.last(), []any{caller(access.RoleReleaseManager), sealift.AppID("com.acme.shop"), sealift.Counter(17), service.SteerFinish, "it is good"})
@@ -36,8 +39,9 @@ func TestRollouts(t *testing.T) {
 	for _, reason := range []string{"", " ", strings.Repeat("x", sealift.MaxReason+1)} {
 		_, pauseErr := c.PauseRollout(t.Context(), "com.acme.shop", 17, reason)
 		_, steerErr := c.SteerRollout(t.Context(), "com.acme.shop", 17, api.RolloutSteer{Do: "resume", Reason: reason})
-		if sealift.KindOf(pauseErr) != sealift.KindInvalid || sealift.KindOf(steerErr) != sealift.KindInvalid || f.services.last() != nil {
-			t.Errorf("reason %.20q: %v, %v", reason, pauseErr, steerErr)
+		_, withdrawErr := c.WithdrawRelease(t.Context(), "com.acme.shop", 17, reason)
+		if sealift.KindOf(pauseErr) != sealift.KindInvalid || sealift.KindOf(withdrawErr) != sealift.KindInvalid || sealift.KindOf(steerErr) != sealift.KindInvalid || f.services.last() != nil {
+			t.Errorf("reason %.20q: %v, %v, %v", reason, pauseErr, withdrawErr, steerErr)
 		}
 	}
 	if _, err := c.PauseRollout(t.Context(), "com.acme.shop", 0, "x"); sealift.KindOf(err) != sealift.KindInvalid || f.services.last() != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/stats"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/rollout"
 )
 
 // Stats implements service.Devices.
@@ -34,8 +35,12 @@ func (d *Desk) Stats(ctx context.Context, app sealift.AppID, f service.StatsFilt
 			if err != nil {
 				return err
 			}
+			withdrawn, err := d.withdrawn(ctx, tx, releases[i])
+			if err != nil {
+				return err
+			}
 			out.Releases = append(out.Releases, service.ReleaseStats{
-				Coordinates: releases[i].Coordinates, Release: releases[i].Digest, Counter: releases[i].Counter, Withdrawn: releases[i].Withdrawn,
+				Coordinates: releases[i].Coordinates, Release: releases[i].Digest, Counter: releases[i].Counter, Withdrawn: withdrawn,
 				Summary: stats.Summarize(rows, out.Span),
 			})
 		}
@@ -53,4 +58,17 @@ func (d *Desk) Stats(ctx context.Context, app sealift.AppID, f service.StatsFilt
 		return err
 	})
 	return out, err
+}
+
+// withdrawn reports whether a release was taken out of the offer by a person, or by
+// a roll-back.
+func (d *Desk) withdrawn(ctx context.Context, tx store.Tx, r store.Release) (bool, error) {
+	row, err := tx.Rollout(ctx, r.App, r.Counter)
+	if sealift.KindOf(err) == sealift.KindNotFound { // of before there were roll-outs
+		return false, nil
+	}
+	if err == nil {
+		err = d.vault.CheckRow(ctx, tx, row)
+	}
+	return rollout.Phase(row.Phase) == rollout.Withdrawn, err
 }

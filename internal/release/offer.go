@@ -42,7 +42,7 @@ func (s *Service) compose(ctx context.Context, tx *vault.Tx, app sealift.AppID, 
 			return tufrepo.Target{}, err
 		}
 		refused := rules.Refuses(trust.Revocation{Issuer: r.Issuer, Serial: r.Serial}, r.Counter, r.Version) != ""
-		if r.Withdrawn || refused || signed.Rollback != nil && s.now().After(signed.Rollback.NotAfter.Time) {
+		if refused || signed.Rollback != nil && s.now().After(signed.Rollback.NotAfter.Time) {
 			continue
 		}
 		c := signed.Candidate(r.File, r.Proof, row.Share, row.Salt)

@@ -86,7 +86,7 @@ func TestCompose(t *testing.T) {
 	hotfix := b.counterOf("1.1.2")
 	b.change(hotfix, func(r *store.Rollout) { r.Phase = string(rollout.Aborted) })
 	b.wantOffer("1.2.0", "1.1.1")
-	b.check(b.store.Update(b.Context(), func(tx store.Tx) error { return tx.SetWithdrawn(b.Context(), b.app, canary.Digest, true) }))
+	b.change(canary.Counter, func(r *store.Rollout) { r.Phase = string(rollout.Withdrawn) })
 	b.change(hotfix, func(r *store.Rollout) { r.Phase = string(rollout.Finished) })
 	b.wantOffer("1.1.2")
 	for _, version := range []sealift.Version{"1.1.1", "1.1.0", "1.0.0"} {

@@ -7,17 +7,14 @@ import (
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/stats"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/rollout"
 	"github.com/sealift/sealift/trust"
 )
 
 func releaseOf(r store.Release) service.Release {
-	state := service.ReleasePublished
-	if r.Withdrawn {
-		state = service.ReleaseWithdrawn
-	}
 	return service.Release{
 		App: r.App, Channel: r.Channel, Platform: r.Platform, Runtime: r.Runtime,
-		Version: r.Version, Counter: r.Counter, Act: r.Act, State: state, Digest: r.Digest,
+		Version: r.Version, Counter: r.Counter, Act: r.Act, State: service.ReleasePublished, Digest: r.Digest,
 		Archive: service.Content{Digest: r.Archive, Length: r.ArchiveSize},
 		Blob:    service.Content{Digest: r.Blob, Length: r.BlobSize},
 		Issuer:  r.Issuer, Serial: r.Serial,
@@ -39,18 +36,29 @@ func urgencyOf(file []byte) *trust.Urgent {
 	return r.Urgent
 }
 
-// tellRelease is releaseOf, with what devices make of the release by now.
-func (s *Service) tellRelease(ctx context.Context, tx store.DocumentTx, r store.Release) (service.Release, error) {
+// tellRelease is releaseOf, with what became of the release since.
+func (s *Service) tellRelease(ctx context.Context, tx store.Tx, r store.Release) (service.Release, error) {
 	rules, err := rulesOf(ctx, tx, r.App)
 	if err != nil {
 		return service.Release{}, err
 	}
-	return judged(rules, r), nil
+	return s.judged(ctx, tx, rules, r)
 }
 
-// judged is releaseOf, with what the rules of the app say of the release.
-func judged(rules *trust.Rules, r store.Release) service.Release {
+// judged is releaseOf, with whether the release is withdrawn, and what the rules of
+// the app say of it.
+func (s *Service) judged(ctx context.Context, tx store.Tx, rules *trust.Rules, r store.Release) (service.Release, error) {
 	out := releaseOf(r)
+	row, err := tx.Rollout(ctx, r.App, r.Counter)
+	if err == nil {
+		err = s.vault.CheckRow(ctx, tx, row)
+	}
+	if err != nil && sealift.KindOf(err) != sealift.KindNotFound { // of before there were roll-outs
+		return out, err
+	}
+	if rollout.Phase(row.Phase) == rollout.Withdrawn {
+		out.State = service.ReleaseWithdrawn
+	}
 	switch rules.Refuses(trust.Revocation{Issuer: r.Issuer, Serial: r.Serial}, r.Counter, r.Version) {
 	case "revoked":
 		out.State = service.ReleaseRevoked
@@ -59,7 +67,7 @@ func judged(rules *trust.Rules, r store.Release) service.Release {
 	case "floor":
 		out.State = service.ReleaseBlocked
 	}
-	return out
+	return out, nil
 }
 
 // Releases returns at most page.Limit releases of app, newest counter first.
@@ -78,7 +86,9 @@ func (s *Service) Releases(ctx context.Context, app sealift.AppID, page service.
 		}
 		out := make([]service.Release, len(rows))
 		for i, row := range rows {
-			out[i] = judged(rules, row)
+			if out[i], err = s.judged(ctx, tx, rules, row); err != nil {
+				return nil, err
+			}
 		}
 		return out, nil
 	})

@@ -63,8 +63,17 @@ func (s *Service) SteerRollout(ctx context.Context, by access.Caller, app sealif
 			return plan.Finish(state, now)
 		case service.SteerAbort:
 			return state.Abort(now)
+		case service.SteerReinstate:
+			return state.Reinstate(now)
 		}
-		return state, sealift.Errorf(sealift.KindInvalid, "steering the roll-out", "%.40q is nothing to do to it", do).WithHint("use resume, approve, finish or abort")
+		return state, sealift.Errorf(sealift.KindInvalid, "steering the roll-out", "%.40q is nothing to do to it", do).WithHint("use resume, approve, finish, abort or reinstate")
+	})
+}
+
+// WithdrawRelease implements service.Rollouts.
+func (s *Service) WithdrawRelease(ctx context.Context, by access.Caller, app sealift.AppID, counter sealift.Counter, reason string) (service.Rollout, error) {
+	return s.steer(ctx, by, app, counter, "rollout.withdraw", reason, func(_ *rollout.Plan, state rollout.State, now time.Time) (rollout.State, error) {
+		return state.Withdraw(now)
 	})
 }
 

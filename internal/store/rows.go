@@ -157,7 +157,6 @@ type Release struct {
 	LogIndex    int64
 	Issuer      sealift.Digest // of the leaf
 	Serial      string
-	Withdrawn   bool
 }
 
 // ReleaseFilter picks releases; a zero field matches all.

@@ -214,8 +214,6 @@ type ReleaseTx interface {
 	// SetProof replaces the log proof of a release; KindNotFound if there is
 	// none.
 	SetProof(ctx context.Context, app sealift.AppID, digest sealift.Digest, proof []byte) error
-	// SetWithdrawn marks a release; KindNotFound if there is none.
-	SetWithdrawn(ctx context.Context, app sealift.AppID, digest sealift.Digest, withdrawn bool) error
 }
 
 // DocumentTx keeps the signed TUF metadata, the director's targets and what

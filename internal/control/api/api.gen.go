@@ -616,12 +616,14 @@ func (e Role) Valid() bool {
 
 // Defines values for RolloutPhase.
 const (
-	RolloutPhaseAborted  RolloutPhase = "aborted"
-	RolloutPhaseFinished RolloutPhase = "finished"
-	RolloutPhaseHalted   RolloutPhase = "halted"
-	RolloutPhasePaused   RolloutPhase = "paused"
-	RolloutPhaseRunning  RolloutPhase = "running"
-	RolloutPhaseWaiting  RolloutPhase = "waiting"
+	RolloutPhaseAborted   RolloutPhase = "aborted"
+	RolloutPhaseFinished  RolloutPhase = "finished"
+	RolloutPhaseHalted    RolloutPhase = "halted"
+	RolloutPhasePaused    RolloutPhase = "paused"
+	RolloutPhaseReissued  RolloutPhase = "reissued"
+	RolloutPhaseRunning   RolloutPhase = "running"
+	RolloutPhaseWaiting   RolloutPhase = "waiting"
+	RolloutPhaseWithdrawn RolloutPhase = "withdrawn"
 )
 
 // Valid indicates whether the value is a known member of the RolloutPhase enum.
@@ -635,9 +637,13 @@ func (e RolloutPhase) Valid() bool {
 		return true
 	case RolloutPhasePaused:
 		return true
+	case RolloutPhaseReissued:
+		return true
 	case RolloutPhaseRunning:
 		return true
 	case RolloutPhaseWaiting:
+		return true
+	case RolloutPhaseWithdrawn:
 		return true
 	default:
 		return false
@@ -664,10 +670,11 @@ func (e RolloutStageGate) Valid() bool {
 
 // Defines values for RolloutSteerDo.
 const (
-	RolloutSteerDoAbort   RolloutSteerDo = "abort"
-	RolloutSteerDoApprove RolloutSteerDo = "approve"
-	RolloutSteerDoFinish  RolloutSteerDo = "finish"
-	RolloutSteerDoResume  RolloutSteerDo = "resume"
+	RolloutSteerDoAbort     RolloutSteerDo = "abort"
+	RolloutSteerDoApprove   RolloutSteerDo = "approve"
+	RolloutSteerDoFinish    RolloutSteerDo = "finish"
+	RolloutSteerDoReinstate RolloutSteerDo = "reinstate"
+	RolloutSteerDoResume    RolloutSteerDo = "resume"
 )
 
 // Valid indicates whether the value is a known member of the RolloutSteerDo enum.
@@ -678,6 +685,8 @@ func (e RolloutSteerDo) Valid() bool {
 	case RolloutSteerDoApprove:
 		return true
 	case RolloutSteerDoFinish:
+		return true
+	case RolloutSteerDoReinstate:
 		return true
 	case RolloutSteerDoResume:
 		return true
@@ -952,7 +961,8 @@ type Approval struct {
 	// imported or exported; to suspend one waits for nobody. `role`: people and
 	// tokens get in, may do something else, or set anew what they sign in with.
 	// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
-	// somebody, or to everybody at once; to stop one waits for nobody.
+	// somebody, or to everybody at once, or what was withdrawn is offered again; to
+	// stop or withdraw waits for nobody.
 	// Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
@@ -2128,7 +2138,8 @@ type NewPolicy struct {
 	// imported or exported; to suspend one waits for nobody. `role`: people and
 	// tokens get in, may do something else, or set anew what they sign in with.
 	// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
-	// somebody, or to everybody at once; to stop one waits for nobody.
+	// somebody, or to everybody at once, or what was withdrawn is offered again; to
+	// stop or withdraw waits for nobody.
 	// Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
@@ -2351,7 +2362,8 @@ type Policy struct {
 	// imported or exported; to suspend one waits for nobody. `role`: people and
 	// tokens get in, may do something else, or set anew what they sign in with.
 	// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
-	// somebody, or to everybody at once; to stop one waits for nobody.
+	// somebody, or to everybody at once, or what was withdrawn is offered again; to
+	// stop or withdraw waits for nobody.
 	// Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
@@ -2383,7 +2395,8 @@ type Policy struct {
 // imported or exported; to suspend one waits for nobody. `role`: people and
 // tokens get in, may do something else, or set anew what they sign in with.
 // `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
-// somebody, or to everybody at once; to stop one waits for nobody.
+// somebody, or to everybody at once, or what was withdrawn is offered again; to
+// stop or withdraw waits for nobody.
 // Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
 type PolicyAction string
 
@@ -2667,7 +2680,8 @@ type Rollout struct {
 	// Phase `running`: devices of its share may take the release. `waiting`: they may, and
 	// somebody is to let it into its next stage. `paused`: somebody stopped it.
 	// `halted`: too many devices failed. `finished`: everybody may take it. `aborted`:
-	// nobody does any more.
+	// nobody does any more. `withdrawn`: somebody, or a roll-back, took it out of the
+	// offer. `reissued`: the release goes on under another counter.
 	Phase RolloutPhase `json:"phase"`
 
 	// Platform Example: web
@@ -2710,7 +2724,8 @@ type RolloutPause struct {
 // RolloutPhase `running`: devices of its share may take the release. `waiting`: they may, and
 // somebody is to let it into its next stage. `paused`: somebody stopped it.
 // `halted`: too many devices failed. `finished`: everybody may take it. `aborted`:
-// nobody does any more.
+// nobody does any more. `withdrawn`: somebody, or a roll-back, took it out of the
+// offer. `reissued`: the release goes on under another counter.
 type RolloutPhase string
 
 // RolloutStage defines model for RolloutStage.
@@ -3486,6 +3501,9 @@ type PauseRolloutJSONRequestBody = RolloutPause
 // SteerRolloutJSONRequestBody defines body for SteerRollout for application/json ContentType.
 type SteerRolloutJSONRequestBody = RolloutSteer
 
+// WithdrawReleaseJSONRequestBody defines body for WithdrawRelease for application/json ContentType.
+type WithdrawReleaseJSONRequestBody = RolloutPause
+
 // AddDenialJSONRequestBody defines body for AddDenial for application/json ContentType.
 type AddDenialJSONRequestBody = NewDenial
 
@@ -4171,7 +4189,7 @@ type ClientInterface interface {
 	// Corresponds with POST /apps/{app}/rollouts/{counter}/pause (the `PauseRollout` operationId).
 	PauseRollout(ctx context.Context, app InApp, counter Counter, body PauseRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SteerRolloutWithBody Resume a roll-out, let it into its next stage, finish it or abort it
+	// SteerRolloutWithBody Resume a roll-out, let it into its next stage, finish it or abort it; or offer again what was withdrawn
 	//
 	// Roles: owner, release_manager. What its phase does not allow is a conflict
 	// with reason `phase`. All but `abort` go by the policy of `rollout`, where there
@@ -4182,7 +4200,7 @@ type ClientInterface interface {
 	// Corresponds with POST /apps/{app}/rollouts/{counter}/steer (the `SteerRollout` operationId).
 	SteerRolloutWithBody(ctx context.Context, app InApp, counter Counter, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SteerRollout Resume a roll-out, let it into its next stage, finish it or abort it
+	// SteerRollout Resume a roll-out, let it into its next stage, finish it or abort it; or offer again what was withdrawn
 	//
 	// Roles: owner, release_manager. What its phase does not allow is a conflict
 	// with reason `phase`. All but `abort` go by the policy of `rollout`, where there
@@ -4192,6 +4210,32 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apps/{app}/rollouts/{counter}/steer (the `SteerRollout` operationId).
 	SteerRollout(ctx context.Context, app InApp, counter Counter, body SteerRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WithdrawReleaseWithBody Take a release out of the offer, also one that everybody may take
+	//
+	// Roles: owner, security_officer, release_manager, developer, operator. It is a
+	// brake: it waits for nobody's approval, and what is withdrawn already stays as it
+	// is. Devices that have the release keep it; to bring them back, roll back. `steer`
+	// with `reinstate` offers it again. One that nobody takes as it is (aborted, or
+	// issued anew) is a conflict with reason `phase`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apps/{app}/rollouts/{counter}/withdraw (the `WithdrawRelease` operationId).
+	WithdrawReleaseWithBody(ctx context.Context, app InApp, counter Counter, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WithdrawRelease Take a release out of the offer, also one that everybody may take
+	//
+	// Roles: owner, security_officer, release_manager, developer, operator. It is a
+	// brake: it waits for nobody's approval, and what is withdrawn already stays as it
+	// is. Devices that have the release keep it; to bring them back, roll back. `steer`
+	// with `reinstate` offers it again. One that nobody takes as it is (aborted, or
+	// issued anew) is a conflict with reason `phase`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apps/{app}/rollouts/{counter}/withdraw (the `WithdrawRelease` operationId).
+	WithdrawRelease(ctx context.Context, app InApp, counter Counter, body WithdrawReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetStats What came of an app's releases on its devices
 	//
@@ -6144,7 +6188,7 @@ func (c *Client) PauseRollout(ctx context.Context, app InApp, counter Counter, b
 	return c.Client.Do(req)
 }
 
-// SteerRolloutWithBody Resume a roll-out, let it into its next stage, finish it or abort it
+// SteerRolloutWithBody Resume a roll-out, let it into its next stage, finish it or abort it; or offer again what was withdrawn
 //
 // Roles: owner, release_manager. What its phase does not allow is a conflict
 // with reason `phase`. All but `abort` go by the policy of `rollout`, where there
@@ -6165,7 +6209,7 @@ func (c *Client) SteerRolloutWithBody(ctx context.Context, app InApp, counter Co
 	return c.Client.Do(req)
 }
 
-// SteerRollout Resume a roll-out, let it into its next stage, finish it or abort it
+// SteerRollout Resume a roll-out, let it into its next stage, finish it or abort it; or offer again what was withdrawn
 //
 // Roles: owner, release_manager. What its phase does not allow is a conflict
 // with reason `phase`. All but `abort` go by the policy of `rollout`, where there
@@ -6176,6 +6220,52 @@ func (c *Client) SteerRolloutWithBody(ctx context.Context, app InApp, counter Co
 // Corresponds with POST /apps/{app}/rollouts/{counter}/steer (the `SteerRollout` operationId).
 func (c *Client) SteerRollout(ctx context.Context, app InApp, counter Counter, body SteerRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSteerRolloutRequest(c.Server, app, counter, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WithdrawReleaseWithBody Take a release out of the offer, also one that everybody may take
+//
+// Roles: owner, security_officer, release_manager, developer, operator. It is a
+// brake: it waits for nobody's approval, and what is withdrawn already stays as it
+// is. Devices that have the release keep it; to bring them back, roll back. `steer`
+// with `reinstate` offers it again. One that nobody takes as it is (aborted, or
+// issued anew) is a conflict with reason `phase`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apps/{app}/rollouts/{counter}/withdraw (the `WithdrawRelease` operationId).
+func (c *Client) WithdrawReleaseWithBody(ctx context.Context, app InApp, counter Counter, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawReleaseRequestWithBody(c.Server, app, counter, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WithdrawRelease Take a release out of the offer, also one that everybody may take
+//
+// Roles: owner, security_officer, release_manager, developer, operator. It is a
+// brake: it waits for nobody's approval, and what is withdrawn already stays as it
+// is. Devices that have the release keep it; to bring them back, roll back. `steer`
+// with `reinstate` offers it again. One that nobody takes as it is (aborted, or
+// issued anew) is a conflict with reason `phase`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apps/{app}/rollouts/{counter}/withdraw (the `WithdrawRelease` operationId).
+func (c *Client) WithdrawRelease(ctx context.Context, app InApp, counter Counter, body WithdrawReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawReleaseRequest(c.Server, app, counter, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9769,6 +9859,60 @@ func NewSteerRolloutRequestWithBody(server string, app InApp, counter Counter, c
 	return req, nil
 }
 
+// NewWithdrawReleaseRequest calls the generic WithdrawRelease builder with application/json body
+func NewWithdrawReleaseRequest(server string, app InApp, counter Counter, body WithdrawReleaseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewWithdrawReleaseRequestWithBody(server, app, counter, "application/json", bodyReader)
+}
+
+// NewWithdrawReleaseRequestWithBody constructs an http.Request for the WithdrawRelease method, with any body, and a specified content type
+func NewWithdrawReleaseRequestWithBody(server string, app InApp, counter Counter, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "counter", counter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "uint64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/rollouts/%s/withdraw", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetStatsRequest constructs an http.Request for the GetStats method
 func NewGetStatsRequest(server string, app InApp, params *GetStatsParams) (*http.Request, error) {
 	var err error
@@ -12207,9 +12351,12 @@ type ServerInterface interface {
 	// PauseRollout Take a release out of the offer until somebody resumes it
 	// (POST /apps/{app}/rollouts/{counter}/pause)
 	PauseRollout(w http.ResponseWriter, r *http.Request, app InApp, counter Counter)
-	// SteerRollout Resume a roll-out, let it into its next stage, finish it or abort it
+	// SteerRollout Resume a roll-out, let it into its next stage, finish it or abort it; or offer again what was withdrawn
 	// (POST /apps/{app}/rollouts/{counter}/steer)
 	SteerRollout(w http.ResponseWriter, r *http.Request, app InApp, counter Counter)
+	// WithdrawRelease Take a release out of the offer, also one that everybody may take
+	// (POST /apps/{app}/rollouts/{counter}/withdraw)
+	WithdrawRelease(w http.ResponseWriter, r *http.Request, app InApp, counter Counter)
 	// GetStats What came of an app's releases on its devices
 	// (GET /apps/{app}/stats)
 	GetStats(w http.ResponseWriter, r *http.Request, app InApp, params GetStatsParams)
@@ -13718,6 +13865,41 @@ func (siw *ServerInterfaceWrapper) SteerRollout(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// WithdrawRelease operation middleware
+func (siw *ServerInterfaceWrapper) WithdrawRelease(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "counter" -------------
+	var counter Counter
+
+	err = runtime.BindStyledParameterWithOptions("simple", "counter", r.PathValue("counter"), &counter, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "uint64", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "counter", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.WithdrawRelease(w, r, app, counter)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetStats operation middleware
 func (siw *ServerInterfaceWrapper) GetStats(w http.ResponseWriter, r *http.Request) {
 
@@ -15151,6 +15333,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases", wrapper.ListReleases)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/rollouts", wrapper.ListRollouts)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollouts/{counter}/pause", wrapper.PauseRollout)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollouts/{counter}/withdraw", wrapper.WithdrawRelease)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollouts/{counter}/steer", wrapper.SteerRollout)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/devices", wrapper.ListDevices)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/stats", wrapper.GetStats)

@@ -23,6 +23,13 @@ func (c *Client) PauseRollout(ctx context.Context, app sealift.AppID, counter ui
 	})
 }
 
+// WithdrawRelease takes a release out of the offer until somebody reinstates it.
+func (c *Client) WithdrawRelease(ctx context.Context, app sealift.AppID, counter uint64, reason string) (api.Rollout, error) {
+	return decoded[api.Rollout](ctx, func(ctx context.Context) (*http.Response, error) {
+		return c.api.WithdrawRelease(ctx, string(app), counter, api.RolloutPause{Reason: reason})
+	})
+}
+
 // SteerRollout does what else people do to one.
 func (c *Client) SteerRollout(ctx context.Context, app sealift.AppID, counter uint64, steer api.RolloutSteer) (api.Rollout, error) {
 	return decoded[api.Rollout](ctx, func(ctx context.Context) (*http.Response, error) {

@@ -20,6 +20,11 @@ type Rollouts interface {
 	// is stopped already stays as it is. KindNotFound if there is no such roll-out,
 	// KindConflict with reason "phase" if it is over.
 	PauseRollout(ctx context.Context, by access.Caller, app sealift.AppID, counter sealift.Counter, reason string) (Rollout, error)
+	// WithdrawRelease takes a release out of the offer, whether its roll-out is over or
+	// not, until somebody reinstates it. What is withdrawn already stays as it is.
+	// KindNotFound if there is no such roll-out, KindConflict with reason "phase" if
+	// nobody takes the release as it is.
+	WithdrawRelease(ctx context.Context, by access.Caller, app sealift.AppID, counter sealift.Counter, reason string) (Rollout, error)
 	// SteerRollout does what else people do to a roll-out. KindNotFound if there is
 	// none, KindConflict with reason "phase" if its phase does not allow it.
 	SteerRollout(ctx context.Context, by access.Caller, app sealift.AppID, counter sealift.Counter, do Steer, reason string) (Rollout, error)
@@ -34,6 +39,8 @@ const (
 	SteerApprove Steer = "approve" // let what waits into its next stage
 	SteerFinish  Steer = "finish"  // let everybody take it now
 	SteerAbort   Steer = "abort"   // nobody takes it any more
+
+	SteerReinstate Steer = "reinstate" // offer again what was withdrawn
 )
 
 // Rollout is how one release reaches the devices of its channel and platform.

@@ -171,10 +171,10 @@ SELECT * FROM blobs WHERE app = @app AND digest = @digest;
 -- name: InsertRelease :execrows
 INSERT INTO releases (
   app, channel, platform, runtime, version, counter, act, digest, payload, signed_at, created, archive,
-  archive_size, blob, blob_size, log_index, issuer, serial, withdrawn, proof, file
+  archive_size, blob, blob_size, log_index, issuer, serial, proof, file
 ) VALUES (
   @app, @channel, @platform, @runtime, @version, @counter, @act, @digest, @payload, @signed_at, @created, @archive,
-  @archive_size, @blob, @blob_size, @log_index, @issuer, @serial, @withdrawn, @proof, @file
+  @archive_size, @blob, @blob_size, @log_index, @issuer, @serial, @proof, @file
 ) ON CONFLICT DO NOTHING;
 
 -- name: Release :one
@@ -191,9 +191,6 @@ WHERE app = @app
   AND counter < @before
 ORDER BY counter DESC
 LIMIT CAST(@most AS BIGINT);
-
--- name: SetWithdrawn :execrows
-UPDATE releases SET withdrawn = @withdrawn WHERE app = @app AND digest = @digest;
 
 -- name: Metadata :one
 SELECT * FROM metadata WHERE role = @role ORDER BY version DESC LIMIT 1;

@@ -57,12 +57,6 @@ func (t *tx) Releases(ctx context.Context, app sealift.AppID, f store.ReleaseFil
 	return collect(rows, t.fail(ctx, "listing releases of "+string(app), err), releaseOf)
 }
 
-// SetWithdrawn implements store.ReleaseTx.
-func (t *tx) SetWithdrawn(ctx context.Context, app sealift.AppID, d sealift.Digest, withdrawn bool) error {
-	rows, err := t.q.SetWithdrawn(ctx, sqlcgen.SetWithdrawnParams{Withdrawn: flag(withdrawn), App: string(app), Digest: d[:]})
-	return t.changed(ctx, fmt.Sprintf("marking release %v of %s", d, app), rows, err)
-}
-
 // SetProof implements store.ReleaseTx.
 func (t *tx) SetProof(ctx context.Context, app sealift.AppID, d sealift.Digest, proof []byte) error {
 	rows, err := t.q.SetProof(ctx, sqlcgen.SetProofParams{Proof: some(proof), App: string(app), Digest: d[:]})
@@ -75,7 +69,7 @@ func releaseRow(r store.Release) sqlcgen.Release {
 		Version: string(r.Version), Counter: number(r.Counter), Act: string(r.Act), Digest: r.Digest[:],
 		Payload: r.Payload[:], SignedAt: micros(r.SignedAt), Created: micros(r.Created), Archive: r.Archive[:],
 		ArchiveSize: r.ArchiveSize, Blob: r.Blob[:], BlobSize: r.BlobSize, LogIndex: r.LogIndex,
-		Issuer: r.Issuer[:], Serial: r.Serial, Withdrawn: flag(r.Withdrawn), Proof: some(r.Proof), File: some(r.File),
+		Issuer: r.Issuer[:], Serial: r.Serial, Proof: some(r.Proof), File: some(r.File),
 	}
 }
 
@@ -85,6 +79,6 @@ func releaseOf(r sqlcgen.Release) store.Release {
 		Digest:      digest(r.Digest), Payload: digest(r.Payload), Counter: sealift.Counter(r.Counter), Act: sealift.Act(r.Act),
 		SignedAt: moment(r.SignedAt), Created: moment(r.Created), Archive: digest(r.Archive), ArchiveSize: r.ArchiveSize,
 		Blob: digest(r.Blob), BlobSize: r.BlobSize, File: bare(r.File), Proof: bare(r.Proof), LogIndex: r.LogIndex,
-		Issuer: digest(r.Issuer), Serial: r.Serial, Withdrawn: r.Withdrawn != 0,
+		Issuer: digest(r.Issuer), Serial: r.Serial,
 	}
 }

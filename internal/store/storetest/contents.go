@@ -190,9 +190,6 @@ var change = []write{
 		r.Version = "2.0.0"
 		return tx.InsertRelease(ctx, r)
 	}},
-	{"SetWithdrawn", func(ctx context.Context, tx store.Tx) error {
-		return tx.SetWithdrawn(ctx, app, aRelease(1).Digest, false)
-	}},
 	{"SetMetadata", func(ctx context.Context, tx store.Tx) error { return tx.SetMetadata(ctx, metadataOf("root", 2)) }},
 	{"SetDocument", func(ctx context.Context, tx store.Tx) error { return tx.SetDocument(ctx, "trust.json", nil) }},
 	{"AppendOutbox", func(ctx context.Context, tx store.Tx) error { return tx.AppendOutbox(ctx, "blobs/2", []byte("file")) }},

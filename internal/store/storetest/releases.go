@@ -130,19 +130,12 @@ func testReleases(t *testing.T, s store.Store) {
 		isAbsent(t)(tx.InsertRelease(ctx, full))
 		addApp(t, tx)
 		isAbsent(t)(tx.Release(ctx, app, full.Digest))
-		isAbsent(t)(tx.SetWithdrawn(ctx, app, full.Digest, true))
 		gives(t, []store.Release{})(tx.Releases(ctx, app, store.ReleaseFilter{}))
 		for _, r := range []store.Release{full, empty} {
 			do(t, tx.InsertRelease(ctx, r))
 			gives(t, r)(tx.Release(ctx, app, r.Digest))
 		}
 		isAbsent(t)(tx.Release(ctx, "com.acme.till", full.Digest))
-		isAbsent(t)(tx.SetWithdrawn(ctx, "com.acme.till", full.Digest, true))
-		for _, withdrawn := range []bool{false, false, true, true} {
-			do(t, tx.SetWithdrawn(ctx, app, full.Digest, withdrawn))
-			full.Withdrawn = withdrawn
-			gives(t, full)(tx.Release(ctx, app, full.Digest))
-		}
 		gives(t, empty)(tx.Release(ctx, app, sealift.Digest{}))
 		isAbsent(t)(tx.InsertRelease(ctx, func() store.Release {
 			r := aRelease(9)

@@ -342,9 +342,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.setVaultSealStmt, err = db.PrepareContext(ctx, setVaultSeal); err != nil {
 		return nil, fmt.Errorf("error preparing query SetVaultSeal: %w", err)
 	}
-	if q.setWithdrawnStmt, err = db.PrepareContext(ctx, setWithdrawn); err != nil {
-		return nil, fmt.Errorf("error preparing query SetWithdrawn: %w", err)
-	}
 	if q.statementStmt, err = db.PrepareContext(ctx, statement); err != nil {
 		return nil, fmt.Errorf("error preparing query Statement: %w", err)
 	}
@@ -946,11 +943,6 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing setVaultSealStmt: %w", cerr)
 		}
 	}
-	if q.setWithdrawnStmt != nil {
-		if cerr := q.setWithdrawnStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing setWithdrawnStmt: %w", cerr)
-		}
-	}
 	if q.statementStmt != nil {
 		if cerr := q.statementStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing statementStmt: %w", cerr)
@@ -1206,7 +1198,6 @@ type Queries struct {
 	setProofStmt              *sql.Stmt
 	setStatementStmt          *sql.Stmt
 	setVaultSealStmt          *sql.Stmt
-	setWithdrawnStmt          *sql.Stmt
 	statementStmt             *sql.Stmt
 	submittedDraftsStmt       *sql.Stmt
 	tokenStmt                 *sql.Stmt
@@ -1341,7 +1332,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		setProofStmt:              q.setProofStmt,
 		setStatementStmt:          q.setStatementStmt,
 		setVaultSealStmt:          q.setVaultSealStmt,
-		setWithdrawnStmt:          q.setWithdrawnStmt,
 		statementStmt:             q.statementStmt,
 		submittedDraftsStmt:       q.submittedDraftsStmt,
 		tokenStmt:                 q.tokenStmt,

@@ -288,7 +288,6 @@ type Release struct {
 	LogIndex    int64
 	Issuer      []byte
 	Serial      string
-	Withdrawn   int64
 	Proof       []byte
 	File        []byte
 }

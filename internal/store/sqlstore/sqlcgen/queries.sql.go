@@ -1456,10 +1456,10 @@ func (q *Queries) InsertPerson(ctx context.Context, arg InsertPersonParams) (int
 const insertRelease = `-- name: InsertRelease :execrows
 INSERT INTO releases (
   app, channel, platform, runtime, version, counter, act, digest, payload, signed_at, created, archive,
-  archive_size, blob, blob_size, log_index, issuer, serial, withdrawn, proof, file
+  archive_size, blob, blob_size, log_index, issuer, serial, proof, file
 ) VALUES (
   $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
-  $13, $14, $15, $16, $17, $18, $19, $20, $21
+  $13, $14, $15, $16, $17, $18, $19, $20
 ) ON CONFLICT DO NOTHING
 `
 
@@ -1482,7 +1482,6 @@ type InsertReleaseParams struct {
 	LogIndex    int64
 	Issuer      []byte
 	Serial      string
-	Withdrawn   int64
 	Proof       []byte
 	File        []byte
 }
@@ -1507,7 +1506,6 @@ func (q *Queries) InsertRelease(ctx context.Context, arg InsertReleaseParams) (i
 		arg.LogIndex,
 		arg.Issuer,
 		arg.Serial,
-		arg.Withdrawn,
 		arg.Proof,
 		arg.File,
 	)
@@ -2359,7 +2357,7 @@ func (q *Queries) RaiseVersion(ctx context.Context, arg RaiseVersionParams) erro
 }
 
 const release = `-- name: Release :one
-SELECT app, channel, platform, runtime, version, counter, act, digest, payload, signed_at, created, archive, archive_size, blob, blob_size, log_index, issuer, serial, withdrawn, proof, file FROM releases WHERE app = $1 AND digest = $2
+SELECT app, channel, platform, runtime, version, counter, act, digest, payload, signed_at, created, archive, archive_size, blob, blob_size, log_index, issuer, serial, proof, file FROM releases WHERE app = $1 AND digest = $2
 `
 
 type ReleaseParams struct {
@@ -2389,7 +2387,6 @@ func (q *Queries) Release(ctx context.Context, arg ReleaseParams) (Release, erro
 		&i.LogIndex,
 		&i.Issuer,
 		&i.Serial,
-		&i.Withdrawn,
 		&i.Proof,
 		&i.File,
 	)
@@ -2397,7 +2394,7 @@ func (q *Queries) Release(ctx context.Context, arg ReleaseParams) (Release, erro
 }
 
 const releases = `-- name: Releases :many
-SELECT app, channel, platform, runtime, version, counter, act, digest, payload, signed_at, created, archive, archive_size, blob, blob_size, log_index, issuer, serial, withdrawn, proof, file FROM releases
+SELECT app, channel, platform, runtime, version, counter, act, digest, payload, signed_at, created, archive, archive_size, blob, blob_size, log_index, issuer, serial, proof, file FROM releases
 WHERE app = $1
   AND (channel = $2 OR $2 = '')
   AND (platform = $3 OR $3 = '')
@@ -2457,7 +2454,6 @@ func (q *Queries) Releases(ctx context.Context, arg ReleasesParams) ([]Release, 
 			&i.LogIndex,
 			&i.Issuer,
 			&i.Serial,
-			&i.Withdrawn,
 			&i.Proof,
 			&i.File,
 		); err != nil {
@@ -2669,24 +2665,6 @@ ON CONFLICT (id) DO UPDATE SET record = excluded.record
 func (q *Queries) SetVaultSeal(ctx context.Context, record []byte) error {
 	_, err := q.exec(ctx, q.setVaultSealStmt, setVaultSeal, record)
 	return err
-}
-
-const setWithdrawn = `-- name: SetWithdrawn :execrows
-UPDATE releases SET withdrawn = $1 WHERE app = $2 AND digest = $3
-`
-
-type SetWithdrawnParams struct {
-	Withdrawn int64
-	App       string
-	Digest    []byte
-}
-
-func (q *Queries) SetWithdrawn(ctx context.Context, arg SetWithdrawnParams) (int64, error) {
-	result, err := q.exec(ctx, q.setWithdrawnStmt, setWithdrawn, arg.Withdrawn, arg.App, arg.Digest)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }
 
 const statement = `-- name: Statement :one
