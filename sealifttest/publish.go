@@ -34,6 +34,8 @@ type Spec struct {
 	Archive []byte
 	// Identity is what the release says of the archive, whatever it is.
 	Identity *bundle.Identity
+	// Bases are older releases: to each of them a patch is made beside the full blob.
+	Bases []*Published
 	// BendPacked changes the compressed archive before it is encrypted.
 	BendPacked func([]byte) []byte
 
@@ -43,6 +45,8 @@ type Spec struct {
 	Cosigners []crypto.Signer
 	// BendBlob changes the sealed bytes before they are signed for.
 	BendBlob func(sealed []byte) []byte
+	// bendPatch changes each patch before it is encrypted.
+	bendPatch func(*patchDraft) error
 	// BendRelease changes the payload before it is signed.
 	BendRelease func(*trust.Release)
 	// BendTemplate changes the leaf's template before it is issued.
@@ -69,6 +73,7 @@ type Published struct {
 	Leaf        crypto.Signer
 	Certificate []byte // DER
 	ContentKey  bundle.ContentKey
+	Archive     []byte
 }
 
 // Publish seals, signs, logs and offers a release, at 100 percent and alone.
@@ -191,33 +196,48 @@ func (w *World) EpochNumber(app sealift.AppID, channel sealift.Channel) uint64 {
 
 func (w *World) seal(spec Spec, epochs []*bundle.PrivateKey, p *Published) error {
 	p.ContentKey = bundle.NewContentKey()
-	blob, id, err := sealBundle(spec, p.ContentKey)
+	s, err := sealBundle(spec, p.ContentKey)
 	if err != nil {
 		return err
 	}
 	if spec.BendBlob != nil {
-		blob = spec.BendBlob(blob)
+		s.full = spec.BendBlob(s.full)
 	}
+	p.Archive = s.archive
 	number := uint64(len(epochs))
 	pub := epochs[number-1].Public()
-	contentKey, err := bundle.SealContentKey(pub, p.ContentKey, bundle.ContentKeyInfo{App: spec.App, Channel: spec.Channel, Epoch: number, Archive: id.Digest})
+	contentKey, err := bundle.SealContentKey(pub, p.ContentKey, bundle.ContentKeyInfo{App: spec.App, Channel: spec.Channel, Epoch: number, Archive: s.id.Digest})
 	if err != nil {
 		return err
 	}
 	p.Release = trust.Release{
 		Vault: w.Vault, App: spec.App, Channel: spec.Channel, Platform: spec.Platform, Runtime: spec.Runtime,
 		Version: spec.Version, Counter: spec.Counter, Act: spec.Act, SignedAt: trust.At(spec.SignedAt),
-		Archive:    trust.Pointer{Digest: id.Digest, Length: id.Length},
-		Blobs:      []trust.Blob{{Kind: trust.BlobFull, Digest: sealift.DigestOf(blob), Length: int64(len(blob))}},
+		Archive:    trust.Pointer{Digest: s.id.Digest, Length: s.id.Length},
+		Blobs:      []trust.Blob{w.put(trust.BlobFull, nil, s.full)},
 		Epoch:      trust.EpochRef{Number: number, PublicKey: sealift.DigestOf(pub.Bytes)},
 		ContentKey: trust.SealedKey{KEM: pub.Suite.KEM, KDF: pub.Suite.KDF, AEAD: pub.Suite.AEAD, Sealed: contentKey},
 		Rollback:   spec.Rollback,
 	}
+	for _, base := range spec.Bases {
+		patch, err := sealPatch(spec, s, base)
+		if err != nil {
+			return err
+		}
+		digest := sealift.DigestOf(base.Archive)
+		p.Release.Blobs = append(p.Release.Blobs, w.put(trust.BlobPatch, &digest, patch))
+	}
 	if spec.BendRelease != nil {
 		spec.BendRelease(&p.Release)
 	}
-	w.files["blobs/"+sealift.DigestOf(blob).String()] = blob
 	return nil
+}
+
+// put publishes a blob and returns what a release says of it.
+func (w *World) put(kind trust.BlobKind, base *sealift.Digest, blob []byte) trust.Blob {
+	digest := sealift.DigestOf(blob)
+	w.files["blobs/"+digest.String()] = blob
+	return trust.Blob{Kind: kind, Base: base, Digest: digest, Length: int64(len(blob))}
 }
 
 func (w *World) sign(spec Spec, p *Published) error {

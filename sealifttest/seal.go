@@ -17,42 +17,54 @@ import (
 	"github.com/sealift/sealift/bundle"
 )
 
-// sealBundle makes the sealed blob of a Spec, and what the release is to say of
-// its archive.
-func sealBundle(spec Spec, key bundle.ContentKey) ([]byte, bundle.Identity, error) {
+// sealed is what a Spec's archive came to.
+type sealed struct {
+	archive []byte
+	id      bundle.Identity // what the release is to say of it
+	source  *bundle.Source  // nil: the archive was made by hand
+	key     bundle.ContentKey
+	full    []byte // the blob
+}
+
+// sealBundle makes the full blob of a Spec.
+func sealBundle(spec Spec, key bundle.ContentKey) (*sealed, error) {
 	if spec.Archive != nil {
 		return sealArchive(spec, key)
 	}
 	ctx := context.Background()
 	source, err := bundle.OpenSource(spec.Bundle)
 	if err != nil {
-		return nil, bundle.Identity{}, err
+		return nil, err
 	}
-	id, err := source.Digest(ctx, nil)
-	if err != nil {
-		return nil, id, err
+	s := &sealed{source: source, key: key}
+	if s.id, err = source.Digest(ctx, nil); err != nil {
+		return nil, err
 	}
-	var sealed bytes.Buffer
-	_, err = bundle.Seal(ctx, &sealed, source, id, spec.App, key, nil)
-	return sealed.Bytes(), id, err
+	var archive, full bytes.Buffer
+	if err := source.WriteArchive(ctx, &archive); err != nil {
+		return nil, err
+	}
+	_, err = bundle.Seal(ctx, &full, source, s.id, spec.App, key, nil)
+	s.archive, s.full = archive.Bytes(), full.Bytes()
+	return s, err
 }
 
 // sealArchive seals an archive that package bundle might not: by hand, from the
 // format's description alone, which also keeps that description honest.
-func sealArchive(spec Spec, key bundle.ContentKey) ([]byte, bundle.Identity, error) {
-	id := bundle.Identity{Digest: sealift.DigestOf(spec.Archive), Length: int64(len(spec.Archive))}
+func sealArchive(spec Spec, key bundle.ContentKey) (*sealed, error) {
+	s := &sealed{archive: spec.Archive, id: bundle.Identity{Digest: sealift.DigestOf(spec.Archive), Length: int64(len(spec.Archive))}, key: key}
 	if spec.Identity != nil {
-		id = *spec.Identity
+		s.id = *spec.Identity
 	}
 	packed, err := pack(bytes.NewReader(spec.Archive))
 	if err != nil {
-		return nil, id, err
+		return nil, err
 	}
 	if spec.BendPacked != nil {
 		packed = spec.BendPacked(packed)
 	}
-	sealed, err := encrypt(packed, key, associatedData(spec.App, id.Digest))
-	return sealed, id, err
+	s.full, err = encrypt(packed, key, associatedData("full", spec.App, s.id.Digest, nil))
+	return s, err
 }
 
 // pack compresses what r yields.
@@ -69,11 +81,11 @@ func pack(r io.Reader) ([]byte, error) {
 	return packed.Bytes(), err
 }
 
-// associatedData is the one of a full blob: each field behind its length, 4
-// bytes, big-endian.
-func associatedData(app sealift.AppID, archive sealift.Digest) []byte {
+// associatedData is the one of a blob: each field behind its length, 4 bytes,
+// big-endian. Only a patch has a base.
+func associatedData(kind string, app sealift.AppID, archive sealift.Digest, base []byte) []byte {
 	var out []byte
-	for _, field := range [][]byte{[]byte("sealift/bundle/v1"), []byte("full"), []byte(app), archive[:], nil} {
+	for _, field := range [][]byte{[]byte("sealift/bundle/v1"), []byte(kind), []byte(app), archive[:], base} {
 		out = binary.BigEndian.AppendUint32(out, uint32(len(field)))
 		out = append(out, field...)
 	}

@@ -295,7 +295,7 @@ func resealed() Attack {
 			if err != nil {
 				return nil, err
 			}
-			forged, err = encrypt(packed, p.ContentKey, associatedData(p.Release.App, p.Release.Archive.Digest))
+			forged, err = encrypt(packed, p.ContentKey, associatedData("full", p.Release.App, p.Release.Archive.Digest, nil))
 			return func() error { return nil }, err
 		},
 		edge: func(*Hostile) (edge, error) {
