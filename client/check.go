@@ -21,13 +21,19 @@ type plan struct {
 	proof    []byte
 }
 
-func (p *plan) available() *Available {
+// available describes p to the host, for a device in the state s.
+func (d *Device) available(s *state, p *plan) *Available {
 	r := p.verified.Release
-	blob := r.Full()
-	return &Available{
+	full := pointer(r.Full())
+	a := &Available{
 		Release: p.verified.Digest, Version: r.Version, Counter: r.Counter, Act: r.Act,
-		Archive: r.Archive, Blob: &trust.Pointer{Digest: blob.Digest, Length: blob.Length}, Urgent: r.Urgent,
+		Archive: r.Archive, Blob: &full, Urgent: r.Urgent,
 	}
+	if patch, ok := d.patchFor(s, p); ok {
+		at := pointer(patch)
+		a.Patch = &at
+	}
+	return a
 }
 
 // Check asks what is current and verifies it up to step 3. It installs nothing.
@@ -48,7 +54,7 @@ func (d *Device) found(p *plan) (Result, error) {
 		return s.result(OutcomeCurrent), err
 	}
 	r := s.result(OutcomeAvailable)
-	r.Available = p.available()
+	r.Available = d.available(&s, p)
 	if until := d.quietFor(&s, p); !until.IsZero() {
 		r.Waits = &until
 	}
@@ -247,11 +253,15 @@ func (s *state) newest() *Installed {
 // whole reports whether the folder of what is installed is there. Somebody may
 // have emptied the disk.
 func (d *Device) whole(s *state) bool {
-	dir, err := d.files.Open(path.Join(bundlesDir, s.slot()))
+	return d.exists(path.Join(bundlesDir, s.slot()))
+}
+
+func (d *Device) exists(name string) bool {
+	f, err := d.files.Open(name)
 	if err != nil {
 		return false
 	}
-	return dir.Close() == nil
+	return f.Close() == nil
 }
 
 // fetch brings the release and its proof, named by the offer by digest.

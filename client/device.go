@@ -45,6 +45,13 @@ type Config struct {
 	// says that it is urgent; nil for none. They must leave a minute of the day.
 	Quiet []QuietHours
 
+	// PatchLimit is how long the archives on either side of a patch may be for this
+	// device to take it, in bytes: applying one takes as much memory as both of them
+	// and 24 MiB, and is not tried again if the process is ended meanwhile. 0 means
+	// sealift.MaxPatchArchive, above which none takes effect; less than 0 means whole
+	// bundles only.
+	PatchLimit int64
+
 	// Client is the name and version of the program that updates, for reports, in
 	// at most 64 visible ASCII characters; empty means "sealift".
 	Client string
@@ -248,6 +255,9 @@ type Result struct {
 	// Waits is set where Available waits for the end of quiet hours, and is that
 	// end, by the machine's clock.
 	Waits *time.Time `json:"waits,omitempty"`
+	// Delivery says how the bundle came that this Update fetched; nil if it fetched
+	// none.
+	Delivery *Delivery `json:"delivery,omitempty"`
 	// Blocked says that the installed release is under a floor: it is outdated
 	// to a degree that its owner wants nobody to run it.
 	Blocked bool `json:"blocked"`
@@ -277,7 +287,10 @@ type Available struct {
 	Counter sealift.Counter `json:"counter"`
 	Act     sealift.Act     `json:"act,omitempty"`
 	Archive trust.Pointer   `json:"archive"`
-	Blob    *trust.Pointer  `json:"blob,omitempty"` // what is fetched
+	Blob    *trust.Pointer  `json:"blob,omitempty"` // the whole bundle, as it is fetched
+	// Patch is fetched in place of Blob, where there is one against what is
+	// installed.
+	Patch *trust.Pointer `json:"patch,omitempty"`
 	// Urgent is set where the release says that it waits for nothing.
 	Urgent *trust.Urgent `json:"urgent,omitempty"`
 }

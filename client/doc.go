@@ -6,7 +6,7 @@
 //	refresh   TUF metadata: what is current, who is trusted, what time it is
 //	decide    the first candidate of offer.json that is for this device
 //	fetch     release.json and its log proof by digest, the epoch's key if it is
-//	          not held, the blob into staging
+//	          not held, the blob into staging: a patch or the whole bundle
 //	verify    the four steps of package trust, the last one on the staged blob
 //	stage     package bundle opens the blob into the idle one of two folders
 //	recheck   nothing of the above has expired; and if it took longer than
@@ -45,6 +45,22 @@
 // Update is a Check then, and Result says until when. They go by the clock alone:
 // one that is off moves them.
 //
+// # Patches
+//
+// Where a release has a patch against exactly what is installed, which its
+// archive's SHA-256 says, and both archives are within Config.PatchLimit, the
+// shortest one is fetched and applied. The older archive is made anew from the
+// installed folder, so nothing is stored twice: an app, or anybody else, that
+// writes into that folder gives patches up. The patch is held to the same as a
+// whole bundle: its length and SHA-256 before a byte is decrypted, each segment,
+// every rule about paths, and the archive's length and SHA-256.
+//
+// Whatever is wrong with it, the patch is dropped and the whole bundle taken in its
+// place, in the same Update: that says nothing about the release, and is not
+// reported as its failure. Result.Delivery says which of the two came, how many
+// bytes, and why a patch was dropped. A disk that is full is no reason to fetch
+// more, and a patch whose process ended while it was applied is not tried again.
+//
 // # A device's folder
 //
 //	state.json        the truth: what is installed, what is being tried, what was
@@ -55,7 +71,7 @@
 //	current           link to bundles/a or bundles/b
 //	bundles/a, b      the installed release, and the next or the last one
 //	releases/         release.json and log proof of what is in bundles
-//	staging/<sha256>  a blob on its way
+//	staging/<sha256>  a blob on its way; with .tried, a patch that is being applied
 //	tuf/              cache of metadata and small targets
 //	agent.lock        held while a process has the device open
 //	state.lock        held while state.json is written

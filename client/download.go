@@ -28,10 +28,11 @@ type download struct {
 	want     trust.Blob
 	progress func(done, total int64) // bytes; may be nil
 
-	file File
-	hash hash.Hash // of what the file holds
-	have int64     // bytes in the file
-	etag string    // of the answer that the file comes from, if known
+	file    File
+	hash    hash.Hash // of what the file holds
+	have    int64     // bytes in the file
+	fetched int64     // bytes that came, also those that were in vain
+	etag    string    // of the answer that the file comes from, if known
 }
 
 const blobOp = "step 4, fetching the blob"
@@ -220,6 +221,7 @@ func (d *download) write(p []byte) error {
 	}
 	d.hash.Write(p)
 	d.have += int64(len(p))
+	d.fetched += int64(len(p))
 	if d.progress != nil && len(p) > 0 {
 		d.progress(d.have, d.want.Length)
 	}

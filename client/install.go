@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/sealift/sealift"
-	"github.com/sealift/sealift/bundle"
 	"github.com/sealift/sealift/trust"
 )
 
@@ -44,22 +43,26 @@ func (d *Device) Update(ctx context.Context) (Result, error) {
 		return r, err
 	}
 	d.noted(p.step(trust.StepDownloading))
-	if err := d.install(ctx, p); errors.Is(err, errQuiet) {
-		return d.found(p)
+	came := &Delivery{}
+	var r Result
+	if err = d.install(ctx, p, came); errors.Is(err, errQuiet) {
+		r, err = d.found(p)
 	} else if err != nil {
 		d.refused(ctx, p.step(trust.StepRefused), err)
-		return d.failed(Result{Available: p.available()}, err)
+		r, err = d.failed(Result{Available: d.available(&s, p)}, err)
+	} else {
+		r, err = d.prove(ctx)
 	}
-	return d.prove(ctx)
+	if came.Blob != nil {
+		r.Delivery = came
+	}
+	return r, err
 }
 
-// install puts a release into the idle folder and points "current" at it.
-func (d *Device) install(ctx context.Context, p *plan) error {
+// install puts a release into the idle folder and points "current" at it. It
+// says in came how the bundle came.
+func (d *Device) install(ctx context.Context, p *plan, came *Delivery) error {
 	key, err := d.contentKey(ctx, p.rules, p.verified.Release)
-	if err != nil {
-		return err
-	}
-	staged, err := d.stage(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -68,7 +71,10 @@ func (d *Device) install(ctx context.Context, p *plan) error {
 		return err
 	}
 	slot := s.idle()
-	if err := d.unpack(ctx, p, key, staged, slot); err != nil {
+	if err := d.bring(ctx, &s, p, key, slot, came); err != nil {
+		return err
+	}
+	if s, err = d.store.load(); err != nil {
 		return err
 	}
 	err = d.recheck(ctx, p)
@@ -88,56 +94,6 @@ func (d *Device) install(ctx context.Context, p *plan) error {
 	// From here the release is in place; what follows is tidying up.
 	_ = d.files.RemoveAll(stagingDir)
 	return nil
-}
-
-// stage fetches the blob and returns the name of the file it is in.
-func (d *Device) stage(ctx context.Context, p *plan) (string, error) {
-	blob := p.verified.Release.Full()
-	name := path.Join(stagingDir, blob.Digest.String())
-	names, err := d.files.Names(stagingDir)
-	for _, other := range names {
-		if err == nil && other != blob.Digest.String() { // of a release that is no longer offered
-			err = d.files.RemoveAll(path.Join(stagingDir, other))
-		}
-	}
-	if err == nil {
-		err = d.files.MkdirAll(stagingDir)
-	}
-	if err != nil {
-		return "", diskError(blobOp, err)
-	}
-	fetch := &download{
-		wire: d.wire, files: d.files, name: name, want: blob,
-		address:  d.cfg.Server + "v1/blobs/" + blob.Digest.String(),
-		progress: d.progress(StepFetch),
-	}
-	return name, fetch.run(ctx)
-}
-
-// unpack opens the staged blob into a bundle folder that nothing points to.
-func (d *Device) unpack(ctx context.Context, p *plan, key bundle.ContentKey, staged, slot string) (err error) {
-	sealed, err := d.files.Open(staged)
-	if err != nil {
-		return diskError(sinkOp, err)
-	}
-	defer sealed.Close()
-	dir := path.Join(bundlesDir, slot)
-	sink, err := newFolderSink(d.files, dir)
-	if err != nil {
-		return diskError(sinkOp, err)
-	}
-	defer func() {
-		sink.abandon()
-		if err != nil {
-			_ = d.files.RemoveAll(dir)
-		}
-	}()
-	r := p.verified.Release
-	id := bundle.Identity{Digest: r.Archive.Digest, Length: r.Archive.Length}
-	if err := bundle.Open(ctx, sealed, id, r.App, key, sink, d.progress(StepOpen)); err != nil {
-		return err
-	}
-	return sink.finish()
 }
 
 // keepFiles keeps the release and its proof, to be able to tell later whether

@@ -76,7 +76,7 @@ func runAgent(text string) int {
 }
 
 // TestKill kills an agent, SIGKILL, at random moments of its updates, some of
-// which end in taking the release back. After each the device must have one
+// which are by a patch and some end in taking the release back. After each the device must have one
 // version in place, whole, and never go back behind what it confirmed.
 func TestKill(t *testing.T) {
 	const rounds = 60
@@ -102,9 +102,11 @@ func TestKill(t *testing.T) {
 
 	versions := []sealift.Version{"1.0.0", "1.0.1-sick", "1.0.1", "1.0.2", "1.0.3-sick", "1.0.3"}
 	published := 0
+	var bases []*sealifttest.Published // so that there is a patch, whatever is installed
 	publish := func() {
-		_, err := w.Publish(sealifttest.Spec{Version: versions[published], Bundle: content(versions[published])})
+		p, err := w.Publish(sealifttest.Spec{Version: versions[published], Bundle: content(versions[published]), Bases: bases})
 		must(err)
+		bases = append(bases, p)
 		published++
 	}
 	publish()

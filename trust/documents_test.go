@@ -386,3 +386,21 @@ func TestTime(t *testing.T) {
 		}
 	}
 }
+
+func TestReleasePatch(t *testing.T) {
+	r := goodRelease()
+	one, other := digest("one"), digest("other")
+	full := r.Full().Length
+	patch := func(name string, base sealift.Digest, length int64) trust.Blob {
+		return trust.Blob{Kind: trust.BlobPatch, Base: &base, Digest: digest(name), Length: length}
+	}
+	r.Blobs = append(r.Blobs, patch("long", one, full-1), patch("short", one, full-2), patch("same", one, full-2), patch("no gain", other, full))
+	if got, ok := r.Patch(one); !ok || got.Digest != digest("short") {
+		t.Errorf("got %v, %v, want the shortest", got, ok)
+	}
+	for _, base := range []sealift.Digest{other, digest("third"), {}} {
+		if got, ok := r.Patch(base); ok {
+			t.Errorf("a patch of %d bytes against %s, beside a full blob of %d", got.Length, base, full)
+		}
+	}
+}

@@ -90,6 +90,18 @@ func (r *Release) Full() Blob {
 	return Blob{} // check refuses such a release
 }
 
+// Patch returns the shortest patch against the older archive base; ok is false
+// if there is none that is shorter than the full blob.
+func (r *Release) Patch(base sealift.Digest) (patch Blob, ok bool) {
+	patch = r.Full()
+	for _, b := range r.Blobs {
+		if b.Kind == BlobPatch && b.Base != nil && *b.Base == base && b.Length < patch.Length {
+			patch, ok = b, true
+		}
+	}
+	return patch, ok
+}
+
 // Encode returns the payload bytes to sign, or an error if a device would not
 // read them.
 func (r *Release) Encode() ([]byte, error) {

@@ -156,11 +156,11 @@ func readBounded(path, what string, most int64, hint string) ([]byte, error) {
 func agentProgress(std *IO) func(client.Step, int64, int64) {
 	var bar *term.Progress
 	var step client.Step
-	var last int64
+	var last, of int64
 	return func(now client.Step, done, total int64) {
-		if now != step {
+		if now != step || total != of || done < last { // another blob: a patch was dropped
 			bar.Finish()
-			bar, step, last = std.Progress(string(now), total, term.InBytes), now, 0
+			bar, step, last, of = std.Progress(string(now), total, term.InBytes), now, 0, total
 		}
 		bar.Add(done - last)
 		if last = done; done >= total {
@@ -215,6 +215,7 @@ func (c agentRunCmd) enrol(ctx context.Context, std *IO, device *client.Device) 
 // update runs one check to its end, through the wait for confirm.
 func (c agentRunCmd) update(ctx context.Context, std *IO, device *client.Device) error {
 	result, err := device.Update(ctx)
+	noteDelivery(std, result.Delivery)
 	if err == nil && result.Outcome == client.OutcomePending {
 		if std.JSON { // a program, too, must know that it is its turn
 			if err := printAgentResult(std, device, result); err != nil {
@@ -229,6 +230,21 @@ func (c agentRunCmd) update(ctx context.Context, std *IO, device *client.Device)
 		return errors.Join(err, printed)
 	}
 	return err
+}
+
+// noteDelivery says how a bundle came, to who pays for the bytes.
+func noteDelivery(std *IO, d *client.Delivery) {
+	if d == nil {
+		return
+	}
+	if d.Dropped != nil {
+		std.Note("the patch was dropped, and the whole bundle taken: %s", d.Dropped.Message)
+	}
+	what := "the whole bundle"
+	if d.Base != nil {
+		what = "a patch against what is installed"
+	}
+	std.Note("fetched %s: %s", term.Bytes(d.Fetched), what)
 }
 
 // tell reports to the vault what the device did. That it cannot be told now is no
