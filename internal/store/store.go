@@ -82,6 +82,7 @@ type Tx interface {
 	RolloutTx
 	StatsTx
 	FleetTx
+	ChannelTx
 	RestoreTx
 	CopyTx
 }

@@ -184,6 +184,14 @@ var sweptKinds = []sweptKind{
 		}
 		return tx.Rollout(ctx, sealift.AppID(app), sealift.Counter(number))
 	}),
+	named("channel-rules", func(ctx context.Context, tx store.Tx, name string) (store.ChannelRules, error) {
+		app, channel, _ := strings.Cut(name, "/")
+		return tx.ChannelRules(ctx, sealift.AppID(app), sealift.Channel(channel))
+	}),
+	named("assignment", func(ctx context.Context, tx store.Tx, name string) (store.Assignment, error) {
+		app, device, _ := strings.Cut(name, "/")
+		return tx.Assignment(ctx, sealift.AppID(app), sealift.DeviceID(device))
+	}),
 	named("approval", func(ctx context.Context, tx store.Tx, name string) (a store.Approval, err error) {
 		request, person, _ := strings.Cut(name, "/")
 		rows, err := tx.Approvals(ctx, request)

@@ -124,6 +124,8 @@ var populate = []write{
 	}},
 	{"PutDevice", func(ctx context.Context, tx store.Tx) error { return tx.PutDevice(ctx, aDevice("d1")) }},
 	{"PutDeviceReport", func(ctx context.Context, tx store.Tx) error { return tx.PutDeviceReport(ctx, aReport("d1")) }},
+	{"PutChannelRules", func(ctx context.Context, tx store.Tx) error { return tx.PutChannelRules(ctx, someRules(channel)) }},
+	{"PutAssignment", func(ctx context.Context, tx store.Tx) error { return tx.PutAssignment(ctx, anAssignment("d1", 1)) }},
 	{"InsertDeviceStep", func(ctx context.Context, tx store.Tx) error { return tx.InsertDeviceStep(ctx, aStep("d1", 5)) }},
 	{"PutDeviceOutcome", func(ctx context.Context, tx store.Tx) error { return tx.PutDeviceOutcome(ctx, anOutcome("d1", 1)) }},
 	{"AddReleaseHour", func(ctx context.Context, tx store.Tx) error {
@@ -219,6 +221,10 @@ var change = []write{
 		d.State = store.DeviceRevoked
 		return tx.PutDevice(ctx, d)
 	}},
+	{"PutChannelRules", func(ctx context.Context, tx store.Tx) error {
+		return tx.PutChannelRules(ctx, store.ChannelRules{App: app, Channel: channel})
+	}},
+	{"PutAssignment", func(ctx context.Context, tx store.Tx) error { return tx.PutAssignment(ctx, anAssignment("d1", 2)) }},
 	{"PutDeviceReport", func(ctx context.Context, tx store.Tx) error {
 		r := aReport("d1")
 		r.Lost = 9
@@ -328,6 +334,8 @@ func readContents(t *testing.T, tx store.Tx) contents {
 	keep("Denials")(first(tx.Denials(ctx)))
 	keep("Tokens")(first(tx.Tokens(ctx)))
 	keep("Device")(first(tx.Device(ctx, app, "d1")))
+	keep("ChannelRules")(first(tx.AllChannelRules(ctx, app)))
+	keep("Assignment")(first(tx.Assignment(ctx, app, "d1")))
 	keep("DeviceReport")(first(tx.DeviceReport(ctx, app, "d1")))
 	keep("DeviceSteps")(first(tx.DeviceSteps(ctx, app, "d1", 0, 10)))
 	keep("DeviceOutcome")(first(tx.DeviceOutcome(ctx, app, "d1", anOutcome("d1", 1).Release)))

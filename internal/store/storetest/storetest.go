@@ -65,6 +65,8 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"Denials", testDenials},
 		{"Rollouts", testRollouts},
 		{"Stats", testStats},
+		{"ChannelRules", testChannelRules},
+		{"Assignments", testAssignments},
 		{"Tokens", testTokens},
 		{"Persons", testPersons},
 		{"Credentials", testCredentials},

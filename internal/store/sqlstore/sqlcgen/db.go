@@ -27,6 +27,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.addReleaseHourStmt, err = db.PrepareContext(ctx, addReleaseHour); err != nil {
 		return nil, fmt.Errorf("error preparing query AddReleaseHour: %w", err)
 	}
+	if q.allChannelRulesStmt, err = db.PrepareContext(ctx, allChannelRules); err != nil {
+		return nil, fmt.Errorf("error preparing query AllChannelRules: %w", err)
+	}
 	if q.appStmt, err = db.PrepareContext(ctx, app); err != nil {
 		return nil, fmt.Errorf("error preparing query App: %w", err)
 	}
@@ -44,6 +47,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.appsStmt, err = db.PrepareContext(ctx, apps); err != nil {
 		return nil, fmt.Errorf("error preparing query Apps: %w", err)
+	}
+	if q.assignmentStmt, err = db.PrepareContext(ctx, assignment); err != nil {
+		return nil, fmt.Errorf("error preparing query Assignment: %w", err)
 	}
 	if q.auditEntriesStmt, err = db.PrepareContext(ctx, auditEntries); err != nil {
 		return nil, fmt.Errorf("error preparing query AuditEntries: %w", err)
@@ -63,11 +69,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.channelStmt, err = db.PrepareContext(ctx, channel); err != nil {
 		return nil, fmt.Errorf("error preparing query Channel: %w", err)
 	}
+	if q.channelRulesStmt, err = db.PrepareContext(ctx, channelRules); err != nil {
+		return nil, fmt.Errorf("error preparing query ChannelRules: %w", err)
+	}
 	if q.channelsStmt, err = db.PrepareContext(ctx, channels); err != nil {
 		return nil, fmt.Errorf("error preparing query Channels: %w", err)
 	}
 	if q.checkpointsStmt, err = db.PrepareContext(ctx, checkpoints); err != nil {
 		return nil, fmt.Errorf("error preparing query Checkpoints: %w", err)
+	}
+	if q.countAssignmentsStmt, err = db.PrepareContext(ctx, countAssignments); err != nil {
+		return nil, fmt.Errorf("error preparing query CountAssignments: %w", err)
 	}
 	if q.countDevicesStmt, err = db.PrepareContext(ctx, countDevices); err != nil {
 		return nil, fmt.Errorf("error preparing query CountDevices: %w", err)
@@ -146,6 +158,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.dropDeviceStepsStmt, err = db.PrepareContext(ctx, dropDeviceSteps); err != nil {
 		return nil, fmt.Errorf("error preparing query DropDeviceSteps: %w", err)
+	}
+	if q.endingAssignmentsStmt, err = db.PrepareContext(ctx, endingAssignments); err != nil {
+		return nil, fmt.Errorf("error preparing query EndingAssignments: %w", err)
 	}
 	if q.enrolmentTokenStmt, err = db.PrepareContext(ctx, enrolmentToken); err != nil {
 		return nil, fmt.Errorf("error preparing query EnrolmentToken: %w", err)
@@ -278,6 +293,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.pruneSessionsStmt, err = db.PrepareContext(ctx, pruneSessions); err != nil {
 		return nil, fmt.Errorf("error preparing query PruneSessions: %w", err)
+	}
+	if q.putAssignmentStmt, err = db.PrepareContext(ctx, putAssignment); err != nil {
+		return nil, fmt.Errorf("error preparing query PutAssignment: %w", err)
+	}
+	if q.putChannelRulesStmt, err = db.PrepareContext(ctx, putChannelRules); err != nil {
+		return nil, fmt.Errorf("error preparing query PutChannelRules: %w", err)
 	}
 	if q.putDeviceStmt, err = db.PrepareContext(ctx, putDevice); err != nil {
 		return nil, fmt.Errorf("error preparing query PutDevice: %w", err)
@@ -418,6 +439,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing addReleaseHourStmt: %w", cerr)
 		}
 	}
+	if q.allChannelRulesStmt != nil {
+		if cerr := q.allChannelRulesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing allChannelRulesStmt: %w", cerr)
+		}
+	}
 	if q.appStmt != nil {
 		if cerr := q.appStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing appStmt: %w", cerr)
@@ -446,6 +472,11 @@ func (q *Queries) Close() error {
 	if q.appsStmt != nil {
 		if cerr := q.appsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing appsStmt: %w", cerr)
+		}
+	}
+	if q.assignmentStmt != nil {
+		if cerr := q.assignmentStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing assignmentStmt: %w", cerr)
 		}
 	}
 	if q.auditEntriesStmt != nil {
@@ -478,6 +509,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing channelStmt: %w", cerr)
 		}
 	}
+	if q.channelRulesStmt != nil {
+		if cerr := q.channelRulesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing channelRulesStmt: %w", cerr)
+		}
+	}
 	if q.channelsStmt != nil {
 		if cerr := q.channelsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing channelsStmt: %w", cerr)
@@ -486,6 +522,11 @@ func (q *Queries) Close() error {
 	if q.checkpointsStmt != nil {
 		if cerr := q.checkpointsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing checkpointsStmt: %w", cerr)
+		}
+	}
+	if q.countAssignmentsStmt != nil {
+		if cerr := q.countAssignmentsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countAssignmentsStmt: %w", cerr)
 		}
 	}
 	if q.countDevicesStmt != nil {
@@ -616,6 +657,11 @@ func (q *Queries) Close() error {
 	if q.dropDeviceStepsStmt != nil {
 		if cerr := q.dropDeviceStepsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dropDeviceStepsStmt: %w", cerr)
+		}
+	}
+	if q.endingAssignmentsStmt != nil {
+		if cerr := q.endingAssignmentsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endingAssignmentsStmt: %w", cerr)
 		}
 	}
 	if q.enrolmentTokenStmt != nil {
@@ -836,6 +882,16 @@ func (q *Queries) Close() error {
 	if q.pruneSessionsStmt != nil {
 		if cerr := q.pruneSessionsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing pruneSessionsStmt: %w", cerr)
+		}
+	}
+	if q.putAssignmentStmt != nil {
+		if cerr := q.putAssignmentStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putAssignmentStmt: %w", cerr)
+		}
+	}
+	if q.putChannelRulesStmt != nil {
+		if cerr := q.putChannelRulesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putChannelRulesStmt: %w", cerr)
 		}
 	}
 	if q.putDeviceStmt != nil {
@@ -1093,20 +1149,24 @@ type Queries struct {
 	db                        DBTX
 	tx                        *sql.Tx
 	addReleaseHourStmt        *sql.Stmt
+	allChannelRulesStmt       *sql.Stmt
 	appStmt                   *sql.Stmt
 	appendOutboxStmt          *sql.Stmt
 	approvalRequestStmt       *sql.Stmt
 	approvalRequestsStmt      *sql.Stmt
 	approvalsStmt             *sql.Stmt
 	appsStmt                  *sql.Stmt
+	assignmentStmt            *sql.Stmt
 	auditEntriesStmt          *sql.Stmt
 	auditHashStmt             *sql.Stmt
 	auditSizeStmt             *sql.Stmt
 	backupsStmt               *sql.Stmt
 	blobStmt                  *sql.Stmt
 	channelStmt               *sql.Stmt
+	channelRulesStmt          *sql.Stmt
 	channelsStmt              *sql.Stmt
 	checkpointsStmt           *sql.Stmt
+	countAssignmentsStmt      *sql.Stmt
 	countDevicesStmt          *sql.Stmt
 	countFleetStmt            *sql.Stmt
 	countNetworkStmt          *sql.Stmt
@@ -1133,6 +1193,7 @@ type Queries struct {
 	dropDeviceOutcomesStmt    *sql.Stmt
 	dropDeviceReportStmt      *sql.Stmt
 	dropDeviceStepsStmt       *sql.Stmt
+	endingAssignmentsStmt     *sql.Stmt
 	enrolmentTokenStmt        *sql.Stmt
 	epochStmt                 *sql.Stmt
 	insertAppStmt             *sql.Stmt
@@ -1177,6 +1238,8 @@ type Queries struct {
 	pruneNoncesStmt           *sql.Stmt
 	pruneReleaseHoursStmt     *sql.Stmt
 	pruneSessionsStmt         *sql.Stmt
+	putAssignmentStmt         *sql.Stmt
+	putChannelRulesStmt       *sql.Stmt
 	putDeviceStmt             *sql.Stmt
 	putDeviceOutcomeStmt      *sql.Stmt
 	putDeviceReportStmt       *sql.Stmt
@@ -1227,20 +1290,24 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		db:                        tx,
 		tx:                        tx,
 		addReleaseHourStmt:        q.addReleaseHourStmt,
+		allChannelRulesStmt:       q.allChannelRulesStmt,
 		appStmt:                   q.appStmt,
 		appendOutboxStmt:          q.appendOutboxStmt,
 		approvalRequestStmt:       q.approvalRequestStmt,
 		approvalRequestsStmt:      q.approvalRequestsStmt,
 		approvalsStmt:             q.approvalsStmt,
 		appsStmt:                  q.appsStmt,
+		assignmentStmt:            q.assignmentStmt,
 		auditEntriesStmt:          q.auditEntriesStmt,
 		auditHashStmt:             q.auditHashStmt,
 		auditSizeStmt:             q.auditSizeStmt,
 		backupsStmt:               q.backupsStmt,
 		blobStmt:                  q.blobStmt,
 		channelStmt:               q.channelStmt,
+		channelRulesStmt:          q.channelRulesStmt,
 		channelsStmt:              q.channelsStmt,
 		checkpointsStmt:           q.checkpointsStmt,
+		countAssignmentsStmt:      q.countAssignmentsStmt,
 		countDevicesStmt:          q.countDevicesStmt,
 		countFleetStmt:            q.countFleetStmt,
 		countNetworkStmt:          q.countNetworkStmt,
@@ -1267,6 +1334,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		dropDeviceOutcomesStmt:    q.dropDeviceOutcomesStmt,
 		dropDeviceReportStmt:      q.dropDeviceReportStmt,
 		dropDeviceStepsStmt:       q.dropDeviceStepsStmt,
+		endingAssignmentsStmt:     q.endingAssignmentsStmt,
 		enrolmentTokenStmt:        q.enrolmentTokenStmt,
 		epochStmt:                 q.epochStmt,
 		insertAppStmt:             q.insertAppStmt,
@@ -1311,6 +1379,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		pruneNoncesStmt:           q.pruneNoncesStmt,
 		pruneReleaseHoursStmt:     q.pruneReleaseHoursStmt,
 		pruneSessionsStmt:         q.pruneSessionsStmt,
+		putAssignmentStmt:         q.putAssignmentStmt,
+		putChannelRulesStmt:       q.putChannelRulesStmt,
 		putDeviceStmt:             q.putDeviceStmt,
 		putDeviceOutcomeStmt:      q.putDeviceOutcomeStmt,
 		putDeviceReportStmt:       q.putDeviceReportStmt,

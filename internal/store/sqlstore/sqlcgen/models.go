@@ -77,6 +77,21 @@ type Channel struct {
 	Created int64
 }
 
+type ChannelRule struct {
+	App        string
+	Channel    string
+	Archived   int64
+	IsDefault  int64
+	Private    int64
+	Platforms  string
+	Runtime    string
+	Builds     string
+	Emulators  int64
+	SelfAssign int64
+	Changed    int64
+	Mac        []byte
+}
+
 type Checkpoint struct {
 	Size int64
 	Note []byte
@@ -124,6 +139,17 @@ type Device struct {
 	Enrolled  int64
 	PublicKey []byte
 	Mac       []byte
+}
+
+type DeviceAssignment struct {
+	App      string
+	Device   string
+	Channel  string
+	Sequence int64
+	Until    int64
+	Ends     int64
+	Changed  int64
+	Mac      []byte
 }
 
 type DeviceOutcome struct {

@@ -1,0 +1,36 @@
+package store
+
+import (
+	"time"
+
+	"github.com/sealift/sealift"
+)
+
+// ChannelRules are what a channel was set to. A channel without a row is open to
+// every device of its app, and not the default.
+type ChannelRules struct {
+	App        sealift.AppID
+	Channel    sealift.Channel
+	Archived   bool                 // takes no release
+	Default    bool                 // is the one for devices that have none of their own
+	Private    bool                 // only for devices that are assigned to it
+	Platforms  string               // the only ones, space-separated and sorted; empty for all
+	Runtime    sealift.RuntimeRange // of the native host; empty for all
+	Builds     string               // "production", "development", or empty for both
+	Emulators  bool                 // emulators may follow it
+	SelfAssign bool                 // devices may ask to be put on it
+	Changed    time.Time
+	MAC        []byte // see Authentic
+}
+
+// Assignment is the channel that the vault put a device on.
+type Assignment struct {
+	App      sealift.AppID
+	Device   sealift.DeviceID
+	Channel  sealift.Channel // empty for none: it was taken off
+	Sequence uint64          // grows with every change and renewal, from 1
+	Until    time.Time       // when it is over; zero for never
+	Ends     time.Time       // when the document that tells the device does
+	Changed  time.Time
+	MAC      []byte // see Authentic
+}

@@ -1,0 +1,28 @@
+-- name: PutChannelRules :execrows
+INSERT INTO channel_rules (app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac)
+VALUES (@app, @channel, @archived, @is_default, @private, @platforms, @runtime, @builds, @emulators, @self_assign, @changed, @mac)
+ON CONFLICT (app, channel) DO UPDATE SET archived = excluded.archived, is_default = excluded.is_default, private = excluded.private,
+  platforms = excluded.platforms, runtime = excluded.runtime, builds = excluded.builds, emulators = excluded.emulators,
+  self_assign = excluded.self_assign, changed = excluded.changed, mac = excluded.mac;
+
+-- name: ChannelRules :one
+SELECT * FROM channel_rules WHERE app = @app AND channel = @channel;
+
+-- name: AllChannelRules :many
+SELECT * FROM channel_rules WHERE app = @app ORDER BY channel;
+
+-- name: PutAssignment :execrows
+INSERT INTO device_assignments (app, device, channel, sequence, until, ends, changed, mac)
+VALUES (@app, @device, @channel, @sequence, @until, @ends, @changed, @mac)
+ON CONFLICT (app, device) DO UPDATE SET channel = excluded.channel, sequence = excluded.sequence, until = excluded.until,
+  ends = excluded.ends, changed = excluded.changed, mac = excluded.mac
+WHERE device_assignments.sequence < excluded.sequence;
+
+-- name: Assignment :one
+SELECT * FROM device_assignments WHERE app = @app AND device = @device;
+
+-- name: EndingAssignments :many
+SELECT * FROM device_assignments WHERE channel <> '' AND ends < @before ORDER BY ends, app, device LIMIT CAST(@most AS BIGINT);
+
+-- name: CountAssignments :one
+SELECT COUNT(*) FROM device_assignments WHERE channel <> '';
