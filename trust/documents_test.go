@@ -98,6 +98,14 @@ func documents(t testing.TB) map[string]struct {
 			mustEncode(t, goodEpoch()),
 			func(b []byte) (any, error) { return trust.ParseEpoch(b, testApp, "production") }, sealift.KindMetadata,
 		},
+		"channels": {
+			mustEncode(t, goodChannels()),
+			func(b []byte) (any, error) { return trust.ParseChannels(b, testApp) }, sealift.KindMetadata,
+		},
+		"assignment": {
+			mustEncode(t, goodAssignment()),
+			func(b []byte) (any, error) { return trust.ParseAssignment(b, testApp, testAssigned) }, sealift.KindMetadata,
+		},
 		"release": {
 			mustEncode(t, goodRollback()),
 			func(b []byte) (any, error) { return trust.ParseRelease(b) }, sealift.KindInternal, // the steps give it theirs

@@ -1,0 +1,11 @@
+package sealift
+
+// Channels.
+const (
+	// MaxChannelRules is of how many channels an app's channels.json holds rules:
+	// at most 2 KiB each keep it within half of MaxTarget.
+	MaxChannelRules = 256
+	// MaxRulePlatforms is how many platforms the rules of a channel name: there are
+	// not as many kinds of host.
+	MaxRulePlatforms = 16
+)
