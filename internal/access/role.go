@@ -29,6 +29,8 @@ const (
 	OpenEnrolment  Action = "app.open"        // create an app that devices enrol with without a token
 	ListChannels   Action = "channel.list"    //
 	CreateChannel  Action = "channel.create"  //
+	ChangeChannel  Action = "channel.change"  // say which devices it is for; archive it
+	OpenChannel    Action = "channel.open"    // let every device of the app have what is private
 	IssueEnrolment Action = "enrolment.issue" // make an enrolment token
 	Publish        Action = "release.publish" // reserve, upload, submit and abandon
 	Cosign         Action = "release.cosign"  // bring a co-signature, which counts by its key
@@ -72,6 +74,7 @@ type grants map[Action]bool
 var table = map[Role]grants{
 	RoleOwner: {
 		ListApps: true, CreateApp: true, ChangeApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
+		ChangeChannel: true, OpenChannel: true,
 		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, PauseRollouts: true, SteerRollouts: true, ListDevices: true, RevokeDevices: true, EraseDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, RevokeTokens: true, ListKeys: true, ChangeKeys: true,
 		SealVault: true, RotateKEK: true, AwaitRotation: true, ListBackups: true,
@@ -80,7 +83,7 @@ var table = map[Role]grants{
 		ListPolicies: true, ChangePolicies: true, ListApprovals: true, Decide: true,
 	},
 	RoleSecurityOfficer: {
-		ListApps: true, OpenEnrolment: true, ListChannels: true,
+		ListApps: true, OpenEnrolment: true, ListChannels: true, ChangeChannel: true, OpenChannel: true,
 		IssueEnrolment: true, Cosign: true, ListReleases: true, PauseRollouts: true, ListDevices: true, RevokeDevices: true, EraseDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, RevokeTokens: true, ListKeys: true, ChangeKeys: true,
 		SealVault: true, RotateKEK: true, AwaitRotation: true, ListBackups: true,
@@ -90,6 +93,7 @@ var table = map[Role]grants{
 	},
 	RoleReleaseManager: {
 		ListApps: true, CreateApp: true, ChangeApp: true, ListChannels: true, CreateChannel: true,
+		ChangeChannel:  true,
 		IssueEnrolment: true, Publish: true, Cosign: true, ListReleases: true, PauseRollouts: true, SteerRollouts: true, ListDevices: true, ListDenials: true, ReadRoot: true,
 		SignWithKeys: true, UseAccount: true,
 		ListPolicies: true, ListApprovals: true, Decide: true,

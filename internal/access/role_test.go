@@ -18,6 +18,8 @@ app.change        yes    no                yes              no         no       
 app.open          yes    yes               no               no         no       no
 channel.list      yes    yes               yes              yes        yes      yes
 channel.create    yes    no                yes              no         no       no
+channel.change    yes    yes               yes              no         no       no
+channel.open      yes    yes               no               no         no       no
 enrolment.issue   yes    yes               yes              no         no       yes
 release.publish   yes    no                yes              yes        no       no
 release.cosign    yes    yes               yes              yes        no       no

@@ -205,6 +205,8 @@ app.change       no   publishing wants none, and people stand behind that
 app.open         yes  gives away what encryption keeps, for good
 channel.list     no
 channel.create   no
+channel.change   no   closes more often than it opens
+channel.open     yes  gives devices what was kept from them
 enrolment.issue  no   tokens for provisioning end, and are counted
 release.publish  no   machines do; a policy has people approve it
 release.cosign   no   counts by its key

@@ -43,7 +43,7 @@ const (
 // made it. What is not: reading; publishing, which approvals are for; and brakes,
 // such as refusing a release or ending a token, which are for at once.
 var stepUp = grants{
-	OpenEnrolment: true, EraseDevices: true, LiftDenials: true, AcceptRoot: true,
+	OpenEnrolment: true, OpenChannel: true, EraseDevices: true, LiftDenials: true, AcceptRoot: true,
 	ChangeKeys: true, CreateKeys: true, ImportKeys: true, ExportKeys: true,
 	ManageTokens: true, ManagePersons: true, ChangePolicies: true,
 	SealVault: true, RotateKEK: true,

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -100,60 +99,4 @@ func runAppList(ctx context.Context, std *IO, opts appListCmd) error {
 		rows = append(rows, []string{app.ID, string(app.Kind), enrolment(app), patches(app), blastRadius(app), app.Created.Format(time.DateTime)})
 	}
 	return std.Print(api.AppList{Apps: apps}, Table([]string{"APP", "KIND", "ENROLMENT", "PATCHES", "BLAST RADIUS", "CREATED"}, rows))
-}
-
-type channelCmd struct {
-	Create channelCreateCmd `cmd:"" help:"Make a channel of an app, with its first epoch key."`
-	List   channelListCmd   `cmd:"" help:"List the channels of an app."`
-}
-
-type channelCreateCmd struct {
-	Name string     `arg:"" help:"Its name, such as production."`
-	App  string     `required:"" placeholder:"ID" help:"The app."`
-	API  APIOptions `embed:""`
-}
-
-// Run implements the command.
-func (c *channelCreateCmd) Run(ctx context.Context, std *IO) error {
-	return runChannelCreate(ctx, std, *c)
-}
-
-func runChannelCreate(ctx context.Context, std *IO, opts channelCreateCmd) error {
-	name, err := sealift.ParseChannel(opts.Name)
-	if err != nil {
-		return err
-	}
-	c, app, err := opts.API.forApp(std, opts.App)
-	if err != nil {
-		return err
-	}
-	channel, err := c.CreateChannel(ctx, app, name)
-	if err != nil {
-		return err
-	}
-	return std.Print(channel, Println("created channel %s of %s, epoch %d", channel.Name, channel.App, channel.Epoch))
-}
-
-type channelListCmd struct {
-	App string     `required:"" placeholder:"ID" help:"The app."`
-	API APIOptions `embed:""`
-}
-
-// Run implements the command.
-func (c *channelListCmd) Run(ctx context.Context, std *IO) error { return runChannelList(ctx, std, *c) }
-
-func runChannelList(ctx context.Context, std *IO, opts channelListCmd) error {
-	c, app, err := opts.API.forApp(std, opts.App)
-	if err != nil {
-		return err
-	}
-	channels, err := c.Channels(ctx, app)
-	if err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, ch := range channels {
-		rows = append(rows, []string{ch.Name, strconv.FormatUint(ch.Epoch, 10), ch.Created.Format(time.DateTime)})
-	}
-	return std.Print(api.ChannelList{Channels: channels}, Table([]string{"CHANNEL", "EPOCH", "CREATED"}, rows))
 }

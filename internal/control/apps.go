@@ -125,38 +125,6 @@ func appChange(body api.AppChange) (service.AppChange, error) {
 	return change, nil
 }
 
-// ListChannels implements GET /apps/{app}/channels.
-func (h *handler) ListChannels(w http.ResponseWriter, r *http.Request, app api.InApp) {
-	h.do(w, r, access.ListChannels, app, http.StatusOK, func(access.Caller) (any, error) {
-		id, err := sealift.ParseAppID(app)
-		if err != nil {
-			return nil, err
-		}
-		channels, err := h.Apps.Channels(r.Context(), id)
-		return api.ChannelList{Channels: each(channels, channelOut)}, err
-	})
-}
-
-// CreateChannel implements POST /apps/{app}/channels.
-func (h *handler) CreateChannel(w http.ResponseWriter, r *http.Request, app api.InApp) {
-	h.do(w, r, access.CreateChannel, app, http.StatusCreated, func(by access.Caller) (any, error) {
-		id, err := sealift.ParseAppID(app)
-		if err != nil {
-			return nil, err
-		}
-		var body api.NewChannel
-		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
-			return nil, err
-		}
-		name, err := sealift.ParseChannel(body.Name)
-		if err != nil {
-			return nil, err
-		}
-		channel, err := h.Apps.CreateChannel(r.Context(), by, id, name)
-		return channelOut(channel), err
-	})
-}
-
 // CreateEnrolmentToken implements POST /apps/{app}/enrolment-tokens.
 func (h *handler) CreateEnrolmentToken(w http.ResponseWriter, r *http.Request, app api.InApp) {
 	h.do(w, r, access.IssueEnrolment, app, http.StatusCreated, func(by access.Caller) (any, error) {
@@ -239,10 +207,6 @@ func appOut(a service.App) api.App {
 		ID: string(a.ID), Kind: api.AppKind(a.Kind), OpenEnrolment: a.OpenEnrolment, Created: a.Created.UTC(),
 		Patches: int64(a.Patches), PatchLimit: a.PatchLimit, BlastRadius: a.BlastRadius,
 	}
-}
-
-func channelOut(c service.Channel) api.Channel {
-	return api.Channel{App: string(c.App), Name: string(c.Name), Epoch: c.Epoch, Created: c.Created.UTC()}
 }
 
 // timeOut is nil for a time that never was, so that JSON leaves it out.

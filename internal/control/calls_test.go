@@ -13,6 +13,7 @@ import (
 	"github.com/sealift/sealift/internal/control"
 	"github.com/sealift/sealift/internal/control/api"
 	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/trust"
 )
 
 // These tests go through the client, the server and back: what the service was
@@ -95,6 +96,36 @@ func TestChannels(t *testing.T) {
 	got, err := c.CreateChannel(t.Context(), "com.acme.shop", "production")
 	check(t, "channel", err, got, want)
 	check(t, "asked", nil, f.services.last(), []any{caller(access.RoleReleaseManager), sealift.AppID("com.acme.shop"), sealift.Channel("production")})
+}
+
+func TestChangeChannel(t *testing.T) {
+	f := newFixture(t, roles{})
+	c := f.client(access.RoleReleaseManager)
+	changed := time.Unix(9, 0).UTC()
+	want := api.Channel{App: "com.acme.shop", Name: "beta", Epoch: 4, Created: time.Unix(3, 0).UTC(), Settings: &api.ChannelSettings{
+		Archived: true, Private: true, Platforms: []string{"web"}, Runtime: "*", Builds: []api.Build{api.BuildDevelopment}, Changed: &changed,
+	}}
+	got, err := c.Channel(t.Context(), "com.acme.shop", "beta")
+	check(t, "channel", err, got, want)
+	check(t, "asked", nil, f.services.last(), []any{sealift.AppID("com.acme.shop"), sealift.Channel("beta")})
+	yes, no, runtime := true, false, ">=2.0.0"
+	got, err = c.ChangeChannel(t.Context(), "com.acme.shop", "beta", api.ChannelChange{
+		Private: &yes, Emulators: &no, Runtime: &runtime, Platforms: &[]string{"ios"}, Builds: &[]api.Build{},
+	})
+	check(t, "channel", err, got, want)
+	parsed := sealift.RuntimeRange(">=2.0.0")
+	check(t, "asked", nil, f.services.last(), []any{caller(access.RoleReleaseManager), sealift.AppID("com.acme.shop"), sealift.Channel("beta"), service.ChannelChange{
+		Private: &yes, Emulators: &no, Runtime: &parsed, Platforms: &[]sealift.Platform{"ios"}, Builds: &[]trust.Build{},
+	}})
+	many := "[" + strings.Repeat(`"web",`, sealift.MaxRulePlatforms) + `"web"]`
+	for _, body := range []string{`{}`, `{"platforms":["No"]}`, `{"platforms":` + many + `}`, `{"runtime":"new"}`, `{"builds":["nightly"]}`, `{"colour":"red"}`, `{"private":"yes"}`} {
+		if got := f.do("PATCH", acme+"/channels/beta", "owner", body); got.status != 400 || f.services.last() != nil {
+			t.Errorf("%s: %d", body, got.status)
+		}
+	}
+	if got := f.do("GET", acme+"/channels/No", "owner", ""); got.status != 400 || f.services.last() != nil {
+		t.Errorf("a bad name: %d", got.status)
+	}
 }
 
 func TestEnrolmentToken(t *testing.T) {

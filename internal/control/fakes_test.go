@@ -92,10 +92,13 @@ var (
 	app1     = service.App{NewApp: service.NewApp{ID: "com.acme.shop", Kind: service.AppWeb}, AppSettings: service.AppSettings{Patches: 3, PatchLimit: 64 << 20, BlastRadius: 500}, Created: time.Unix(1, 0)}
 	app2     = service.App{NewApp: service.NewApp{ID: "com.acme.till", Kind: service.AppDevice, OpenEnrolment: true}, Created: time.Unix(2, 0)}
 	channel1 = service.Channel{App: "com.acme.shop", Name: "production", Epoch: 3, Created: time.Unix(3, 0)}
-	draft1   = service.Draft{ID: "5c1d7a0e", Counter: 17, Vault: "0f1e2d3c4b5a69788796a5b4c3d2e1f0", Expires: time.Unix(4, 0)}
-	root1    = service.Root{Version: 2, Digest: sealift.Digest{2}, Expires: time.Unix(5, 0), Targets: 3, TargetsExpire: time.Unix(10, 0), Refused: []string{"com.acme.shop 1.0.0"}}
-	token1   = service.EnrolmentToken{Token: sealift.NewEnrolmentToken(sealift.Digest{3}), Expires: time.Unix(6, 0)}
-	detail1  = service.DraftDetail{
+	channel2 = service.Channel{App: "com.acme.shop", Name: "beta", Epoch: 4, Created: time.Unix(3, 0), Settings: &service.ChannelSettings{
+		Archived: true, Private: true, Platforms: []sealift.Platform{"web"}, Builds: []trust.Build{trust.BuildDevelopment}, Changed: time.Unix(9, 0),
+	}}
+	draft1  = service.Draft{ID: "5c1d7a0e", Counter: 17, Vault: "0f1e2d3c4b5a69788796a5b4c3d2e1f0", Expires: time.Unix(4, 0)}
+	root1   = service.Root{Version: 2, Digest: sealift.Digest{2}, Expires: time.Unix(5, 0), Targets: 3, TargetsExpire: time.Unix(10, 0), Refused: []string{"com.acme.shop 1.0.0"}}
+	token1  = service.EnrolmentToken{Token: sealift.NewEnrolmentToken(sealift.Digest{3}), Expires: time.Unix(6, 0)}
+	detail1 = service.DraftDetail{
 		Reservation: service.Reservation{App: "com.acme.shop", Channel: "production", Platform: "web", Runtime: "*", Version: "1.4.0", Act: sealift.ActRelease},
 		ID:          "5c1d7a0e", State: service.DraftSubmitted, Counter: 17, Requester: "909432b7adc8a37f",
 		Created: time.Unix(1, 0), Expires: time.Unix(9, 0), Submitted: time.Unix(2, 0), Payload: sealift.Digest{5},
@@ -192,6 +195,14 @@ func (s *services) CreateChannel(_ context.Context, by access.Caller, app sealif
 
 func (s *services) Channels(_ context.Context, app sealift.AppID) ([]service.Channel, error) {
 	return []service.Channel{channel1}, s.note(app)
+}
+
+func (s *services) Channel(_ context.Context, app sealift.AppID, name sealift.Channel) (service.Channel, error) {
+	return channel2, s.note(app, name)
+}
+
+func (s *services) ChangeChannel(_ context.Context, by access.Caller, app sealift.AppID, name sealift.Channel, change service.ChannelChange) (service.Channel, error) {
+	return channel2, s.note(by, app, name, change)
 }
 
 func (s *services) Devices(_ context.Context, app sealift.AppID, page service.DevicePage) ([]service.Device, error) {

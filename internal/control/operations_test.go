@@ -40,6 +40,8 @@ var operations = []operation{
 	{"changeApp", "PATCH", acme, `{"patches":0,"blastRadius":500}`, 200, access.ChangeApp},
 	{"listChannels", "GET", acme + "/channels", "", 200, access.ListChannels},
 	{"createChannel", "POST", acme + "/channels", `{"name":"production"}`, 201, access.CreateChannel},
+	{"getChannel", "GET", acme + "/channels/production", "", 200, access.ListChannels},
+	{"changeChannel", "PATCH", acme + "/channels/production", `{"private":true}`, 200, access.ChangeChannel},
 	{"createEnrolmentToken", "POST", acme + "/enrolment-tokens", `{}`, 201, access.IssueEnrolment},
 	{"reserveDraft", "POST", acme + "/channels/production/drafts", `{"platform":"web","runtime":"*","version":"1.0.0"}`, 201, access.Publish},
 	{"uploadBlob", "PUT", acme + "/blobs/" + digest64, "blob", 204, access.Publish},

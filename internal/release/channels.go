@@ -32,7 +32,7 @@ func (s *Service) CreateChannel(ctx context.Context, by access.Caller, app seali
 		if err := record(ctx, tx, now, by, "channel.create", string(app)+"/"+string(name), nil); err != nil {
 			return service.Channel{}, err
 		}
-		return service.Channel{App: app, Name: name, Epoch: epoch.Number, Created: now}, s.direct(ctx, tx, by.Actor(), []tufrepo.Target{epoch.target})
+		return channelOf(store.Channel{App: app, Name: name, Created: now}, epoch.Epoch, unset(app, name)), s.direct(ctx, tx, by.Actor(), []tufrepo.Target{epoch.target})
 	})
 	if err != nil {
 		return service.Channel{}, err
@@ -106,12 +106,34 @@ func (s *Service) Channels(ctx context.Context, app sealift.AppID) ([]service.Ch
 		}
 		out := make([]service.Channel, len(rows))
 		for i, row := range rows {
-			epoch, err := s.epochOf(ctx, tx, app, row.Name, 0)
-			if err != nil {
+			if out[i], err = s.tellChannel(ctx, tx, row); err != nil {
 				return nil, err
 			}
-			out[i] = service.Channel{App: app, Name: row.Name, Epoch: epoch.Number, Created: row.Created}
 		}
 		return out, nil
 	})
+}
+
+// Channel returns one channel of app, or KindNotFound.
+func (s *Service) Channel(ctx context.Context, app sealift.AppID, name sealift.Channel) (service.Channel, error) {
+	return view(ctx, s.store, func(tx store.Tx) (service.Channel, error) {
+		row, err := s.findChannel(ctx, tx, app, name)
+		if err != nil {
+			return service.Channel{}, err
+		}
+		return s.tellChannel(ctx, tx, row)
+	})
+}
+
+func (s *Service) tellChannel(ctx context.Context, tx store.Tx, row store.Channel) (service.Channel, error) {
+	epoch, err := s.epochOf(ctx, tx, row.App, row.Name, 0)
+	if err != nil {
+		return service.Channel{}, err
+	}
+	rules, err := s.ChannelRules(ctx, tx, row.App, row.Name)
+	return channelOf(row, epoch, rules), err
+}
+
+func channelOf(row store.Channel, epoch store.Epoch, rules store.ChannelRules) service.Channel {
+	return service.Channel{App: row.App, Name: row.Name, Epoch: epoch.Number, Settings: settingsOf(rules), Created: row.Created}
 }

@@ -43,6 +43,9 @@ func (s *Service) Reserve(ctx context.Context, by access.Caller, want service.Re
 		if _, err := s.findChannel(ctx, tx, want.App, want.Channel); err != nil {
 			return err
 		}
+		if err := s.demandTakes(ctx, tx, want.App, want.Channel, want.Platform, want.Runtime); err != nil {
+			return err
+		}
 		if err := checkFree(ctx, tx, of); err != nil {
 			return err
 		}

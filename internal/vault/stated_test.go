@@ -56,7 +56,7 @@ func written[R store.Authentic](tx *Tx, n int, row func(mac []byte) R, old *[]by
 }
 
 func statedKinds() map[string]statedKind {
-	var old [11][]byte
+	var old [13][]byte
 	return map[string]statedKind{
 		"token": kindOf("tokens", func(ctx context.Context, tx store.Tx) (store.Token, error) { return tx.Token(ctx, "t1") }, store.Token{ID: "t1"},
 			func(ctx context.Context, tx *Tx, n int) error {
@@ -125,6 +125,37 @@ func statedKinds() map[string]statedKind {
 					return store.Rollout{Coordinates: store.Coordinates{App: testApp, Channel: "production"}, Counter: 1, Phase: []string{"halted", "running"}[n-1], MAC: mac}
 				}
 				return written(tx, n, row, &old[10], func(r store.Rollout) error { return tx.InsertRollout(ctx, r) }, func(r store.Rollout, was []byte) error { return tx.UpdateRollout(ctx, r, was) })
+			}),
+		"channel-rules": kindOf("channel_rules", func(ctx context.Context, tx store.Tx) (store.ChannelRules, error) {
+			return tx.ChannelRules(ctx, testApp, "production")
+		}, store.ChannelRules{App: testApp, Channel: "production"},
+			func(ctx context.Context, tx *Tx, n int) error {
+				row := func(mac []byte) store.ChannelRules {
+					return store.ChannelRules{App: testApp, Channel: "production", Private: n > 1, MAC: mac}
+				}
+				put := func(r store.ChannelRules) error { return tx.PutChannelRules(ctx, r) }
+				return written(tx, n, row, &old[11], put, func(r store.ChannelRules, _ []byte) error { return put(r) })
+			}),
+		"assignment": kindOf("device_assignments", func(ctx context.Context, tx store.Tx) (store.Assignment, error) {
+			return tx.Assignment(ctx, testApp, "v0")
+		},
+			store.Assignment{App: testApp, Device: "v0"},
+			func(ctx context.Context, tx *Tx, n int) error {
+				row := func(mac []byte) store.Assignment {
+					return store.Assignment{App: testApp, Device: "v0", Channel: "production", Sequence: uint64(n), MAC: mac}
+				}
+				put := func(r store.Assignment) error { return tx.PutAssignment(ctx, r) }
+				if n == 1 { // the device that it is about
+					device := store.Device{App: testApp, ID: "v0", State: store.DeviceActive}
+					var err error
+					if device.MAC, err = tx.Authenticate(device); err != nil {
+						return err
+					}
+					if err := tx.PutDevice(ctx, device); err != nil {
+						return err
+					}
+				}
+				return written(tx, n, row, &old[12], put, func(r store.Assignment, _ []byte) error { return put(r) })
 			}),
 		"draft": kindOf("drafts", func(ctx context.Context, tx store.Tx) (store.Draft, error) { return tx.Draft(ctx, "d1") }, store.Draft{ID: "d1"},
 			func(ctx context.Context, tx *Tx, n int) error {

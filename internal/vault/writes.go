@@ -240,6 +240,28 @@ func (tx *Tx) PutDevice(ctx context.Context, d store.Device) error {
 	return put(ctx, tx, d, tx.Tx.PutDevice)
 }
 
+// PutChannelRules implements store.ChannelTx.
+func (tx *Tx) PutChannelRules(ctx context.Context, r store.ChannelRules) error {
+	switch _, err := tx.ChannelRules(ctx, r.App, r.Channel); {
+	case sealift.KindOf(err) == sealift.KindNotFound:
+		return insert(ctx, tx, r, tx.Tx.PutChannelRules)
+	case err != nil:
+		return err
+	}
+	return put(ctx, tx, r, tx.Tx.PutChannelRules)
+}
+
+// PutAssignment implements store.ChannelTx.
+func (tx *Tx) PutAssignment(ctx context.Context, a store.Assignment) error {
+	switch _, err := tx.Assignment(ctx, a.App, a.Device); {
+	case sealift.KindOf(err) == sealift.KindNotFound:
+		return insert(ctx, tx, a, tx.Tx.PutAssignment)
+	case err != nil:
+		return err
+	}
+	return put(ctx, tx, a, tx.Tx.PutAssignment)
+}
+
 // PutRestore implements store.RestoreTx.
 func (tx *Tx) PutRestore(ctx context.Context, r store.Restore) error {
 	return put(ctx, tx, r, tx.Tx.PutRestore)

@@ -122,6 +122,24 @@ func (e ApprovalState) Valid() bool {
 	}
 }
 
+// Defines values for Build.
+const (
+	BuildDevelopment Build = "development"
+	BuildProduction  Build = "production"
+)
+
+// Valid indicates whether the value is a known member of the Build enum.
+func (e Build) Valid() bool {
+	switch e {
+	case BuildDevelopment:
+		return true
+	case BuildProduction:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DenialState.
 const (
 	DenialStateActive    DenialState = "active"
@@ -1091,6 +1109,9 @@ type BackupStatus struct {
 	Restore *Restore `json:"restore,omitempty"`
 }
 
+// Build How a host says that it was built.
+type Build string
+
 // CACertificate defines model for CACertificate.
 type CACertificate struct {
 	// Certificate X.509, DER, at most 64 KiB.
@@ -1135,6 +1156,29 @@ type Channel struct {
 
 	// Name Example: production
 	Name ChannelName `json:"name"`
+
+	// Settings Absent where only the epoch is told.
+	Settings *ChannelSettings `json:"settings,omitempty"`
+}
+
+// ChannelChange defines model for ChannelChange.
+type ChannelChange struct {
+	Archived *bool `json:"archived,omitempty"`
+
+	// Builds Empty for both.
+	Builds *[]Build `json:"builds,omitempty"`
+
+	// Default With true it takes the place of the default before.
+	Default   *bool `json:"default,omitempty"`
+	Emulators *bool `json:"emulators,omitempty"`
+
+	// Platforms Empty for all.
+	Platforms *[]Platform `json:"platforms,omitempty"`
+	Private   *bool       `json:"private,omitempty"`
+
+	// Runtime `*` for all.
+	Runtime    *RuntimeRange `json:"runtime,omitempty"`
+	SelfAssign *bool         `json:"selfAssign,omitempty"`
 }
 
 // ChannelList defines model for ChannelList.
@@ -1144,6 +1188,36 @@ type ChannelList struct {
 
 // ChannelName Example: production
 type ChannelName = string
+
+// ChannelSettings defines model for ChannelSettings.
+type ChannelSettings struct {
+	// Archived It takes no release.
+	Archived bool `json:"archived"`
+
+	// Builds Empty for both.
+	Builds []Build `json:"builds"`
+
+	// Changed Never where absent.
+	Changed *Time `json:"changed,omitempty"`
+
+	// Default It is for devices that have no channel of their own.
+	Default bool `json:"default"`
+
+	// Emulators Emulators may follow it.
+	Emulators bool `json:"emulators"`
+
+	// Platforms The only ones; empty for all.
+	Platforms []Platform `json:"platforms"`
+
+	// Private Only for devices that are assigned to it.
+	Private bool `json:"private"`
+
+	// Runtime Of the native host; `*` for all.
+	Runtime RuntimeRange `json:"runtime"`
+
+	// SelfAssign Devices may ask to be put on it.
+	SelfAssign bool `json:"selfAssign"`
+}
 
 // Checkpoint defines model for Checkpoint.
 type Checkpoint struct {
@@ -3474,6 +3548,9 @@ type ChangeAppJSONRequestBody = AppChange
 // CreateChannelJSONRequestBody defines body for CreateChannel for application/json ContentType.
 type CreateChannelJSONRequestBody = NewChannel
 
+// ChangeChannelJSONRequestBody defines body for ChangeChannel for application/json ContentType.
+type ChangeChannelJSONRequestBody = ChannelChange
+
 // ReserveDraftJSONRequestBody defines body for ReserveDraft for application/json ContentType.
 type ReserveDraftJSONRequestBody = NewDraft
 
@@ -3930,6 +4007,41 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apps/{app}/channels (the `CreateChannel` operationId).
 	CreateChannel(ctx context.Context, app InApp, body CreateChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetChannel One channel
+	//
+	// Roles: all.
+	//
+	// Corresponds with GET /apps/{app}/channels/{channel} (the `GetChannel` operationId).
+	GetChannel(ctx context.Context, app InApp, channel InChannel, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeChannelWithBody Say which devices a channel is for, make it the default, or archive it
+	//
+	// Roles: owner, security_officer, release_manager. What is absent stays as it is.
+	// Devices learn of it with their next check, from the app's channels.json. An
+	// archived channel takes no release; devices that follow it stay where they are.
+	// To open a private channel, or to let devices put themselves on it, also the
+	// right to do that is needed, which only owner and security_officer have, and a
+	// fresh proof. To archive the default is a conflict with reason `default`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /apps/{app}/channels/{channel} (the `ChangeChannel` operationId).
+	ChangeChannelWithBody(ctx context.Context, app InApp, channel InChannel, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeChannel Say which devices a channel is for, make it the default, or archive it
+	//
+	// Roles: owner, security_officer, release_manager. What is absent stays as it is.
+	// Devices learn of it with their next check, from the app's channels.json. An
+	// archived channel takes no release; devices that follow it stay where they are.
+	// To open a private channel, or to let devices put themselves on it, also the
+	// right to do that is needed, which only owner and security_officer have, and a
+	// fresh proof. To archive the default is a conflict with reason `default`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /apps/{app}/channels/{channel} (the `ChangeChannel` operationId).
+	ChangeChannel(ctx context.Context, app InApp, channel InChannel, body ChangeChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReserveDraftWithBody Reserve a counter for one release
 	//
@@ -5670,6 +5782,71 @@ func (c *Client) CreateChannelWithBody(ctx context.Context, app InApp, contentTy
 // Corresponds with POST /apps/{app}/channels (the `CreateChannel` operationId).
 func (c *Client) CreateChannel(ctx context.Context, app InApp, body CreateChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateChannelRequest(c.Server, app, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetChannel One channel
+//
+// Roles: all.
+//
+// Corresponds with GET /apps/{app}/channels/{channel} (the `GetChannel` operationId).
+func (c *Client) GetChannel(ctx context.Context, app InApp, channel InChannel, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetChannelRequest(c.Server, app, channel)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeChannelWithBody Say which devices a channel is for, make it the default, or archive it
+//
+// Roles: owner, security_officer, release_manager. What is absent stays as it is.
+// Devices learn of it with their next check, from the app's channels.json. An
+// archived channel takes no release; devices that follow it stay where they are.
+// To open a private channel, or to let devices put themselves on it, also the
+// right to do that is needed, which only owner and security_officer have, and a
+// fresh proof. To archive the default is a conflict with reason `default`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /apps/{app}/channels/{channel} (the `ChangeChannel` operationId).
+func (c *Client) ChangeChannelWithBody(ctx context.Context, app InApp, channel InChannel, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeChannelRequestWithBody(c.Server, app, channel, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeChannel Say which devices a channel is for, make it the default, or archive it
+//
+// Roles: owner, security_officer, release_manager. What is absent stays as it is.
+// Devices learn of it with their next check, from the app's channels.json. An
+// archived channel takes no release; devices that follow it stay where they are.
+// To open a private channel, or to let devices put themselves on it, also the
+// right to do that is needed, which only owner and security_officer have, and a
+// fresh proof. To archive the default is a conflict with reason `default`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /apps/{app}/channels/{channel} (the `ChangeChannel` operationId).
+func (c *Client) ChangeChannel(ctx context.Context, app InApp, channel InChannel, body ChangeChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeChannelRequest(c.Server, app, channel, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8761,6 +8938,101 @@ func NewCreateChannelRequestWithBody(server string, app InApp, contentType strin
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetChannelRequest constructs an http.Request for the GetChannel method
+func NewGetChannelRequest(server string, app InApp, channel InChannel) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "channel", channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/channels/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewChangeChannelRequest calls the generic ChangeChannel builder with application/json body
+func NewChangeChannelRequest(server string, app InApp, channel InChannel, body ChangeChannelJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChangeChannelRequestWithBody(server, app, channel, "application/json", bodyReader)
+}
+
+// NewChangeChannelRequestWithBody constructs an http.Request for the ChangeChannel method, with any body, and a specified content type
+func NewChangeChannelRequestWithBody(server string, app InApp, channel InChannel, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "channel", channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/channels/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -12300,6 +12572,12 @@ type ServerInterface interface {
 	// CreateChannel Make a channel, with the first epoch of its key
 	// (POST /apps/{app}/channels)
 	CreateChannel(w http.ResponseWriter, r *http.Request, app InApp)
+	// GetChannel One channel
+	// (GET /apps/{app}/channels/{channel})
+	GetChannel(w http.ResponseWriter, r *http.Request, app InApp, channel InChannel)
+	// ChangeChannel Say which devices a channel is for, make it the default, or archive it
+	// (PATCH /apps/{app}/channels/{channel})
+	ChangeChannel(w http.ResponseWriter, r *http.Request, app InApp, channel InChannel)
 	// ReserveDraft Reserve a counter for one release
 	// (POST /apps/{app}/channels/{channel}/drafts)
 	ReserveDraft(w http.ResponseWriter, r *http.Request, app InApp, channel InChannel)
@@ -12955,6 +13233,76 @@ func (siw *ServerInterfaceWrapper) CreateChannel(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateChannel(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetChannel operation middleware
+func (siw *ServerInterfaceWrapper) GetChannel(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "channel" -------------
+	var channel InChannel
+
+	err = runtime.BindStyledParameterWithOptions("simple", "channel", r.PathValue("channel"), &channel, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "channel", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetChannel(w, r, app, channel)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ChangeChannel operation middleware
+func (siw *ServerInterfaceWrapper) ChangeChannel(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "channel" -------------
+	var channel InChannel
+
+	err = runtime.BindStyledParameterWithOptions("simple", "channel", r.PathValue("channel"), &channel, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "channel", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ChangeChannel(w, r, app, channel)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -15321,6 +15669,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/apps/{app}", wrapper.ChangeApp)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/channels", wrapper.ListChannels)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/channels", wrapper.CreateChannel)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/channels/{channel}", wrapper.GetChannel)
+	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/apps/{app}/channels/{channel}", wrapper.ChangeChannel)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/enrolment-tokens", wrapper.CreateEnrolmentToken)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/channels/{channel}/drafts", wrapper.ReserveDraft)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/apps/{app}/blobs/{sha256}", wrapper.UploadBlob)

@@ -79,21 +79,6 @@ func (c *Client) ChangeApp(ctx context.Context, app sealift.AppID, change api.Ap
 	return decoded[api.App](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.ChangeApp(ctx, string(app), change) })
 }
 
-// Channels returns the channels of app, by name.
-func (c *Client) Channels(ctx context.Context, app sealift.AppID) ([]api.Channel, error) {
-	list, err := decoded[api.ChannelList](ctx, func(ctx context.Context) (*http.Response, error) {
-		return c.api.ListChannels(ctx, string(app))
-	})
-	return list.Channels, err
-}
-
-// CreateChannel makes a channel of app.
-func (c *Client) CreateChannel(ctx context.Context, app sealift.AppID, name sealift.Channel) (api.Channel, error) {
-	return decoded[api.Channel](ctx, func(ctx context.Context) (*http.Response, error) {
-		return c.api.CreateChannel(ctx, string(app), api.NewChannel{Name: string(name)})
-	})
-}
-
 // CreateEnrolmentToken makes an enrolment token, which is returned this once.
 func (c *Client) CreateEnrolmentToken(ctx context.Context, app sealift.AppID, token api.NewEnrolmentToken) (sealift.EnrolmentToken, time.Time, error) {
 	made, err := decoded[api.EnrolmentToken](ctx, func(ctx context.Context) (*http.Response, error) {

@@ -32,6 +32,12 @@ type Apps interface {
 	CreateChannel(ctx context.Context, by access.Caller, app sealift.AppID, name sealift.Channel) (Channel, error)
 	// Channels returns every channel of app, by name, or KindNotFound.
 	Channels(ctx context.Context, app sealift.AppID) ([]Channel, error)
+	// Channel returns one channel of app, or KindNotFound.
+	Channel(ctx context.Context, app sealift.AppID, name sealift.Channel) (Channel, error)
+	// ChangeChannel sets what change names, and tells devices. KindNotFound if there
+	// is no such channel; KindConflict with reason "default" if the default were
+	// archived by it; KindDenied if by may not open what is private.
+	ChangeChannel(ctx context.Context, by access.Caller, app sealift.AppID, name sealift.Channel, change ChannelChange) (Channel, error)
 }
 
 // Enrolment decides who may enrol devices.

@@ -52,14 +52,6 @@ type AppChange struct {
 	BlastRadius *int64
 }
 
-// Channel is a channel of an app.
-type Channel struct {
-	App     sealift.AppID
-	Name    sealift.Channel
-	Epoch   uint64 // the present generation of its key, from 1
-	Created time.Time
-}
-
 // NewEnrolmentToken is an enrolment token to be made.
 type NewEnrolmentToken struct {
 	Label string        // what it is for, in a person's words; may be empty

@@ -1,0 +1,252 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/apiclient"
+)
+
+type channelCmd struct {
+	Create channelCreateCmd `cmd:"" help:"Make a channel of an app, with its first epoch key."`
+	List   channelListCmd   `cmd:"" help:"List the channels of an app."`
+	Show   channelShowCmd   `cmd:"" help:"Show one channel, and which devices it is for."`
+
+	Set       channelSetCmd       `cmd:"" help:"Say which devices a channel is for, or make it the default of its app."`
+	Archive   channelArchiveCmd   `cmd:"" help:"Let a channel take no release any more. Devices that follow it stay where they are."`
+	Unarchive channelUnarchiveCmd `cmd:"" help:"Let an archived channel take releases again."`
+}
+
+type channelCreateCmd struct {
+	Name string     `arg:"" help:"Its name, such as production."`
+	App  string     `required:"" placeholder:"ID" help:"The app."`
+	API  APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *channelCreateCmd) Run(ctx context.Context, std *IO) error {
+	return runChannelCreate(ctx, std, *c)
+}
+
+func runChannelCreate(ctx context.Context, std *IO, opts channelCreateCmd) error {
+	name, err := sealift.ParseChannel(opts.Name)
+	if err != nil {
+		return err
+	}
+	c, app, err := opts.API.forApp(std, opts.App)
+	if err != nil {
+		return err
+	}
+	channel, err := c.CreateChannel(ctx, app, name)
+	if err != nil {
+		return err
+	}
+	return std.Print(channel, Println("created channel %s of %s, epoch %d", channel.Name, channel.App, channel.Epoch))
+}
+
+type channelListCmd struct {
+	App string     `required:"" placeholder:"ID" help:"The app."`
+	API APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *channelListCmd) Run(ctx context.Context, std *IO) error { return runChannelList(ctx, std, *c) }
+
+func runChannelList(ctx context.Context, std *IO, opts channelListCmd) error {
+	c, app, err := opts.API.forApp(std, opts.App)
+	if err != nil {
+		return err
+	}
+	channels, err := c.Channels(ctx, app)
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, ch := range channels {
+		rows = append(rows, []string{ch.Name, strconv.FormatUint(ch.Epoch, 10), channelMarks(ch.Settings), channelRules(ch.Settings), ch.Created.Format(time.DateTime)})
+	}
+	return std.Print(api.ChannelList{Channels: channels}, Table([]string{"CHANNEL", "EPOCH", "IS", "FOR", "CREATED"}, rows))
+}
+
+// channelMarks is what a channel is, in words.
+func channelMarks(s *api.ChannelSettings) string {
+	if s == nil {
+		return "-"
+	}
+	var marks []string
+	for _, mark := range []struct {
+		set  bool
+		word string
+	}{{s.Default, "default"}, {s.Private, "private"}, {s.SelfAssign, "self-assign"}, {s.Archived, "archived"}} {
+		if mark.set {
+			marks = append(marks, mark.word)
+		}
+	}
+	return orDash(strings.Join(marks, ","))
+}
+
+// channelRules is which devices may follow a channel, in words.
+func channelRules(s *api.ChannelSettings) string {
+	if s == nil {
+		return "-"
+	}
+	var rules []string
+	if len(s.Platforms) > 0 {
+		rules = append(rules, "platforms "+strings.Join(s.Platforms, ","))
+	}
+	if s.Runtime != "*" {
+		rules = append(rules, "runtime "+s.Runtime)
+	}
+	for _, b := range s.Builds {
+		rules = append(rules, string(b)+" builds")
+	}
+	if !s.Emulators {
+		rules = append(rules, "no emulators")
+	}
+	if len(rules) == 0 {
+		return "all"
+	}
+	return strings.Join(rules, "; ")
+}
+
+type channelShowCmd struct {
+	Name string     `arg:"" help:"The channel."`
+	App  string     `required:"" placeholder:"ID" help:"The app."`
+	API  APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *channelShowCmd) Run(ctx context.Context, std *IO) error { return runChannelShow(ctx, std, *c) }
+
+func runChannelShow(ctx context.Context, std *IO, opts channelShowCmd) error {
+	c, app, name, err := opts.API.forChannel(std, opts.App, opts.Name)
+	if err != nil {
+		return err
+	}
+	channel, err := c.Channel(ctx, app, name)
+	if err != nil {
+		return err
+	}
+	return std.Print(channel, channelText(channel))
+}
+
+// forChannel is forApp for what is about one channel of it.
+func (o APIOptions) forChannel(std *IO, app, name string) (*apiclient.Client, sealift.AppID, sealift.Channel, error) {
+	channel, err := sealift.ParseChannel(name)
+	if err != nil {
+		return nil, "", "", err
+	}
+	c, id, err := o.forApp(std, app)
+	return c, id, channel, err
+}
+
+func channelText(c api.Channel) func(io.Writer) error {
+	return func(w io.Writer) error {
+		set := ""
+		if c.Settings != nil && c.Settings.Changed != nil {
+			set = fmt.Sprintf("  set  %s\n", c.Settings.Changed.Format(time.DateTime))
+		}
+		_, err := fmt.Fprintf(w, "%s of %s, epoch %d, made %s\n  is   %s\n  for  %s\n%s",
+			c.Name, c.App, c.Epoch, c.Created.Format(time.DateTime), channelMarks(c.Settings), channelRules(c.Settings), set)
+		return err
+	}
+}
+
+type channelSetCmd struct {
+	Name       string     `arg:"" help:"The channel."`
+	App        string     `required:"" placeholder:"ID" help:"The app."`
+	Platforms  []string   `placeholder:"P,..." help:"Only devices of these platforms, separated by commas; all for every platform."`
+	Runtime    string     `placeholder:"RANGE" help:"Only devices whose native host is in this range, such as '>=2.0.0 <3.0.0'; '*' for every one."`
+	Builds     []string   `placeholder:"B,..." help:"Only hosts that were built so: production, development, or all."`
+	Emulators  string     `enum:",yes,no" default:"" placeholder:"yes|no" help:"Whether emulators may follow it."`
+	Private    string     `enum:",yes,no" default:"" placeholder:"yes|no" help:"Whether it is only for devices that are assigned to it. To make a private one open again wants a fresh proof."`
+	SelfAssign string     `enum:",yes,no" default:"" placeholder:"yes|no" help:"Whether devices may ask to be put on it."`
+	Default    *bool      `negatable:"" help:"Make it the channel of devices that have none of their own, in place of the one before."`
+	API        APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *channelSetCmd) Run(ctx context.Context, std *IO) error { return runChannelSet(ctx, std, *c) }
+
+func runChannelSet(ctx context.Context, std *IO, opts channelSetCmd) error {
+	change := api.ChannelChange{
+		Default: opts.Default, Emulators: yesNo(opts.Emulators), Private: yesNo(opts.Private), SelfAssign: yesNo(opts.SelfAssign),
+	}
+	if opts.Platforms != nil {
+		list := allOr(opts.Platforms)
+		change.Platforms = &list
+	}
+	if opts.Builds != nil {
+		builds := []api.Build{}
+		for _, b := range allOr(opts.Builds) {
+			builds = append(builds, api.Build(b))
+		}
+		change.Builds = &builds
+	}
+	if opts.Runtime != "" {
+		change.Runtime = &opts.Runtime
+	}
+	if change == (api.ChannelChange{}) {
+		return usage("nothing to set was named")
+	}
+	return changeChannel(ctx, std, opts.API, opts.App, opts.Name, change)
+}
+
+// yesNo is nil where nothing was said.
+func yesNo(s string) *bool {
+	if s == "" {
+		return nil
+	}
+	yes := s == "yes"
+	return &yes
+}
+
+// allOr is a list, where all alone is the empty one.
+func allOr(list []string) []string {
+	if len(list) == 1 && list[0] == "all" {
+		return []string{}
+	}
+	return list
+}
+
+func changeChannel(ctx context.Context, std *IO, options APIOptions, app, name string, change api.ChannelChange) error {
+	c, id, channel, err := options.forChannel(std, app, name)
+	if err != nil {
+		return err
+	}
+	out, err := c.ChangeChannel(ctx, id, channel, change)
+	if err != nil {
+		return err
+	}
+	return std.Print(out, channelText(out))
+}
+
+type channelArchiveCmd struct {
+	Name string     `arg:"" help:"The channel."`
+	App  string     `required:"" placeholder:"ID" help:"The app."`
+	API  APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *channelArchiveCmd) Run(ctx context.Context, std *IO) error {
+	yes := true
+	return changeChannel(ctx, std, c.API, c.App, c.Name, api.ChannelChange{Archived: &yes})
+}
+
+type channelUnarchiveCmd struct {
+	Name string     `arg:"" help:"The channel."`
+	App  string     `required:"" placeholder:"ID" help:"The app."`
+	API  APIOptions `embed:""`
+}
+
+// Run implements the command.
+func (c *channelUnarchiveCmd) Run(ctx context.Context, std *IO) error {
+	no := false
+	return changeChannel(ctx, std, c.API, c.App, c.Name, api.ChannelChange{Archived: &no})
+}

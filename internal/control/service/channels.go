@@ -1,0 +1,42 @@
+package service
+
+import (
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/trust"
+)
+
+// Channel is a channel of an app.
+type Channel struct {
+	App      sealift.AppID
+	Name     sealift.Channel
+	Epoch    uint64           // the present generation of its key, from 1
+	Settings *ChannelSettings // nil where only the epoch is told
+	Created  time.Time
+}
+
+// ChannelSettings are what a channel was set to.
+type ChannelSettings struct {
+	Archived   bool                 // takes no release; devices stay where they are
+	Default    bool                 // is the one for devices that have none of their own
+	Private    bool                 // only for devices that are assigned to it
+	SelfAssign bool                 // devices may ask to be put on it
+	Platforms  []sealift.Platform   // the only ones, sorted; empty for all
+	Runtime    sealift.RuntimeRange // of the native host; empty for all
+	Builds     []trust.Build        // empty for both
+	Emulators  bool                 // emulators may follow it
+	Changed    time.Time            // zero for never
+}
+
+// ChannelChange says what to set of a channel; nil leaves it as it is.
+type ChannelChange struct {
+	Archived   *bool
+	Default    *bool
+	Private    *bool
+	SelfAssign *bool
+	Platforms  *[]sealift.Platform
+	Runtime    *sealift.RuntimeRange
+	Builds     *[]trust.Build
+	Emulators  *bool
+}

@@ -1,0 +1,250 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/trust"
+	"github.com/sealift/sealift/trust/tufrepo"
+)
+
+// unset is what a channel is that nobody set to anything.
+func unset(app sealift.AppID, name sealift.Channel) store.ChannelRules {
+	return store.ChannelRules{App: app, Channel: name, Emulators: true}
+}
+
+// ChannelRules returns what a channel was set to by the vault. One without a row is
+// unset, as long as nobody deleted one.
+func (s *Service) ChannelRules(ctx context.Context, tx store.Tx, app sealift.AppID, name sealift.Channel) (store.ChannelRules, error) {
+	row, err := tx.ChannelRules(ctx, app, name)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		row = unset(app, name)
+		return row, s.vault.CheckGone(ctx, tx, row)
+	}
+	if err == nil {
+		err = s.vault.CheckRow(ctx, tx, row)
+	}
+	return row, err
+}
+
+// ChangeChannel implements service.Apps.
+func (s *Service) ChangeChannel(ctx context.Context, by access.Caller, app sealift.AppID, name sealift.Channel, change service.ChannelChange) (service.Channel, error) {
+	out, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (service.Channel, error) {
+		row, err := s.findChannel(ctx, tx, app, name)
+		if err != nil {
+			return service.Channel{}, err
+		}
+		before, err := s.ChannelRules(ctx, tx, app, name)
+		if err != nil {
+			return service.Channel{}, err
+		}
+		after := changed(before, change)
+		if err := s.mayChange(by, before, after); err != nil {
+			return service.Channel{}, err
+		}
+		if !sameRules(before, after) {
+			if err := s.setRules(ctx, tx, by, after); err != nil {
+				return service.Channel{}, err
+			}
+		}
+		return s.tellChannel(ctx, tx, row)
+	})
+	if err != nil {
+		return service.Channel{}, s.refuse(ctx, by, "channel.change", channelSubject(app, name), nil, err)
+	}
+	return out, s.Flush(ctx)
+}
+
+func channelSubject(app sealift.AppID, name sealift.Channel) string {
+	return string(app) + "/" + string(name)
+}
+
+// changed is what rules are after a change.
+func changed(r store.ChannelRules, c service.ChannelChange) store.ChannelRules {
+	for _, flag := range []struct {
+		now  *bool
+		then *bool
+	}{{&r.Archived, c.Archived}, {&r.Default, c.Default}, {&r.Private, c.Private}, {&r.SelfAssign, c.SelfAssign}, {&r.Emulators, c.Emulators}} {
+		if flag.then != nil {
+			*flag.now = *flag.then
+		}
+	}
+	if c.Platforms != nil {
+		r.Platforms = joined(*c.Platforms)
+	}
+	if c.Builds != nil {
+		r.Builds = joined(*c.Builds)
+		if len(strings.Fields(r.Builds)) == 2 { // both are all there are
+			r.Builds = ""
+		}
+	}
+	if c.Runtime != nil {
+		if r.Runtime = *c.Runtime; r.Runtime == "*" {
+			r.Runtime = ""
+		}
+	}
+	return r
+}
+
+// joined is a list as its row has it: sorted, each once, with spaces between.
+func joined[S ~string](list []S) string {
+	words := make([]string, len(list))
+	for i, word := range list {
+		words[i] = string(word)
+	}
+	slices.Sort(words)
+	return strings.Join(slices.Compact(words), " ")
+}
+
+func listed[S ~string](words string) (list []S) {
+	for _, word := range strings.Fields(words) {
+		list = append(list, S(word))
+	}
+	return list
+}
+
+// sameRules compares what rules say, and not when they began to.
+func sameRules(a, b store.ChannelRules) bool {
+	a.Changed, a.MAC = b.Changed, nil
+	_, as := a.Columns()
+	_, bs := b.Columns()
+	return slices.Equal(as, bs)
+}
+
+// mayChange refuses a default that is archived, and whoever opens a private channel
+// without the right to: it gives what was kept from devices to all of them.
+func (s *Service) mayChange(by access.Caller, before, after store.ChannelRules) error {
+	const op = "changing the channel"
+	if after.Archived && after.Default {
+		return sealift.Errorf(sealift.KindConflict, op, "the default of an app cannot be archived").WithReason("default").
+			WithHint("make another one the default first: sealift channel set NAME --app %s --default", after.App)
+	}
+	if before.Private && (!after.Private || after.SelfAssign && !before.SelfAssign) {
+		if err := access.Allow(by.Role, access.OpenChannel); err != nil {
+			return err
+		}
+		return by.StepUp(access.OpenChannel, s.now())
+	}
+	return nil
+}
+
+// setRules keeps what a channel is set to from now on, and has the director tell
+// devices. A new default takes the place of the one before.
+func (s *Service) setRules(ctx context.Context, tx *vault.Tx, by access.Caller, rules store.ChannelRules) error {
+	all, err := s.allRules(ctx, tx, rules.App)
+	if err != nil {
+		return err
+	}
+	for i, other := range all {
+		if other.Channel == rules.Channel {
+			all[i] = rules
+		} else if rules.Default && other.Default {
+			other.Default = false
+			if err := s.putRules(ctx, tx, by, other); err != nil {
+				return err
+			}
+			all[i] = other
+		}
+	}
+	if err := s.putRules(ctx, tx, by, rules); err != nil {
+		return err
+	}
+	content, err := channelsFile(rules.App, all)
+	if err != nil {
+		return err
+	}
+	return s.direct(ctx, tx, by.Actor(), []tufrepo.Target{{Path: trust.ChannelsPath(rules.App), Content: content}})
+}
+
+func (s *Service) putRules(ctx context.Context, tx *vault.Tx, by access.Caller, r store.ChannelRules) (err error) {
+	r.Changed = s.now().UTC()
+	if r.MAC, err = tx.Authenticate(r); err != nil {
+		return err
+	}
+	if err := tx.PutChannelRules(ctx, r); err != nil {
+		return err
+	}
+	details := map[string]string{
+		"archived": fmt.Sprint(r.Archived), "default": fmt.Sprint(r.Default), "private": fmt.Sprint(r.Private), "self-assign": fmt.Sprint(r.SelfAssign),
+		"platforms": r.Platforms, "runtime": string(r.Runtime), "builds": r.Builds, "emulators": fmt.Sprint(r.Emulators), vault.RowDetail: vault.RowTag(r.MAC),
+	}
+	return record(ctx, tx, s.now(), by, "channel.change", channelSubject(r.App, r.Channel), details)
+}
+
+// allRules returns what each channel of app is set to, by name.
+func (s *Service) allRules(ctx context.Context, tx store.Tx, app sealift.AppID) ([]store.ChannelRules, error) {
+	channels, err := tx.Channels(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]store.ChannelRules, len(channels))
+	for i, channel := range channels {
+		if all[i], err = s.ChannelRules(ctx, tx, app, channel.Name); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// channelsFile is the channels.json of an app.
+func channelsFile(app sealift.AppID, all []store.ChannelRules) ([]byte, error) {
+	doc := &trust.Channels{App: app, Channels: map[sealift.Channel]trust.ChannelRules{}}
+	for _, r := range all {
+		if r.Default {
+			doc.Default = r.Channel
+		}
+		if rules := deviceRules(r); !rules.IsZero() {
+			doc.Channels[r.Channel] = rules
+		}
+	}
+	if len(doc.Channels) > sealift.MaxChannelRules {
+		return nil, sealift.Errorf(sealift.KindExhausted, "changing the channel", "%d channels of %s have rules, at most %d may", len(doc.Channels), app, sealift.MaxChannelRules).
+			WithReason("rules").WithHint("lift those of channels that are not needed: sealift channel set NAME --app %s --platforms all", app)
+	}
+	return doc.Encode()
+}
+
+// deviceRules are the rules that devices go by.
+func deviceRules(r store.ChannelRules) trust.ChannelRules {
+	return trust.ChannelRules{
+		Private: r.Private, Platforms: listed[sealift.Platform](r.Platforms), Runtime: r.Runtime, Builds: listed[trust.Build](r.Builds), NoEmulators: !r.Emulators,
+	}
+}
+
+func settingsOf(r store.ChannelRules) *service.ChannelSettings {
+	return &service.ChannelSettings{
+		Archived: r.Archived, Default: r.Default, Private: r.Private, SelfAssign: r.SelfAssign,
+		Platforms: listed[sealift.Platform](r.Platforms), Runtime: r.Runtime, Builds: listed[trust.Build](r.Builds), Emulators: r.Emulators, Changed: r.Changed,
+	}
+}
+
+// demandTakes refuses a release that a channel does not take, whoever it is by and
+// whatever it moves on from.
+func (s *Service) demandTakes(ctx context.Context, tx store.Tx, app sealift.AppID, name sealift.Channel, platform sealift.Platform, runtime sealift.RuntimeRange) error {
+	const op = "checking the channel"
+	r, err := s.ChannelRules(ctx, tx, app, name)
+	if err != nil {
+		return err
+	}
+	if r.Archived {
+		return sealift.Errorf(sealift.KindConflict, op, "%s of %s is archived and takes no release", name, app).WithReason("archived").
+			WithHint("take it back into use with: sealift channel unarchive %s --app %s", name, app)
+	}
+	rules := deviceRules(r)
+	if len(rules.Platforms) > 0 && !slices.Contains(rules.Platforms, platform) {
+		return sealift.Errorf(sealift.KindConflict, op, "%s of %s is not for %s: no device would take the release", name, app, platform).WithReason("platform").
+			WithHint("publish to another channel, or add the platform with: sealift channel set %s --app %s --platforms %s", name, app, strings.ReplaceAll(r.Platforms+" "+string(platform), " ", ","))
+	}
+	if rules.Runtime != "" && !rules.Runtime.Overlaps(runtime) {
+		return sealift.Errorf(sealift.KindConflict, op, "%s of %s is for the runtimes %s alone: no device would take the release", name, app, rules.Runtime).WithReason("runtime").
+			WithHint("publish to another channel, or change it with: sealift channel set %s --app %s --runtime RANGE", name, app)
+	}
+	return nil
+}
