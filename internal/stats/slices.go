@@ -14,6 +14,11 @@ type Hours interface {
 	ReleaseHours(ctx context.Context, app sealift.AppID, release sealift.Digest, since time.Time) ([]store.ReleaseHour, error)
 }
 
+// Totals is where sums of them are read.
+type Totals interface {
+	ReleaseTotals(ctx context.Context, app sealift.AppID, release sealift.Digest) ([]store.ReleaseHour, error)
+}
+
 // Slices returns what a roll-out is judged by: hour by hour from since on, what came
 // of the new release on the devices that took it in that hour, and of the old one,
 // which is zero for none, on those that took that. Only evidence counts. A slice is
@@ -51,8 +56,8 @@ func Slices(ctx context.Context, tx Hours, app sealift.AppID, fresh, old sealift
 
 // Total returns what is known of a release in all hours: of the devices that are
 // evidence, and of the others.
-func Total(ctx context.Context, tx Hours, app sealift.AppID, release sealift.Digest) (evidence, unvouched rollout.Counts, err error) {
-	rows, err := tx.ReleaseHours(ctx, app, release, time.UnixMicro(0))
+func Total(ctx context.Context, tx Totals, app sealift.AppID, release sealift.Digest) (evidence, unvouched rollout.Counts, err error) {
+	rows, err := tx.ReleaseTotals(ctx, app, release)
 	for i := range rows {
 		add(&evidence, rows[i].Outcome, rows[i].Evidence)
 		add(&unvouched, rows[i].Outcome, rows[i].Unvouched)

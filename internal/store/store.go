@@ -242,6 +242,8 @@ type DocumentTx interface {
 	AppendOutbox(ctx context.Context, key string, content []byte) error
 	// Outbox returns at most limit waiting files, oldest first.
 	Outbox(ctx context.Context, limit int) ([]Outgoing, error)
+	// CountOutbox returns how many wait.
+	CountOutbox(ctx context.Context) (int64, error)
 	// TrimOutbox removes the files up to and with seq.
 	TrimOutbox(ctx context.Context, seq int64) error
 }

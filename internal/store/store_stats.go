@@ -27,6 +27,9 @@ type StatsTx interface {
 	// ReleaseHours returns those of a release from an hour on, by hour, outcome, kind
 	// and reason.
 	ReleaseHours(ctx context.Context, app sealift.AppID, release sealift.Digest, since time.Time) ([]ReleaseHour, error)
+	// ReleaseTotals returns the sums of a release's ReleaseHours by outcome, without
+	// hour, kind and reason.
+	ReleaseTotals(ctx context.Context, app sealift.AppID, release sealift.Digest) ([]ReleaseHour, error)
 	// CountSeen counts the active devices of app, of a channel and a platform unless
 	// those are empty, and which of them were seen since day and since week.
 	CountSeen(ctx context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, day, week time.Time) (Seen, error)

@@ -82,6 +82,12 @@ func (t *tx) Outbox(ctx context.Context, limit int) ([]store.Outgoing, error) {
 	})
 }
 
+// CountOutbox implements store.DocumentTx.
+func (t *tx) CountOutbox(ctx context.Context) (int64, error) {
+	n, err := t.q.CountOutbox(ctx)
+	return n, t.fail(ctx, "counting queued files", err)
+}
+
 // TrimOutbox implements store.DocumentTx.
 func (t *tx) TrimOutbox(ctx context.Context, seq int64) error {
 	return t.fail(ctx, "removing queued files", t.q.TrimOutbox(ctx, seq))

@@ -28,6 +28,14 @@ SELECT * FROM release_hours
 WHERE app = @app AND release = @release AND hour >= @since
 ORDER BY hour, outcome, kind, reason;
 
+-- name: ReleaseTotals :many
+SELECT outcome, CAST(SUM(evidence) AS BIGINT) AS evidence, CAST(SUM(unvouched) AS BIGINT) AS unvouched FROM release_hours
+WHERE app = @app AND release = @release
+GROUP BY outcome ORDER BY outcome;
+
+-- name: CountOutbox :one
+SELECT COUNT(*) FROM outbox;
+
 -- name: PruneDeviceOutcomes :exec
 DELETE FROM device_outcomes WHERE app = @app AND hour < @before;
 

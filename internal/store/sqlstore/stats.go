@@ -68,6 +68,14 @@ func (t *tx) ReleaseHours(ctx context.Context, app sealift.AppID, release sealif
 	})
 }
 
+// ReleaseTotals implements store.StatsTx.
+func (t *tx) ReleaseTotals(ctx context.Context, app sealift.AppID, release sealift.Digest) ([]store.ReleaseHour, error) {
+	rows, err := t.q.ReleaseTotals(ctx, sqlcgen.ReleaseTotalsParams{App: string(app), Release: release[:]})
+	return collect(rows, t.fail(ctx, "summing up a release of "+string(app), err), func(r sqlcgen.ReleaseTotalsRow) store.ReleaseHour {
+		return store.ReleaseHour{App: app, Release: release, Outcome: r.Outcome, Evidence: r.Evidence, Unvouched: r.Unvouched}
+	})
+}
+
 // PruneStats implements store.StatsTx.
 func (t *tx) PruneStats(ctx context.Context, app sealift.AppID, before time.Time) error {
 	err := t.q.PruneDeviceOutcomes(ctx, sqlcgen.PruneDeviceOutcomesParams{App: string(app), Before: micros(before)})

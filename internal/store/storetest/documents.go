@@ -81,6 +81,7 @@ func testOutbox(t *testing.T, s store.Store) {
 		do(t, tx.AppendOutbox(ctx, "b", []byte("content")))
 		do(t, tx.AppendOutbox(ctx, "a", nil))
 		do(t, tx.AppendOutbox(ctx, "b", []byte("again")))
+		gives(t, int64(3))(tx.CountOutbox(ctx))
 		out := read(tx, 10, "b", "a", "b")
 		if string(out[0].Content) != "content" || out[1].Content != nil || string(out[2].Content) != "again" {
 			t.Errorf("outbox is %+v", out)

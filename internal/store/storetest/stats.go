@@ -103,6 +103,11 @@ func testStats(t *testing.T, s store.Store) {
 		gives(t, int64(0))(tx.CountOtherReasons(ctx, first))
 		gives(t, []store.ReleaseHour{})(tx.ReleaseHours(ctx, app, sealift.DigestOf(nil), first.Hour))
 		gives(t, []store.ReleaseHour{another, rest, later})(tx.ReleaseHours(ctx, app, first.Release, first.Hour.Add(time.Microsecond)))
+		sum := func(n int64) store.ReleaseHour {
+			return store.ReleaseHour{App: app, Release: first.Release, Outcome: first.Outcome, Evidence: n * later.Evidence, Unvouched: first.Unvouched + 1 + n*later.Unvouched}
+		}
+		gives(t, []store.ReleaseHour{sum(3)})(tx.ReleaseTotals(ctx, app, first.Release))
+		gives(t, []store.ReleaseHour{})(tx.ReleaseTotals(ctx, app, sealift.DigestOf(nil)))
 		do(t, tx.PruneStats(ctx, app, later.Hour))
 		gives(t, []store.ReleaseHour{another, rest, later})(tx.ReleaseHours(ctx, app, first.Release, first.Hour))
 		isAbsent(t)(tx.DeviceOutcome(ctx, app, "d3", release))

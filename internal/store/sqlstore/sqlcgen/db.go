@@ -93,6 +93,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countOtherReasonsStmt, err = db.PrepareContext(ctx, countOtherReasons); err != nil {
 		return nil, fmt.Errorf("error preparing query CountOtherReasons: %w", err)
 	}
+	if q.countOutboxStmt, err = db.PrepareContext(ctx, countOutbox); err != nil {
+		return nil, fmt.Errorf("error preparing query CountOutbox: %w", err)
+	}
 	if q.countSeenStmt, err = db.PrepareContext(ctx, countSeen); err != nil {
 		return nil, fmt.Errorf("error preparing query CountSeen: %w", err)
 	}
@@ -327,6 +330,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.releaseHoursStmt, err = db.PrepareContext(ctx, releaseHours); err != nil {
 		return nil, fmt.Errorf("error preparing query ReleaseHours: %w", err)
 	}
+	if q.releaseTotalsStmt, err = db.PrepareContext(ctx, releaseTotals); err != nil {
+		return nil, fmt.Errorf("error preparing query ReleaseTotals: %w", err)
+	}
 	if q.releasesStmt, err = db.PrepareContext(ctx, releases); err != nil {
 		return nil, fmt.Errorf("error preparing query Releases: %w", err)
 	}
@@ -547,6 +553,11 @@ func (q *Queries) Close() error {
 	if q.countOtherReasonsStmt != nil {
 		if cerr := q.countOtherReasonsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countOtherReasonsStmt: %w", cerr)
+		}
+	}
+	if q.countOutboxStmt != nil {
+		if cerr := q.countOutboxStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countOutboxStmt: %w", cerr)
 		}
 	}
 	if q.countSeenStmt != nil {
@@ -939,6 +950,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing releaseHoursStmt: %w", cerr)
 		}
 	}
+	if q.releaseTotalsStmt != nil {
+		if cerr := q.releaseTotalsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing releaseTotalsStmt: %w", cerr)
+		}
+	}
 	if q.releasesStmt != nil {
 		if cerr := q.releasesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing releasesStmt: %w", cerr)
@@ -1171,6 +1187,7 @@ type Queries struct {
 	countFleetStmt            *sql.Stmt
 	countNetworkStmt          *sql.Stmt
 	countOtherReasonsStmt     *sql.Stmt
+	countOutboxStmt           *sql.Stmt
 	countSeenStmt             *sql.Stmt
 	credentialStmt            *sql.Stmt
 	credentialsStmt           *sql.Stmt
@@ -1249,6 +1266,7 @@ type Queries struct {
 	raiseVersionStmt          *sql.Stmt
 	releaseStmt               *sql.Stmt
 	releaseHoursStmt          *sql.Stmt
+	releaseTotalsStmt         *sql.Stmt
 	releasesStmt              *sql.Stmt
 	restoresStmt              *sql.Stmt
 	rolloutStmt               *sql.Stmt
@@ -1312,6 +1330,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countFleetStmt:            q.countFleetStmt,
 		countNetworkStmt:          q.countNetworkStmt,
 		countOtherReasonsStmt:     q.countOtherReasonsStmt,
+		countOutboxStmt:           q.countOutboxStmt,
 		countSeenStmt:             q.countSeenStmt,
 		credentialStmt:            q.credentialStmt,
 		credentialsStmt:           q.credentialsStmt,
@@ -1390,6 +1409,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		raiseVersionStmt:          q.raiseVersionStmt,
 		releaseStmt:               q.releaseStmt,
 		releaseHoursStmt:          q.releaseHoursStmt,
+		releaseTotalsStmt:         q.releaseTotalsStmt,
 		releasesStmt:              q.releasesStmt,
 		restoresStmt:              q.restoresStmt,
 		rolloutStmt:               q.rolloutStmt,

@@ -96,6 +96,17 @@ func (q *Queries) CountOtherReasons(ctx context.Context, arg CountOtherReasonsPa
 	return count, err
 }
 
+const countOutbox = `-- name: CountOutbox :one
+SELECT COUNT(*) FROM outbox
+`
+
+func (q *Queries) CountOutbox(ctx context.Context) (int64, error) {
+	row := q.queryRow(ctx, q.countOutboxStmt, countOutbox)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countSeen = `-- name: CountSeen :one
 SELECT COUNT(*) AS devices,
   COUNT(CASE WHEN r.seen >= $1 THEN 1 END) AS day,
@@ -252,6 +263,46 @@ func (q *Queries) ReleaseHours(ctx context.Context, arg ReleaseHoursParams) ([]R
 			&i.Evidence,
 			&i.Unvouched,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const releaseTotals = `-- name: ReleaseTotals :many
+SELECT outcome, CAST(SUM(evidence) AS BIGINT) AS evidence, CAST(SUM(unvouched) AS BIGINT) AS unvouched FROM release_hours
+WHERE app = $1 AND release = $2
+GROUP BY outcome ORDER BY outcome
+`
+
+type ReleaseTotalsParams struct {
+	App     string
+	Release []byte
+}
+
+type ReleaseTotalsRow struct {
+	Outcome   string
+	Evidence  int64
+	Unvouched int64
+}
+
+func (q *Queries) ReleaseTotals(ctx context.Context, arg ReleaseTotalsParams) ([]ReleaseTotalsRow, error) {
+	rows, err := q.query(ctx, q.releaseTotalsStmt, releaseTotals, arg.App, arg.Release)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReleaseTotalsRow
+	for rows.Next() {
+		var i ReleaseTotalsRow
+		if err := rows.Scan(&i.Outcome, &i.Evidence, &i.Unvouched); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
