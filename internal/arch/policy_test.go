@@ -53,7 +53,8 @@ const layers = `
 	api, rollout, internal/control/api, internal/control/problem, internal/config, internal/watch < internal/control < internal/web;
 
 	# Where everything is put together: a server, and the command line.
-	internal/store/sqlite, internal/store/postgres, internal/edge, internal/web, internal/witness, internal/backup < internal/installation;
+	internal/fleet, internal/control/problem < internal/metrics;
+	internal/store/sqlite, internal/store/postgres, internal/metrics, internal/edge, internal/web, internal/witness, internal/backup < internal/installation;
 	client, internal/control/apiclient < internal/publisher;
 	rollout < internal/simulate;
 	client, sealifttest, internal/publisher, internal/term, internal/installation, internal/pkcs11, internal/simulate < internal/cli < cmd/sealift;
@@ -90,9 +91,9 @@ const modules = `
 	internal/store/sqlite    modernc.org/sqlite github.com/pressly/goose/v3
 	internal/store/postgres  github.com/jackc/pgx/v5 github.com/pressly/goose/v3
 	internal/store/postgrestest github.com/jackc/pgx/v5
-	internal/edge    github.com/prometheus/client_golang
 	internal/ceremony filippo.io/age github.com/theupdateframework/go-tuf/v2 golang.org/x/crypto
-	internal/control github.com/oapi-codegen/runtime github.com/prometheus/client_golang
+	internal/control github.com/oapi-codegen/runtime
+	internal/metrics github.com/prometheus/client_golang
 	internal/backup  filippo.io/age golang.org/x/mod
 	internal/term    golang.org/x/term
 	internal/installation golang.org/x/mod

@@ -138,7 +138,7 @@ func (s *demoStage) found(ctx context.Context) error {
 
 // listen serves on a free port of this machine until the stage is closed.
 func (s *demoStage) listen(ctx context.Context, serve func(context.Context, net.Listener) error) (string, error) {
-	listener, err := listen(ctx, "127.0.0.1:0")
+	listener, err := listen(ctx, "127.0.0.1:0", "--listen")
 	if err != nil {
 		return "", err
 	}

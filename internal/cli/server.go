@@ -16,6 +16,7 @@ import (
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/config"
 	"github.com/sealift/sealift/internal/installation"
+	"github.com/sealift/sealift/internal/metrics"
 	"github.com/sealift/sealift/internal/pkcs11"
 	"github.com/sealift/sealift/internal/term"
 	"github.com/sealift/sealift/internal/vault"
@@ -30,6 +31,8 @@ type serverCmd struct {
 	BehindProxy bool              `help:"A proxy on the way terminates TLS: allow a non-loopback address without it."`
 	Origin      string            `placeholder:"URL" help:"How browsers reach the server, such as https://updates.example.com: for passkeys and for sealift login --browser. Without it: http://localhost and the port, where the server listens on this machine alone, and else none."`
 	OIDC        string            `name:"oidc" placeholder:"FILE" help:"Whose word is taken for who people are: JSON that names an OpenID Connect issuer, with a client id, a file with its secret, and what counts as more than one factor. People sign in there on the page /people/."`
+	Metrics     string            `placeholder:"ADDR" help:"Address and port where a monitoring system, such as Prometheus, reads numbers under /metrics, such as 127.0.0.1:9470. Without it: nowhere."`
+	MetricsTo   string            `name:"metrics-token-file" placeholder:"FILE" help:"A secret that whoever reads there has to show as a bearer token: 32 characters or more."`
 	Timestamp   time.Duration     `name:"timestamp-life" default:"72h" placeholder:"DURATION" help:"How long devices take the newest metadata for current, 24h to 168h: what a stopped server may cost, and what an attacker who withholds updates may gain."`
 	Witnesses   string            `placeholder:"FILE" help:"Who is asked to cosign the log: a line each with a witness's verifier key and the URL before its /add-checkpoint (C2SP tlog-witness)."`
 	Backup      BackupOptions     `embed:"" prefix:"backup-"`
@@ -48,10 +51,15 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 	if opts.Timestamp < sealift.MinTimestampLife || opts.Timestamp > sealift.MaxTimestampLife {
 		return sealift.Errorf(sealift.KindInvalid, "reading --timestamp-life", "%s is not between %s and %s", opts.Timestamp, sealift.MinTimestampLife, sealift.MaxTimestampLife)
 	}
-	settings, err := config.Flags{Listen: opts.Listen, TLSCert: opts.TLSCert, TLSKey: opts.TLSKey, BehindProxy: opts.BehindProxy}.Resolve()
+	settings, err := config.Flags{Listen: opts.Listen, TLSCert: opts.TLSCert, TLSKey: opts.TLSKey, BehindProxy: opts.BehindProxy, Metrics: opts.Metrics, Token: opts.MetricsTo != ""}.Resolve()
 	if err != nil {
 		return err
 	}
+	metricsToken, err := readMetricsToken(opts.MetricsTo)
+	if err != nil {
+		return err
+	}
+	defer metricsToken.Clear()
 	peers, err := readWitnesses(opts.Witnesses)
 	if err != nil {
 		return err
@@ -83,11 +91,14 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, i.Close()) }()
-	listener, err := listen(ctx, settings.Listen)
+	listener, err := listen(ctx, settings.Listen, "--listen")
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
+	if err := openMetrics(ctx, std, i, settings.Metrics, metricsToken); err != nil {
+		return err
+	}
 	if origin := opts.origin(settings, listener.Addr()); origin != "" {
 		if err := i.People.SetOrigin(origin); err != nil {
 			return err
@@ -124,6 +135,34 @@ func (c serverCmd) origin(settings config.Server, listen net.Addr) string {
 		return c.Origin
 	}
 	return "http://localhost:" + port
+}
+
+// readMetricsToken reads what a monitoring system has to show; no name is nothing.
+func readMetricsToken(path string) (term.Secret, error) {
+	if path == "" {
+		return term.Secret{}, nil
+	}
+	secret, err := term.ReadSecretFile(path, "token for metrics")
+	if err == nil && len(secret.Bytes()) < sealift.MinMetricsToken {
+		secret.Clear()
+		err = sealift.Errorf(sealift.KindInvalid, "reading token for metrics", "it has fewer than %d characters", sealift.MinMetricsToken).
+			WithHint("make one: openssl rand -hex 32 > %s", path)
+	}
+	return secret, err
+}
+
+// openMetrics lets a server answer a monitoring system, if settings say where.
+func openMetrics(ctx context.Context, std *IO, i *installation.Installation, settings config.Metrics, token term.Secret) error {
+	if settings.Listen == "" {
+		return nil
+	}
+	listener, err := listen(ctx, settings.Listen, "--metrics")
+	if err != nil {
+		return err
+	}
+	i.OpenMetrics(installation.MetricsDoor{Listener: listener, TLS: settings.TLS, Token: token.Bytes()})
+	std.Note("metrics on %s%s", listener.Addr(), metrics.Path)
+	return nil
 }
 
 // readWitnesses reads the file that names them; no name is none.
@@ -220,13 +259,14 @@ func (c serverCmd) warnOfRule(ctx context.Context, std *IO, i *installation.Inst
 	return err
 }
 
-func listen(ctx context.Context, address string) (net.Listener, error) {
+// listen takes the address that a flag named.
+func listen(ctx context.Context, address, flag string) (net.Listener, error) {
 	const op = "starting the server"
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, sealift.Errorf(sealift.KindConflict, op, "%s is taken", address).
-			WithReason("address-in-use").WithHint("stop the other server there, or choose another port with --listen")
+			WithReason("address-in-use").WithHint("stop the other server there, or choose another port with %s", flag)
 	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES), errors.Is(err, os.ErrPermission):
 		return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err).WithHint("choose an address of this machine, and a port above 1023 unless you are root")
 	case err != nil:

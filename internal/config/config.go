@@ -5,7 +5,8 @@
 // Access tokens travel in every request of the people-facing API. So a server
 // without TLS listens on a loopback address only, unless it is told that a
 // proxy before it terminates TLS. Then, and only then, it takes a client's
-// address from what that proxy says.
+// address from what that proxy says. What a monitoring system reads has a door of
+// its own; there a token is wanted wherever others than this machine may ask.
 //
 // The data folder:
 //
@@ -37,6 +38,8 @@ type Flags struct {
 	TLSCert     string // file: certificate chain, PEM; or empty
 	TLSKey      string // file: its private key, PEM; with TLSCert
 	BehindProxy bool   // a proxy before the server terminates TLS
+	Metrics     string // host:port of the door for a monitoring system; or empty
+	Token       bool   // whoever comes to that door has to show one
 }
 
 // Server is how a server meets its clients.
@@ -44,19 +47,22 @@ type Server struct {
 	Listen      string      // host:port
 	TLS         *tls.Config // nil for none
 	BehindProxy bool
+	Metrics     Metrics
+}
+
+// Metrics is where a monitoring system is met.
+type Metrics struct {
+	Listen string      // host:port; empty for nowhere
+	TLS    *tls.Config // nil for none, as always on this machine alone
 }
 
 const op = "starting the server"
 
 // Resolve reads the certificate and checks that all flags go together.
 func (f Flags) Resolve() (Server, error) {
-	host, port, err := net.SplitHostPort(f.Listen)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil || strings.ContainsAny(host, " /") {
-		return Server{}, sealift.Errorf(sealift.KindInvalid, op, "%q is no address and port", f.Listen).
-			WithHint("use a form such as 127.0.0.1:8470")
+	host, err := hostOf(f.Listen, "127.0.0.1:8470")
+	if err != nil {
+		return Server{}, err
 	}
 	config, err := f.tls()
 	if err != nil {
@@ -67,7 +73,46 @@ func (f Flags) Resolve() (Server, error) {
 			WithReason("plaintext").
 			WithHint("add --tls-cert and --tls-key, or --behind-proxy if a proxy before it terminates TLS, or listen on 127.0.0.1")
 	}
-	return Server{Listen: f.Listen, TLS: config, BehindProxy: f.BehindProxy}, nil
+	metrics, err := f.metrics(config)
+	return Server{Listen: f.Listen, TLS: config, BehindProxy: f.BehindProxy, Metrics: metrics}, err
+}
+
+// metrics checks the door for a monitoring system: what it shows are names of apps
+// and numbers of devices, for nobody in the network who shows no token, which does
+// not travel in clear.
+func (f Flags) metrics(config *tls.Config) (Metrics, error) {
+	if f.Metrics == "" {
+		if f.Token {
+			return Metrics{}, sealift.Errorf(sealift.KindInvalid, op, "--metrics-token-file goes with --metrics").WithHint("add --metrics 127.0.0.1:9470, or leave out --metrics-token-file")
+		}
+		return Metrics{}, nil
+	}
+	host, err := hostOf(f.Metrics, "127.0.0.1:9470")
+	switch {
+	case err != nil:
+		return Metrics{}, err
+	case IsLoopback(host):
+		return Metrics{Listen: f.Metrics}, nil
+	case !f.Token:
+		return Metrics{}, sealift.Errorf(sealift.KindInvalid, op, "%s would show metrics to whoever asks from the network", f.Metrics).
+			WithReason("open").WithHint("add --metrics-token-file FILE, or listen on 127.0.0.1")
+	case config == nil && !f.BehindProxy:
+		return Metrics{}, sealift.Errorf(sealift.KindInvalid, op, "%s would take the token for metrics in clear from the network", f.Metrics).
+			WithReason("plaintext").WithHint("add --tls-cert and --tls-key, or --behind-proxy if a proxy before it terminates TLS, or listen on 127.0.0.1")
+	}
+	return Metrics{Listen: f.Metrics, TLS: config}, nil
+}
+
+// hostOf returns the host of an address and port, if it is one.
+func hostOf(address, such string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil || strings.ContainsAny(host, " /") {
+		return "", sealift.Errorf(sealift.KindInvalid, op, "%q is no address and port", address).WithHint("use a form such as %s", such)
+	}
+	return host, nil
 }
 
 // IsLoopback reports whether host, a name or an address without its port, is

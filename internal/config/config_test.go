@@ -76,6 +76,17 @@ func TestResolve(t *testing.T) {
 			t.Errorf("%+v: %+v, %v", good, s, err)
 		}
 	}
+	const outside = "192.0.2.1:9470"
+	for _, good := range []config.Flags{
+		{Metrics: "127.0.0.1:9470"}, {Metrics: "[::1]:0", Token: true}, {Metrics: "127.0.0.1:9470", TLSCert: cert, TLSKey: key},
+		{Metrics: outside, Token: true, TLSCert: cert, TLSKey: key}, {Metrics: outside, Token: true, BehindProxy: true},
+	} {
+		good.Listen = "127.0.0.1:8470"
+		s, err := good.Resolve()
+		if err != nil || s.Metrics.Listen != good.Metrics || (s.Metrics.TLS != nil) != (good.Metrics == outside && good.TLSCert != "") {
+			t.Errorf("%+v: %+v, %v", good, s, err)
+		}
+	}
 }
 
 func TestResolveRefusals(t *testing.T) {
@@ -111,6 +122,12 @@ func TestResolveRefusals(t *testing.T) {
 		{config.Flags{Listen: ":1", TLSCert: "absent", TLSKey: key}, sealift.KindInvalid, ""},
 		{config.Flags{Listen: ":1", TLSCert: cert, TLSKey: "absent"}, sealift.KindNotFound, ""},
 		{config.Flags{Listen: ":1", TLSCert: cert, TLSKey: loose}, sealift.KindDenied, "permissions"},
+		{config.Flags{Listen: "127.0.0.1:1", Token: true}, sealift.KindInvalid, ""},
+		{config.Flags{Listen: "127.0.0.1:1", Metrics: "9470"}, sealift.KindInvalid, ""},
+		{config.Flags{Listen: "127.0.0.1:1", Metrics: ":9470"}, sealift.KindInvalid, "open"},
+		{config.Flags{Listen: ":1", BehindProxy: true, Metrics: "192.0.2.1:9470"}, sealift.KindInvalid, "open"},
+		{config.Flags{Listen: ":1", TLSCert: cert, TLSKey: key, Metrics: "192.0.2.1:9470"}, sealift.KindInvalid, "open"},
+		{config.Flags{Listen: "127.0.0.1:1", Metrics: "192.0.2.1:9470", Token: true}, sealift.KindInvalid, "plaintext"},
 	} {
 		_, err := c.flags.Resolve()
 		if sealift.KindOf(err) != c.kind || sealift.ReasonOf(err) != c.reason || sealift.HintOf(err) == "" {

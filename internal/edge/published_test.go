@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +39,9 @@ func TestPublished(t *testing.T) {
 			a.header.Get("ETag") != c.tag || a.header.Get("X-Content-Type-Options") != "nosniff" || a.header.Get("Content-Length") != "7" {
 			t.Errorf("%s: %+v", c.key, a)
 		}
+		if what := edge.What("/v1/" + c.key); what == edge.WhatOther || (what == edge.WhatTimestamp) != (c.key == "metadata/timestamp.json") || !slices.Contains(edge.Whats(), what) {
+			t.Errorf("%s counts as %s", c.key, what)
+		}
 		if a := f.do("HEAD", "/v1/"+c.key, ""); a.status != 200 || a.body != "" || a.header.Get("Content-Length") != "7" {
 			t.Errorf("HEAD %s: %+v", c.key, a)
 		}
@@ -45,6 +49,17 @@ func TestPublished(t *testing.T) {
 		f.wantProblem(a, 405, sealift.KindInvalid)
 		if got := strings.Join(a.header.Values("Allow"), " "); got != "GET HEAD" {
 			t.Errorf("Allow: %q", got)
+		}
+	}
+}
+
+func TestWhatElseIsCounted(t *testing.T) {
+	for path, want := range map[string]string{
+		"/v1/devices": edge.WhatMessage, "/healthz": edge.WhatHealth, "/": edge.WhatOther, "/v1": edge.WhatOther, "/v1/": edge.WhatOther,
+		"/v1/blobs": edge.WhatOther, "/v1/secrets/key": edge.WhatOther, "/blobs": edge.WhatOther, "": edge.WhatOther,
+	} {
+		if got := edge.What(path); got != want || !slices.Contains(edge.Whats(), got) {
+			t.Errorf("%q counts as %s, want %s", path, got, want)
 		}
 	}
 }

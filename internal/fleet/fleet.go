@@ -53,6 +53,7 @@ type Desk struct {
 	now     func() time.Time
 	online  Online
 	reports *throttle.Counter[sealift.DeviceID]
+	tallies tallies
 }
 
 // Online is who directs devices.
@@ -68,7 +69,7 @@ type Online interface {
 
 // New returns the desk over a vault and its store.
 func New(s store.Store, v *vault.Vault, online Online, now func() time.Time) *Desk {
-	return &Desk{s, v, now, online, throttle.NewCounter[sealift.DeviceID](sealift.ReportsPerHour, time.Hour)}
+	return &Desk{store: s, vault: v, now: now, online: online, reports: throttle.NewCounter[sealift.DeviceID](sealift.ReportsPerHour, time.Hour)}
 }
 
 const op = "answering a device"
@@ -77,6 +78,15 @@ const op = "answering a device"
 // that deserve no signed answer: KindInvalid, KindDenied or KindConflict
 // (reason "nonce"); KindSealed while nobody can sign.
 func (d *Desk) Answer(ctx context.Context, request []byte, address string) ([]byte, error) {
+	v := visit{desk: d, now: d.now().UTC(), address: address}
+	answer, err := v.receive(ctx, request)
+	d.tallies.note(&v, err)
+	return answer, err
+}
+
+// receive reads a request, and answers it.
+func (v *visit) receive(ctx context.Context, request []byte) ([]byte, error) {
+	d := v.desk
 	signed, err := trust.ParseRequest(request)
 	if err != nil {
 		return nil, err
@@ -88,7 +98,7 @@ func (d *Desk) Answer(ctx context.Context, request []byte, address string) ([]by
 	if status.Sealed {
 		return nil, sealift.Errorf(sealift.KindSealed, op, "the vault is sealed").WithReason("sealed").WithHint("try again later")
 	}
-	v := visit{desk: d, vault: status.Vault, now: d.now().UTC(), address: address}
+	v.vault = status.Vault
 	// Anybody can send anything: it is verified beside the store's one writer,
 	// which whoever is who they say then waits for.
 	if err := d.store.View(ctx, func(tx store.Tx) error { return v.admit(ctx, tx, signed) }); err != nil {
@@ -117,10 +127,14 @@ type visit struct {
 	now     time.Time
 	address string
 
-	req       *trust.Request
-	enrolment *trust.Enrolment // for RequestEnrol
-	device    store.Device     // for every other
-	written   []byte           // MAC of the row that was written for it
+	kind      trust.RequestKind // that the message claims; one of them
+	req       *trust.Request    // once it is verified
+	enrolment *trust.Enrolment  // for RequestEnrol
+	device    store.Device      // for every other
+	written   []byte            // MAC of the row that was written for it
+
+	refused        *trust.Refusal // if that is the answer
+	kept, repeated int            // steps of a report
 }
 
 func (v *visit) actor() audit.Actor {
@@ -133,6 +147,7 @@ func (v *visit) admit(ctx context.Context, tx store.Tx, signed *trust.SignedRequ
 	if err != nil {
 		return err
 	}
+	v.kind = claims.Kind
 	identity, err := v.identity(ctx, tx, claims)
 	if err != nil {
 		return err
@@ -192,6 +207,7 @@ func (v *visit) answer(ctx context.Context) ([]byte, error) {
 	default:
 		return nil, err
 	}
+	v.refused = a.Refused
 	result := audit.OK
 	details := map[string]string{"app": string(v.req.App)}
 	if v.written != nil {

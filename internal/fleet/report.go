@@ -67,9 +67,11 @@ func (v *visit) report(ctx context.Context) (trust.ReportKept, error) {
 
 // keep writes the steps that are new, and counts what they say of releases.
 func (v *visit) keep(ctx context.Context, row *store.DeviceReport, steps []trust.ReportStep) error {
+	sent := len(steps)
 	for len(steps) > 0 && steps[0].Sequence <= row.Through { // sent again
 		steps = steps[1:]
 	}
+	v.kept, v.repeated = len(steps), sent-len(steps)
 	if len(steps) == 0 {
 		return nil
 	}

@@ -10,7 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/fleet"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/trust"
@@ -98,6 +100,9 @@ func TestReport(t *testing.T) {
 	if !steps[1].Received.Equal(first) {
 		t.Errorf("%+v: what was sent again is written again", steps[1])
 	}
+	if got := b.desk.Tallies(); got.Kept != 4 || got.Repeated != 8 {
+		t.Errorf("%d steps are kept and %d repeated", got.Kept, got.Repeated)
+	}
 	if through := b.report(d, trust.Report{State: again.State}); through != 6 { // nothing to tell but how it is
 		t.Errorf("kept through %d", through)
 	}
@@ -147,6 +152,23 @@ func TestReportRefusals(t *testing.T) {
 	b.wantSigned("revoked", answered, err, sealift.KindDenied, "revoked")
 	if _, steps := b.kept(d); len(steps) != 1 {
 		t.Errorf("%d steps are kept", len(steps))
+	}
+	if _, err := b.desk.Answer(b.Context(), []byte("no message"), address); err == nil {
+		t.Error("it is answered")
+	}
+	want := []fleet.Tally{
+		{Result: fleet.Unanswered, Reason: "malformed", N: 1},
+		{Kind: trust.RequestEnrol, Result: audit.OK, N: 2},
+		{Kind: trust.RequestReport, Result: audit.OK, N: 2},
+		{Kind: trust.RequestReport, Result: audit.Refused, Reason: "malformed", N: 2},
+		{Kind: trust.RequestReport, Result: audit.Refused, Reason: "revoked", N: 1},
+		{Kind: trust.RequestReport, Result: fleet.Unanswered, Reason: "nonce", N: 1},
+		{Kind: trust.RequestReport, Result: fleet.Unanswered, Reason: "signature", N: 1},
+		{Kind: trust.RequestReport, Result: fleet.Unanswered, Reason: "time", N: 2},
+		{Kind: trust.RequestReport, Result: fleet.Unanswered, Reason: "unknown-device", N: 1},
+	}
+	if diff := cmp.Diff(want, b.desk.Tallies().Messages); diff != "" {
+		t.Error(diff)
 	}
 }
 

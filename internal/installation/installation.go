@@ -22,6 +22,7 @@ import (
 	"github.com/sealift/sealift/internal/custody"
 	"github.com/sealift/sealift/internal/edge"
 	"github.com/sealift/sealift/internal/fleet"
+	"github.com/sealift/sealift/internal/metrics"
 	"github.com/sealift/sealift/internal/people"
 	"github.com/sealift/sealift/internal/release"
 	"github.com/sealift/sealift/internal/sealing"
@@ -42,6 +43,8 @@ type Installation struct {
 	Approvals *approval.Board
 
 	witnesses *witness.Keeper
+	metrics   *metrics.Metrics
+	door      *MetricsDoor
 	schedule  *Schedule
 	data      *config.Data
 	store     store.Store
@@ -114,10 +117,12 @@ func assemble(data *config.Data, db store.Store, o Options) (*Installation, erro
 			o.Log.Error("publishing what was approved", "app", app, "draft", draft, "error", err, "hint", sealift.HintOf(err))
 		}
 	})
+	desk := fleet.New(db, v, releases, o.Now)
 	return &Installation{
 		Vault: v, data: data, store: db, published: published, now: o.Now, log: o.Log, schedule: o.Backups,
+		metrics:   metrics.New(metrics.Source{Store: db, Vault: v, Desk: desk, Timestamp: releases.Timestamp, Now: o.Now, Log: o.Log}),
 		Releases:  releases,
-		Desk:      fleet.New(db, v, releases, o.Now),
+		Desk:      desk,
 		witnesses: witness.New(witness.Config{Store: db, Peers: o.Witnesses, Publish: releases.Flush, Now: o.Now, Log: o.Log}),
 		Keys:      custody.New(db, v, releases, o.Now),
 		People:    registry,
@@ -129,6 +134,9 @@ func assemble(data *config.Data, db store.Store, o Options) (*Installation, erro
 // folder.
 func (i *Installation) Close() error {
 	i.Vault.Close()
+	if i.door != nil {
+		_ = i.door.Listener.Close() // which Serve did, if it was called
+	}
 	return errors.Join(i.published.Close(), i.store.Close(), i.data.Close())
 }
 
@@ -136,9 +144,10 @@ func (i *Installation) Close() error {
 // the IP address of a request's client; nil for that of its connection.
 func (i *Installation) Handler(version string, address func(*http.Request) string) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", edge.New(i.published, i.Desk, edge.Options{Log: i.log, Address: address}))
-	mux.Handle(web.Prefix, web.New())
-	mux.Handle(control.Prefix+"/", control.New(control.Services{
+	mux.Handle("/", i.metrics.Requests("devices", edge.Whats(), func(r *http.Request) string { return edge.What(r.URL.Path) },
+		edge.New(i.published, i.Desk, edge.Options{Log: i.log, Address: address})))
+	mux.Handle(web.Prefix, i.forPeople("page", web.New()))
+	mux.Handle(control.Prefix+"/", i.forPeople("api", control.New(control.Services{
 		SignIn:     &access.Authenticator{Directory: i.People.Directory(), Sessions: i.People, Now: i.now},
 		Vault:      status{i.Vault},
 		Apps:       i.Releases,
@@ -162,8 +171,13 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Keys:       i.Approvals.Keys(i.Keys),
 		Seal:       sealing.New(i.Vault, i.now),
 		Backups:    i,
-	}, control.Options{Version: version, Log: i.log, Address: address, Now: i.now}))
+	}, control.Options{Version: version, Log: i.log, Address: address, Now: i.now})))
 	return mux
+}
+
+// forPeople counts the requests to one part of what is for people.
+func (i *Installation) forPeople(part string, next http.Handler) http.Handler {
+	return i.metrics.Requests("people", []string{part}, func(*http.Request) string { return part }, next)
 }
 
 // status tells the API what it may know of the vault.

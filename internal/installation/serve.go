@@ -35,6 +35,7 @@ func (i *Installation) Serve(ctx context.Context, listener net.Listener, setting
 	background.Go(func() { i.watchLog(ctx) })
 	background.Go(func() { i.witnesses.Run(ctx) })
 	background.Go(func() { i.keepBackups(ctx) })
+	background.Go(func() { i.serveMetrics(ctx, version) })
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
