@@ -3,8 +3,11 @@ package release
 import (
 	"context"
 
+	"github.com/sealift/sealift/bundle"
+	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/trust"
 	"github.com/sealift/sealift/trust/tufrepo"
 )
 
@@ -19,3 +22,8 @@ func (s *Service) Offer(ctx context.Context, tx *vault.Tx, of store.Coordinates)
 
 // PlanFor is planFor.
 var PlanFor = planFor
+
+// ContentKey is contentKey.
+func (s *Service) ContentKey(ctx context.Context, by access.Caller, r *trust.Release) (bundle.ContentKey, error) {
+	return s.contentKey(ctx, by, r)
+}

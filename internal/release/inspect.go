@@ -75,30 +75,36 @@ func (s *Service) uploaded(ctx context.Context, r *trust.Release, full trust.Blo
 	})
 }
 
-// contentKey opens a release's content key with the channel's epoch key. The
-// use of that is in the log.
+// contentKey opens a release's content key with the channel's epoch key, to look
+// at what was submitted. The use of that is in the log.
 func (s *Service) contentKey(ctx context.Context, by access.Caller, r *trust.Release) (bundle.ContentKey, error) {
-	return vault.Do(ctx, s.vault, func(tx *vault.Tx) (key bundle.ContentKey, err error) {
-		epoch, err := s.epochOf(ctx, tx, r.App, r.Channel, r.Epoch.Number)
-		if err != nil {
-			return key, err
-		}
-		use := vault.Use{
-			Purpose: vault.PurposeEpoch, Key: vault.Ref{ID: epoch.KeyID, Version: epoch.KeyVersion}, Actor: by.Actor(), Now: s.now(),
-			Why: vault.Why{Action: "release.inspect", Subject: "sha256:" + r.Archive.Digest.String(), Details: map[string]string{"app": string(r.App), "counter": fmt.Sprint(r.Counter)}},
-		}
-		err = s.vault.Use(ctx, tx, use, func(k vault.Key) error {
-			private, err := k.(vault.HolderKey).PrivateKey()
-			if err != nil {
-				return err
-			}
-			key, err = bundle.OpenContentKey(private, r.ContentKey.Sealed, bundle.ContentKeyInfo{
-				App: r.App, Channel: r.Channel, Epoch: r.Epoch.Number, Archive: r.Archive.Digest,
-			})
-			return err
-		})
-		return key, err
+	return vault.Do(ctx, s.vault, func(tx *vault.Tx) (bundle.ContentKey, error) {
+		return s.openContentKey(ctx, tx, by, "release.inspect", r)
 	})
+}
+
+// openContentKey opens a release's content key with the key of the epoch that it
+// is sealed to. The use of that is in the log, as part of action.
+func (s *Service) openContentKey(ctx context.Context, tx *vault.Tx, by access.Caller, action string, r *trust.Release) (key bundle.ContentKey, err error) {
+	epoch, err := s.epochOf(ctx, tx, r.App, r.Channel, r.Epoch.Number)
+	if err != nil {
+		return key, err
+	}
+	use := vault.Use{
+		Purpose: vault.PurposeEpoch, Key: vault.Ref{ID: epoch.KeyID, Version: epoch.KeyVersion}, Actor: by.Actor(), Now: s.now(),
+		Why: vault.Why{Action: action, Subject: "sha256:" + r.Archive.Digest.String(), Details: map[string]string{"app": string(r.App), "counter": fmt.Sprint(r.Counter)}},
+	}
+	err = s.vault.Use(ctx, tx, use, func(k vault.Key) error {
+		private, err := k.(vault.HolderKey).PrivateKey()
+		if err != nil {
+			return err
+		}
+		key, err = bundle.OpenContentKey(private, r.ContentKey.Sealed, bundle.ContentKeyInfo{
+			App: r.App, Channel: r.Channel, Epoch: r.Epoch.Number, Archive: r.Archive.Digest,
+		})
+		return err
+	})
+	return key, err
 }
 
 // discard takes files and keeps none.
