@@ -68,6 +68,7 @@ type root struct {
 	Device   deviceCmd   `cmd:"" help:"See devices, and what they say of themselves."`
 	Stats    statsCmd    `cmd:"" help:"See what came of releases on devices."`
 	Publish  publishCmd  `cmd:"" help:"Publish a folder as a release."`
+	Promote  promoteCmd  `cmd:"" help:"Move a tested release on to another channel, without a build or an upload."`
 	Agent    agentCmd    `cmd:"" help:"Keep a device up to date."`
 	Rollout  rolloutCmd  `cmd:"" help:"See how releases reach their devices, stop that, and let it go on."`
 	Withdraw withdrawCmd `cmd:"" help:"Take a release out of the offer; devices that have it keep it."`

@@ -58,17 +58,17 @@ func runPublish(ctx context.Context, std *IO, opts publishCmd) error {
 		return err
 	}
 	if d.Release == nil && opts.Wait > 0 {
-		if d, err = awaitRelease(ctx, std, opts, d); err != nil {
+		c, err := opts.API.client(std)
+		if err != nil {
+			return err
+		}
+		if d, err = awaitRelease(ctx, std, c, opts.Wait, d); err != nil {
 			return err
 		}
 	}
 	if d.Release == nil {
 		d.Envelope = nil
-		return std.Print(d, func(w io.Writer) error {
-			_, err := fmt.Fprintf(w, "submitted %s %s for %s/%s as counter %d%s; devices see nothing of it yet\n  draft   %s\n%s  until   %s\n",
-				d.App, d.Version, d.Channel, d.Platform, d.Counter, urgently(d.Urgent), d.ID, missingLines(d), d.Expires.UTC().Format("2006-01-02 15:04Z"))
-			return err
-		})
+		return std.Print(d, Println("submitted %s", waitingText(d)))
 	}
 	r := *d.Release
 	return std.Print(r, func(w io.Writer) error {
@@ -77,6 +77,12 @@ func runPublish(ctx context.Context, std *IO, opts publishCmd) error {
 			r.Archive.SHA256, term.Bytes(r.Archive.Length), r.Blob.SHA256, term.Bytes(r.Blob.Length))
 		return err
 	})
+}
+
+// waitingText says of a draft what it is for, and what it waits for.
+func waitingText(d api.DraftDetail) string {
+	return fmt.Sprintf("%s %s for %s/%s as counter %d%s; devices see nothing of it yet\n  draft   %s\n%s  until   %s",
+		d.App, d.Version, d.Channel, d.Platform, d.Counter, urgently(d.Urgent), d.ID, missingLines(d), d.Expires.UTC().Format("2006-01-02 15:04Z"))
 }
 
 // request checks every word before any work begins.

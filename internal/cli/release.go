@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/apiclient"
 	"github.com/sealift/sealift/internal/publisher"
 	"github.com/sealift/sealift/internal/term"
 )
@@ -177,14 +178,10 @@ const waitPeriod = 2 * time.Second
 
 // awaitRelease waits for people to do what the draft waits for. That they did
 // not, or gave it up, is a KindConflict.
-func awaitRelease(ctx context.Context, std *IO, opts publishCmd, d api.DraftDetail) (api.DraftDetail, error) {
-	c, err := opts.API.client(std)
-	if err != nil {
-		return d, err
-	}
+func awaitRelease(ctx context.Context, std *IO, c *apiclient.Client, wait time.Duration, d api.DraftDetail) (_ api.DraftDetail, err error) {
 	app, op, id := sealift.AppID(d.App), "waiting for "+d.App+" "+d.Version, d.ID
 	std.Note("draft %s waits for %s", id, missingOf(d))
-	over := time.NewTimer(opts.Wait)
+	over := time.NewTimer(wait)
 	defer over.Stop()
 	tick := time.NewTicker(waitPeriod)
 	defer tick.Stop()
@@ -194,7 +191,7 @@ func awaitRelease(ctx context.Context, std *IO, opts publishCmd, d api.DraftDeta
 		case <-ctx.Done():
 			return d, ctx.Err()
 		case <-over.C:
-			return d, sealift.Errorf(sealift.KindConflict, op, "%s have passed, and it still waits for %s", opts.Wait, said).WithReason(publisher.ReasonWaiting).
+			return d, sealift.Errorf(sealift.KindConflict, op, "%s have passed, and it still waits for %s", wait, said).WithReason(publisher.ReasonWaiting).
 				WithHint("it goes on waiting: see sealift release pending --app %s", app)
 		case <-tick.C:
 		}

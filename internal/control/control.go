@@ -51,6 +51,7 @@ type Services struct {
 	Enrolment  service.Enrolment
 	Devices    service.Devices
 	Publishing service.Publishing
+	Promotions service.Promotions
 	Drafts     service.Drafts
 	Rollouts   service.Rollouts
 	Denials    service.Denials

@@ -48,6 +48,7 @@ var operations = []operation{
 	{"abandonDraft", "DELETE", acme + "/drafts/5c1d7a0e", "", 204, access.Publish},
 	{"listDrafts", "GET", acme + "/drafts", "", 200, access.ListReleases},
 	{"getDraft", "GET", acme + "/drafts/5c1d7a0e", "", 200, access.ListReleases},
+	{"promoteRelease", "POST", acme + "/promotions", `{"from":"staging","to":"production","version":"1.4.0","platform":"web"}`, 200, access.Promote},
 	{"cosignDraft", "POST", acme + "/drafts/5c1d7a0e/cosignatures", `{"envelope":"e30="}`, 200, access.Cosign},
 	{"submitDraft", "POST", acme + "/drafts/5c1d7a0e/submit", `{"envelope":"e30=","csr":"MAA="}`, 200, access.Publish},
 	{"listReleases", "GET", acme + "/releases", "", 200, access.ListReleases},

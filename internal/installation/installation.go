@@ -154,6 +154,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Enrolment:  i.Desk,
 		Devices:    i.Desk,
 		Publishing: i.Releases,
+		Promotions: i.Releases,
 		Drafts:     i.Releases,
 		Rollouts:   i.Approvals.Rollouts(i.Releases),
 		Denials:    i.Approvals.Denials(i.Releases),

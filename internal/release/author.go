@@ -17,50 +17,6 @@ import (
 	"github.com/sealift/sealift/trust"
 )
 
-const promoteOp = "promoting the release"
-
-// Promote moves a published release on to another channel of its app: the same
-// archive and blobs, the content key sealed anew to that channel's epoch, under the
-// next counter. It waits for whatever a release of that channel waits for. An urgent
-// release is promoted as one that is not, and a roll-back without its authorisation:
-// both were said of the other channel's devices.
-func (s *Service) Promote(ctx context.Context, by access.Caller, app sealift.AppID, which service.Which, to sealift.Channel) (service.DraftDetail, error) {
-	out, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (service.DraftDetail, error) {
-		if _, err := s.findChannel(ctx, tx, app, to); err != nil {
-			return service.DraftDetail{}, err
-		}
-		source, err := findRelease(ctx, tx, app, which)
-		if err != nil {
-			return service.DraftDetail{}, err
-		}
-		if source.Channel == to {
-			return service.DraftDetail{}, sealift.Errorf(sealift.KindInvalid, promoteOp, "version %s is of channel %s already", source.Version, to).
-				WithReason("channel").WithHint("name another channel; see those there are with: sealift channel list --app %s", app)
-		}
-		next, err := s.derivable(ctx, tx, source)
-		if err != nil {
-			return service.DraftDetail{}, err
-		}
-		of := source.Coordinates
-		of.Channel = to
-		if err := checkFree(ctx, tx, of); err != nil {
-			return service.DraftDetail{}, err
-		}
-		if err := s.abandonOpen(ctx, tx, by, of); err != nil {
-			return service.DraftDetail{}, err
-		}
-		if err := s.reseal(ctx, tx, by, "release.promote", next, to); err != nil {
-			return service.DraftDetail{}, err
-		}
-		next.Act, next.Rollback, next.Urgent = sealift.ActPromotion, nil, nil
-		return s.author(ctx, tx, by, of, source, next)
-	})
-	if err != nil {
-		return service.DraftDetail{}, s.refuse(ctx, by, "release.promote", string(app), map[string]string{"to": string(to)}, err)
-	}
-	return out, s.Flush(ctx)
-}
-
 // derivable returns what source signs, for a new release to be made of. Rows of
 // releases bear no MAC, so it is judged as a device judges it: a row that SQL wrote
 // is certified and logged by nobody, and one that is revoked or under a floor is
@@ -99,6 +55,10 @@ func (s *Service) derivable(ctx context.Context, tx store.Tx, source store.Relea
 // sealed to and sealed to the channel's current one.
 func (s *Service) reseal(ctx context.Context, tx *vault.Tx, by access.Caller, action string, r *trust.Release, to sealift.Channel) error {
 	key, err := s.openContentKey(ctx, tx, by, action, r)
+	if sealift.KindOf(err) == sealift.KindDenied {
+		return sealift.Errorf(sealift.KindDenied, fmt.Sprintf("opening the content key with epoch %d of channel %s", r.Epoch.Number, r.Channel), "%w", err).
+			WithReason(sealift.ReasonOf(err)).WithHint("the vault cannot open that bundle any more; publish its folder instead: sealift publish DIR --app %s --channel %s --version %s", r.App, to, r.Version)
+	}
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,11 @@ import (
 
 // promote moves a version of production on to beta.
 func (b *bench) promote(version sealift.Version) (service.DraftDetail, error) {
-	return b.Promote(b.Context(), alice, b.app, service.Which{Version: version, Channel: "production"}, "beta")
+	out, err := b.Promote(b.Context(), alice, b.app, service.Promotion{From: "production", To: "beta", Version: version})
+	if err != nil {
+		return service.DraftDetail{}, err
+	}
+	return out.Drafts[0], nil
 }
 
 func newPromotion(t *testing.T) *bench {
@@ -73,10 +77,20 @@ func TestPromoteRefusals(t *testing.T) {
 	b.publish("2.0.0")
 	_, err := b.promote("3.0.0")
 	wantRefusal(t, "what is not published", err, sealift.KindNotFound, "release")
-	_, err = b.Promote(b.Context(), alice, b.app, service.Which{Version: "1.0.0"}, "production")
-	wantRefusal(t, "to its own channel", err, sealift.KindInvalid, "channel")
-	_, err = b.Promote(b.Context(), alice, b.app, service.Which{Version: "1.0.0"}, "nowhere")
-	wantRefusal(t, "to no channel", err, sealift.KindNotFound, "channel")
+	for name, bad := range map[string]struct {
+		want   service.Promotion
+		kind   sealift.Kind
+		reason string
+	}{
+		"to its own channel":   {service.Promotion{From: "production", To: "production", Version: "1.0.0"}, sealift.KindInvalid, "channel"},
+		"to no channel":        {service.Promotion{From: "production", To: "nowhere", Version: "1.0.0"}, sealift.KindNotFound, "channel"},
+		"from no channel":      {service.Promotion{From: "nowhere", To: "beta", Version: "1.0.0"}, sealift.KindNotFound, "channel"},
+		"from where it is not": {service.Promotion{From: "beta", To: "production", Version: "1.0.0"}, sealift.KindNotFound, "release"},
+		"for where it is not":  {service.Promotion{From: "production", To: "beta", Version: "1.0.0", Platform: "ios"}, sealift.KindNotFound, "release"},
+	} {
+		_, err := b.Promote(b.Context(), alice, b.app, bad.want)
+		wantRefusal(t, name, err, bad.kind, bad.reason)
+	}
 	d := b.deny(service.NewDenial{Kind: service.DenyRelease, App: b.app, Release: service.Which{Counter: r.Counter}})
 	_, err = b.promote("1.0.0")
 	wantRefusal(t, "what is revoked", err, sealift.KindChain, "revoked")
@@ -84,6 +98,8 @@ func TestPromoteRefusals(t *testing.T) {
 	b.check(err)
 	_, err = b.promote("2.0.0")
 	b.check(err)
+	_, err = b.promote("1.0.0")
+	wantRefusal(t, "what is older than what everybody may take", err, sealift.KindVersion, "not-newer")
 }
 
 // TestPromoteSigner: the vault makes a leaf for each release.

@@ -34,9 +34,8 @@ func (s *Service) Reserve(ctx context.Context, by access.Caller, want service.Re
 	}
 	of := store.Coordinates{App: want.App, Channel: want.Channel, Platform: want.Platform, Runtime: want.Runtime, Version: want.Version}
 	now := s.now().UTC()
-	if wait, ok := s.reserved.Admit(reserver{by.ID, want.App}, now); !ok {
-		return service.Draft{}, sealift.Errorf(sealift.KindExhausted, "reserving a release", "%s has reserved %d of %s in this hour", by.ID, sealift.ReservationsPerHour, want.App).
-			WithReason("rate").WithHint("publish again in %d minutes; find out why so many were reserved and not published: sealift audit list --action release.reserve", int(wait/time.Minute)+1)
+	if err := s.admit(by, want.App, "reserving a release"); err != nil {
+		return service.Draft{}, err
 	}
 	d := store.Draft{ID: newDraftID(), Coordinates: of, Act: want.Act, State: store.DraftReserved, Requester: by.ID, Created: now, Expires: now.Add(sealift.MaxPublishAge)}
 	err = s.vault.Update(ctx, func(tx *vault.Tx) error {
@@ -66,6 +65,16 @@ func (s *Service) Reserve(ctx context.Context, by access.Caller, want service.Re
 	return service.Draft{ID: d.ID, Counter: d.Counter, Vault: status.Vault, Expires: d.Expires}, err
 }
 
+// admit bounds how many counters one caller takes of an app.
+func (s *Service) admit(by access.Caller, app sealift.AppID, op string) error {
+	wait, ok := s.reserved.Admit(reserver{by.ID, app}, s.now().UTC())
+	if ok {
+		return nil
+	}
+	return sealift.Errorf(sealift.KindExhausted, op, "%s has reserved %d of %s in this hour", by.ID, sealift.ReservationsPerHour, app).
+		WithReason("rate").WithHint("do it again in %d minutes; find out why so many were reserved and not published: sealift audit list --action release", int(wait/time.Minute)+1)
+}
+
 // nextCounter allocates a counter, and keeps those who reserve and never publish
 // from driving it further up than a device follows in one step.
 func nextCounter(ctx context.Context, tx store.Tx, app sealift.AppID) (sealift.Counter, error) {
@@ -90,14 +99,20 @@ func nextCounter(ctx context.Context, tx store.Tx, app sealift.AppID) (sealift.C
 
 // checkFree refuses coordinates that are published already.
 func checkFree(ctx context.Context, tx store.ReleaseTx, of store.Coordinates) error {
+	found, err := publishedAt(ctx, tx, of)
+	if err == nil && found != nil {
+		return errPublished(of, found.Counter)
+	}
+	return err
+}
+
+// publishedAt returns the newest release of coordinates; nil where there is none.
+func publishedAt(ctx context.Context, tx store.ReleaseTx, of store.Coordinates) (*store.Release, error) {
 	found, err := tx.Releases(ctx, of.App, store.ReleaseFilter{Channel: of.Channel, Platform: of.Platform, Runtime: of.Runtime, Version: of.Version, Limit: 1})
-	if err != nil {
-		return err
+	if err != nil || len(found) == 0 {
+		return nil, err
 	}
-	if len(found) > 0 {
-		return errPublished(of, found[0].Counter)
-	}
-	return nil
+	return &found[0], nil
 }
 
 func errPublished(of store.Coordinates, counter sealift.Counter) error {

@@ -158,7 +158,7 @@ func (s *Service) checkEpoch(ctx context.Context, tx store.Tx, r *trust.Release)
 	}
 	if r.Epoch.Number != e.Number || r.Epoch.PublicKey != sealift.DigestOf(e.PublicKey) {
 		return sealift.Errorf(sealift.KindConflict, submitOp, "sealed to epoch %d, the channel is at epoch %d", r.Epoch.Number, e.Number).
-			WithReason("epoch").WithHint("publish again: the channel turned its epoch meanwhile")
+			WithReason("epoch").WithHint("do it again: the channel turned its epoch meanwhile")
 	}
 	return nil
 }

@@ -342,18 +342,9 @@ func TestReservationsOfOne(t *testing.T) {
 // reserveFor is reserve for a range of runtimes.
 func (b *bench) reserveFor(version sealift.Version, runtime sealift.RuntimeRange) *work {
 	b.Helper()
-	w := b.reserve(version)
-	if runtime == sealift.AnyRuntime {
-		return w
-	}
-	b.check(b.Abandon(b.Context(), alice, b.app, w.draft.ID))
 	want := b.reservation(version)
 	want.Runtime = runtime
-	var err error
-	w.draft, err = b.Reserve(b.Context(), alice, want)
-	b.check(err)
-	w.release.Runtime, w.release.Counter = runtime, w.draft.Counter
-	return w
+	return b.reserveAs(want)
 }
 
 // meanwhile is a store on which something happens after some Views: as another

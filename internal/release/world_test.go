@@ -249,16 +249,22 @@ type work struct {
 // reserve reserves a version and seals a page that names it.
 func (b *bench) reserve(version sealift.Version) *work {
 	b.Helper()
+	return b.reserveAs(b.reservation(version))
+}
+
+// reserveAs is reserve, of the channel production.
+func (b *bench) reserveAs(want service.Reservation) *work {
+	b.Helper()
 	w := &work{key: bundle.NewContentKey()}
 	var err error
-	w.draft, err = b.Reserve(b.Context(), alice, b.reservation(version))
+	w.draft, err = b.Reserve(b.Context(), alice, want)
 	b.check(err)
-	b.seal(w, fstest.MapFS{"index.html": {Data: []byte("<h1>" + string(version) + "</h1>")}})
+	b.seal(w, fstest.MapFS{"index.html": {Data: []byte("<h1>" + string(want.Version) + "</h1>")}})
 	contentKey, err := bundle.SealContentKey(b.epoch, w.key, bundle.ContentKeyInfo{App: b.app, Channel: "production", Epoch: 1, Archive: w.id.Digest})
 	b.check(err)
 	w.release = trust.Release{
-		Vault: w.draft.Vault, App: b.app, Channel: "production", Platform: "web", Runtime: sealift.AnyRuntime,
-		Version: version, Counter: w.draft.Counter, Act: sealift.ActRelease, SignedAt: trust.At(b.clock),
+		Vault: w.draft.Vault, App: b.app, Channel: "production", Platform: want.Platform, Runtime: want.Runtime,
+		Version: want.Version, Counter: w.draft.Counter, Act: sealift.ActRelease, SignedAt: trust.At(b.clock),
 		Archive:    trust.Pointer{Digest: w.id.Digest, Length: w.id.Length},
 		Blobs:      []trust.Blob{{Kind: trust.BlobFull, Digest: sealift.DigestOf(w.sealed), Length: int64(len(w.sealed))}},
 		Epoch:      trust.EpochRef{Number: 1, PublicKey: b.epoch.Digest()},
@@ -319,7 +325,12 @@ func (b *bench) submit(w *work) (service.Release, error) {
 // publish takes a version all the way.
 func (b *bench) publish(version sealift.Version) service.Release {
 	b.Helper()
-	w := b.reserve(version)
+	return b.finish(b.reserve(version))
+}
+
+// finish takes what was reserved all the way.
+func (b *bench) finish(w *work) service.Release {
+	b.Helper()
 	b.upload(w)
 	b.sign(w)
 	r, err := b.submit(w)

@@ -2228,6 +2228,23 @@ type NewPolicy struct {
 	Roles []Role `json:"roles,omitempty"`
 }
 
+// NewPromotion defines model for NewPromotion.
+type NewPromotion struct {
+	// From Example: production
+	From ChannelName `json:"from"`
+
+	// Platform This one alone; without it, all that the version is on.
+	Platform Platform `json:"platform,omitempty"`
+
+	// To Example: production
+	To ChannelName `json:"to"`
+
+	// Version Semantic version 2.0.0, without leading `v` and without `+build`.
+	//
+	// Example: 1.4.0
+	Version Version `json:"version"`
+}
+
 // NewRotation defines model for NewRotation.
 type NewRotation struct {
 	// Reason Why, in your words, for the log.
@@ -2511,6 +2528,15 @@ type Problem struct {
 
 // ProblemKind The class of the error.
 type ProblemKind string
+
+// Promotion defines model for Promotion.
+type Promotion struct {
+	// Already Were in that channel before, and were left alone.
+	Already []Release `json:"already"`
+
+	// Drafts By counter; `release` is there where it was published at once.
+	Drafts []DraftDetail `json:"drafts"`
+}
 
 // ProvenEntry defines model for ProvenEntry.
 type ProvenEntry struct {
@@ -3572,6 +3598,9 @@ type CreateEnrolmentTokenJSONRequestBody = NewEnrolmentToken
 // SignWithKeyJSONRequestBody defines body for SignWithKey for application/json ContentType.
 type SignWithKeyJSONRequestBody = SigningRequest
 
+// PromoteReleaseJSONRequestBody defines body for PromoteRelease for application/json ContentType.
+type PromoteReleaseJSONRequestBody = NewPromotion
+
 // PauseRolloutJSONRequestBody defines body for PauseRollout for application/json ContentType.
 type PauseRolloutJSONRequestBody = RolloutPause
 
@@ -4246,6 +4275,40 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apps/{app}/keys/{key}/signatures (the `SignWithKey` operationId).
 	SignWithKey(ctx context.Context, app InApp, key string, body SignWithKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PromoteReleaseWithBody Move the releases of a version on to another channel
+	//
+	// Roles: owner, release_manager, developer. Nothing is built or uploaded: the
+	// archive and the blobs stay, the content key is sealed to the other channel's
+	// epoch, and the vault signs a release under the next counter. Of the version
+	// every platform and runtime is moved, or nothing: each becomes a draft, which is
+	// published at once where nothing is missing, and else waits as a submitted one
+	// does. What is urgent is not urgent there. What is in the other channel already
+	// is left alone; all of it is a conflict with reason `version`. A release whose
+	// roll-out is stopped is one with reason `phase`, a draft that waits there one
+	// with reason `waiting`. Its rate is that of reservations.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apps/{app}/promotions (the `PromoteRelease` operationId).
+	PromoteReleaseWithBody(ctx context.Context, app InApp, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PromoteRelease Move the releases of a version on to another channel
+	//
+	// Roles: owner, release_manager, developer. Nothing is built or uploaded: the
+	// archive and the blobs stay, the content key is sealed to the other channel's
+	// epoch, and the vault signs a release under the next counter. Of the version
+	// every platform and runtime is moved, or nothing: each becomes a draft, which is
+	// published at once where nothing is missing, and else waits as a submitted one
+	// does. What is urgent is not urgent there. What is in the other channel already
+	// is left alone; all of it is a conflict with reason `version`. A release whose
+	// roll-out is stopped is one with reason `phase`, a draft that waits there one
+	// with reason `waiting`. Its rate is that of reservations.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apps/{app}/promotions (the `PromoteRelease` operationId).
+	PromoteRelease(ctx context.Context, app InApp, body PromoteReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListReleaseKeys The keys that were made for one release each, newest counter first
 	//
@@ -6241,6 +6304,60 @@ func (c *Client) SignWithKeyWithBody(ctx context.Context, app InApp, key string,
 // Corresponds with POST /apps/{app}/keys/{key}/signatures (the `SignWithKey` operationId).
 func (c *Client) SignWithKey(ctx context.Context, app InApp, key string, body SignWithKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSignWithKeyRequest(c.Server, app, key, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PromoteReleaseWithBody Move the releases of a version on to another channel
+//
+// Roles: owner, release_manager, developer. Nothing is built or uploaded: the
+// archive and the blobs stay, the content key is sealed to the other channel's
+// epoch, and the vault signs a release under the next counter. Of the version
+// every platform and runtime is moved, or nothing: each becomes a draft, which is
+// published at once where nothing is missing, and else waits as a submitted one
+// does. What is urgent is not urgent there. What is in the other channel already
+// is left alone; all of it is a conflict with reason `version`. A release whose
+// roll-out is stopped is one with reason `phase`, a draft that waits there one
+// with reason `waiting`. Its rate is that of reservations.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apps/{app}/promotions (the `PromoteRelease` operationId).
+func (c *Client) PromoteReleaseWithBody(ctx context.Context, app InApp, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPromoteReleaseRequestWithBody(c.Server, app, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PromoteRelease Move the releases of a version on to another channel
+//
+// Roles: owner, release_manager, developer. Nothing is built or uploaded: the
+// archive and the blobs stay, the content key is sealed to the other channel's
+// epoch, and the vault signs a release under the next counter. Of the version
+// every platform and runtime is moved, or nothing: each becomes a draft, which is
+// published at once where nothing is missing, and else waits as a submitted one
+// does. What is urgent is not urgent there. What is in the other channel already
+// is left alone; all of it is a conflict with reason `version`. A release whose
+// roll-out is stopped is one with reason `phase`, a draft that waits there one
+// with reason `waiting`. Its rate is that of reservations.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apps/{app}/promotions (the `PromoteRelease` operationId).
+func (c *Client) PromoteRelease(ctx context.Context, app InApp, body PromoteReleaseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPromoteReleaseRequest(c.Server, app, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9716,6 +9833,53 @@ func NewSignWithKeyRequestWithBody(server string, app InApp, key string, content
 	return req, nil
 }
 
+// NewPromoteReleaseRequest calls the generic PromoteRelease builder with application/json body
+func NewPromoteReleaseRequest(server string, app InApp, body PromoteReleaseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPromoteReleaseRequestWithBody(server, app, "application/json", bodyReader)
+}
+
+// NewPromoteReleaseRequestWithBody constructs an http.Request for the PromoteRelease method, with any body, and a specified content type
+func NewPromoteReleaseRequestWithBody(server string, app InApp, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/promotions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListReleaseKeysRequest constructs an http.Request for the ListReleaseKeys method
 func NewListReleaseKeysRequest(server string, app InApp, params *ListReleaseKeysParams) (*http.Request, error) {
 	var err error
@@ -12614,6 +12778,9 @@ type ServerInterface interface {
 	// SignWithKey Have a service's key sign
 	// (POST /apps/{app}/keys/{key}/signatures)
 	SignWithKey(w http.ResponseWriter, r *http.Request, app InApp, key string)
+	// PromoteRelease Move the releases of a version on to another channel
+	// (POST /apps/{app}/promotions)
+	PromoteRelease(w http.ResponseWriter, r *http.Request, app InApp)
 	// ListReleaseKeys The keys that were made for one release each, newest counter first
 	// (GET /apps/{app}/release-keys)
 	ListReleaseKeys(w http.ResponseWriter, r *http.Request, app InApp, params ListReleaseKeysParams)
@@ -13840,6 +14007,32 @@ func (siw *ServerInterfaceWrapper) SignWithKey(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SignWithKey(w, r, app, key)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PromoteRelease operation middleware
+func (siw *ServerInterfaceWrapper) PromoteRelease(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PromoteRelease(w, r, app)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -15678,6 +15871,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/apps/{app}/drafts/{draft}", wrapper.AbandonDraft)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/drafts/{draft}", wrapper.GetDraft)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/drafts/{draft}/submit", wrapper.SubmitDraft)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/promotions", wrapper.PromoteRelease)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/drafts/{draft}/cosignatures", wrapper.CosignDraft)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/keys/{key}/signatures", wrapper.SignWithKey)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases", wrapper.ListReleases)
