@@ -102,18 +102,10 @@ func install(b *testing.B, sealed []byte, id Identity, key ContentKey) {
 	if sealift.Digest(h.Sum(nil)).IsZero() {
 		b.Fatal("unlikely")
 	}
-	if err := Open(b.Context(), bytes.NewReader(sealed), id, testApp, key, discard{}, nil); err != nil {
+	if err := Open(b.Context(), bytes.NewReader(sealed), id, testApp, key, Discard, nil); err != nil {
 		b.Fatal(err)
 	}
 }
-
-type discard struct{}
-
-func (discard) Create(string, int64, bool) (io.WriteCloser, error) { return nopCloser{io.Discard}, nil }
-
-type nopCloser struct{ io.Writer }
-
-func (nopCloser) Close() error { return nil }
 
 // cpu returns the processor seconds that the whole process spends on work.
 func cpu(work func()) float64 {

@@ -347,7 +347,7 @@ func bend(archive []byte, at int, to byte) []byte {
 }
 
 func TestOpenRefusesTooManyFiles(t *testing.T) {
-	reader := tarReader{sink: discard{}, left: 1 << 40}
+	reader := tarReader{sink: Discard, left: 1 << 40}
 	for i := range sealift.MaxFiles - 1 { // as take would: it makes headers for long
 		if reason, problem := reader.names.add(fmt.Sprintf("%06d", i)); reason != "" {
 			t.Fatal(i, problem)

@@ -57,7 +57,7 @@ func BenchmarkPatchMemory(b *testing.B) {
 			for b.Loop() {
 				resetPeak(b)
 				from := mustOpen(b, older)
-				if err := OpenPatch(b.Context(), bytes.NewReader(patch.Bytes()), Base{base, from}, id, testApp, ContentKey{}, discard{}, nil); err != nil {
+				if err := OpenPatch(b.Context(), bytes.NewReader(patch.Bytes()), Base{base, from}, id, testApp, ContentKey{}, Discard, nil); err != nil {
 					b.Fatal(err)
 				}
 				b.ReportMetric(peak(b), "MiB")
@@ -113,7 +113,7 @@ func publishAndInstall(b *testing.B, fsys fs.FS) {
 		_, err := Seal(b.Context(), w, source, id, testApp, ContentKey{}, nil)
 		w.CloseWithError(err)
 	}()
-	if err := Open(b.Context(), r, id, testApp, ContentKey{}, discard{}, nil); err != nil {
+	if err := Open(b.Context(), r, id, testApp, ContentKey{}, Discard, nil); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -57,6 +57,14 @@ const opOpen = "opening bundle"
 //
 // Errors of sealed and of sink are returned wrapped, ctx's as it is.
 func Open(ctx context.Context, sealed io.Reader, id Identity, app sealift.AppID, key ContentKey, sink Sink, progress Progress) error {
+	out := &opening{ctx: ctx, id: id, hash: sha256.New(), progress: progress}
+	out.tar = tarReader{sink: sink, left: id.Length}
+	return out.open(sealed, app, key)
+}
+
+// open takes a full blob apart.
+func (o *opening) open(sealed io.Reader, app sealift.AppID, key ContentKey) error {
+	id := o.id
 	if id.Length < tarTrailer || id.Length > sealift.MaxArchive {
 		return refuse("length", "an archive of %d bytes", id.Length)
 	}
@@ -73,17 +81,43 @@ func Open(ctx context.Context, sealed io.Reader, id Identity, app sealift.AppID,
 	}
 	defer decoder.Close()
 
-	if policy, ok := sink.(*PolicySink); ok {
-		policy.within(ctx)
+	if policy, ok := o.tar.sink.(*PolicySink); ok {
+		policy.within(o.ctx)
 	}
-	out := &opening{ctx: ctx, id: id, hash: sha256.New(), progress: progress, packed: bounded}
-	out.tar = tarReader{sink: sink, left: id.Length}
-	defer out.tar.abandon()
-	if _, err := decoder.WriteTo(out); err != nil {
-		return out.classify(err)
+	o.packed = bounded
+	defer o.tar.abandon()
+	if _, err := decoder.WriteTo(o); err != nil {
+		return o.classify(err)
 	}
-	return out.finish()
+	return o.finish()
 }
+
+// SealedArchive is an Archiver whose archive is in a full blob, read once. What
+// it writes is not to be used before it has returned nil; its refusals are
+// Open's.
+func SealedArchive(sealed io.Reader, id Identity, app sealift.AppID, key ContentKey) Archiver {
+	return sealedArchive{sealed, id, app, key}
+}
+
+type sealedArchive struct {
+	sealed io.Reader
+	id     Identity
+	app    sealift.AppID
+	key    ContentKey
+}
+
+func (s sealedArchive) WriteArchive(ctx context.Context, w io.Writer) error {
+	out := &opening{ctx: ctx, id: s.id, hash: sha256.New(), archive: w}
+	out.tar = tarReader{sink: Discard, left: s.id.Length}
+	return out.open(s.sealed, s.app, s.key)
+}
+
+// Discard is a Sink that takes files and keeps none.
+var Discard Sink = noSink{}
+
+type noSink struct{}
+
+func (noSink) Create(string, int64, bool) (io.WriteCloser, error) { return nowhere{}, nil }
 
 // packedBound is how long an archive's compressed form may be: frames and
 // blocks that do not compress have headers, 3 bytes for 64 KiB at the least.

@@ -20,6 +20,7 @@ type opening struct {
 	hash     hash.Hash
 	progress Progress
 	tar      tarReader
+	archive  io.Writer // takes the archive itself as well, or nil
 	packed   *boundedReader
 	done     int64
 	packedAt int64 // what had been read of packed when the archive was whole
@@ -35,6 +36,11 @@ func (o *opening) Write(b []byte) (int, error) {
 	o.hash.Write(b)
 	if err := o.tar.take(b); err != nil {
 		return 0, err
+	}
+	if o.archive != nil {
+		if _, err := o.archive.Write(b); err != nil {
+			return 0, passedError{err}
+		}
 	}
 	if o.done += int64(len(b)); o.done == o.id.Length {
 		o.packedAt = o.packed.read

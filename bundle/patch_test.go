@@ -409,3 +409,29 @@ func TestOpenPatchPassesErrors(t *testing.T) {
 type fullDisk struct{}
 
 func (fullDisk) Create(string, int64, bool) (io.WriteCloser, error) { return nil, errDisk }
+
+// A base may lie sealed: what the vault has.
+func TestOpenPatchFromSealedBase(t *testing.T) {
+	from, to := tree{"a": {Content: hexText(1, 5000)}}, tree{"a": {Content: hexText(1, 5000) + "x"}}
+	p := mustPatch(t, from, to)
+	sealed, id := mustSeal(t, from, ContentKey{9})
+	open := func(sealed []byte, key ContentKey, sink Sink) error {
+		base := Base{id, SealedArchive(bytes.NewReader(sealed), id, testApp, key)}
+		return OpenPatch(t.Context(), bytes.NewReader(p.sealed), base, p.id, p.app, p.key, sink, nil)
+	}
+	got := tree{}
+	if err := open(sealed, ContentKey{9}, got); err != nil || !maps.Equal(got, to) {
+		t.Errorf("%v, %d files", err, len(got))
+	}
+	wantRefusal(t, open(sealed, ContentKey{8}, Discard), "authentication")
+	wantRefusal(t, open(sealed[:len(sealed)-1], ContentKey{9}, Discard), "authentication")
+
+	var archive bytes.Buffer
+	if err := SealedArchive(bytes.NewReader(sealed), id, testApp, ContentKey{9}).WriteArchive(t.Context(), &archive); err != nil || !bytes.Equal(archive.Bytes(), p.old) {
+		t.Errorf("%v, %d bytes", err, archive.Len())
+	}
+	err := SealedArchive(bytes.NewReader(sealed), id, testApp, ContentKey{9}).WriteArchive(t.Context(), failingWriter{})
+	if !errors.Is(err, errDisk) || sealift.KindOf(err) == sealift.KindIntegrity {
+		t.Errorf("a full disk is %v", err)
+	}
+}

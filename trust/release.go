@@ -102,6 +102,17 @@ func (r *Release) Patch(base sealift.Digest) (patch Blob, ok bool) {
 	return patch, ok
 }
 
+// Patches returns the blobs that need a base.
+func (r *Release) Patches() []Blob {
+	var patches []Blob
+	for _, b := range r.Blobs {
+		if b.Kind == BlobPatch {
+			patches = append(patches, b)
+		}
+	}
+	return patches
+}
+
 // Encode returns the payload bytes to sign, or an error if a device would not
 // read them.
 func (r *Release) Encode() ([]byte, error) {

@@ -158,6 +158,25 @@ func TestEnrolmentToken(t *testing.T) {
 	}
 }
 
+func TestPatchBases(t *testing.T) {
+	f := newFixture(t, roles{})
+	c := f.client(access.RoleDeveloper)
+	want := []api.PatchBase{{Archive: api.Content{SHA256: sealift.Digest{6}.String(), Length: 6}, Version: "1.3.0", Counter: 16, Devices: 9}}
+	have := []sealift.Digest{{1}, {2}}
+	got, err := c.PatchBases(t.Context(), "com.acme.shop", "production", "web", have)
+	check(t, "bases", err, got, want)
+	check(t, "asked", nil, f.services.last(), []any{sealift.AppID("com.acme.shop"), sealift.Channel("production"), sealift.Platform("web"), have})
+	_, err = c.PatchBases(t.Context(), "com.acme.shop", "production", "web", make([]sealift.Digest, sealift.MaxPatches+1))
+	if sealift.KindOf(err) != sealift.KindInvalid || f.services.last() != nil {
+		t.Errorf("too many: %v", err)
+	}
+	f.wantProblem(f.do("GET", control.Prefix+"/apps/com.acme.shop/channels/production/patch-bases?platform=web&have=x", "owner", ""), 400, sealift.KindInvalid, "")
+	f.wantProblem(f.do("GET", control.Prefix+"/apps/com.acme.shop/channels/production/patch-bases", "owner", ""), 400, sealift.KindInvalid, "")
+	if asked := f.services.last(); asked != nil {
+		t.Errorf("asked for %v", asked)
+	}
+}
+
 func TestDrafts(t *testing.T) {
 	f := newFixture(t, roles{})
 	c := f.client(access.RoleDeveloper)
@@ -191,6 +210,7 @@ func wantRelease(counter uint64) api.Release {
 		Act: api.ActRelease, State: api.ReleaseStatePublished, SHA256: sealift.Digest{1}.String(),
 		Archive: api.Content{SHA256: sealift.Digest{2}.String(), Length: 2}, Blob: api.Content{SHA256: sealift.Digest{3}.String(), Length: 3},
 		Issuer: sealift.Digest{4}.String(), Serial: "7f", SignedAt: time.Unix(7, 0).UTC(), Published: time.Unix(8, 0).UTC(),
+		Patches: []api.Patch{{Base: sealift.Digest{10}.String(), Blob: api.Content{SHA256: sealift.Digest{11}.String(), Length: 11}}},
 	}
 }
 

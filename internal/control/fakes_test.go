@@ -145,6 +145,7 @@ func releaseNo(counter sealift.Counter) service.Release {
 		Act: sealift.ActRelease, State: service.ReleasePublished, Digest: sealift.Digest{1},
 		Archive: service.Content{Digest: sealift.Digest{2}, Length: 2}, Blob: service.Content{Digest: sealift.Digest{3}, Length: 3},
 		Issuer: sealift.Digest{4}, Serial: "7f", SignedAt: time.Unix(7, 0), Published: time.Unix(8, 0),
+		Patches: []service.Patch{{Base: sealift.Digest{10}, Blob: service.Content{Digest: sealift.Digest{11}, Length: 11}}},
 	}
 }
 
@@ -237,6 +238,10 @@ func (s *services) CreateEnrolmentToken(_ context.Context, by access.Caller, app
 
 func (s *services) Reserve(_ context.Context, by access.Caller, want service.Reservation) (service.Draft, error) {
 	return draft1, s.note(by, want)
+}
+
+func (s *services) PatchBases(_ context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, wanted []sealift.Digest) ([]service.PatchBase, error) {
+	return []service.PatchBase{{Archive: service.Content{Digest: sealift.Digest{6}, Length: 6}, Version: "1.3.0", Counter: 16, Devices: 9}}, s.note(app, channel, platform, wanted)
 }
 
 func (s *services) UploadBlob(_ context.Context, by access.Caller, app sealift.AppID, digest sealift.Digest, length int64, r io.Reader) error {

@@ -44,6 +44,7 @@ var operations = []operation{
 	{"changeChannel", "PATCH", acme + "/channels/production", `{"private":true}`, 200, access.ChangeChannel},
 	{"createEnrolmentToken", "POST", acme + "/enrolment-tokens", `{}`, 201, access.IssueEnrolment},
 	{"reserveDraft", "POST", acme + "/channels/production/drafts", `{"platform":"web","runtime":"*","version":"1.0.0"}`, 201, access.Publish},
+	{"listPatchBases", "GET", acme + "/channels/production/patch-bases?platform=web&have=" + digest64 + "&have=" + digest64, "", 200, access.Publish},
 	{"uploadBlob", "PUT", acme + "/blobs/" + digest64, "blob", 204, access.Publish},
 	{"abandonDraft", "DELETE", acme + "/drafts/5c1d7a0e", "", 204, access.Publish},
 	{"listDrafts", "GET", acme + "/drafts", "", 200, access.ListReleases},

@@ -53,6 +53,39 @@ func reservation(app, channel string, body api.NewDraft) (want service.Reservati
 	return want, err
 }
 
+// ListPatchBases implements GET /apps/{app}/channels/{channel}/patch-bases.
+func (h *handler) ListPatchBases(w http.ResponseWriter, r *http.Request, app api.InApp, channel api.InChannel, params api.ListPatchBasesParams) {
+	h.do(w, r, access.Publish, app, http.StatusOK, func(access.Caller) (any, error) {
+		id, err := sealift.ParseAppID(app)
+		if err != nil {
+			return nil, err
+		}
+		c, err := sealift.ParseChannel(channel)
+		if err != nil {
+			return nil, err
+		}
+		platform, err := sealift.ParsePlatform(params.Platform)
+		if err != nil {
+			return nil, err
+		}
+		if len(params.Have) > sealift.MaxPatches {
+			return nil, sealift.Errorf(sealift.KindInvalid, "reading request", "%d archives are too many", len(params.Have)).WithHint("name at most %d", sealift.MaxPatches)
+		}
+		have := make([]sealift.Digest, len(params.Have))
+		for i, text := range params.Have {
+			if have[i], err = sealift.ParseDigest(text); err != nil {
+				return nil, err
+			}
+		}
+		bases, err := h.Publishing.PatchBases(r.Context(), id, c, platform, have)
+		return api.PatchBases{Bases: each(bases, baseOut)}, err
+	})
+}
+
+func baseOut(b service.PatchBase) api.PatchBase {
+	return api.PatchBase{Archive: contentOut(b.Archive), Version: string(b.Version), Counter: uint64(b.Counter), Devices: b.Devices}
+}
+
 // UploadBlob implements PUT /apps/{app}/blobs/{sha256}.
 func (h *handler) UploadBlob(w http.ResponseWriter, r *http.Request, app api.InApp, sha256 api.SHA256) {
 	by, err := h.allow(r, access.Publish, app)

@@ -119,8 +119,16 @@ func releaseOut(r service.Release) api.Release {
 		Version: string(r.Version), Counter: uint64(r.Counter), Act: api.Act(r.Act), State: api.ReleaseState(r.State),
 		SHA256: r.Digest.String(), Archive: contentOut(r.Archive), Blob: contentOut(r.Blob),
 		Issuer: r.Issuer.String(), Serial: r.Serial, SignedAt: r.SignedAt.UTC(), Published: r.Published.UTC(),
-		Urgent: urgentOut(r.Urgent),
+		Urgent: urgentOut(r.Urgent), Patches: patchesOut(r.Patches),
 	}
+}
+
+// patchesOut is nil for none, so that JSON leaves them out.
+func patchesOut(patches []service.Patch) []api.Patch {
+	if len(patches) == 0 {
+		return nil
+	}
+	return each(patches, func(p service.Patch) api.Patch { return api.Patch{Base: p.Base.String(), Blob: contentOut(p.Blob)} })
 }
 
 func urgentOut(u *trust.Urgent) *api.Urgent {

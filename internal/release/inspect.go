@@ -8,68 +8,88 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/bundle"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/blob"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/trust"
 )
 
-// inspect is step 4 at the vault: the blob is the one that was uploaded, opens
-// with the sealed content key, holds exactly the signed archive, and keeps to
+// inspect is step 4 at the vault: the blobs are those that were uploaded, open
+// with the sealed content key, hold exactly the signed archive, which keeps to
 // the rules of the app stores where the app is not a device app. Nothing of it
 // is written anywhere.
 func (s *Service) inspect(ctx context.Context, by access.Caller, c candidate) error {
 	r := c.release
-	if len(r.Blobs) != 1 {
-		return sealift.Errorf(sealift.KindInvalid, submitOp, "%d blobs; a publisher submits the full blob alone", len(r.Blobs)).WithReason("blobs")
-	}
-	full := r.Full()
-	app, err := s.uploaded(ctx, r, full)
+	app, err := s.uploaded(ctx, r)
 	if err != nil {
+		return err
+	}
+	if err := checkPatches(app, r); err != nil {
 		return err
 	}
 	contentKey, err := s.contentKey(ctx, by, r)
 	if err != nil {
 		return err
 	}
-	file, err := s.published.Open(ctx, "blobs/"+full.Digest.String())
+	defer clear(contentKey[:])
+	if err := s.inspectFull(ctx, app, r, contentKey); err != nil {
+		return err
+	}
+	return s.inspectPatches(ctx, by, app, r, contentKey)
+}
+
+// inspectFull is inspect of the archive itself.
+func (s *Service) inspectFull(ctx context.Context, app store.App, r *trust.Release, contentKey bundle.ContentKey) error {
+	file, err := s.openBlob(ctx, r.Full())
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	// What lies under the name must be what the release names: devices look.
-	digest, length, err := sealift.DigestReader(file)
-	if err == nil {
-		err = trust.CheckBlob(full, digest, length)
-	}
-	if err == nil {
-		_, err = file.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		return err
-	}
 	id := bundle.Identity{Digest: r.Archive.Digest, Length: r.Archive.Length}
 	if app.Device {
-		return bundle.Open(ctx, file, id, r.App, contentKey, discard{}, nil)
+		return bundle.Open(ctx, file, id, r.App, contentKey, bundle.Discard, nil)
 	}
-	rules := bundle.StorePolicy().Sink(discard{})
+	rules := bundle.StorePolicy().Sink(bundle.Discard)
 	if err := bundle.Open(ctx, file, id, r.App, contentKey, rules, nil); err != nil {
 		return err
 	}
 	return rules.Finish()
 }
 
-// uploaded returns the app if the blob was uploaded for it.
-func (s *Service) uploaded(ctx context.Context, r *trust.Release, full trust.Blob) (store.App, error) {
+// openBlob opens a blob in the published tree. What lies under its name must be what
+// the release names: devices look.
+func (s *Service) openBlob(ctx context.Context, want trust.Blob) (file blob.File, err error) {
+	if file, err = s.published.Open(ctx, "blobs/"+want.Digest.String()); err != nil {
+		return nil, err
+	}
+	digest, length, err := sealift.DigestReader(file)
+	if err == nil {
+		err = trust.CheckBlob(want, digest, length)
+	}
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		_ = file.Close() // it was read alone
+		return nil, err
+	}
+	return file, nil
+}
+
+// uploaded returns the app if all blobs were uploaded for it.
+func (s *Service) uploaded(ctx context.Context, r *trust.Release) (store.App, error) {
 	return view(ctx, s.store, func(tx store.Tx) (store.App, error) {
-		b, err := tx.Blob(ctx, r.App, full.Digest)
-		if sealift.KindOf(err) == sealift.KindNotFound {
-			return store.App{}, sealift.Errorf(sealift.KindNotFound, submitOp, "the blob %s was not uploaded", full.Digest).WithReason("blob").WithHint("publish again")
-		}
-		if err != nil {
-			return store.App{}, err
-		}
-		if err := trust.CheckBlob(full, b.Digest, b.Length); err != nil {
-			return store.App{}, err
+		for _, want := range r.Blobs {
+			b, err := tx.Blob(ctx, r.App, want.Digest)
+			if sealift.KindOf(err) == sealift.KindNotFound {
+				return store.App{}, sealift.Errorf(sealift.KindNotFound, submitOp, "the blob %s was not uploaded", want.Digest).WithReason("blob").WithHint("publish again")
+			}
+			if err != nil {
+				return store.App{}, err
+			}
+			if err := trust.CheckBlob(want, b.Digest, b.Length); err != nil {
+				return store.App{}, err
+			}
 		}
 		return s.findApp(ctx, tx, r.App)
 	})
@@ -106,17 +126,3 @@ func (s *Service) openContentKey(ctx context.Context, tx *vault.Tx, by access.Ca
 	})
 	return key, err
 }
-
-// discard takes files and keeps none.
-type discard struct{}
-
-// Create implements bundle.Sink.
-func (discard) Create(string, int64, bool) (io.WriteCloser, error) { return nowhere{}, nil }
-
-type nowhere struct{}
-
-// Write implements io.Writer.
-func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
-
-// Close implements io.Closer.
-func (nowhere) Close() error { return nil }

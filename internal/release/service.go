@@ -25,6 +25,7 @@ type Service struct {
 	approvals Approvals
 	now       func() time.Time
 	reserved  *throttle.Counter[reserver]
+	patching  chan struct{} // holds one: patches are opened one at a time
 	// TimestampLife is how long a signed timestamp is good for.
 	timestampLife time.Duration
 	writing       sync.Mutex // one writer empties the outbox at a time, in order
@@ -50,6 +51,7 @@ func New(c Config) *Service {
 	return &Service{
 		store: c.Store, vault: c.Vault, published: c.Published, approvals: c.Approvals, now: c.Now,
 		reserved: throttle.NewCounter[reserver](sealift.ReservationsPerHour, time.Hour), timestampLife: c.TimestampLife,
+		patching: make(chan struct{}, 1),
 	}
 }
 

@@ -12,28 +12,28 @@ import (
 )
 
 func releaseOf(r store.Release) service.Release {
+	urgent, patches := toldIn(r)
 	return service.Release{
 		App: r.App, Channel: r.Channel, Platform: r.Platform, Runtime: r.Runtime,
 		Version: r.Version, Counter: r.Counter, Act: r.Act, State: service.ReleasePublished, Digest: r.Digest,
 		Archive: service.Content{Digest: r.Archive, Length: r.ArchiveSize},
 		Blob:    service.Content{Digest: r.Blob, Length: r.BlobSize},
 		Issuer:  r.Issuer, Serial: r.Serial,
-		SignedAt: r.SignedAt, Published: r.Created, Urgent: urgencyOf(r.File),
+		SignedAt: r.SignedAt, Published: r.Created, Urgent: urgent, Patches: patches,
 	}
 }
 
-// urgencyOf reads from a release.json whether it says that it is urgent. One that
-// cannot be read says nothing; devices refuse it.
-func urgencyOf(file []byte) *trust.Urgent {
-	f, err := trust.ParseReleaseFile(file)
+// toldIn reads from a release's file whether it says that it is urgent, and its
+// patches. One that cannot be read says nothing; devices refuse it.
+func toldIn(row store.Release) (urgent *trust.Urgent, patches []service.Patch) {
+	r, err := signedIn(row)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
-	r, err := trust.ParseRelease(f.Payload())
-	if err != nil {
-		return nil
+	for _, p := range r.Patches() {
+		patches = append(patches, service.Patch{Base: *p.Base, Blob: service.Content{Digest: p.Digest, Length: p.Length}})
 	}
-	return r.Urgent
+	return r.Urgent, patches
 }
 
 // tellRelease is releaseOf, with what became of the release since.

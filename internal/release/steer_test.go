@@ -43,6 +43,17 @@ func (b *bench) phase(counter sealift.Counter) service.Rollout {
 // last returns the newest entry of an action.
 func (b *bench) last(action string) (found audit.Entry) {
 	b.Helper()
+	for _, e := range b.entries() {
+		if e.Action == action {
+			found = e
+		}
+	}
+	return found
+}
+
+// entries returns the vault's whole log.
+func (b *bench) entries() (all []audit.Entry) {
+	b.Helper()
 	b.view(func(tx store.Tx) error {
 		size, err := tx.AuditSize(b.Context())
 		if err != nil {
@@ -50,13 +61,13 @@ func (b *bench) last(action string) (found audit.Entry) {
 		}
 		records, err := audit.Records(b.Context(), tx, 0, int(size))
 		for _, r := range records {
-			if r.Entry != nil && r.Entry.Action == action {
-				found = *r.Entry
+			if r.Entry != nil {
+				all = append(all, *r.Entry)
 			}
 		}
 		return err
 	})
-	return found
+	return all
 }
 
 func (b *bench) logged() (size int64) {

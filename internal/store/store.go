@@ -83,6 +83,7 @@ type Tx interface {
 	StatsTx
 	FleetTx
 	ChannelTx
+	PatchTx
 	RestoreTx
 	CopyTx
 }

@@ -2371,6 +2371,39 @@ type Password struct {
 	Password NewPassword `json:"password"`
 }
 
+// Patch defines model for Patch.
+type Patch struct {
+	// Base Of the older archive.
+	Base SHA256 `json:"base"`
+
+	// Blob Names bytes.
+	Blob Content `json:"blob"`
+}
+
+// PatchBase defines model for PatchBase.
+type PatchBase struct {
+	// Archive Names bytes.
+	Archive Content `json:"archive"`
+
+	// Counter Orders the releases of an app; allocated by the vault.
+	//
+	// Example: 17
+	Counter Counter `json:"counter"`
+
+	// Devices How many said within 30 days that they run it.
+	Devices int64 `json:"devices"`
+
+	// Version Semantic version 2.0.0, without leading `v` and without `+build`.
+	//
+	// Example: 1.4.0
+	Version Version `json:"version"`
+}
+
+// PatchBases defines model for PatchBases.
+type PatchBases struct {
+	Bases []PatchBase `json:"bases"`
+}
+
 // Person defines model for Person.
 type Person struct {
 	// Accepted When they accepted it; absent while they have not.
@@ -2582,6 +2615,9 @@ type Release struct {
 
 	// Issuer The release CA that certified it, by the SHA-256 of its SubjectPublicKeyInfo.
 	Issuer SHA256 `json:"issuer,omitempty"`
+
+	// Patches Sealed blobs for devices that have an older archive. Absent where there are none.
+	Patches []Patch `json:"patches,omitempty"`
 
 	// Platform Example: web
 	Platform Platform `json:"platform"`
@@ -3374,6 +3410,15 @@ type ListApprovalsParams struct {
 	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListPatchBasesParams defines parameters for ListPatchBases.
+type ListPatchBasesParams struct {
+	// Platform The platform that the next release is for.
+	Platform Platform `form:"platform" json:"platform"`
+
+	// Have SHA-256 of an archive that the publisher wants a patch from. One that is no release's is read over.
+	Have []SHA256 `form:"have,omitempty" json:"have,omitempty"`
+}
+
 // ListDevicesParams defines parameters for ListDevices.
 type ListDevicesParams struct {
 	// Limit The most devices to return.
@@ -4095,6 +4140,16 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apps/{app}/channels/{channel}/drafts (the `ReserveDraft` operationId).
 	ReserveDraft(ctx context.Context, app InApp, channel InChannel, body ReserveDraftJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPatchBases The older releases that the next one should have patches from
+	//
+	// Roles: owner, release_manager, developer. Those that `have` names come
+	// first, then the newest one, those that devices run, and those that were
+	// published; at most as many as the app's `patches`, none longer than its
+	// `patchLimit`, and none that the vault cannot open any more.
+	//
+	// Corresponds with GET /apps/{app}/channels/{channel}/patch-bases (the `ListPatchBases` operationId).
+	ListPatchBases(ctx context.Context, app InApp, channel InChannel, params *ListPatchBasesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EraseDevicesWithBody Forget devices
 	//
@@ -5954,6 +6009,26 @@ func (c *Client) ReserveDraftWithBody(ctx context.Context, app InApp, channel In
 // Corresponds with POST /apps/{app}/channels/{channel}/drafts (the `ReserveDraft` operationId).
 func (c *Client) ReserveDraft(ctx context.Context, app InApp, channel InChannel, body ReserveDraftJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReserveDraftRequest(c.Server, app, channel, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPatchBases The older releases that the next one should have patches from
+//
+// Roles: owner, release_manager, developer. Those that `have` names come
+// first, then the newest one, those that devices run, and those that were
+// published; at most as many as the app's `patches`, none longer than its
+// `patchLimit`, and none that the vault cannot open any more.
+//
+// Corresponds with GET /apps/{app}/channels/{channel}/patch-bases (the `ListPatchBases` operationId).
+func (c *Client) ListPatchBases(ctx context.Context, app InApp, channel InChannel, params *ListPatchBasesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPatchBasesRequest(c.Server, app, channel, params)
 	if err != nil {
 		return nil, err
 	}
@@ -9209,6 +9284,82 @@ func NewReserveDraftRequestWithBody(server string, app InApp, channel InChannel,
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListPatchBasesRequest constructs an http.Request for the ListPatchBases method
+func NewListPatchBasesRequest(server string, app InApp, channel InChannel, params *ListPatchBasesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "channel", channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/channels/%s/patch-bases", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform", params.Platform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Have != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "have", params.Have, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -12745,6 +12896,9 @@ type ServerInterface interface {
 	// ReserveDraft Reserve a counter for one release
 	// (POST /apps/{app}/channels/{channel}/drafts)
 	ReserveDraft(w http.ResponseWriter, r *http.Request, app InApp, channel InChannel)
+	// ListPatchBases The older releases that the next one should have patches from
+	// (GET /apps/{app}/channels/{channel}/patch-bases)
+	ListPatchBases(w http.ResponseWriter, r *http.Request, app InApp, channel InChannel, params ListPatchBasesParams)
 	// EraseDevices Forget devices
 	// (POST /apps/{app}/device-erasures)
 	EraseDevices(w http.ResponseWriter, r *http.Request, app InApp)
@@ -13505,6 +13659,70 @@ func (siw *ServerInterfaceWrapper) ReserveDraft(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ReserveDraft(w, r, app, channel)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListPatchBases operation middleware
+func (siw *ServerInterfaceWrapper) ListPatchBases(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "channel" -------------
+	var channel InChannel
+
+	err = runtime.BindStyledParameterWithOptions("simple", "channel", r.PathValue("channel"), &channel, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "channel", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPatchBasesParams
+
+	// ------------- Required query parameter "platform" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "platform", r.URL.Query(), &params.Platform, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "platform"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "platform", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "have" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "have", r.URL.Query(), &params.Have, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "have"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "have", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPatchBases(w, r, app, channel, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -15866,6 +16084,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/apps/{app}/channels/{channel}", wrapper.ChangeChannel)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/enrolment-tokens", wrapper.CreateEnrolmentToken)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/channels/{channel}/drafts", wrapper.ReserveDraft)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/channels/{channel}/patch-bases", wrapper.ListPatchBases)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/apps/{app}/blobs/{sha256}", wrapper.UploadBlob)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/drafts", wrapper.ListDrafts)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/apps/{app}/drafts/{draft}", wrapper.AbandonDraft)

@@ -94,6 +94,19 @@ func (c *Client) CreateEnrolmentToken(ctx context.Context, app sealift.AppID, to
 	return parsed, made.Expires, nil
 }
 
+// PatchBases returns the older releases that the next one for a channel and a
+// platform should have patches from; those with the archives in have come first.
+func (c *Client) PatchBases(ctx context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, have []sealift.Digest) ([]api.PatchBase, error) {
+	params := api.ListPatchBasesParams{Platform: string(platform)}
+	for _, archive := range have {
+		params.Have = append(params.Have, archive.String())
+	}
+	list, err := decoded[api.PatchBases](ctx, func(ctx context.Context) (*http.Response, error) {
+		return c.api.ListPatchBases(ctx, string(app), string(channel), &params)
+	})
+	return list.Bases, err
+}
+
 // Reserve reserves a counter for one release.
 func (c *Client) Reserve(ctx context.Context, app sealift.AppID, channel sealift.Channel, draft api.NewDraft) (api.Draft, error) {
 	return decoded[api.Draft](ctx, func(ctx context.Context) (*http.Response, error) {

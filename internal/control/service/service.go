@@ -57,6 +57,11 @@ type Publishing interface {
 	// given digest and length, else KindIntegrity. Storing one that is there
 	// already is no error. r is bounded by length and need not be drained.
 	UploadBlob(ctx context.Context, by access.Caller, app sealift.AppID, digest sealift.Digest, length int64, r io.Reader) error
+	// PatchBases returns the older releases that one for a channel and platform
+	// should have patches from: those with an archive in wanted, as far as there are
+	// such, then those that devices run; as many as the app says. KindNotFound if
+	// there is no such app or channel.
+	PatchBases(ctx context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, wanted []sealift.Digest) ([]PatchBase, error)
 	// Submit takes a draft of app, or refuses it with the error that a device
 	// would refuse it with. It is certified and published at once if nothing is
 	// missing, else it waits. Submitting the same again answers the same.

@@ -83,6 +83,14 @@ type Draft struct {
 	Expires time.Time
 }
 
+// PatchBase is an older release that a new one should have a patch from.
+type PatchBase struct {
+	Archive Content
+	Version sealift.Version
+	Counter sealift.Counter
+	Devices int64 // that say they run it
+}
+
 // Submission is a draft's release as its publisher signed it.
 type Submission struct {
 	Envelope []byte // DSSE envelope (JSON) over the release payload, signed by the leaf key
@@ -210,6 +218,13 @@ type Release struct {
 	SignedAt  time.Time
 	Published time.Time
 	Urgent    *trust.Urgent // as it was signed; nil for one that can wait
+	Patches   []Patch
+}
+
+// Patch is a release's sealed blob for devices that have an older archive.
+type Patch struct {
+	Base sealift.Digest // the older archive's
+	Blob Content
 }
 
 // ReleaseKeys are the two keys that were made for one release and serve no other.

@@ -77,6 +77,7 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"Devices", testDevices},
 		{"Reports", testReports},
 		{"Search", testSearch},
+		{"Patches", testPatches},
 		{"Fleet", testFleet},
 		{"Nonces", testNonces},
 		{"VersionFloors", testVersionFloors},

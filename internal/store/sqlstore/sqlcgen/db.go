@@ -336,6 +336,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.releasesStmt, err = db.PrepareContext(ctx, releases); err != nil {
 		return nil, fmt.Errorf("error preparing query Releases: %w", err)
 	}
+	if q.releasesOfStmt, err = db.PrepareContext(ctx, releasesOf); err != nil {
+		return nil, fmt.Errorf("error preparing query ReleasesOf: %w", err)
+	}
 	if q.restoresStmt, err = db.PrepareContext(ctx, restores); err != nil {
 		return nil, fmt.Errorf("error preparing query Restores: %w", err)
 	}
@@ -344,6 +347,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.rolloutsStmt, err = db.PrepareContext(ctx, rollouts); err != nil {
 		return nil, fmt.Errorf("error preparing query Rollouts: %w", err)
+	}
+	if q.runningReleasesStmt, err = db.PrepareContext(ctx, runningReleases); err != nil {
+		return nil, fmt.Errorf("error preparing query RunningReleases: %w", err)
 	}
 	if q.secretStmt, err = db.PrepareContext(ctx, secret); err != nil {
 		return nil, fmt.Errorf("error preparing query Secret: %w", err)
@@ -960,6 +966,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing releasesStmt: %w", cerr)
 		}
 	}
+	if q.releasesOfStmt != nil {
+		if cerr := q.releasesOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing releasesOfStmt: %w", cerr)
+		}
+	}
 	if q.restoresStmt != nil {
 		if cerr := q.restoresStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing restoresStmt: %w", cerr)
@@ -973,6 +984,11 @@ func (q *Queries) Close() error {
 	if q.rolloutsStmt != nil {
 		if cerr := q.rolloutsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing rolloutsStmt: %w", cerr)
+		}
+	}
+	if q.runningReleasesStmt != nil {
+		if cerr := q.runningReleasesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing runningReleasesStmt: %w", cerr)
 		}
 	}
 	if q.secretStmt != nil {
@@ -1268,9 +1284,11 @@ type Queries struct {
 	releaseHoursStmt          *sql.Stmt
 	releaseTotalsStmt         *sql.Stmt
 	releasesStmt              *sql.Stmt
+	releasesOfStmt            *sql.Stmt
 	restoresStmt              *sql.Stmt
 	rolloutStmt               *sql.Stmt
 	rolloutsStmt              *sql.Stmt
+	runningReleasesStmt       *sql.Stmt
 	secretStmt                *sql.Stmt
 	secretsStmt               *sql.Stmt
 	sessionStmt               *sql.Stmt
@@ -1411,9 +1429,11 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		releaseHoursStmt:          q.releaseHoursStmt,
 		releaseTotalsStmt:         q.releaseTotalsStmt,
 		releasesStmt:              q.releasesStmt,
+		releasesOfStmt:            q.releasesOfStmt,
 		restoresStmt:              q.restoresStmt,
 		rolloutStmt:               q.rolloutStmt,
 		rolloutsStmt:              q.rolloutsStmt,
+		runningReleasesStmt:       q.runningReleasesStmt,
 		secretStmt:                q.secretStmt,
 		secretsStmt:               q.secretsStmt,
 		sessionStmt:               q.sessionStmt,
