@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -21,13 +22,14 @@ import (
 const slowly = 10 * time.Second
 
 // begin brings the scene to where attacks begin: 1.0.0, with a past.
-func (s *scene) begin() {
+func (s *scene) begin() *sealifttest.Published {
 	s.Helper()
 	s.hostile.Pace = slowly
 	s.must(s.hostile.Observe(s.Context()))
-	_, err := s.world.Baseline()
+	first, err := s.world.Baseline()
 	s.must(err)
 	s.wantUpdate("1.0.0")
+	return first
 }
 
 // mount tries an attack on the scene's device.
@@ -78,11 +80,12 @@ func TestAttacks(t *testing.T) {
 }
 
 // Attacks of the delivery, one after the other: each is offered the same
-// release.
+// release, which has a patch: where a patch and a whole bundle are bad alike, the
+// release is refused.
 func TestDeliveryAttacks(t *testing.T) {
 	play(t, func(s *scene) {
-		s.begin()
-		_, err := s.world.Publish(sealifttest.Spec{Version: "1.1.0"})
+		first := s.begin()
+		_, err := s.world.Publish(sealifttest.Spec{Version: "1.1.0", Bases: []*sealifttest.Published{first}})
 		s.must(err)
 		for _, a := range sealifttest.Attacks() {
 			if a.Delivery() && a.Later == 0 && !a.Fresh {
@@ -91,6 +94,43 @@ func TestDeliveryAttacks(t *testing.T) {
 		}
 		s.hostile.Unmount()
 		s.wantUpdate("1.1.0")
+	})
+}
+
+// Attacks on patches, one after the other: none keeps the device from the release.
+func TestPatchAttacks(t *testing.T) {
+	play(t, func(s *scene) {
+		s.begin()
+		for i, a := range sealifttest.PatchAttacks() {
+			next := sealift.Version(fmt.Sprintf("1.%d.0", i+1))
+			_, err := a.Stage(s.world, sealifttest.Spec{Version: next})
+			s.must(err)
+			s.must(s.hostile.Mount(a))
+			r, err := s.device.Update(s.Context())
+			s.must(err)
+			var dropped client.Dropped
+			if r.Delivery != nil && r.Delivery.Dropped != nil {
+				dropped = *r.Delivery.Dropped
+			}
+			if err := a.Dropped(dropped.Kind, dropped.Reason); err != nil {
+				t.Errorf("%v: %s", err, dropped.Message)
+			}
+			if a.Delivery() && s.hostile.Bites() == 0 {
+				t.Errorf("attack %s never answered a request", a.Name)
+			}
+			s.hostile.Unmount()
+			if r.Installed == nil || r.Installed.Version != next {
+				t.Errorf("attack %s: installed %v, want %s", a.Name, r.Installed, next)
+			}
+			if want := "<h1>" + string(next) + "</h1>\n"; len(s.files()) != 1 || s.files()["index.html"] != want {
+				t.Errorf("attack %s: %q, want %q", a.Name, s.files(), want)
+			}
+		}
+		for _, name := range []string{"evil", "bundles/evil"} {
+			if _, err := os.Lstat(filepath.Join(s.config.Dir, name)); err == nil {
+				t.Errorf("%s was written", name)
+			}
+		}
 	})
 }
 

@@ -105,6 +105,14 @@ func TestPatchOfChangedFiles(t *testing.T) {
 				s.must(s.update())
 				s.must(change(filepath.Join(s.config.Dir, "bundles", "a")))
 				second := s.patched("1.1.0", first)
+				s.config.Progress = func(step client.Step, _, total int64) {
+					if step == client.StepFetch && total == blobOf(second, trust.BlobFull).Length {
+						if _, err := os.Stat(s.inStaging(blobOf(second, trust.BlobPatch))); err == nil {
+							t.Error("a patch that was dropped takes room")
+						}
+					}
+				}
+				s.reopen()
 				c := s.wantWholeBundle(second, "base")
 				fetched := c.Fetched - blobOf(second, trust.BlobFull).Length
 				if same := name == "another content" || name == "an executable"; fetched != 0 != same {

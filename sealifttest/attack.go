@@ -38,6 +38,7 @@ type Attack struct {
 	// Stage moves the World's time on by as much.
 	Later time.Duration
 
+	patch bool // one of PatchAttacks
 	lure  func(*World) error
 	stage func(*World, Spec) (honest func() error, err error)
 	edge  func(*Hostile) (edge, error) // nil: the edge does nothing of its own
@@ -66,6 +67,11 @@ func (a Attack) Lure(w *World) error {
 // must take.
 func (a Attack) Stage(w *World, next Spec) (honest func() error, err error) {
 	w.Advance(a.Later)
+	if a.patch {
+		if next.Bases, err = w.patchable(); err != nil {
+			return nil, err
+		}
+	}
 	if a.stage != nil {
 		return a.stage(w, next)
 	}
@@ -84,18 +90,41 @@ func (a Attack) Stage(w *World, next Spec) (honest func() error, err error) {
 func (a Attack) Refused(err error) error {
 	kind, reason := sealift.KindOf(err), sealift.ReasonOf(err)
 	tooLong := a.Delivery() && a.Kind == sealift.KindMetadata && kind == sealift.KindNetwork && reason == "too-long"
-	if !tooLong && (kind != a.Kind || len(a.Reasons) > 0 && !slices.Contains(a.Reasons, reason)) {
+	if !tooLong && !a.meets(kind, reason) {
 		return fmt.Errorf("attack %s: got %q/%q (%v), want %q/%q", a.Name, kind, reason, err, a.Kind, a.Reasons)
 	}
 	return nil
 }
+
+// Dropped is Refused for one of PatchAttacks: kind and reason are why the device
+// dropped the patch, empty if it did not.
+func (a Attack) Dropped(kind sealift.Kind, reason string) error {
+	if !a.meets(kind, reason) {
+		return fmt.Errorf("attack %s: the patch was dropped for %q/%q, want %q/%q", a.Name, kind, reason, a.Kind, a.Reasons)
+	}
+	return nil
+}
+
+func (a Attack) meets(kind sealift.Kind, reason string) bool {
+	return kind == a.Kind && (len(a.Reasons) == 0 || slices.Contains(a.Reasons, reason))
+}
+
+// PatchAttacks returns the attacks that are on a patch alone, and must not keep a
+// device from the release: it drops the patch, which Dropped judges, takes the
+// whole bundle and installs what Stage published. A device that takes no patches
+// fetches none, and meets none of them. They come after the World offered
+// something that the device has installed.
+//
+// The attacks on blobs among Attacks are on patches and whole bundles alike: a
+// device that drops the patch of a release meets the same again, and refuses.
+func PatchAttacks() []Attack { return slices.Concat(patchDeliveryAttacks(), patchTheftAttacks()) }
 
 // Attacks returns the catalogue, in the order in which a device meets what is
 // attacked: a single device can go through all delivery attacks in a row, each
 // time offered the same release. Names are unique.
 func Attacks() []Attack {
 	return slices.Concat(
-		documentAttacks(), answerAttacks(), blobAttacks(),
+		documentAttacks(), answerAttacks(), blobAttacks("blob", "a bundle"),
 		stolenOnlineKeyAttacks(), stolenReleaseKeyAttacks(), logAttacks(), stolenVaultKeyAttacks(), archiveAttacks(),
 	)
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -83,12 +84,7 @@ func (s *scene) wantInstalled(version sealift.Version) {
 // refused as the catalogue says, changes nothing, and leaves the device able to
 // take the next honest release.
 func TestAttacks(t *testing.T) {
-	names := map[string]bool{}
 	for _, a := range sealifttest.Attacks() {
-		if names[a.Name] || a.Name != strings.ToLower(a.Name) || a.Title == "" || a.Kind == "" {
-			t.Errorf("attack %q: %q", a.Name, a.Title)
-		}
-		names[a.Name] = true
 		t.Run(a.Name, func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t)
@@ -120,6 +116,41 @@ func TestAttacks(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.wantInstalled("1.1.0")
+		})
+	}
+}
+
+// TestAttackNames: people ask for an attack by its name.
+func TestAttackNames(t *testing.T) {
+	names := map[string]bool{}
+	for _, a := range slices.Concat(sealifttest.Attacks(), sealifttest.PatchAttacks()) {
+		if names[a.Name] || a.Name != strings.ToLower(a.Name) || a.Title == "" || a.Kind == "" {
+			t.Errorf("attack %q: %q", a.Name, a.Title)
+		}
+		names[a.Name] = true
+	}
+}
+
+// TestPatchAttacks mounts every attack on patches: the device drops the patch as
+// the catalogue says, and installs the release.
+func TestPatchAttacks(t *testing.T) {
+	for _, a := range sealifttest.PatchAttacks() {
+		t.Run(a.Name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			if _, err := a.Stage(s.world, sealifttest.Spec{Version: "1.1.0"}); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.hostile.Mount(a); err != nil {
+				t.Fatal(err)
+			}
+			s.wantInstalled("1.1.0")
+			if err := a.Dropped(sealift.KindOf(s.device.dropped), sealift.ReasonOf(s.device.dropped)); err != nil {
+				t.Errorf("%v: %v", err, s.device.dropped)
+			}
+			if a.Delivery() && s.hostile.Bites() == 0 {
+				t.Error("the attack never answered a request")
+			}
 		})
 	}
 }

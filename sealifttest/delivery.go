@@ -148,27 +148,28 @@ func mixedAttacks() map[string][]Attack {
 	}
 }
 
-// blobAttacks are on the sealed bundle. An answer that ends too early may be
+// blobAttacks are on sealed bundles, or on one form of them: name begins the
+// attack's, and what is what people call it. An answer that ends too early may be
 // taken for a broken line, so long as nothing is installed.
-func blobAttacks() []Attack {
+func blobAttacks(name, what string) []Attack {
 	return []Attack{
 		{
-			Name: "blob-tampered", Title: "a bundle with one bit flipped",
+			Name: name + "-tampered", Title: what + " with one bit flipped",
 			Kind: sealift.KindIntegrity, Reasons: []string{reasonBlobDigest},
 			edge: streaming(func(_ *Hostile, out http.ResponseWriter, _ *http.Request) http.ResponseWriter {
 				return &tampering{ResponseWriter: out}
 			}),
 		},
 		{
-			Name: "blob-truncated", Title: "the first half of a bundle",
+			Name: name + "-truncated", Title: "the first half of " + what,
 			Kind: sealift.KindIntegrity, Reasons: []string{reasonBlobLength}, edge: truncatedBlob,
 		},
 		{
-			Name: "blob-endless", Title: "a bundle that never ends",
+			Name: name + "-endless", Title: what + " that never ends",
 			Kind: sealift.KindIntegrity, Reasons: []string{reasonBlobLength}, edge: endlessBlob,
 		},
 		{
-			Name: "blob-slow", Title: "a bundle at a byte a second",
+			Name: name + "-slow", Title: what + " at a byte a second",
 			Kind: sealift.KindNetwork, Reasons: []string{"slow"},
 			edge: streaming(func(h *Hostile, out http.ResponseWriter, in *http.Request) http.ResponseWriter {
 				pace := h.Pace
@@ -179,30 +180,30 @@ func blobAttacks() []Attack {
 			}),
 		},
 		{
-			Name: "blob-stalled", Title: "a bundle that stops after its first byte",
+			Name: name + "-stalled", Title: what + " that stops after its first byte",
 			Kind: sealift.KindNetwork, Reasons: []string{"slow", "timeout"},
 			edge: streaming(func(_ *Hostile, out http.ResponseWriter, in *http.Request) http.ResponseWriter {
 				return &stalling{out, in}
 			}),
 		},
 		{
-			Name: "blob-swapped", Title: "the bundle of another release",
+			Name: name + "-swapped", Title: "the bundle of another release in place of " + what,
 			Kind: sealift.KindIntegrity, Reasons: []string{reasonBlobLength, reasonBlobDigest}, edge: swapping(blobDocument),
 		},
 		{
-			Name: "blob-empty", Title: "nothing in place of a bundle",
+			Name: name + "-empty", Title: "nothing in place of " + what,
 			Kind: sealift.KindIntegrity, Reasons: []string{reasonBlobLength}, edge: replacing(blobDocument, empty),
 		},
 		{
-			Name: "blob-missing", Title: "a bundle is withheld (404)",
+			Name: name + "-missing", Title: what + " is withheld (404)",
 			Kind: sealift.KindNetwork, edge: damaging(blobDocument, missing),
 		},
 		{
-			Name: "blob-failing", Title: "the server breaks where a bundle should come (500)",
+			Name: name + "-failing", Title: "the server breaks where " + what + " should come (500)",
 			Kind: sealift.KindNetwork, edge: damaging(blobDocument, failing),
 		},
 		{
-			Name: "blob-redirected", Title: "a bundle is to be fetched from another server",
+			Name: name + "-redirected", Title: what + " is to be fetched from another server",
 			Kind: sealift.KindNetwork, edge: damaging(blobDocument, redirecting),
 		},
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,6 +38,7 @@ type plain struct {
 	epochs   map[sealift.Digest]*bundle.PrivateKey
 	asked    *trust.Request // of the vault, last
 	state    plainState
+	dropped  error // why the last patch came to nothing
 }
 
 // plainState is what must not change when an attack is refused.
@@ -192,7 +194,40 @@ func (d *plain) open(rules *trust.Rules, r *trust.Release) (map[string]string, e
 	if err != nil {
 		return nil, err
 	}
-	want := r.Full()
+	if base, patch, ok := d.patch(r); ok {
+		files := memory{}
+		sealed, err := d.blob(patch)
+		if err == nil {
+			err = bundle.OpenPatch(context.Background(), bytes.NewReader(sealed), base, id, r.App, key, files, nil)
+		}
+		if d.dropped = err; err == nil {
+			return files, nil
+		}
+	}
+	sealed, err := d.blob(r.Full())
+	if err != nil {
+		return nil, err
+	}
+	files := memory{}
+	return files, bundle.Open(context.Background(), bytes.NewReader(sealed), id, r.App, key, files, nil)
+}
+
+// patch returns the patch for what is installed, and what that is.
+func (d *plain) patch(r *trust.Release) (bundle.Base, trust.Blob, bool) {
+	files := fstest.MapFS{}
+	for path, content := range d.state.Files {
+		files[path] = &fstest.MapFile{Data: []byte(content), Mode: 0o644}
+	}
+	source, err := bundle.OpenSource(files)
+	if err != nil {
+		return bundle.Base{}, trust.Blob{}, false
+	}
+	id, err := source.Digest(context.Background(), nil)
+	patch, ok := r.Patch(id.Digest)
+	return bundle.Base{Identity: id, Archiver: source}, patch, ok && err == nil
+}
+
+func (d *plain) blob(want trust.Blob) ([]byte, error) {
 	sealed, err := d.get("blobs/"+want.Digest.String(), want.Length)
 	if sealift.ReasonOf(err) == "too-long" {
 		return nil, trust.CheckBlob(want, sealift.Digest{}, want.Length+1)
@@ -200,11 +235,7 @@ func (d *plain) open(rules *trust.Rules, r *trust.Release) (map[string]string, e
 	if err != nil {
 		return nil, err
 	}
-	if err := trust.CheckBlob(want, sealift.DigestOf(sealed), int64(len(sealed))); err != nil {
-		return nil, err
-	}
-	files := memory{}
-	return files, bundle.Open(context.Background(), bytes.NewReader(sealed), id, r.App, key, files, nil)
+	return sealed, trust.CheckBlob(want, sealift.DigestOf(sealed), int64(len(sealed)))
 }
 
 func (d *plain) epoch(rules *trust.Rules, r *trust.Release) (*bundle.PrivateKey, error) {

@@ -7,7 +7,8 @@
 // grants epochs to devices that enrol, and keeps its own time, which a test
 // sets. A Hostile edge stands between a World, or a real server, and a device,
 // and does what an attacker who owns the delivery could do. Attacks lists what
-// that is, and what thieves of some keys could do besides.
+// that is, and what thieves of some keys could do besides; PatchAttacks those on
+// patches, which a device gets around.
 //
 //	World ── Publish ──► files ──► ServeHTTP ──► [Hostile] ──► device
 //	  │                             ▲

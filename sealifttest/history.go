@@ -2,6 +2,7 @@ package sealifttest
 
 import (
 	"crypto"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -44,6 +45,16 @@ func (w *World) published(act sealift.Act) *Published {
 		}
 	}
 	return nil
+}
+
+// patchable returns what a patch can be made against: what was offered last.
+func (w *World) patchable() ([]*Published, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.offered == nil {
+		return nil, errors.New("nothing was offered yet that a device could have installed")
+	}
+	return []*Published{w.offered}, nil
 }
 
 // newest returns the release that was prepared last.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sealift/sealift/trust"
 )
 
 // Hostile is an edge in the hands of an attacker. It passes everything on to
@@ -25,10 +27,11 @@ type Hostile struct {
 	upstream   http.Handler
 	edge       edge
 	bites      int
-	timestamps [][]byte // every one that was seen, oldest first
-	seen       []string // paths that devices fetched, oldest first, each once
-	requests   [][]byte // of devices
-	answers    [][]byte // to devices, that the vault gave
+	patches    map[string]bool // paths of the patches that releases name
+	timestamps [][]byte        // every one that was seen, oldest first
+	seen       []string        // paths that devices fetched, oldest first, each once
+	requests   [][]byte        // of devices
+	answers    [][]byte        // to devices, that the vault gave
 }
 
 // edge returns what answers a request in the place of the true one, or nil to
@@ -37,7 +40,9 @@ type edge func(in *http.Request, path string) http.HandlerFunc
 
 // NewHostile returns a Hostile that passes everything on to upstream, as it
 // does while no attack is mounted.
-func NewHostile(upstream http.Handler) *Hostile { return &Hostile{upstream: upstream} }
+func NewHostile(upstream http.Handler) *Hostile {
+	return &Hostile{upstream: upstream, patches: map[string]bool{}}
+}
 
 // Serve passes on to another upstream from now on.
 func (h *Hostile) Serve(upstream http.Handler) {
@@ -150,6 +155,13 @@ func (h *Hostile) lie(in *http.Request, path string) http.HandlerFunc {
 // pass passes a request on, and keeps what an attacker would keep: small
 // documents whole, of the rest where they were.
 func (h *Hostile) pass(out http.ResponseWriter, in *http.Request, path string) {
+	if releaseDocument.MatchString(path) {
+		h.remember(path)
+		got := h.send(in, nil)
+		h.learn(got.body.Bytes())
+		got.copyTo(out)
+		return
+	}
 	if path != timestampPath && path != devicesPath {
 		h.remember(path)
 		h.honest().ServeHTTP(out, in)
@@ -174,6 +186,31 @@ func (h *Hostile) remember(path string) {
 	if !slices.Contains(h.seen, path) {
 		h.seen = append(h.seen, path)
 	}
+}
+
+// learn reads in a release.json which blobs are patches. It is signed, not secret.
+func (h *Hostile) learn(file []byte) {
+	parsed, err := trust.ParseReleaseFile(file)
+	if err != nil {
+		return
+	}
+	release, err := trust.ParseRelease(parsed.Payload())
+	if err != nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, b := range release.Blobs {
+		if b.Kind == trust.BlobPatch {
+			h.patches["blobs/"+b.Digest.String()] = true
+		}
+	}
+}
+
+func (h *Hostile) isPatch(path string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.patches[path]
 }
 
 func (h *Hostile) watch(path string, request []byte, got *captured) {
