@@ -18,6 +18,10 @@ const (
 	// well gives one, and a queue of MaxReportQueue is sent in six. Each costs the
 	// vault a signature and a log entry.
 	ReportsPerHour = 60
+	// MaxReportMessages is how many reports a device sends at a time: six empty its
+	// queue, and fourteen find a step among 48 that the vault cannot read and send the
+	// others.
+	MaxReportMessages = 20
 	// MaxStepsKept is how many steps the vault keeps of one device: those of its
 	// last two hundred updates. The oldest make room.
 	MaxStepsKept = 1000

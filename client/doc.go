@@ -85,7 +85,8 @@
 // Each step is written down in the state, in the very write that it is about where
 // there is one, and Report tells the vault. A step goes when the vault has said, in
 // a signed answer, that it is durable; until then it stays, up to
-// sealift.MaxReportQueue of them, of which the oldest make room and are counted. No
+// sealift.MaxReportQueue of them, of which the oldest make room and are counted, as is
+// a step that the vault cannot read. No
 // update waits for a report or fails by one.
 //
 // # Crashes

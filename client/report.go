@@ -15,7 +15,7 @@ import (
 type reports struct {
 	Numbered uint64             `json:"numbered"` // the highest sequence that was used
 	Queue    []trust.ReportStep `json:"queue,omitempty"`
-	Lost     uint64             `json:"lost,omitempty"` // that had no room in Queue
+	Lost     uint64             `json:"lost,omitempty"` // that had no room in Queue, or that the vault cannot read
 	Channel  sealift.Channel    `json:"channel"`        // that the device follows
 	// Recent are steps that are not told again for a while, oldest first.
 	Recent []trust.ReportStep `json:"recent,omitempty"`
@@ -128,7 +128,9 @@ func (d *Device) refused(ctx context.Context, step trust.ReportStep, err error) 
 // kept a report, if there is anything to tell: once a day there is. Nothing is
 // forgotten before the vault has said that it is kept, and nothing waits for it:
 // a device that is offline tells later. left is how many steps are still to be
-// told. A device that is not enrolled has nobody to tell.
+// told. A device that is not enrolled has nobody to tell. A step that the vault
+// cannot read, being older than this library, is found among the others, dropped and
+// counted as lost.
 //
 // It uses what the last Check or Update of this process learned of whom to trust,
 // and asks for that first if there was none.
@@ -147,12 +149,59 @@ func (d *Device) Report(ctx context.Context) (left int, err error) {
 			return len(s.Reports.Queue), err
 		}
 	}
-	for range sealift.MaxReportQueue/sealift.MaxReportSteps + 1 { // more is what another process adds meanwhile
-		if s, err = d.tell(ctx, rules, s); err != nil || len(s.Reports.Queue) == 0 {
+	s, err = d.tellAll(ctx, rules, s)
+	return len(s.Reports.Queue), err
+}
+
+// tellAll sends what there is to tell. Where the vault cannot read it, and can read
+// how the device is without any step, it sends ever fewer steps, until there is but
+// one, which is dropped.
+func (d *Device) tellAll(ctx context.Context, rules *trust.Rules, s state) (_ state, err error) {
+	most, readable := sealift.MaxReportSteps, false
+	for range sealift.MaxReportMessages {
+		batch := s.Reports.Queue[:min(len(s.Reports.Queue), most)]
+		s, err = d.tell(ctx, rules, s, batch)
+		if unreadable(err) && len(batch) > 0 {
+			if s, err = d.tellNothing(ctx, rules, s, &readable); err != nil {
+				break
+			}
+			if most = len(batch) / 2; most == 0 {
+				s, err = d.drop(batch[0])
+				most = sealift.MaxReportSteps
+			}
+		}
+		if err != nil || len(s.Reports.Queue) == 0 {
 			break
 		}
 	}
-	return len(s.Reports.Queue), err
+	return s, err
+}
+
+// unreadable reports whether the vault itself said that it cannot read a report:
+// no other error of asking it has this kind.
+func unreadable(err error) bool {
+	return sealift.KindOf(err) == sealift.KindInvalid && sealift.ReasonOf(err) == "malformed"
+}
+
+// tellNothing sends how the device is, unless the vault took that before.
+func (d *Device) tellNothing(ctx context.Context, rules *trust.Rules, s state, taken *bool) (_ state, err error) {
+	if !*taken {
+		s, err = d.tell(ctx, rules, s, nil)
+		*taken = err == nil
+	}
+	return s, err
+}
+
+// drop loses a step that the vault cannot read.
+func (d *Device) drop(step trust.ReportStep) (state, error) {
+	return d.store.change(func(s *state) error {
+		r := &s.Reports
+		if len(r.Queue) > 0 && r.Queue[0].Sequence == step.Sequence { // else another process made room
+			r.Queue = r.Queue[1:]
+			r.Lost++
+		}
+		return nil
+	})
 }
 
 func (d *Device) hasNews(s *state) bool {
@@ -161,10 +210,9 @@ func (d *Device) hasNews(s *state) bool {
 	return len(r.Queue) > 0 || r.Root != s.Memory.Root || r.Targets != s.Memory.targets() || since < 0 || since >= sealift.ReportPeriod
 }
 
-// tell sends the oldest steps, and drops what the vault keeps.
-func (d *Device) tell(ctx context.Context, rules *trust.Rules, s state) (state, error) {
+// tell sends the oldest steps, which batch are, and drops what the vault keeps.
+func (d *Device) tell(ctx context.Context, rules *trust.Rules, s state, batch []trust.ReportStep) (state, error) {
 	const op = "asking the vault for report"
-	batch := s.Reports.Queue[:min(len(s.Reports.Queue), sealift.MaxReportSteps)]
 	report := trust.Report{Steps: batch, Lost: s.Reports.Lost, State: d.describe(&s)}
 	answer, err := d.ask(ctx, rules, trust.RequestReport, func(*trust.Request) any { return report })
 	if err != nil {

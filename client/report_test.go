@@ -16,6 +16,7 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/client"
 	"github.com/sealift/sealift/sealifttest"
+	"github.com/sealift/sealift/trust"
 )
 
 // told is what the vault was told, "1 checked 1.0.0" each.
@@ -225,6 +226,63 @@ func TestReportClient(t *testing.T) {
 		s.report()
 		if _, state := s.world.Reported(s.device.ID()); state.Client != "acme/3" {
 			t.Errorf("%+v", state)
+		}
+	})
+}
+
+// TestReportToAnOlderVault: a step that the vault cannot read is lost, and counted,
+// alone; where it cannot read how the device is, nothing is lost, and the device asks
+// no more often than it has to.
+func TestReportToAnOlderVault(t *testing.T) {
+	play(t, func(s *scene) {
+		s.publish("1.0.0")
+		s.must(s.update())
+		for range 8 {
+			s.world.Advance(sealift.ReportPeriod + time.Hour)
+			s.must(s.world.Renew())
+			s.must(s.update())
+		}
+		messages, lost := 0, uint64(0)
+		outdate := func(strange func(*trust.Report) bool) {
+			messages = 0
+			s.world.Outdate(func(r *trust.Report) bool {
+				messages, lost = messages+1, r.Lost
+				return strange(r)
+			})
+		}
+		outdate(func(*trust.Report) bool { return true })
+		left, err := s.device.Report(s.Context())
+		s.refused(err, sealift.KindInvalid, "malformed")
+		if left != 13 || messages != 2 {
+			t.Errorf("%d steps are left, %d messages", left, messages)
+		}
+		outdate(func(r *trust.Report) bool {
+			return slices.ContainsFunc(r.Steps, func(step trust.ReportStep) bool {
+				return step.Sequence == 3 || step.Sequence == 8 || step.Sequence == 13
+			})
+		})
+		for range 9 {
+			if left, err = s.device.Report(s.Context()); err != nil || messages > 9*sealift.MaxReportMessages {
+				t.Fatal(err, messages)
+			}
+			if left == 0 {
+				break
+			}
+		}
+		var told []uint64
+		steps, _ := s.world.Reported(s.device.ID())
+		for _, step := range steps {
+			told = append(told, step.Sequence)
+		}
+		if left != 0 || len(told) != 10 || slices.Contains(told, 3) || slices.Contains(told, 8) || slices.Contains(told, 13) {
+			t.Errorf("%d steps are left, told are %v", left, told)
+		}
+		s.world.Advance(sealift.ReportPeriod + time.Hour)
+		s.must(s.world.Renew())
+		s.must(s.update())
+		s.report()
+		if lost != 3 {
+			t.Errorf("%d steps are said to be lost", lost)
 		}
 	})
 }

@@ -63,6 +63,7 @@ type desk struct {
 	devices     map[sealift.DeviceID]trust.Enrolment
 	nonces      map[string]bool
 	reports     map[sealift.DeviceID]trust.Report // all steps, and the last state
+	strange     func(*trust.Report) bool          // what an older vault cannot read; nil for nothing
 }
 
 func (d *desk) open(w *World) (err error) {

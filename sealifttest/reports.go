@@ -1,6 +1,7 @@
 package sealifttest
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/sealift/sealift"
@@ -16,13 +17,25 @@ func (w *World) Reported(id sealift.DeviceID) ([]trust.ReportStep, trust.DeviceS
 	return slices.Clone(r.Steps), r.State
 }
 
+// Outdate lets the vault refuse reports as malformed in which strange finds something,
+// as a vault does that is older than the device. nil ends that.
+func (w *World) Outdate(strange func(*trust.Report) bool) {
+	w.desk.mu.Lock()
+	defer w.desk.mu.Unlock()
+	w.desk.strange = strange
+}
+
 // keepReport keeps what a device says, as the vault does.
 func (w *World) keepReport(req *trust.Request) (trust.ReportKept, error) {
 	var said trust.Report
 	if err := trust.DecodeBody(req.Body, &said); err != nil {
 		return trust.ReportKept{}, err
 	}
-	if err := said.Check(); err != nil {
+	err := said.Check()
+	if err == nil && w.desk.strange != nil && w.desk.strange(&said) {
+		err = errors.New("it is of a newer device")
+	}
+	if err != nil {
 		return trust.ReportKept{}, sealift.Errorf(sealift.KindInvalid, "keeping a report", "%w", err).WithReason("malformed")
 	}
 	kept := w.desk.reports[req.Device]

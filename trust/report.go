@@ -28,7 +28,7 @@ const (
 // signature says which device makes it, and nothing that it is true.
 type Report struct {
 	Steps []ReportStep `json:"steps,omitempty"` // at most sealift.MaxReportSteps, sequences rising
-	Lost  uint64       `json:"lost,omitempty"`  // how many steps the device ever dropped unsent, having no room
+	Lost  uint64       `json:"lost,omitempty"`  // how many steps the device ever dropped, having no room, or since the vault could not read them
 	State DeviceState  `json:"state"`
 }
 
