@@ -23,8 +23,10 @@ const (
 	// others.
 	MaxReportMessages = 20
 	// MaxStepsKept is how many steps the vault keeps of one device: those of its
-	// last two hundred updates. The oldest make room.
+	// last two hundred updates. The oldest make room whenever StepsPruned more were
+	// numbered, and not at each report, since looking for them reads all.
 	MaxStepsKept = 1000
+	StepsPruned  = 100
 )
 
 // When devices report, and when a fleet lets go of a key.

@@ -75,13 +75,14 @@ func (v *visit) keep(ctx context.Context, row *store.DeviceReport, steps []trust
 	if len(steps) == 0 {
 		return nil
 	}
+	before := row.Through
 	for _, step := range steps {
 		if err := v.tx.InsertDeviceStep(ctx, v.stepOf(step)); err != nil {
 			return err
 		}
 		row.Through = step.Sequence
 	}
-	if row.Through > sealift.MaxStepsKept { // below, there cannot be as many
+	if before/sealift.StepsPruned != row.Through/sealift.StepsPruned && row.Through > sealift.MaxStepsKept {
 		if err := v.tx.PruneDeviceSteps(ctx, v.req.App, v.req.Device, sealift.MaxStepsKept); err != nil {
 			return err
 		}

@@ -191,7 +191,7 @@ func TestReportsAreBounded(t *testing.T) {
 	b.wantSilence("one too many", answered, err, sealift.KindExhausted, "rate")
 	b.report(other, reportOf(1))
 	row, steps := b.kept(d)
-	if len(steps) != sealift.MaxStepsKept || row.Through != next-1 || steps[0].Sequence != next-1 {
+	if n := len(steps); n < sealift.MaxStepsKept || n > sealift.MaxStepsKept+sealift.StepsPruned+sealift.MaxReportSteps || row.Through != next-1 || steps[0].Sequence != next-1 {
 		t.Errorf("%d steps, through %d, newest %d", len(steps), row.Through, steps[0].Sequence)
 	}
 	b.clock = b.clock.Add(time.Hour)
@@ -213,6 +213,81 @@ func TestReportsRacing(t *testing.T) {
 	b.check(errors.Join(errs...))
 	if _, steps := b.kept(d); fmt.Sprint(sequencesOf(steps)) != "[3 2 1]" {
 		t.Errorf("steps %v", sequencesOf(steps))
+	}
+}
+
+// TestManyDuplicates: thousands of reports that say again what was said, in any order
+// and many at once, and the very same messages again: each is answered or refused as
+// what it is, the counts are the same, and nothing is lost.
+func TestManyDuplicates(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	release := sealift.DigestOf([]byte(b.app))
+	b.check(b.store.Update(b.Context(), func(tx store.Tx) error {
+		return tx.InsertRelease(b.Context(), store.Release{
+			Coordinates: store.Coordinates{App: b.app, Channel: "production", Platform: "web", Runtime: sealift.AnyRuntime, Version: "1.5.0"},
+			Digest:      release, Counter: 8, Act: sealift.ActRelease, File: []byte("{}"), Proof: []byte("proof"),
+		})
+	}))
+	const devices, hours, share = 4, 7, sealift.ReportsPerHour - 5
+	reports := make([]trust.Report, devices)
+	var all []*device
+	for i := range devices { // each says one step more: it took the release, stored it, ran it, went back
+		all = append(all, b.enrolled())
+		for n, step := range []trust.Step{trust.StepDownloading, trust.StepInstalled, trust.StepConfirmed, trust.StepRolledBack}[:i+1] {
+			said := trust.ReportStep{Sequence: uint64(n + 1), Time: trust.At(b.clock), Step: step, Release: release, Version: "1.5.0", Counter: 8, Channel: "production"}
+			if step == trust.StepRolledBack {
+				said.Kind, said.Reason = sealift.KindRollback, "crash"
+			}
+			reports[i].Steps = append(reports[i].Steps, said)
+		}
+		reports[i].State = reportOf().State
+		b.report(all[i], reports[i])
+	}
+	state := func() (told []any) {
+		for _, d := range all {
+			row, steps := b.kept(d)
+			told = append(told, row.Through, sequencesOf(steps))
+		}
+		b.check(b.store.View(b.Context(), func(tx store.Tx) error {
+			rows, err := tx.ReleaseHours(b.Context(), b.app, release, time.UnixMicro(0))
+			told = append(told, rows)
+			return err
+		}))
+		return told
+	}
+	before := state()
+	answered := b.desk.Tallies()
+	for range hours {
+		b.clock = b.clock.Add(time.Hour)
+		var errs [devices][share]error
+		var wg sync.WaitGroup
+		for i := range devices {
+			for n := range share {
+				steps := reports[i].Steps
+				again := trust.Report{Steps: steps[n%len(steps):], State: reports[i].State} // a part of it, from anywhere on
+				req := b.request(all[i], trust.RequestReport)
+				wg.Go(func() {
+					_, _, errs[i][n] = b.ask(req, again, all[i].identity)
+					if n%20 == 0 && errs[i][n] == nil {
+						if _, _, err := b.ask(req, again, all[i].identity); sealift.ReasonOf(err) != "nonce" {
+							errs[i][n] = errors.Join(errors.New("the same message is taken twice"), err)
+						}
+					}
+				})
+			}
+		}
+		wg.Wait()
+		for i := range devices {
+			b.check(errors.Join(errs[i][:]...))
+		}
+	}
+	if diff := cmp.Diff(before, state()); diff != "" {
+		t.Error(diff)
+	}
+	after := b.desk.Tallies()
+	if after.Kept != answered.Kept || after.Repeated == answered.Repeated {
+		t.Errorf("%d steps were kept, then %d; %d repeated", answered.Kept, after.Kept, after.Repeated)
 	}
 }
 
