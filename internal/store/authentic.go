@@ -166,8 +166,18 @@ func (d Draft) Columns() (kind string, columns []string) {
 	return "draft", []string{
 		d.ID, string(d.App), string(d.Channel), string(d.Platform), string(d.Runtime), string(d.Version),
 		strconv.FormatUint(uint64(d.Counter), 10), string(d.Act), string(d.State), d.Requester,
-		column(d.Created), column(d.Expires), column(d.Submitted), d.Release.String(), hex.EncodeToString(d.Envelope), hex.EncodeToString(d.CSR),
+		column(d.Created), column(d.Expires), column(d.Submitted), d.Release.String(), hex.EncodeToString(d.Envelope), hex.EncodeToString(d.CSR) + d.begins(),
 	}
+}
+
+// begins tells of the columns that drafts did not always have. Where they say
+// nothing it is empty, so that drafts of before keep their MACs; a colon is in no
+// other part of its column.
+func (d Draft) begins() string {
+	if len(d.Plan) == 0 && !d.Hold {
+		return ""
+	}
+	return ":" + hex.EncodeToString(d.Plan) + ":" + strconv.FormatBool(d.Hold)
 }
 
 // Tag implements Authentic.

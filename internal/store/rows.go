@@ -128,6 +128,8 @@ type Draft struct {
 	Release   sealift.Digest // of release.json, once published
 	Envelope  []byte         // DSSE, with the signatures so far; nil until submitted
 	CSR       []byte         // of the leaf, DER; nil until submitted
+	Plan      []byte         // JSON of the rollout.Plan it begins with; nil for the channel's, until submitted
+	Hold      bool           // the roll-out begins paused
 	MAC       []byte         // see Authentic
 }
 

@@ -80,6 +80,7 @@ type Tx interface {
 	ApprovalTx
 	DeviceTx
 	RolloutTx
+	PlanTx
 	StatsTx
 	FleetTx
 	ChannelTx

@@ -192,6 +192,10 @@ var sweptKinds = []sweptKind{
 		app, device, _ := strings.Cut(name, "/")
 		return tx.Assignment(ctx, sealift.AppID(app), sealift.DeviceID(device))
 	}),
+	named("channel-plan", func(ctx context.Context, tx store.Tx, name string) (store.ChannelPlan, error) {
+		app, channel, _ := strings.Cut(name, "/")
+		return tx.ChannelPlan(ctx, sealift.AppID(app), sealift.Channel(channel))
+	}),
 	named("approval", func(ctx context.Context, tx store.Tx, name string) (a store.Approval, err error) {
 		request, person, _ := strings.Cut(name, "/")
 		rows, err := tx.Approvals(ctx, request)

@@ -123,6 +123,17 @@ func (tx *Tx) UpdateRollout(ctx context.Context, r store.Rollout, oldMAC []byte)
 	return update(ctx, tx, r, oldMAC, tx.Tx.UpdateRollout)
 }
 
+// PutChannelPlan implements store.PlanTx.
+func (tx *Tx) PutChannelPlan(ctx context.Context, p store.ChannelPlan) error {
+	switch _, err := tx.ChannelPlan(ctx, p.App, p.Channel); {
+	case sealift.KindOf(err) == sealift.KindNotFound:
+		return insert(ctx, tx, p, tx.Tx.PutChannelPlan)
+	case err != nil:
+		return err
+	}
+	return put(ctx, tx, p, tx.Tx.PutChannelPlan)
+}
+
 // InsertToken implements store.TokenTx.
 func (tx *Tx) InsertToken(ctx context.Context, t store.Token) error {
 	return insert(ctx, tx, t, tx.Tx.InsertToken)

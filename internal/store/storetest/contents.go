@@ -123,6 +123,7 @@ var populate = []write{
 		return tx.InsertEnrolmentToken(ctx, anEnrolmentToken("e1", 2))
 	}},
 	{"PutDevice", func(ctx context.Context, tx store.Tx) error { return tx.PutDevice(ctx, aDevice("d1")) }},
+	{"PutChannelPlan", func(ctx context.Context, tx store.Tx) error { return tx.PutChannelPlan(ctx, aPlan(channel)) }},
 	{"PutDeviceReport", func(ctx context.Context, tx store.Tx) error { return tx.PutDeviceReport(ctx, aReport("d1")) }},
 	{"PutChannelRules", func(ctx context.Context, tx store.Tx) error { return tx.PutChannelRules(ctx, someRules(channel)) }},
 	{"PutAssignment", func(ctx context.Context, tx store.Tx) error { return tx.PutAssignment(ctx, anAssignment("d1", 1)) }},
@@ -225,6 +226,9 @@ var change = []write{
 		return tx.PutChannelRules(ctx, store.ChannelRules{App: app, Channel: channel})
 	}},
 	{"PutAssignment", func(ctx context.Context, tx store.Tx) error { return tx.PutAssignment(ctx, anAssignment("d1", 2)) }},
+	{"PutChannelPlan", func(ctx context.Context, tx store.Tx) error {
+		return tx.PutChannelPlan(ctx, store.ChannelPlan{App: app, Channel: channel})
+	}},
 	{"PutDeviceReport", func(ctx context.Context, tx store.Tx) error {
 		r := aReport("d1")
 		r.Lost = 9
@@ -336,6 +340,7 @@ func readContents(t *testing.T, tx store.Tx) contents {
 	keep("Device")(first(tx.Device(ctx, app, "d1")))
 	keep("ChannelRules")(first(tx.AllChannelRules(ctx, app)))
 	keep("Assignment")(first(tx.Assignment(ctx, app, "d1")))
+	keep("ChannelPlan")(first(tx.ChannelPlan(ctx, app, channel)))
 	keep("DeviceReport")(first(tx.DeviceReport(ctx, app, "d1")))
 	keep("DeviceSteps")(first(tx.DeviceSteps(ctx, app, "d1", 0, 10)))
 	keep("DeviceOutcome")(first(tx.DeviceOutcome(ctx, app, "d1", anOutcome("d1", 1).Release)))

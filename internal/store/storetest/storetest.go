@@ -64,6 +64,7 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"Outbox", testOutbox},
 		{"Denials", testDenials},
 		{"Rollouts", testRollouts},
+		{"ChannelPlans", testChannelPlans},
 		{"Stats", testStats},
 		{"ChannelRules", testChannelRules},
 		{"Assignments", testAssignments},

@@ -69,6 +69,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.channelStmt, err = db.PrepareContext(ctx, channel); err != nil {
 		return nil, fmt.Errorf("error preparing query Channel: %w", err)
 	}
+	if q.channelPlanStmt, err = db.PrepareContext(ctx, channelPlan); err != nil {
+		return nil, fmt.Errorf("error preparing query ChannelPlan: %w", err)
+	}
 	if q.channelRulesStmt, err = db.PrepareContext(ctx, channelRules); err != nil {
 		return nil, fmt.Errorf("error preparing query ChannelRules: %w", err)
 	}
@@ -300,6 +303,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.putAssignmentStmt, err = db.PrepareContext(ctx, putAssignment); err != nil {
 		return nil, fmt.Errorf("error preparing query PutAssignment: %w", err)
 	}
+	if q.putChannelPlanStmt, err = db.PrepareContext(ctx, putChannelPlan); err != nil {
+		return nil, fmt.Errorf("error preparing query PutChannelPlan: %w", err)
+	}
 	if q.putChannelRulesStmt, err = db.PrepareContext(ctx, putChannelRules); err != nil {
 		return nil, fmt.Errorf("error preparing query PutChannelRules: %w", err)
 	}
@@ -519,6 +525,11 @@ func (q *Queries) Close() error {
 	if q.channelStmt != nil {
 		if cerr := q.channelStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing channelStmt: %w", cerr)
+		}
+	}
+	if q.channelPlanStmt != nil {
+		if cerr := q.channelPlanStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing channelPlanStmt: %w", cerr)
 		}
 	}
 	if q.channelRulesStmt != nil {
@@ -906,6 +917,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing putAssignmentStmt: %w", cerr)
 		}
 	}
+	if q.putChannelPlanStmt != nil {
+		if cerr := q.putChannelPlanStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putChannelPlanStmt: %w", cerr)
+		}
+	}
 	if q.putChannelRulesStmt != nil {
 		if cerr := q.putChannelRulesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putChannelRulesStmt: %w", cerr)
@@ -1195,6 +1211,7 @@ type Queries struct {
 	backupsStmt               *sql.Stmt
 	blobStmt                  *sql.Stmt
 	channelStmt               *sql.Stmt
+	channelPlanStmt           *sql.Stmt
 	channelRulesStmt          *sql.Stmt
 	channelsStmt              *sql.Stmt
 	checkpointsStmt           *sql.Stmt
@@ -1272,6 +1289,7 @@ type Queries struct {
 	pruneReleaseHoursStmt     *sql.Stmt
 	pruneSessionsStmt         *sql.Stmt
 	putAssignmentStmt         *sql.Stmt
+	putChannelPlanStmt        *sql.Stmt
 	putChannelRulesStmt       *sql.Stmt
 	putDeviceStmt             *sql.Stmt
 	putDeviceOutcomeStmt      *sql.Stmt
@@ -1340,6 +1358,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		backupsStmt:               q.backupsStmt,
 		blobStmt:                  q.blobStmt,
 		channelStmt:               q.channelStmt,
+		channelPlanStmt:           q.channelPlanStmt,
 		channelRulesStmt:          q.channelRulesStmt,
 		channelsStmt:              q.channelsStmt,
 		checkpointsStmt:           q.checkpointsStmt,
@@ -1417,6 +1436,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		pruneReleaseHoursStmt:     q.pruneReleaseHoursStmt,
 		pruneSessionsStmt:         q.pruneSessionsStmt,
 		putAssignmentStmt:         q.putAssignmentStmt,
+		putChannelPlanStmt:        q.putChannelPlanStmt,
 		putChannelRulesStmt:       q.putChannelRulesStmt,
 		putDeviceStmt:             q.putDeviceStmt,
 		putDeviceOutcomeStmt:      q.putDeviceOutcomeStmt,

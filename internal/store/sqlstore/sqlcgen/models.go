@@ -77,6 +77,15 @@ type Channel struct {
 	Created int64
 }
 
+type ChannelPlan struct {
+	App     string
+	Channel string
+	Plan    []byte
+	Creator string
+	Changed int64
+	Mac     []byte
+}
+
 type ChannelRule struct {
 	App        string
 	Channel    string
@@ -218,6 +227,8 @@ type Draft struct {
 	Mac       []byte
 	Csr       []byte
 	Envelope  []byte
+	Plan      []byte
+	Hold      int64
 }
 
 type EnrolmentToken struct {

@@ -768,7 +768,7 @@ func (q *Queries) Documents(ctx context.Context) ([]string, error) {
 }
 
 const draft = `-- name: Draft :one
-SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope FROM drafts WHERE id = $1
+SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold FROM drafts WHERE id = $1
 `
 
 func (q *Queries) Draft(ctx context.Context, id string) (Draft, error) {
@@ -792,6 +792,8 @@ func (q *Queries) Draft(ctx context.Context, id string) (Draft, error) {
 		&i.Mac,
 		&i.Csr,
 		&i.Envelope,
+		&i.Plan,
+		&i.Hold,
 	)
 	return i, err
 }
@@ -1187,8 +1189,8 @@ func (q *Queries) InsertDeviceStep(ctx context.Context, arg InsertDeviceStepPara
 }
 
 const insertDraft = `-- name: InsertDraft :execrows
-INSERT INTO drafts (id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+INSERT INTO drafts (id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 ON CONFLICT DO NOTHING
 `
 
@@ -1210,6 +1212,8 @@ type InsertDraftParams struct {
 	Mac       []byte
 	Csr       []byte
 	Envelope  []byte
+	Plan      []byte
+	Hold      int64
 }
 
 func (q *Queries) InsertDraft(ctx context.Context, arg InsertDraftParams) (int64, error) {
@@ -1231,6 +1235,8 @@ func (q *Queries) InsertDraft(ctx context.Context, arg InsertDraftParams) (int64
 		arg.Mac,
 		arg.Csr,
 		arg.Envelope,
+		arg.Plan,
+		arg.Hold,
 	)
 	if err != nil {
 		return 0, err
@@ -1896,7 +1902,7 @@ func (q *Queries) NextCounter(ctx context.Context, arg NextCounterParams) (int64
 }
 
 const openDrafts = `-- name: OpenDrafts :many
-SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope FROM drafts
+SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold FROM drafts
 WHERE app = $1 AND channel = $2 AND platform = $3 AND runtime = $4
   AND version = $5 AND state IN ('reserved', 'submitted')
 ORDER BY counter
@@ -1943,6 +1949,8 @@ func (q *Queries) OpenDrafts(ctx context.Context, arg OpenDraftsParams) ([]Draft
 			&i.Mac,
 			&i.Csr,
 			&i.Envelope,
+			&i.Plan,
+			&i.Hold,
 		); err != nil {
 			return nil, err
 		}
@@ -2679,7 +2687,7 @@ func (q *Queries) Statement(ctx context.Context) (int64, error) {
 }
 
 const submittedDrafts = `-- name: SubmittedDrafts :many
-SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope FROM drafts
+SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold FROM drafts
 WHERE state = 'submitted' AND (app = $1 OR $1 = '')
 ORDER BY submitted, id
 `
@@ -2711,6 +2719,8 @@ func (q *Queries) SubmittedDrafts(ctx context.Context, app string) ([]Draft, err
 			&i.Mac,
 			&i.Csr,
 			&i.Envelope,
+			&i.Plan,
+			&i.Hold,
 		); err != nil {
 			return nil, err
 		}
@@ -2813,7 +2823,7 @@ func (q *Queries) TrimOutbox(ctx context.Context, seq int64) error {
 }
 
 const unfinishedDrafts = `-- name: UnfinishedDrafts :many
-SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope FROM drafts WHERE state IN ('reserved', 'submitted') ORDER BY id
+SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold FROM drafts WHERE state IN ('reserved', 'submitted') ORDER BY id
 `
 
 func (q *Queries) UnfinishedDrafts(ctx context.Context) ([]Draft, error) {
@@ -2843,6 +2853,8 @@ func (q *Queries) UnfinishedDrafts(ctx context.Context) ([]Draft, error) {
 			&i.Mac,
 			&i.Csr,
 			&i.Envelope,
+			&i.Plan,
+			&i.Hold,
 		); err != nil {
 			return nil, err
 		}
@@ -3039,8 +3051,9 @@ const updateDraft = `-- name: UpdateDraft :execrows
 UPDATE drafts SET
   app = $1, channel = $2, platform = $3, runtime = $4, version = $5,
   counter = $6, act = $7, state = $8, requester = $9, created = $10,
-  expires = $11, submitted = $12, release = $13, mac = $14, csr = $15, envelope = $16
-WHERE id = $17 AND state = $18
+  expires = $11, submitted = $12, release = $13, mac = $14, csr = $15, envelope = $16,
+  plan = $17, hold = $18
+WHERE id = $19 AND state = $20
 `
 
 type UpdateDraftParams struct {
@@ -3060,6 +3073,8 @@ type UpdateDraftParams struct {
 	Mac       []byte
 	Csr       []byte
 	Envelope  []byte
+	Plan      []byte
+	Hold      int64
 	ID        string
 	OldState  string
 }
@@ -3082,6 +3097,8 @@ func (q *Queries) UpdateDraft(ctx context.Context, arg UpdateDraftParams) (int64
 		arg.Mac,
 		arg.Csr,
 		arg.Envelope,
+		arg.Plan,
+		arg.Hold,
 		arg.ID,
 		arg.OldState,
 	)

@@ -1,0 +1,28 @@
+package store
+
+import (
+	"context"
+	"encoding/hex"
+
+	"github.com/sealift/sealift"
+)
+
+// PlanTx keeps the plans of channels. None is ever removed.
+type PlanTx interface {
+	// PutChannelPlan writes one, over the one before; KindNotFound if there is no
+	// such channel.
+	PutChannelPlan(ctx context.Context, p ChannelPlan) error
+	// ChannelPlan returns a channel's, or KindNotFound where it never had one.
+	ChannelPlan(ctx context.Context, app sealift.AppID, channel sealift.Channel) (ChannelPlan, error)
+}
+
+// Columns implements Authentic.
+func (p ChannelPlan) Columns() (kind string, columns []string) {
+	return "channel-plan", []string{string(p.Channel), string(p.App), hex.EncodeToString(p.Plan), p.Creator, column(p.Changed)}
+}
+
+// Tag implements Authentic.
+func (p ChannelPlan) Tag() []byte { return p.MAC }
+
+// RowName implements Authentic.
+func (p ChannelPlan) RowName() string { return named(string(p.App), string(p.Channel)) }
