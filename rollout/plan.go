@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -77,12 +78,20 @@ func AtOnce() Plan {
 // twice), that end before everybody may take the release, that last for less
 // than nothing or longer than sealift.MaxStage, and limits that are none.
 func ParsePlan(data []byte) (Plan, error) {
-	var p Plan
+	var file struct {
+		Stages []json.RawMessage `json:"stages"`
+		Halt   Rule              `json:"halt"`
+	}
 	// A misspelt limit would otherwise be the default one.
-	if err := strictjson.UnmarshalKnown(data, sealift.MaxPlan, &p); err != nil {
+	if err := strictjson.UnmarshalKnown(data, sealift.MaxPlan, &file); err != nil {
 		return Plan{}, invalidPlan("%w", err)
 	}
-	p.Halt = p.Halt.orDefault()
+	p := Plan{Stages: make([]Stage, len(file.Stages)), Halt: file.Halt.orDefault()}
+	for i, stage := range file.Stages {
+		if err := strictjson.UnmarshalKnown(stage, sealift.MaxPlan, &p.Stages[i]); err != nil {
+			return Plan{}, invalidPlan("stage %d: %w", i+1, err)
+		}
+	}
 	if err := p.check(); err != nil {
 		return Plan{}, invalidPlan("%w", err)
 	}

@@ -1,7 +1,6 @@
 package rollout_test
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +40,7 @@ func TestParsePlan(t *testing.T) {
 // The plans that the package offers are plans, and survive being written.
 func TestPlansOfThePackage(t *testing.T) {
 	for name, p := range map[string]rollout.Plan{"default": rollout.DefaultPlan(), "at once": rollout.AtOnce()} {
-		data, err := json.Marshal(p)
+		data, err := p.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,9 +66,9 @@ func TestPlansRefused(t *testing.T) {
 		"too many":            {`{"stages":[` + many + `{"percent":100,"duration":"1h"}]}`, "33 stages"},
 		"goes down":           {`{"stages":[{"percent":10,"duration":"1h"},{"percent":5,"duration":"1h"},{"percent":100,"duration":"1h"}]}`, "stage 2 goes down, from 10 to 5 percent"},
 		"overlaps":            {`{"stages":[{"percent":10,"duration":"1h"},{"percent":10,"duration":"1h"},{"percent":100,"duration":"1h"}]}`, "stages 1 and 2 overlap"},
-		"over 100":            {`{"stages":[{"percent":101,"duration":"1h"}]}`, "101"},
+		"over 100":            {`{"stages":[{"percent":50,"duration":"1h"},{"percent":101,"duration":"1h"}]}`, `stage 2: parsing percent: "101"`},
 		"zero":                {`{"stages":[{"percent":0,"duration":"1h"},{"percent":100,"duration":"1h"}]}`, "0 percent"},
-		"negative":            {`{"stages":[{"percent":-1,"duration":"1h"},{"percent":100,"duration":"1h"}]}`, "-1"},
+		"negative":            {`{"stages":[{"percent":-1,"duration":"1h"},{"percent":100,"duration":"1h"}]}`, `stage 1: parsing percent: "-1"`},
 		"too fine":            {`{"stages":[{"percent":0.001,"duration":"1h"},{"percent":100,"duration":"1h"}]}`, "0.001"},
 		"text":                {`{"stages":[{"percent":"10","duration":"1h"},{"percent":100,"duration":"1h"}]}`, "10"},
 		"stops short":         {`{"stages":[{"percent":10,"duration":"1h"}]}`, "ends at 10 percent"},
@@ -102,5 +101,21 @@ func TestPlansRefused(t *testing.T) {
 		case !strings.Contains(err.Error(), c.says):
 			t.Errorf("%s: %v, want %q in it", name, err, c.says)
 		}
+	}
+}
+
+// What people approve says all that they decide on.
+func TestPlanInWords(t *testing.T) {
+	p, err := rollout.ParsePlan([]byte(`{"stages":[{"percent":0.5,"duration":"2h","confirmed":20},{"percent":10,"duration":"24h","gate":"approval"},{"percent":100,"duration":"0s"}],"halt":{"then":"rollback"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "0.5 % for 2h0m0s and until 20 devices have confirmed it, then 10 % for 24h0m0s, then somebody lets it go on, then 100 % for 0s; a halt prepares the roll-back"
+	if got := p.String(); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	once := rollout.AtOnce()
+	if got := once.String(); got != "100 % for 24h0m0s; a halt pauses it" {
+		t.Errorf("%q", got)
 	}
 }

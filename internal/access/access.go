@@ -128,6 +128,12 @@ func (p Principal) CallerFrom(address string) Caller {
 	return Caller{Kind: kind, ID: p.ID, Address: address, Role: p.Role, App: p.App, Actions: p.Actions, Proof: p.Proof}
 }
 
+// Allow returns nil if the caller may do action too, on the app that they were let
+// in for; else KindDenied, as Principal.Allow.
+func (c Caller) Allow(action Action) error {
+	return Principal{Role: c.Role, Actions: c.Actions}.Allow(action, c.App)
+}
+
 // Actor names the caller in the log.
 func (c Caller) Actor() audit.Actor {
 	kind := audit.Service

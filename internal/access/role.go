@@ -38,6 +38,7 @@ const (
 	ListReleases   Action = "release.list"    // also shows one, and drafts that wait
 	PauseRollouts  Action = "rollout.pause"   // stop one, or withdraw a release, until somebody takes that back
 	SteerRollouts  Action = "rollout.steer"   // resume, approve, finish and abort them, and reinstate releases
+	PlanRollouts   Action = "rollout.plan"    // say with which plans they begin
 	ListDevices    Action = "device.list"     // also shows one, with what it reported
 	RevokeDevices  Action = "device.revoke"   // end devices, and turn epochs
 	EraseDevices   Action = "device.erase"    // forget what devices said
@@ -76,7 +77,7 @@ var table = map[Role]grants{
 	RoleOwner: {
 		ListApps: true, CreateApp: true, ChangeApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
 		ChangeChannel: true, OpenChannel: true,
-		IssueEnrolment: true, Publish: true, Promote: true, Cosign: true, ListReleases: true, PauseRollouts: true, SteerRollouts: true, ListDevices: true, RevokeDevices: true, EraseDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		IssueEnrolment: true, Publish: true, Promote: true, Cosign: true, ListReleases: true, PauseRollouts: true, SteerRollouts: true, PlanRollouts: true, ListDevices: true, RevokeDevices: true, EraseDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, RevokeTokens: true, ListKeys: true, ChangeKeys: true,
 		SealVault: true, RotateKEK: true, AwaitRotation: true, ListBackups: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
@@ -95,7 +96,7 @@ var table = map[Role]grants{
 	RoleReleaseManager: {
 		ListApps: true, CreateApp: true, ChangeApp: true, ListChannels: true, CreateChannel: true,
 		ChangeChannel:  true,
-		IssueEnrolment: true, Publish: true, Promote: true, Cosign: true, ListReleases: true, PauseRollouts: true, SteerRollouts: true, ListDevices: true, ListDenials: true, ReadRoot: true,
+		IssueEnrolment: true, Publish: true, Promote: true, Cosign: true, ListReleases: true, PauseRollouts: true, SteerRollouts: true, PlanRollouts: true, ListDevices: true, ListDenials: true, ReadRoot: true,
 		SignWithKeys: true, UseAccount: true,
 		ListPolicies: true, ListApprovals: true, Decide: true,
 	},

@@ -27,6 +27,7 @@ release.cosign    yes    yes               yes              yes        no       
 release.list      yes    yes               yes              yes        yes      yes
 rollout.pause     yes    yes               yes              yes        no       yes
 rollout.steer     yes    no                yes              no         no       no
+rollout.plan      yes    no                yes              no         no       no
 device.list       yes    yes               yes              yes        yes      yes
 device.revoke     yes    yes               no               no         no       no
 device.erase      yes    yes               no               no         no       no

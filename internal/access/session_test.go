@@ -214,6 +214,7 @@ release.cosign   no   counts by its key
 release.list     no
 rollout.pause    no   a brake
 rollout.steer    no   as publishing: a policy has people approve it
+rollout.plan     no   as steering: a policy has people approve it
 device.list      no
 device.revoke    no   a brake
 device.erase     yes  what is forgotten is no evidence any more

@@ -7,6 +7,7 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/rollout"
 )
 
 // The services that are gated, under names that are no method's.
@@ -14,6 +15,8 @@ type (
 	keysService     = service.Keys
 	denialsService  = service.Denials
 	rolloutsService = service.Rollouts
+	plansService    = service.Plans
+	reserveService  = service.Publishing
 	peopleService   = service.People
 	tokensService   = service.Tokens
 )
@@ -125,6 +128,62 @@ func (g gatedRollouts) SteerRollout(ctx context.Context, by access.Caller, app s
 	return Gated(ctx, g.board, by, Proposal{Action: ActionRollout, App: app, Subject: fmt.Sprintf("%s/%d", app, counter), Parameters: map[string]string{
 		"operation": "rollout." + string(do), "counter": fmt.Sprint(counter), "reason": reason,
 	}}, steer)
+}
+
+// Plans is s with what policies of ActionRollout ask people about: with which plan the
+// roll-outs of a channel begin, or else whoever sets one could go around the stages
+// that others are asked about.
+func (b *Board) Plans(s service.Plans) service.Plans { return gatedPlans{s, b} }
+
+type gatedPlans struct {
+	plansService
+	board *Board
+}
+
+func (g gatedPlans) SetPlan(ctx context.Context, by access.Caller, app sealift.AppID, channel sealift.Channel, plan *rollout.Plan) (service.ChannelPlan, error) {
+	p := Proposal{Action: ActionRollout, App: app, Subject: fmt.Sprintf("%s/%s", app, channel), Parameters: map[string]string{
+		"operation": "rollout.plan-clear", "channel": string(channel),
+	}}
+	if plan != nil {
+		text, err := plan.Encode()
+		if err == nil {
+			err = p.addPlan(text)
+		}
+		if err != nil {
+			return service.ChannelPlan{}, err
+		}
+		p.Parameters["operation"] = "rollout.plan-set"
+	}
+	return Gated(ctx, g.board, by, p, func() (service.ChannelPlan, error) { return g.plansService.SetPlan(ctx, by, app, channel, plan) })
+}
+
+// Publishing is s with what policies of ActionRollout ask people about: a release
+// with a plan of its own. They are asked before its counter is reserved, and so
+// before anything of it is signed; whoever publishes does the same again then.
+func (b *Board) Publishing(s service.Publishing) service.Publishing { return gatedPublishing{s, b} }
+
+type gatedPublishing struct {
+	reserveService
+	board *Board
+}
+
+func (g gatedPublishing) Reserve(ctx context.Context, by access.Caller, want service.Reservation) (service.Draft, error) {
+	reserve := func() (service.Draft, error) { return g.reserveService.Reserve(ctx, by, want) }
+	if want.Plan == nil {
+		return reserve()
+	}
+	text, err := want.Plan.Encode()
+	if err != nil {
+		return service.Draft{}, err
+	}
+	p := Proposal{Action: ActionRollout, App: want.App, Subject: fmt.Sprintf("%s/%s/%s %s", want.App, want.Channel, want.Platform, want.Version), Parameters: map[string]string{
+		"operation": "release.plan", "channel": string(want.Channel), "platform": string(want.Platform), "runtime": string(want.Runtime), "version": string(want.Version),
+		"hold": fmt.Sprint(want.Hold),
+	}}
+	if err := p.addPlan(text); err != nil {
+		return service.Draft{}, err
+	}
+	return Gated(ctx, g.board, by, p, reserve)
 }
 
 // Tokens is s with what policies of ActionRole ask people about: new tokens.

@@ -13,6 +13,7 @@ import (
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/rollout"
 )
 
 // To disable somebody is a brake. To let them in again is not.
@@ -79,6 +80,64 @@ func TestRolloutGate(t *testing.T) {
 	w.check(steer(8, service.SteerResume))
 	w.refused(steer(8, service.SteerResume), sealift.KindDenied, approval.ReasonApproval) // once
 	if got := fmt.Sprint(kept.did); got != "[pause7 abort7 withdraw7 resume8]" {
+		t.Errorf("it did %s", got)
+	}
+}
+
+type (
+	plans      = service.Plans
+	publishing = service.Publishing
+)
+
+// planned counts what it was told to do.
+type planned struct {
+	plans
+	publishing
+	did []string
+}
+
+func (p *planned) SetPlan(_ context.Context, _ access.Caller, _ sealift.AppID, channel sealift.Channel, plan *rollout.Plan) (service.ChannelPlan, error) {
+	p.did = append(p.did, fmt.Sprint(channel, plan != nil))
+	return service.ChannelPlan{}, nil
+}
+
+func (p *planned) Reserve(_ context.Context, _ access.Caller, want service.Reservation) (service.Draft, error) {
+	p.did = append(p.did, fmt.Sprint(want.Version, want.Plan != nil))
+	return service.Draft{}, nil
+}
+
+// With which plan releases begin asks whom the stages of it would ask: for the
+// channel, to have none, and for one release alone; each plan for itself.
+func TestPlanGate(t *testing.T) {
+	w, ann, bob, _ := trio(t)
+	kept := &planned{}
+	set := func(plan *rollout.Plan) error {
+		_, err := w.board.Plans(kept).SetPlan(t.Context(), ann.Caller, app, "production", plan)
+		return err
+	}
+	reserve := func(plan *rollout.Plan) error {
+		_, err := w.board.Publishing(kept).Reserve(t.Context(), ann.Caller, service.Reservation{App: app, Channel: "production", Platform: "web", Runtime: "*", Version: "1.0.0", Plan: plan})
+		return err
+	}
+	slow, quick := rollout.DefaultPlan(), rollout.AtOnce()
+	w.check(set(&slow)) // there is no policy yet
+	w.policy(approval.ActionRollout, "", 1, access.RoleOwner, access.RoleSecurityOfficer)
+	w.check(reserve(nil))
+	approved := func(do func(*rollout.Plan) error, plan, other *rollout.Plan) {
+		t.Helper()
+		w.refused(do(plan), sealift.KindDenied, approval.ReasonApproval)
+		r := w.only(store.ApprovalOpen)
+		_, err := bob.approve(r.ID)
+		w.check(err)
+		w.refused(do(other), sealift.KindDenied, approval.ReasonApproval)
+		w.check(do(plan))
+		_, err = w.board.Reject(t.Context(), ann.Caller, w.only(store.ApprovalOpen).ID, "it was a try")
+		w.check(err)
+	}
+	approved(set, &quick, nil)
+	approved(set, nil, &quick)
+	approved(reserve, &quick, &slow)
+	if got := fmt.Sprint(kept.did); got != "[productiontrue 1.0.0false productiontrue productionfalse 1.0.0true]" {
 		t.Errorf("it did %s", got)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/rollout"
 	"github.com/sealift/sealift/trust"
 )
 
@@ -22,7 +23,13 @@ func releaseOf(d store.Draft, payload sealift.Digest) (Proposal, error) {
 		"channel": string(d.Channel), "platform": string(d.Platform), "runtime": string(d.Runtime), "version": string(d.Version),
 		"counter": fmt.Sprint(d.Counter), "act": string(d.Act),
 	}}
+	if d.Hold {
+		p.Parameters["hold"] = "nobody takes it until somebody resumes its roll-out"
+	}
 	urgent, err := urgencyOf(d)
+	if err == nil && urgent == nil && len(d.Plan) > 0 {
+		err = p.addPlan(d.Plan)
+	}
 	if err != nil || urgent == nil {
 		return p, err
 	}
@@ -31,6 +38,17 @@ func releaseOf(d store.Draft, payload sealift.Digest) (Proposal, error) {
 		p.Parameters["reason"] = urgent.Reason
 	}
 	return p, nil
+}
+
+// addPlan says with which plan a roll-out begins: in words for people, and by the
+// digest of all of it.
+func (p Proposal) addPlan(text []byte) error {
+	plan, err := rollout.ParsePlan(text)
+	if err != nil {
+		return err
+	}
+	p.Parameters["plan"], p.Parameters["plan-sha256"] = plan.String(), sealift.DigestOf(text).String()
+	return nil
 }
 
 // urgencyOf reads from what was submitted for a draft whether it is urgent.

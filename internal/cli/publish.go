@@ -19,6 +19,7 @@ import (
 	"github.com/sealift/sealift/internal/control/apiclient"
 	"github.com/sealift/sealift/internal/publisher"
 	"github.com/sealift/sealift/internal/term"
+	"github.com/sealift/sealift/rollout"
 	"github.com/sealift/sealift/trust"
 )
 
@@ -32,6 +33,8 @@ type publishCmd struct {
 	Wait     time.Duration `placeholder:"DURATION" help:"Where people have yet to sign it, wait so long for them, such as 2h. Without it: say what it waits for, and end."`
 	Urgent   bool          `help:"Devices take it at their next check: it skips the stages of a roll-out and quiet hours. The policy for urgent releases says who approves."`
 	Reason   string        `placeholder:"TEXT" help:"With --urgent: why; it is signed, and approvers read it."`
+	Plan     string        `placeholder:"FILE" help:"With which plan its roll-out begins, in place of the channel's: JSON, as sealift simulate takes it. For who may set the channel's."`
+	Hold     bool          `help:"Begin the roll-out paused, before anybody may take it; let it begin with: sealift rollout start."`
 	API      APIOptions    `embed:""`
 }
 
@@ -72,17 +75,29 @@ func runPublish(ctx context.Context, std *IO, opts publishCmd) error {
 	}
 	r := *d.Release
 	return std.Print(r, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "published %s %s to %s/%s as counter %d%s\n  release %s\n  archive %s  %s\n  sealed  %s  %s\n",
+		_, err := fmt.Fprintf(w, "published %s %s to %s/%s as counter %d%s\n  release %s\n  archive %s  %s\n  sealed  %s  %s\n  see how it is rolled out with: sealift rollout show %d --app %s\n",
 			r.App, r.Version, r.Channel, r.Platform, r.Counter, urgently(r.Urgent), r.SHA256,
-			r.Archive.SHA256, term.Bytes(r.Archive.Length), r.Blob.SHA256, term.Bytes(r.Blob.Length))
+			r.Archive.SHA256, term.Bytes(r.Archive.Length), r.Blob.SHA256, term.Bytes(r.Blob.Length), r.Counter, r.App)
 		return err
 	})
 }
 
 // waitingText says of a draft what it is for, and what it waits for.
 func waitingText(d api.DraftDetail) string {
-	return fmt.Sprintf("%s %s for %s/%s as counter %d%s; devices see nothing of it yet\n  draft   %s\n%s  until   %s",
-		d.App, d.Version, d.Channel, d.Platform, d.Counter, urgently(d.Urgent), d.ID, missingLines(d), d.Expires.UTC().Format("2006-01-02 15:04Z"))
+	return fmt.Sprintf("%s %s for %s/%s as counter %d%s; devices see nothing of it yet\n  draft   %s\n  plan    %s\n%s  until   %s",
+		d.App, d.Version, d.Channel, d.Platform, d.Counter, urgently(d.Urgent), d.ID, draftPlan(d), missingLines(d), d.Expires.UTC().Format("2006-01-02 15:04Z"))
+}
+
+// draftPlan says with which plan the roll-out of a draft begins.
+func draftPlan(d api.DraftDetail) string {
+	text := "that of the channel"
+	if plan, err := rollout.ParsePlan(d.Plan); err == nil {
+		text = plan.String()
+	}
+	if d.Hold {
+		text = "held until somebody starts it, then " + text
+	}
+	return text
 }
 
 // request checks every word before any work begins.
@@ -101,6 +116,19 @@ func (c publishCmd) request() (req publisher.Request, err error) {
 	}
 	if req.Runtime, err = sealift.ParseRuntimeRange(c.Runtime); err != nil {
 		return req, err
+	}
+	req.Hold = c.Hold
+	if c.Plan != "" {
+		if c.Urgent {
+			return req, usage("--plan goes not with --urgent: an urgent release is for everybody at once")
+		}
+		plan, err := readPlan(c.Plan, "--plan FILE")
+		if err != nil {
+			return req, err
+		}
+		if req.Plan, err = plan.Encode(); err != nil {
+			return req, err
+		}
 	}
 	req.Urgent, err = c.urgency()
 	return req, err

@@ -11,16 +11,19 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/control/api"
 	"github.com/sealift/sealift/internal/control/apiclient"
+	"github.com/sealift/sealift/rollout"
 )
 
 type rolloutCmd struct {
 	List    rolloutListCmd    `cmd:"" help:"List how releases reach their devices."`
 	Show    rolloutShowCmd    `cmd:"" help:"Show one, with its plan and what comes next."`
 	Pause   rolloutPauseCmd   `cmd:"" help:"Stop it at once: nobody else takes the release until somebody resumes it."`
+	Start   rolloutResumeCmd  `cmd:"" help:"Let one begin that was published with --hold. It is the same as resume."`
 	Resume  rolloutResumeCmd  `cmd:"" help:"Let one go on that is paused or halted, in the stage in which it stopped."`
 	Approve rolloutApproveCmd `cmd:"" help:"Let one that waits into its next stage."`
 	Finish  rolloutFinishCmd  `cmd:"" help:"Let everybody take the release now."`
 	Abort   rolloutAbortCmd   `cmd:"" help:"End it: nobody takes the release any more, and who has it keeps it."`
+	Plan    rolloutPlanCmd    `cmd:"" help:"Say with which plan the roll-outs of a channel begin."`
 }
 
 type rolloutListCmd struct {
@@ -115,22 +118,20 @@ func printRollout(std *IO, r api.Rollout) error {
 // rolloutText says how a roll-out is, stage by stage, and what comes next.
 func rolloutText(r api.Rollout) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s (counter %d) for %s on %s\n  %s since %s, offered to %s of the devices\n",
-		r.App, r.Version, r.Counter, r.Channel, r.Platform, r.Phase, r.Since.UTC().Format(time.RFC3339), percentText(r.Percent))
+	fmt.Fprintf(&b, "%s %s (counter %d) for %s on %s", r.App, r.Version, r.Counter, r.Channel, r.Platform)
+	if r.Urgent {
+		b.WriteString(", urgently")
+	}
+	fmt.Fprintf(&b, "\n  %s since %s, offered to %s of the devices\n",
+		r.Phase, r.Since.UTC().Format(time.RFC3339), percentText(r.Percent))
 	for i, s := range r.Stages {
 		mark := "  "
 		if i+1 == r.Stage {
 			mark = "> "
 		}
-		fmt.Fprintf(&b, "  %sstage %d: %s for %s", mark, i+1, percentText(s.Percent), s.Duration)
-		if s.Confirmed > 0 {
-			fmt.Fprintf(&b, ", until %d devices have confirmed it", s.Confirmed)
-		}
-		if s.Gate == api.RolloutStageGateApproval {
-			b.WriteString(", then somebody lets it go on")
-		}
-		b.WriteString("\n")
+		fmt.Fprintf(&b, "  %sstage %d: %s\n", mark, i+1, stageText(percentText(s.Percent), s.Duration, s.Confirmed, s.Gate == api.RolloutStageGateApproval))
 	}
+	fmt.Fprintf(&b, "  halted: %s\n", thenText(rollout.Then(r.Then)))
 	fmt.Fprintf(&b, "  next: %s\n", nextOf(r))
 	return b.String()
 }

@@ -60,7 +60,12 @@ func (c *simulateCmd) plan() (rollout.Plan, error) {
 	if c.Plan == "" {
 		return rollout.DefaultPlan(), nil
 	}
-	data, err := readBounded(c.Plan, "the plan", sealift.MaxPlan, "name a file with a plan as JSON: --plan FILE")
+	return readPlan(c.Plan, "--plan FILE")
+}
+
+// readPlan reads the plan in a file, which an option named.
+func readPlan(file, option string) (rollout.Plan, error) {
+	data, err := readBounded(file, "the plan", sealift.MaxPlan, "name a file with a plan as JSON: "+option)
 	if err != nil {
 		return rollout.Plan{}, err
 	}

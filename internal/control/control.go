@@ -54,6 +54,7 @@ type Services struct {
 	Promotions service.Promotions
 	Drafts     service.Drafts
 	Rollouts   service.Rollouts
+	Plans      service.Plans
 	Denials    service.Denials
 	Releases   service.Releases
 	Roots      service.Roots

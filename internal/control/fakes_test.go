@@ -107,10 +107,13 @@ var (
 	}
 	rollout1 = service.Rollout{
 		App: "com.acme.shop", Channel: "production", Platform: "web", Runtime: "*", Version: "1.4.0", Counter: 17, Release: sealift.Digest{9},
-		Plan:  rollout.Plan{Stages: []rollout.Stage{{Share: 150, Duration: rollout.Duration(time.Hour), Confirmed: 3, Gate: rollout.Approval}, {Share: sealift.Everybody}}},
-		State: rollout.State{Phase: rollout.Running, Stage: 0, Since: time.Unix(21, 0)}, Share: 150, Next: time.Unix(22, 0), Creator: "alice",
+		Plan:   rollout.Plan{Stages: []rollout.Stage{{Share: 150, Duration: rollout.Duration(time.Hour), Confirmed: 3, Gate: rollout.Approval}, {Share: sealift.Everybody}}, Halt: rollout.Rule{Then: rollout.GoBack}},
+		Urgent: true,
+		State:  rollout.State{Phase: rollout.Running, Stage: 0, Since: time.Unix(21, 0)}, Share: 150, Next: time.Unix(22, 0), Creator: "alice",
 		Created: time.Unix(23, 0), Changed: time.Unix(24, 0),
 	}
+	atOnce  = rollout.AtOnce()
+	plan1   = service.ChannelPlan{App: "com.acme.shop", Channel: "production", Plan: &atOnce, Creator: "alice", Changed: time.Unix(25, 0)}
 	denial1 = service.Denial{
 		ID: "909432b7adc8a37f", Kind: service.DenyRelease, App: "com.acme.shop", Counter: 17, Version: "1.4.0", Issuer: sealift.Digest{7}, Serial: "7f",
 		Reason: "it leaks", Creator: "alice", Created: time.Unix(11, 0), State: service.DenialActive, Changed: time.Unix(12, 0), Forged: true,
@@ -280,6 +283,14 @@ func (s *services) SteerRollout(_ context.Context, by access.Caller, app sealift
 	return rollout1, s.note(by, app, counter, do, reason)
 }
 
+func (s *services) Plan(_ context.Context, app sealift.AppID, channel sealift.Channel) (service.ChannelPlan, error) {
+	return plan1, s.note(app, channel)
+}
+
+func (s *services) SetPlan(_ context.Context, by access.Caller, app sealift.AppID, channel sealift.Channel, plan *rollout.Plan) (service.ChannelPlan, error) {
+	return service.ChannelPlan{App: app, Channel: channel, Plan: plan}, s.note(by, app, channel, plan)
+}
+
 func (s *services) Deny(_ context.Context, by access.Caller, want service.NewDenial) (service.Denial, error) {
 	return denial1, s.note(by, want)
 }
@@ -349,7 +360,7 @@ type fixture struct {
 }
 
 func (s *services) all(signIn control.SignIn) control.Services {
-	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Devices: s, Publishing: s, Promotions: s, Drafts: s, Rollouts: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Refusals: s, Tokens: s, People: s, Accounts: s, Passkeys: s, OIDC: s, Keys: s, Approvals: s, Seal: s, Backups: s}
+	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Devices: s, Publishing: s, Promotions: s, Drafts: s, Rollouts: s, Plans: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Refusals: s, Tokens: s, People: s, Accounts: s, Passkeys: s, OIDC: s, Keys: s, Approvals: s, Seal: s, Backups: s}
 }
 
 func newFixture(t *testing.T, signIn control.SignIn) *fixture {

@@ -22,6 +22,9 @@ func (h *handler) ReserveDraft(w http.ResponseWriter, r *http.Request, app api.I
 			return nil, err
 		}
 		want, err := reservation(app, channel, body)
+		if err == nil && want.Plan != nil {
+			err = by.Allow(access.PlanRollouts)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -44,6 +47,10 @@ func reservation(app, channel string, body api.NewDraft) (want service.Reservati
 		return want, err
 	}
 	if want.Version, err = sealift.ParseVersion(body.Version); err != nil {
+		return want, err
+	}
+	want.Hold = body.Hold
+	if want.Plan, err = planOf(body.Plan); err != nil {
 		return want, err
 	}
 	want.Act = sealift.ActRelease

@@ -85,7 +85,7 @@ func rolloutAct(w http.ResponseWriter, r *http.Request, app string, counter uint
 func rolloutOut(r service.Rollout) api.Rollout {
 	out := api.Rollout{
 		App: string(r.App), Channel: string(r.Channel), Platform: string(r.Platform), Runtime: string(r.Runtime), Version: string(r.Version),
-		Counter: uint64(r.Counter), Release: r.Release.String(), Phase: api.RolloutPhase(r.State.Phase), Percent: percent(r.Share),
+		Counter: uint64(r.Counter), Release: r.Release.String(), Urgent: r.Urgent, Then: api.RolloutThen(r.Plan.Halt.Then), Phase: api.RolloutPhase(r.State.Phase), Percent: percent(r.Share),
 		Stage: r.State.Stage + 1, Since: r.State.Since.UTC(), Creator: r.Creator, Created: r.Created.UTC(), Changed: r.Changed.UTC(),
 	}
 	for _, stage := range r.Plan.Stages {

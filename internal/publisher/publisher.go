@@ -69,6 +69,8 @@ type Request struct {
 	Version  sealift.Version
 	Bundle   fs.FS
 	Urgent   *trust.Urgent // nil for one that can wait
+	Plan     []byte        // JSON of the plan with which its roll-out begins; nil for the channel's
+	Hold     bool          // its roll-out begins paused
 }
 
 // ReasonWaiting is the reason of a KindConflict error about a release that was
@@ -103,6 +105,7 @@ func (p *Publisher) Submit(ctx context.Context, req Request) (api.DraftDetail, e
 	}
 	draft, err := p.API.Reserve(ctx, req.App, req.Channel, api.NewDraft{
 		Platform: string(req.Platform), Runtime: string(req.Runtime), Version: string(req.Version), Act: api.Act(sealift.ActRelease),
+		Plan: req.Plan, Hold: req.Hold,
 	})
 	if err != nil {
 		return api.DraftDetail{}, err

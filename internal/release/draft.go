@@ -37,7 +37,12 @@ func (s *Service) Reserve(ctx context.Context, by access.Caller, want service.Re
 	if err := s.admit(by, want.App, "reserving a release"); err != nil {
 		return service.Draft{}, err
 	}
-	d := store.Draft{ID: newDraftID(), Coordinates: of, Act: want.Act, State: store.DraftReserved, Requester: by.ID, Created: now, Expires: now.Add(sealift.MaxPublishAge)}
+	d := store.Draft{ID: newDraftID(), Coordinates: of, Act: want.Act, State: store.DraftReserved, Requester: by.ID, Created: now, Expires: now.Add(sealift.MaxPublishAge), Hold: want.Hold}
+	if want.Plan != nil {
+		if d.Plan, err = want.Plan.Encode(); err != nil {
+			return service.Draft{}, err
+		}
+	}
 	err = s.vault.Update(ctx, func(tx *vault.Tx) error {
 		if _, err := s.findChannel(ctx, tx, want.App, want.Channel); err != nil {
 			return err

@@ -130,10 +130,11 @@ func (s *Service) settle(ctx context.Context, tx *vault.Tx, actor audit.Actor, d
 // detailOf tells of a draft; c is what was submitted for it, nil if nothing was.
 func detailOf(d store.Draft, c *candidate) service.DraftDetail {
 	out := service.DraftDetail{
-		Reservation: service.Reservation{App: d.App, Channel: d.Channel, Platform: d.Platform, Runtime: d.Runtime, Version: d.Version, Act: d.Act},
+		Reservation: service.Reservation{App: d.App, Channel: d.Channel, Platform: d.Platform, Runtime: d.Runtime, Version: d.Version, Act: d.Act, Hold: d.Hold},
 		ID:          d.ID, State: service.DraftState(d.State), Counter: d.Counter, Requester: d.Requester,
 		Created: d.Created, Expires: d.Expires, Submitted: d.Submitted, Envelope: d.Envelope,
 	}
+	out.Plan, _ = planIn(d.Plan) // the vault wrote it, or the draft is refused whatever it says
 	if c != nil {
 		out.Payload, out.Urgent = sealift.DigestOf(c.signed.Payload), c.release.Urgent
 		out.Archive = service.Content{Digest: c.release.Archive.Digest, Length: c.release.Archive.Length}

@@ -10,7 +10,6 @@ import (
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/rollout"
-	"github.com/sealift/sealift/trust"
 )
 
 // rollouts returns the roll-outs of a channel and platform that the vault wrote,
@@ -49,7 +48,11 @@ func (s *Service) adopt(ctx context.Context, tx *vault.Tx, app sealift.AppID, ch
 		if err != nil {
 			return nil, err
 		}
-		row, err := s.begin(ctx, tx, System("director"), r, c)
+		plan, err := planFor(c.Share)
+		if err != nil {
+			return nil, err
+		}
+		row, err := s.begin(ctx, tx, System("director"), r, beginning{salt: c.Salt, plan: plan})
 		if err != nil {
 			return nil, err
 		}
@@ -58,18 +61,32 @@ func (s *Service) adopt(ctx context.Context, tx *vault.Tx, app sealift.AppID, ch
 	return made, err
 }
 
-// begin starts the roll-out of a release, as a candidate says.
-func (s *Service) begin(ctx context.Context, tx *vault.Tx, actor audit.Actor, r store.Release, c trust.Candidate) (row store.Rollout, err error) {
+// beginning is how a roll-out begins.
+type beginning struct {
+	salt   string
+	plan   []byte // JSON of a rollout.Plan
+	hold   bool   // it begins paused
+	urgent bool
+}
+
+// begin starts the roll-out of a release.
+func (s *Service) begin(ctx context.Context, tx *vault.Tx, actor audit.Actor, r store.Release, how beginning) (row store.Rollout, err error) {
+	plan, err := rollout.ParsePlan(how.plan)
+	if err != nil {
+		return row, err
+	}
 	now := s.now().UTC()
 	state := rollout.Start(now)
 	row = store.Rollout{
-		Coordinates: r.Coordinates, Counter: r.Counter, Release: r.Digest, Salt: c.Salt,
-		Phase: string(state.Phase), Since: state.Since, Share: c.Share,
-		Creator: actor.ID, Created: now, Changed: now,
+		Coordinates: r.Coordinates, Counter: r.Counter, Release: r.Digest, Plan: how.plan, Salt: how.salt, Urgent: how.urgent,
+		Since: state.Since, Share: plan.Share(state), Creator: actor.ID, Created: now, Changed: now,
 	}
-	if row.Plan, err = planFor(c.Share); err != nil {
-		return row, err
+	if how.hold {
+		if state, err = state.Pause(now); err != nil {
+			return row, err
+		}
 	}
+	row.Phase = string(state.Phase)
 	if row.MAC, err = tx.Authenticate(row); err != nil {
 		return row, err
 	}
@@ -77,6 +94,6 @@ func (s *Service) begin(ctx context.Context, tx *vault.Tx, actor audit.Actor, r 
 		return row, err
 	}
 	return row, recordAs(ctx, tx, now, actor, "rollout.start", subjectOf(r.Coordinates), map[string]string{
-		"release": "sha256:" + r.Digest.String(), "percent": row.Share.String(), vault.RowDetail: vault.RowTag(row.MAC),
+		"release": "sha256:" + r.Digest.String(), "phase": row.Phase, "percent": plan.Share(state).String(), "plan": plan.String(), vault.RowDetail: vault.RowTag(row.MAC),
 	})
 }

@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -158,7 +157,7 @@ func stateOf(row store.Rollout) rollout.State {
 
 func rolloutOf(row store.Rollout) (service.Rollout, error) {
 	out := service.Rollout{
-		App: row.App, Channel: row.Channel, Platform: row.Platform, Runtime: row.Runtime, Version: row.Version, Counter: row.Counter, Release: row.Release,
+		App: row.App, Channel: row.Channel, Platform: row.Platform, Runtime: row.Runtime, Version: row.Version, Counter: row.Counter, Release: row.Release, Urgent: row.Urgent,
 		State: stateOf(row), Creator: row.Creator, Created: row.Created, Changed: row.Changed,
 	}
 	plan, err := rollout.ParsePlan(row.Plan)
@@ -182,9 +181,5 @@ func planFor(share sealift.Share) ([]byte, error) {
 	if share < sealift.Everybody {
 		plan.Stages = append([]rollout.Stage{{Share: share, Gate: rollout.Approval}}, plan.Stages...)
 	}
-	text, err := json.Marshal(plan)
-	if err != nil {
-		return nil, sealift.Errorf(sealift.KindInternal, "writing the plan", "%w", err)
-	}
-	return text, nil
+	return plan.Encode()
 }

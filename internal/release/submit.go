@@ -61,6 +61,13 @@ func (s *Service) submit(ctx context.Context, tx *vault.Tx, by access.Caller, d 
 	if d.Envelope, err = signed.Encode(); err != nil {
 		return service.DraftDetail{}, err
 	}
+	if err := checkPlan(d, c); err != nil {
+		return service.DraftDetail{}, err
+	}
+	// What people approve includes it, so it stays as it is from here on.
+	if d.Plan, err = s.planOf(ctx, tx, d, c); err != nil {
+		return service.DraftDetail{}, err
+	}
 	d.State, d.CSR, d.Submitted = store.DraftSubmitted, csr, s.now().UTC()
 	details := map[string]string{"draft": d.ID, "counter": fmt.Sprint(d.Counter), "payload": "sha256:" + sealift.DigestOf(c.signed.Payload).String()}
 	if err := s.setDraft(ctx, tx, &d, store.DraftReserved, details); err != nil {
@@ -195,8 +202,11 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, 
 	if err := s.outRelease(ctx, tx, r, logged); err != nil {
 		return store.Release{}, err
 	}
-	everybody := trust.Candidate{Share: sealift.Everybody, Salt: newDraftID()}
-	if _, err := s.begin(ctx, tx, actor, r, everybody); err != nil {
+	plan, err := s.planOf(ctx, tx, *d, c)
+	if err != nil {
+		return store.Release{}, err
+	}
+	if _, err := s.begin(ctx, tx, actor, r, beginning{salt: newDraftID(), plan: plan, hold: d.Hold, urgent: c.release.Urgent != nil}); err != nil {
 		return store.Release{}, err
 	}
 	offer, err := s.compose(ctx, tx, r.App, r.Channel, r.Platform)

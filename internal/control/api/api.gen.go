@@ -632,6 +632,24 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for RolloutThen.
+const (
+	RolloutThenPause    RolloutThen = "pause"
+	RolloutThenRollback RolloutThen = "rollback"
+)
+
+// Valid indicates whether the value is a known member of the RolloutThen enum.
+func (e RolloutThen) Valid() bool {
+	switch e {
+	case RolloutThenPause:
+		return true
+	case RolloutThenRollback:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RolloutPhase.
 const (
 	RolloutPhaseAborted   RolloutPhase = "aborted"
@@ -979,8 +997,8 @@ type Approval struct {
 	// imported or exported; to suspend one waits for nobody. `role`: people and
 	// tokens get in, may do something else, or set anew what they sign in with.
 	// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
-	// somebody, or to everybody at once, or what was withdrawn is offered again; to
-	// stop or withdraw waits for nobody.
+	// somebody, or to everybody at once, or what was withdrawn is offered again; a
+	// channel or a release gets another plan; to stop or withdraw waits for nobody.
 	// Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
@@ -1188,6 +1206,24 @@ type ChannelList struct {
 
 // ChannelName Example: production
 type ChannelName = string
+
+// ChannelPlan defines model for ChannelPlan.
+type ChannelPlan struct {
+	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
+	//
+	// Example: com.acme.shop
+	App     AppID      `json:"app"`
+	Changed *time.Time `json:"changed,omitempty"`
+
+	// Channel Example: production
+	Channel ChannelName `json:"channel"`
+
+	// Creator Who set it, or took it away; absent where there never was one.
+	Creator string `json:"creator,omitempty"`
+
+	// Plan Absent for none, where everybody may take a release at once.
+	Plan Plan `json:"plan,omitempty"`
+}
 
 // ChannelSettings defines model for ChannelSettings.
 type ChannelSettings struct {
@@ -1593,6 +1629,9 @@ type DraftDetail struct {
 	// Expires It is given up then.
 	Expires Time `json:"expires"`
 
+	// Hold Its roll-out begins paused.
+	Hold bool `json:"hold,omitempty"`
+
 	// ID Example: 5c1d7a0e9b2f4c3d
 	ID DraftID `json:"id"`
 
@@ -1601,6 +1640,10 @@ type DraftDetail struct {
 
 	// Payload Of the signed payload.
 	Payload SHA256 `json:"payload,omitempty"`
+
+	// Plan With which its roll-out begins. Until it is submitted, absent where that is
+	// the channel's.
+	Plan Plan `json:"plan,omitempty"`
 
 	// Platform Example: web
 	Platform Platform `json:"platform"`
@@ -2100,6 +2143,13 @@ type NewDenial struct {
 type NewDraft struct {
 	Act Act `json:"act,omitempty"`
 
+	// Hold Its roll-out begins paused, before anybody may take the release.
+	Hold bool `json:"hold,omitempty"`
+
+	// Plan With which its roll-out begins, in place of the channel's; for owner and
+	// release_manager. It goes by the policy of `rollout`, where there is one.
+	Plan Plan `json:"plan,omitempty"`
+
 	// Platform Example: web
 	Platform Platform `json:"platform"`
 
@@ -2212,8 +2262,8 @@ type NewPolicy struct {
 	// imported or exported; to suspend one waits for nobody. `role`: people and
 	// tokens get in, may do something else, or set anew what they sign in with.
 	// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
-	// somebody, or to everybody at once, or what was withdrawn is offered again; to
-	// stop or withdraw waits for nobody.
+	// somebody, or to everybody at once, or what was withdrawn is offered again; a
+	// channel or a release gets another plan; to stop or withdraw waits for nobody.
 	// Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
@@ -2475,6 +2525,14 @@ type PersonList struct {
 // others have confirmed them.
 type PersonState string
 
+// Plan How a release reaches everybody: stages, each greater than the one before, the
+// last at 100 percent; and when that halts. At most 16 KiB and 32 stages. What
+// `halt` leaves out is 2 % of each kind of failure that devices report, 5 % of
+// silence within 12 hours, an error of 0.01, a ceiling of 0.2, and `pause`.
+//
+// Example: {"stages":[{"duration":"24h","percent":1},{"duration":"24h","gate":"approval","percent":100}]}
+type Plan = json.RawMessage
+
 // Platform Example: web
 type Platform = string
 
@@ -2486,8 +2544,8 @@ type Policy struct {
 	// imported or exported; to suspend one waits for nobody. `role`: people and
 	// tokens get in, may do something else, or set anew what they sign in with.
 	// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
-	// somebody, or to everybody at once, or what was withdrawn is offered again; to
-	// stop or withdraw waits for nobody.
+	// somebody, or to everybody at once, or what was withdrawn is offered again; a
+	// channel or a release gets another plan; to stop or withdraw waits for nobody.
 	// Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
@@ -2519,8 +2577,8 @@ type Policy struct {
 // imported or exported; to suspend one waits for nobody. `role`: people and
 // tokens get in, may do something else, or set anew what they sign in with.
 // `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
-// somebody, or to everybody at once, or what was withdrawn is offered again; to
-// stop or withdraw waits for nobody.
+// somebody, or to everybody at once, or what was withdrawn is offered again; a
+// channel or a release gets another plan; to stop or withdraw waits for nobody.
 // Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
 type PolicyAction string
 
@@ -2840,11 +2898,20 @@ type Rollout struct {
 	Stage  int            `json:"stage"`
 	Stages []RolloutStage `json:"stages"`
 
+	// Then What follows when it halts; `rollback` prepares one for people to approve.
+	Then RolloutThen `json:"then"`
+
+	// Urgent It skips the stages of the channel's plan.
+	Urgent bool `json:"urgent,omitempty"`
+
 	// Version Semantic version 2.0.0, without leading `v` and without `+build`.
 	//
 	// Example: 1.4.0
 	Version Version `json:"version"`
 }
+
+// RolloutThen What follows when it halts; `rollback` prepares one for people to approve.
+type RolloutThen string
 
 // RolloutList defines model for RolloutList.
 type RolloutList struct {
@@ -3625,6 +3692,9 @@ type ChangeChannelJSONRequestBody = ChannelChange
 // ReserveDraftJSONRequestBody defines body for ReserveDraft for application/json ContentType.
 type ReserveDraftJSONRequestBody = NewDraft
 
+// SetPlanJSONRequestBody defines body for SetPlan for application/json ContentType.
+type SetPlanJSONRequestBody = Plan
+
 // EraseDevicesJSONRequestBody defines body for EraseDevices for application/json ContentType.
 type EraseDevicesJSONRequestBody = DeviceAct
 
@@ -4150,6 +4220,43 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /apps/{app}/channels/{channel}/patch-bases (the `ListPatchBases` operationId).
 	ListPatchBases(ctx context.Context, app InApp, channel InChannel, params *ListPatchBasesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ClearPlan Let everybody take the releases of a channel at once
+	//
+	// Roles: owner, release_manager. Like setting it. That there is none already is no
+	// error.
+	//
+	// Corresponds with DELETE /apps/{app}/channels/{channel}/plan (the `ClearPlan` operationId).
+	ClearPlan(ctx context.Context, app InApp, channel InChannel, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPlan With which plan the roll-outs of a channel begin
+	//
+	// Roles: all.
+	//
+	// Corresponds with GET /apps/{app}/channels/{channel}/plan (the `GetPlan` operationId).
+	GetPlan(ctx context.Context, app InApp, channel InChannel, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPlanWithBody Set with which plan the roll-outs of a channel begin
+	//
+	// Roles: owner, release_manager. Roll-outs that have begun keep their plan, and so
+	// does what was submitted and waits. A plan that is none is refused with reason
+	// `plan`. It goes by the policy of `rollout`, where there is one.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apps/{app}/channels/{channel}/plan (the `SetPlan` operationId).
+	SetPlanWithBody(ctx context.Context, app InApp, channel InChannel, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPlan Set with which plan the roll-outs of a channel begin
+	//
+	// Roles: owner, release_manager. Roll-outs that have begun keep their plan, and so
+	// does what was submitted and waits. A plan that is none is refused with reason
+	// `plan`. It goes by the policy of `rollout`, where there is one.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apps/{app}/channels/{channel}/plan (the `SetPlan` operationId).
+	SetPlan(ctx context.Context, app InApp, channel InChannel, body SetPlanJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EraseDevicesWithBody Forget devices
 	//
@@ -6029,6 +6136,83 @@ func (c *Client) ReserveDraft(ctx context.Context, app InApp, channel InChannel,
 // Corresponds with GET /apps/{app}/channels/{channel}/patch-bases (the `ListPatchBases` operationId).
 func (c *Client) ListPatchBases(ctx context.Context, app InApp, channel InChannel, params *ListPatchBasesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListPatchBasesRequest(c.Server, app, channel, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ClearPlan Let everybody take the releases of a channel at once
+//
+// Roles: owner, release_manager. Like setting it. That there is none already is no
+// error.
+//
+// Corresponds with DELETE /apps/{app}/channels/{channel}/plan (the `ClearPlan` operationId).
+func (c *Client) ClearPlan(ctx context.Context, app InApp, channel InChannel, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewClearPlanRequest(c.Server, app, channel)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPlan With which plan the roll-outs of a channel begin
+//
+// Roles: all.
+//
+// Corresponds with GET /apps/{app}/channels/{channel}/plan (the `GetPlan` operationId).
+func (c *Client) GetPlan(ctx context.Context, app InApp, channel InChannel, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPlanRequest(c.Server, app, channel)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPlanWithBody Set with which plan the roll-outs of a channel begin
+//
+// Roles: owner, release_manager. Roll-outs that have begun keep their plan, and so
+// does what was submitted and waits. A plan that is none is refused with reason
+// `plan`. It goes by the policy of `rollout`, where there is one.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apps/{app}/channels/{channel}/plan (the `SetPlan` operationId).
+func (c *Client) SetPlanWithBody(ctx context.Context, app InApp, channel InChannel, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPlanRequestWithBody(c.Server, app, channel, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPlan Set with which plan the roll-outs of a channel begin
+//
+// Roles: owner, release_manager. Roll-outs that have begun keep their plan, and so
+// does what was submitted and waits. A plan that is none is refused with reason
+// `plan`. It goes by the policy of `rollout`, where there is one.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apps/{app}/channels/{channel}/plan (the `SetPlan` operationId).
+func (c *Client) SetPlan(ctx context.Context, app InApp, channel InChannel, body SetPlanJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPlanRequest(c.Server, app, channel, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9360,6 +9544,142 @@ func NewListPatchBasesRequest(server string, app InApp, channel InChannel, param
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewClearPlanRequest constructs an http.Request for the ClearPlan method
+func NewClearPlanRequest(server string, app InApp, channel InChannel) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "channel", channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/channels/%s/plan", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPlanRequest constructs an http.Request for the GetPlan method
+func NewGetPlanRequest(server string, app InApp, channel InChannel) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "channel", channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/channels/%s/plan", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetPlanRequest calls the generic SetPlan builder with application/json body
+func NewSetPlanRequest(server string, app InApp, channel InChannel, body SetPlanJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetPlanRequestWithBody(server, app, channel, "application/json", bodyReader)
+}
+
+// NewSetPlanRequestWithBody constructs an http.Request for the SetPlan method, with any body, and a specified content type
+func NewSetPlanRequestWithBody(server string, app InApp, channel InChannel, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "channel", channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/channels/%s/plan", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -12899,6 +13219,15 @@ type ServerInterface interface {
 	// ListPatchBases The older releases that the next one should have patches from
 	// (GET /apps/{app}/channels/{channel}/patch-bases)
 	ListPatchBases(w http.ResponseWriter, r *http.Request, app InApp, channel InChannel, params ListPatchBasesParams)
+	// ClearPlan Let everybody take the releases of a channel at once
+	// (DELETE /apps/{app}/channels/{channel}/plan)
+	ClearPlan(w http.ResponseWriter, r *http.Request, app InApp, channel InChannel)
+	// GetPlan With which plan the roll-outs of a channel begin
+	// (GET /apps/{app}/channels/{channel}/plan)
+	GetPlan(w http.ResponseWriter, r *http.Request, app InApp, channel InChannel)
+	// SetPlan Set with which plan the roll-outs of a channel begin
+	// (PUT /apps/{app}/channels/{channel}/plan)
+	SetPlan(w http.ResponseWriter, r *http.Request, app InApp, channel InChannel)
 	// EraseDevices Forget devices
 	// (POST /apps/{app}/device-erasures)
 	EraseDevices(w http.ResponseWriter, r *http.Request, app InApp)
@@ -13723,6 +14052,111 @@ func (siw *ServerInterfaceWrapper) ListPatchBases(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListPatchBases(w, r, app, channel, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ClearPlan operation middleware
+func (siw *ServerInterfaceWrapper) ClearPlan(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "channel" -------------
+	var channel InChannel
+
+	err = runtime.BindStyledParameterWithOptions("simple", "channel", r.PathValue("channel"), &channel, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "channel", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ClearPlan(w, r, app, channel)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPlan operation middleware
+func (siw *ServerInterfaceWrapper) GetPlan(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "channel" -------------
+	var channel InChannel
+
+	err = runtime.BindStyledParameterWithOptions("simple", "channel", r.PathValue("channel"), &channel, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "channel", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPlan(w, r, app, channel)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetPlan operation middleware
+func (siw *ServerInterfaceWrapper) SetPlan(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "channel" -------------
+	var channel InChannel
+
+	err = runtime.BindStyledParameterWithOptions("simple", "channel", r.PathValue("channel"), &channel, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "channel", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetPlan(w, r, app, channel)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -16094,6 +16528,9 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/drafts/{draft}/cosignatures", wrapper.CosignDraft)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/keys/{key}/signatures", wrapper.SignWithKey)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases", wrapper.ListReleases)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/apps/{app}/channels/{channel}/plan", wrapper.ClearPlan)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/channels/{channel}/plan", wrapper.GetPlan)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/apps/{app}/channels/{channel}/plan", wrapper.SetPlan)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/rollouts", wrapper.ListRollouts)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollouts/{counter}/pause", wrapper.PauseRollout)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollouts/{counter}/withdraw", wrapper.WithdrawRelease)

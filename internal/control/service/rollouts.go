@@ -30,6 +30,25 @@ type Rollouts interface {
 	SteerRollout(ctx context.Context, by access.Caller, app sealift.AppID, counter sealift.Counter, do Steer, reason string) (Rollout, error)
 }
 
+// Plans keeps with which plans the roll-outs of channels begin.
+type Plans interface {
+	// Plan returns that of a channel; KindNotFound if there is no such channel.
+	Plan(ctx context.Context, app sealift.AppID, channel sealift.Channel) (ChannelPlan, error)
+	// SetPlan has the roll-outs of a channel begin with a plan from now on, or with
+	// none if it is nil. Those that have begun keep theirs, and so does what was
+	// submitted. KindNotFound if there is no such channel.
+	SetPlan(ctx context.Context, by access.Caller, app sealift.AppID, channel sealift.Channel, plan *rollout.Plan) (ChannelPlan, error)
+}
+
+// ChannelPlan is the plan of a channel.
+type ChannelPlan struct {
+	App     sealift.AppID
+	Channel sealift.Channel
+	Plan    *rollout.Plan // nil for none: everybody may take a release at once
+	Creator string        // who set it, or took it away; "" where there never was one, as Changed is zero
+	Changed time.Time
+}
+
 // Steer is what people do to a roll-out, other than pausing it.
 type Steer string
 
@@ -53,6 +72,7 @@ type Rollout struct {
 	Counter  sealift.Counter
 	Release  sealift.Digest
 	Plan     rollout.Plan
+	Urgent   bool // it skips the stages of the channel's plan
 	State    rollout.State
 	Share    sealift.Share // who is offered the release now; 0 for nobody
 	Next     time.Time     // when the stage's time is over; zero where it waits for something else

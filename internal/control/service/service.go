@@ -51,7 +51,8 @@ type Enrolment interface {
 type Publishing interface {
 	// Reserve allocates the next counter of the app for one release.
 	// KindNotFound if there is no such app or channel, KindConflict with reason
-	// "version" if the version is published or reserved already.
+	// "version" if the version is published or reserved already. A plan other than
+	// the channel's is for who may set that.
 	Reserve(ctx context.Context, by access.Caller, want Reservation) (Draft, error)
 	// UploadBlob stores the sealed blob that r yields, which must have the
 	// given digest and length, else KindIntegrity. Storing one that is there

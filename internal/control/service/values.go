@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/rollout"
 	"github.com/sealift/sealift/trust"
 )
 
@@ -73,6 +74,8 @@ type Reservation struct {
 	Runtime  sealift.RuntimeRange
 	Version  sealift.Version
 	Act      sealift.Act
+	Plan     *rollout.Plan // with which its roll-out begins; nil for that of the channel, until it is submitted
+	Hold     bool          // its roll-out begins paused
 }
 
 // Draft is a reserved counter, to be submitted before it expires.
