@@ -85,6 +85,9 @@ func (d *Device) refresh(ctx context.Context) (*trust.Rules, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.channels, err = d.channelsOf(ctx); err != nil {
+		return nil, err
+	}
 	d.rules = rules
 	return rules, d.follow(rules)
 }
@@ -145,11 +148,15 @@ func (d *Device) seek(ctx context.Context, about *trust.ReportStep) (*plan, erro
 	if err != nil {
 		return nil, err
 	}
-	data, err := d.delegated(ctx, trust.OfferPath(d.cfg.App, d.cfg.Channel, d.cfg.Platform))
+	channel, excluded, err := d.place()
+	if err != nil || excluded != "" {
+		return nil, err
+	}
+	data, err := d.delegated(ctx, trust.OfferPath(d.cfg.App, channel, d.cfg.Platform))
 	if err != nil {
 		return nil, err
 	}
-	offer, err := trust.ParseOffer(data, d.cfg.App, d.cfg.Channel, d.cfg.Platform)
+	offer, err := trust.ParseOffer(data, d.cfg.App, channel, d.cfg.Platform)
 	if err != nil {
 		return nil, err
 	}
@@ -348,7 +355,7 @@ func (d *Device) recheck(ctx context.Context, p *plan) error {
 // judged is what step 3 holds a release to.
 func (d *Device) judged(s *state, rules *trust.Rules, next *trust.Verified) trust.Device {
 	device := trust.Device{
-		App: d.cfg.App, Channel: d.cfg.Channel, Platform: d.cfg.Platform, Runtime: d.cfg.Runtime,
+		App: d.cfg.App, Channel: s.Reports.Channel, Platform: d.cfg.Platform, Runtime: d.cfg.Runtime,
 		Confirmed: s.Confirmed,
 	}
 	switch {

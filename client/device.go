@@ -17,11 +17,17 @@ import (
 
 // Config says what a device is and where it lives.
 type Config struct {
-	Server   string           // the address of a Sealift server: https://updates.example.com
-	App      sealift.AppID    // what is updated
-	Channel  sealift.Channel  // the line of releases it follows
+	Server string        // the address of a Sealift server: https://updates.example.com
+	App    sealift.AppID // what is updated
+	// Channel is the line of releases that it follows; empty for the default of the
+	// app.
+	Channel  sealift.Channel
 	Platform sealift.Platform // the kind of host
 	Runtime  sealift.Version  // of the native host
+	// Build and Emulator are what rules of channels look at besides; empty is
+	// trust.BuildProduction. Nobody checks what a host says of itself.
+	Build    trust.Build
+	Emulator bool
 	// Dir is the device's folder (see the package comment). It must be on one
 	// file system that can sync and link. On unix it must belong to the user of
 	// this process, and nobody else may write to it.
@@ -92,7 +98,9 @@ type Device struct {
 	wire  *wire
 	meta  *Metadata
 	keys  *deviceKeys
-	rules *trust.Rules // of the last refresh of this process; nil before it
+	// Of the last refresh of this process; nil before it.
+	rules    *trust.Rules
+	channels *trust.Channels
 
 	mu    sync.Mutex
 	watch watch
@@ -125,14 +133,19 @@ func (c *Config) check() (err error) {
 		return err
 	}
 	_, appErr := sealift.ParseAppID(string(c.App))
-	_, channelErr := sealift.ParseChannel(string(c.Channel))
+	var channelErr error
+	if c.Channel != "" {
+		_, channelErr = sealift.ParseChannel(string(c.Channel))
+	}
+	_, buildErr := trust.ParseBuild(string(cmp.Or(c.Build, trust.BuildProduction)))
 	_, platformErr := sealift.ParsePlatform(string(c.Platform))
 	_, runtimeErr := sealift.ParseVersion(string(c.Runtime))
-	for _, err := range []error{appErr, channelErr, platformErr, runtimeErr} {
+	for _, err := range []error{appErr, channelErr, buildErr, platformErr, runtimeErr} {
 		if err != nil {
 			return err
 		}
 	}
+	c.Build = cmp.Or(c.Build, trust.BuildProduction)
 	if c.Client = cmp.Or(c.Client, "sealift"); !trust.ValidClient(c.Client) {
 		return sealift.Errorf(sealift.KindInvalid, "opening a device", "the client's name is not 1 to 64 visible ASCII characters")
 	}
@@ -171,9 +184,9 @@ func (d *Device) open() (err error) {
 	if d.keys, err = openKeys(d.files, st.Enrolled); err != nil {
 		return err
 	}
-	if st.App == "" || st.Reports.Channel != d.cfg.Channel {
+	if st.App == "" || st.Reports.Channel == "" && d.cfg.Channel != "" {
 		st, err = d.store.change(func(s *state) error {
-			s.App, s.Reports.Channel = d.cfg.App, d.cfg.Channel
+			s.App, s.Reports.Channel = d.cfg.App, d.cfg.Channel // which it follows, a check says
 			return nil
 		})
 		if err != nil {
@@ -258,6 +271,11 @@ type Result struct {
 	// Delivery says how the bundle came that this Update fetched; nil if it fetched
 	// none.
 	Delivery *Delivery `json:"delivery,omitempty"`
+	// Channel is the one that the device follows, as of its last check; empty if it
+	// has none. Excluded says why that is not for this device, which takes nothing
+	// from it then: "private", "platform", "runtime", "build" or "emulator".
+	Channel  sealift.Channel `json:"channel,omitempty"`
+	Excluded string          `json:"excluded,omitempty"`
 	// Blocked says that the installed release is under a floor: it is outdated
 	// to a degree that its owner wants nobody to run it.
 	Blocked bool `json:"blocked"`
@@ -305,7 +323,7 @@ func (s *state) result(o Outcome) Result {
 	if s.Pending != nil && o == OutcomeCurrent {
 		o = OutcomePending
 	}
-	return Result{Outcome: o, Installed: s.Installed, Pending: s.Pending, Blocked: s.Blocked}
+	return Result{Outcome: o, Installed: s.Installed, Pending: s.Pending, Channel: s.Reports.Channel, Excluded: s.Excluded, Blocked: s.Blocked}
 }
 
 // failed completes the result of something that ended in err.

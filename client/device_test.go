@@ -349,7 +349,8 @@ func TestBadConfig(t *testing.T) {
 		for name, spoil := range map[string]func(*client.Config){
 			"server":   func(c *client.Config) { c.Server = "edge" },
 			"app":      func(c *client.Config) { c.App = "x" },
-			"channel":  func(c *client.Config) { c.Channel = "" },
+			"channel":  func(c *client.Config) { c.Channel = "No" },
+			"build":    func(c *client.Config) { c.Build = "nightly" },
 			"platform": func(c *client.Config) { c.Platform = "A" },
 			"runtime":  func(c *client.Config) { c.Runtime = "1" },
 			"dir":      func(c *client.Config) { c.Dir = "" },

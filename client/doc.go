@@ -4,6 +4,7 @@
 // # The way of an update
 //
 //	refresh   TUF metadata: what is current, who is trusted, what time it is
+//	place     which channel, and whether channels.json says that it is for this device
 //	decide    the first candidate of offer.json that is for this device
 //	fetch     release.json and its log proof by digest, the epoch's key if it is
 //	          not held, the blob into staging: a patch or the whole bundle
@@ -60,6 +61,16 @@
 // reported as its failure. Result.Delivery says which of the two came, how many
 // bytes, and why a patch was dropped. A disk that is full is no reason to fetch
 // more, and a patch whose process ended while it was applied is not tried again.
+//
+// # Channels
+//
+// A device follows the channel of its configuration, or else the default that the
+// app's channels.json names. Rules there say which devices a channel is for; one
+// that they exclude installs nothing, which is no error: Result says why (Excluded).
+// They are applied to what the host says of itself (Config.Platform, Runtime, Build,
+// Emulator), so they keep order and no secrets. What is installed stays when the
+// channel changes: a lower version on the new one is no way back, and a higher one
+// is taken when it comes. Epoch keys are asked for by the channel of a release.
 //
 // # A device's folder
 //

@@ -128,7 +128,8 @@ func (d *Device) refused(ctx context.Context, step trust.ReportStep, err error) 
 // kept a report, if there is anything to tell: once a day there is. Nothing is
 // forgotten before the vault has said that it is kept, and nothing waits for it:
 // a device that is offline tells later. left is how many steps are still to be
-// told. A device that is not enrolled has nobody to tell. A step that the vault
+// told. A device that is not enrolled has nobody to tell, and one that
+// never had a channel nothing. A step that the vault
 // cannot read, being older than this library, is found among the others, dropped and
 // counted as lost.
 //
@@ -140,7 +141,7 @@ func (d *Device) Report(ctx context.Context) (left int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sealift.ReportTimeout)
 	defer cancel()
 	s, err := d.store.load()
-	if err != nil || !s.Enrolled || !d.hasNews(&s) {
+	if err != nil || !s.Enrolled || s.Reports.Channel == "" || !d.hasNews(&s) {
 		return len(s.Reports.Queue), err
 	}
 	rules := d.rules
@@ -248,7 +249,8 @@ func (d *Device) describe(s *state) trust.DeviceState {
 	out := trust.DeviceState{
 		Root: s.Memory.Root, Targets: s.Memory.targets(), Snapshot: s.Memory.Timestamp.Versions["snapshot"], Timestamp: s.Memory.Timestamp.Versions["timestamp"],
 		Installed: release(s.Installed), Previous: release(s.Previous),
-		Channel: d.cfg.Channel, Platform: d.cfg.Platform, Runtime: d.cfg.Runtime, Client: d.cfg.Client, Epochs: heldEpochs(d.files),
+		Channel: s.Reports.Channel, Platform: d.cfg.Platform, Runtime: d.cfg.Runtime, Client: d.cfg.Client, Epochs: heldEpochs(d.files),
+		Build: d.cfg.Build, Emulator: d.cfg.Emulator, Excluded: s.Excluded,
 	}
 	if s.Pending != nil {
 		out.Pending = release(&s.Pending.Installed)

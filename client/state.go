@@ -45,6 +45,8 @@ type state struct {
 	Lapsed          []sealift.Digest `json:"lapsed,omitempty"` // by name
 	Blocked         bool             `json:"blocked"`          // Installed is under a floor
 
+	Excluded string `json:"excluded,omitempty"` // why the channel in Reports is not for this device
+
 	Reports reports `json:"reports,omitzero"` // what is to be told, and was
 }
 

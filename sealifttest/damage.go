@@ -28,6 +28,7 @@ var (
 	binDocument       = regexp.MustCompile(`^metadata/\d+\.bins-[0-9a-f]+\.json$`)
 	trustDocument     = regexp.MustCompile(`^targets/[0-9a-f]{64}\.trust\.json$`)
 	denyDocument      = regexp.MustCompile(`^targets/[0-9a-f]{64}\.deny\.json$`)
+	channelsDocument  = regexp.MustCompile(`^targets/[^/]+/[0-9a-f]{64}\.channels\.json$`)
 	offerDocument     = regexp.MustCompile(`^targets/.*/[0-9a-f]{64}\.offer\.json$`)
 	releaseDocument   = regexp.MustCompile(`^releases/`)
 	proofDocument     = regexp.MustCompile(`^proofs/`)

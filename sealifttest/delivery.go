@@ -38,6 +38,7 @@ var documents = []struct {
 	{"trust", "trust.json", trustDocument, sealift.KindMetadata, nil, true},
 	{"bins", "the director's bins", binDocument, sealift.KindMetadata, nil, false},
 	{"deny", "deny.json", denyDocument, sealift.KindMetadata, nil, true},
+	{"channels", "channels.json", channelsDocument, sealift.KindMetadata, nil, true},
 	{"offer", "the offer", offerDocument, sealift.KindMetadata, nil, false},
 	{"release", "release.json", releaseDocument, sealift.KindMetadata, nil, false},
 	{"proof", "the log proof", proofDocument, sealift.KindMetadata, nil, false},
@@ -120,13 +121,23 @@ func mixedAttacks() map[string][]Attack {
 			},
 			{
 				Name: "bins-swapped", Title: "another bin of the director in place of the one with the offer",
-				Kind: sealift.KindMetadata, edge: swapBins,
+				Kind: sealift.KindMetadata, edge: swapBins("offer.json"),
 			},
 		},
 		"trust": {{
 			Name: "trust-replayed", Title: "the trust.json of before in place of the newest",
 			Kind: sealift.KindMetadata, Fresh: true, edge: swapping(trustDocument), stage: renewed,
 		}},
+		"channels": {
+			{
+				Name: "channels-replayed", Title: "the channels.json of before in place of the newest",
+				Kind: sealift.KindMetadata, Fresh: true, edge: swapping(channelsDocument), stage: renewed,
+			},
+			{
+				Name: "channels-hidden", Title: "another bin of the director in place of the one with channels.json",
+				Kind: sealift.KindMetadata, Fresh: true, edge: swapBins("channels.json"),
+			},
+		},
 		"offer": {{
 			Name: "offer-replayed", Title: "the offer of before in place of the newest",
 			Kind: sealift.KindMetadata, edge: swapping(offerDocument),
@@ -289,31 +300,33 @@ func previous(documents *regexp.Regexp, step int) func(*Hostile) (edge, error) {
 	}
 }
 
-// swapBins shows, in place of each bin, another one of the same version, which
-// the same key signed and which lists none of the targets that are looked for.
-func swapBins(h *Hostile) (edge, error) {
-	return func(in *http.Request, path string) http.HandlerFunc {
-		if !binDocument.MatchString(path) {
-			return nil
-		}
-		version, own, err := binVersion(path)
-		if err != nil {
-			return nil
-		}
-		for n, bin := range tufrepo.Bins() {
-			if bin == own {
-				continue
+// swapBins shows, in place of the bin that lists what is hidden, another one, which
+// the same key signed and which does not.
+func swapBins(hidden string) func(*Hostile) (edge, error) {
+	return func(h *Hostile) (edge, error) {
+		return func(in *http.Request, path string) http.HandlerFunc {
+			if !binDocument.MatchString(path) || !bytes.Contains(h.fetch(in, path).body.Bytes(), []byte(hidden)) {
+				return nil
 			}
-			// As new as the bin that was asked for, or as old as can be.
-			for _, age := range []int{version >> tufrepo.BinBits, 1} {
-				got := h.fetch(in, fmt.Sprintf("metadata/%d.%s.json", age<<tufrepo.BinBits+n, bin))
-				if got.status == http.StatusOK && !bytes.Contains(got.body.Bytes(), []byte("offer.json")) {
-					return got.serve
+			version, own, err := binVersion(path)
+			if err != nil {
+				return nil
+			}
+			for n, bin := range tufrepo.Bins() {
+				if bin == own {
+					continue
+				}
+				// As new as the bin that was asked for, or as old as can be.
+				for _, age := range []int{version >> tufrepo.BinBits, 1} {
+					got := h.fetch(in, fmt.Sprintf("metadata/%d.%s.json", age<<tufrepo.BinBits+n, bin))
+					if got.status == http.StatusOK && !bytes.Contains(got.body.Bytes(), []byte(hidden)) {
+						return got.serve
+					}
 				}
 			}
-		}
-		return nil
-	}, nil
+			return nil
+		}, nil
+	}
 }
 
 func binVersion(path string) (version int, bin string, err error) {

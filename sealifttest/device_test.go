@@ -150,6 +150,13 @@ func (d *plain) refresh() (*trust.Rules, *trust.Offer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	channelsJSON, err := get(trust.ChannelsPath(is.App))
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := trust.ParseChannels(channelsJSON, is.App); err != nil {
+		return nil, nil, err
+	}
 	offerJSON, err := get(trust.OfferPath(is.App, is.Channel, is.Platform))
 	if err != nil {
 		return nil, nil, err

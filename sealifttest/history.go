@@ -17,8 +17,9 @@ import (
 )
 
 // Baseline gives the World a past: 0.9.0, a bad 0.9.1, the roll-back to 0.9.0,
-// and then 1.0.0, which it returns. Attacks take what they replay from here.
+// and then 1.0.0, which it returns, on the default channel. Attacks take what they replay from here.
 func (w *World) Baseline() (*Published, error) {
+	w.Channels[Default.App] = trust.Channels{App: Default.App, Default: Default.Channel}
 	if _, err := w.Publish(Spec{Version: "0.9.0"}); err != nil {
 		return nil, err
 	}
@@ -78,12 +79,20 @@ func (w *World) setUsed(app sealift.AppID, used sealift.Counter) {
 }
 
 // Renew changes all that a device fetches once and keeps: trust.json, deny.json
-// (each revokes a certificate that never was) and every channel's epoch. All
-// metadata is signed anew.
+// (each revokes a certificate that never was), channels.json (a channel that never
+// was is private) and every channel's epoch. All metadata is signed anew.
 func (w *World) Renew() error {
 	strange := trust.Revocation{Issuer: sealift.DigestOf([]byte("nobody")), Serial: fmt.Sprint(len(w.Trust.Revoked) + 1)}
 	w.Trust.Revoked = append(w.Trust.Revoked, strange)
 	w.Deny.Revoked = append(w.Deny.Revoked, strange)
+	for app, channels := range w.Channels {
+		channels.Channels = maps.Clone(channels.Channels)
+		if channels.Channels == nil {
+			channels.Channels = map[sealift.Channel]trust.ChannelRules{}
+		}
+		channels.Channels[sealift.Channel("nobody-"+strange.Serial)] = trust.ChannelRules{Private: true}
+		w.Channels[app] = channels
+	}
 	if err := w.turnEpochs(); err != nil {
 		return err
 	}

@@ -37,9 +37,11 @@ type World struct {
 	// what time it is, which is at work then.
 	Cosigners []note.Signer
 
-	// Trust and Deny are what the next SignTargets or Direct publishes.
-	Trust trust.Trust
-	Deny  trust.Deny
+	// Trust and Deny are what the next SignTargets or Direct publishes, and Channels
+	// the channels.json of each app that has one.
+	Trust    trust.Trust
+	Deny     trust.Deny
+	Channels map[sealift.AppID]trust.Channels
 
 	// BendGrant changes what is granted to a device before it is signed: a
 	// thief of the vault's answer key.
@@ -74,7 +76,7 @@ func New(now time.Time) (*World, error) {
 	w := &World{
 		now:   now.UTC().Truncate(time.Second),
 		files: map[string][]byte{}, roles: map[string][]byte{},
-		epochs: map[string][]*bundle.PrivateKey{}, counter: map[sealift.AppID]sealift.Counter{},
+		epochs: map[string][]*bundle.PrivateKey{}, counter: map[sealift.AppID]sealift.Counter{}, Channels: map[sealift.AppID]trust.Channels{},
 		Deny: trust.Deny{Revoked: []trust.Revocation{}, SuspendedCAs: []sealift.Digest{}, Floors: map[sealift.AppID]trust.Floor{}},
 	}
 	id := make([]byte, 16)
@@ -102,7 +104,7 @@ func (w *World) Clone() *World {
 	c := &World{
 		Vault: w.Vault, RootKeys: slices.Clone(w.RootKeys), TargetsKeys: slices.Clone(w.TargetsKeys),
 		Director: w.Director, Snapshot: w.Snapshot, Timestamp: w.Timestamp,
-		ReleaseCA: w.ReleaseCA, DeviceCA: w.DeviceCA, LogKey: w.LogKey, Cosigners: w.Cosigners, Trust: w.Trust, Deny: w.Deny, BendGrant: w.BendGrant,
+		ReleaseCA: w.ReleaseCA, DeviceCA: w.DeviceCA, LogKey: w.LogKey, Cosigners: w.Cosigners, Trust: w.Trust, Deny: w.Deny, Channels: maps.Clone(w.Channels), BendGrant: w.BendGrant,
 		now: w.now, files: maps.Clone(w.files), roles: maps.Clone(w.roles), honest: maps.Clone(w.honest),
 		root: w.root, targets: w.targets, log: log{w.log.size, slices.Clone(w.log.hashes)},
 		epochs: maps.Clone(w.epochs), counter: maps.Clone(w.counter), history: slices.Clone(w.history), directors: slices.Clone(w.directors),
@@ -274,6 +276,13 @@ func (w *World) directAbove(above map[string]int64, changes []tufrepo.Target, re
 		return err
 	}
 	changes = append(changes, tufrepo.Target{Path: trust.DenyPath, Content: deny})
+	for app, channels := range w.Channels {
+		content, err := channels.Encode()
+		if err != nil {
+			return err
+		}
+		changes = append(changes, tufrepo.Target{Path: trust.ChannelsPath(app), Content: content})
+	}
 	update, err := tufrepo.Direct(
 		func(role string) ([]byte, error) { return w.roles[role], nil }, changes,
 		tufrepo.Online{Director: w.Director, Snapshot: w.Snapshot, Timestamp: w.Timestamp, Earlier: w.directors, Above: above, TimestampLife: sealift.TimestampLife},

@@ -68,7 +68,13 @@ type DeviceState struct {
 	Channel  sealift.Channel  `json:"channel"`
 	Platform sealift.Platform `json:"platform"`
 	Runtime  sealift.Version  `json:"runtime"`
-	Client   string           `json:"client"` // name and version of the device library, "sealift/1.4.0"
+	// Build and Emulator are what rules of channels look at besides; Build is empty
+	// for one that did not say. Excluded is the ChannelRules.Excludes that keeps the
+	// device from taking anything of the channel.
+	Build    Build  `json:"build,omitempty"`
+	Emulator bool   `json:"emulator,omitempty"`
+	Excluded string `json:"excluded,omitempty"`
+	Client   string `json:"client"` // name and version of the device library, "sealift/1.4.0"
 	// Epochs are those whose key it holds, by SHA-256 of the public key.
 	Epochs []sealift.Digest `json:"epochs,omitempty"`
 }
@@ -176,6 +182,14 @@ func (s *DeviceState) check() error {
 	_, runtimeErr := sealift.ParseVersion(string(s.Runtime))
 	if err := errors.Join(channelErr, platformErr, runtimeErr); err != nil {
 		return err
+	}
+	if s.Build != "" {
+		if _, err := ParseBuild(string(s.Build)); err != nil {
+			return err
+		}
+	}
+	if s.Excluded != "" && !reportReason.MatchString(s.Excluded) {
+		return errors.New("a reason that is none")
 	}
 	if !ValidClient(s.Client) {
 		return errors.New("the client's name is not 1 to 64 visible ASCII characters")

@@ -29,7 +29,7 @@ func goodReport() *trust.Report {
 		Lost: 3,
 		State: trust.DeviceState{
 			Root: 2, Targets: 3, Snapshot: 40, Timestamp: 400, Installed: at, Channel: "production", Platform: "web", Runtime: "1.0.0", Client: "sealift/1.4.0",
-			Epochs: []sealift.Digest{release},
+			Epochs: []sealift.Digest{release}, Build: trust.BuildDevelopment, Emulator: true, Excluded: "build",
 		},
 	}
 }
@@ -51,33 +51,35 @@ func TestReport(t *testing.T) {
 		t.Errorf("%s\n%s\n%v", body, again, err)
 	}
 	for what, bend := range map[string]func(*trust.Report){
-		"sequence 0":        func(r *trust.Report) { r.Steps[0].Sequence = 0 },
-		"a sequence twice":  func(r *trust.Report) { r.Steps[1].Sequence = 1 },
-		"falling sequences": func(r *trust.Report) { slices.Reverse(r.Steps) },
-		"a huge sequence":   func(r *trust.Report) { r.Steps[5].Sequence = sealift.MaxReportSequence + 1 },
-		"too many steps":    func(r *trust.Report) { r.Steps = make([]trust.ReportStep, sealift.MaxReportSteps+1) },
-		"an unknown step":   func(r *trust.Report) { r.Steps[0].Step = "danced" },
-		"no release":        func(r *trust.Report) { r.Steps[1].Release = sealift.Digest{} },
-		"no counter":        func(r *trust.Report) { r.Steps[1].Counter = 0 },
-		"a strange version": func(r *trust.Report) { r.Steps[1].Version = "one" },
-		"version alone":     func(r *trust.Report) { r.Steps[0].Version = "1.0.0" },
-		"no channel":        func(r *trust.Report) { r.Steps[0].Channel = "" },
-		"no kind":           func(r *trust.Report) { r.Steps[5].Kind = "" },
-		"a kind of success": func(r *trust.Report) { r.Steps[4].Kind = "integrity" },
-		"prose as reason":   func(r *trust.Report) { r.Steps[5].Reason = "it broke" },
-		"a long reason":     func(r *trust.Report) { r.Steps[5].Reason = strings.Repeat("x", 41) },
-		"negative time":     func(r *trust.Report) { r.Steps[1].Took = -1 },
-		"endless time":      func(r *trust.Report) { r.Steps[1].Took = 1 << 60 },
-		"negative root":     func(r *trust.Report) { r.State.Root = -1 },
-		"an endless root":   func(r *trust.Report) { r.State.Root = 1 << 60 },
-		"an endless loss":   func(r *trust.Report) { r.Lost = 1 << 60 },
-		"installed nothing": func(r *trust.Report) { r.State.Installed = &trust.ReportRelease{} },
-		"no platform":       func(r *trust.Report) { r.State.Platform = "" },
-		"no runtime":        func(r *trust.Report) { r.State.Runtime = "" },
-		"no client":         func(r *trust.Report) { r.State.Client = "" },
-		"client with lines": func(r *trust.Report) { r.State.Client = "a\nb" },
-		"too many epochs":   func(r *trust.Report) { r.State.Epochs = make([]sealift.Digest, sealift.MaxEpochKeys+1) },
-		"follows nothing":   func(r *trust.Report) { r.State.Channel = "" },
+		"sequence 0":         func(r *trust.Report) { r.Steps[0].Sequence = 0 },
+		"a sequence twice":   func(r *trust.Report) { r.Steps[1].Sequence = 1 },
+		"falling sequences":  func(r *trust.Report) { slices.Reverse(r.Steps) },
+		"a huge sequence":    func(r *trust.Report) { r.Steps[5].Sequence = sealift.MaxReportSequence + 1 },
+		"too many steps":     func(r *trust.Report) { r.Steps = make([]trust.ReportStep, sealift.MaxReportSteps+1) },
+		"an unknown step":    func(r *trust.Report) { r.Steps[0].Step = "danced" },
+		"no release":         func(r *trust.Report) { r.Steps[1].Release = sealift.Digest{} },
+		"no counter":         func(r *trust.Report) { r.Steps[1].Counter = 0 },
+		"a strange version":  func(r *trust.Report) { r.Steps[1].Version = "one" },
+		"version alone":      func(r *trust.Report) { r.Steps[0].Version = "1.0.0" },
+		"no channel":         func(r *trust.Report) { r.Steps[0].Channel = "" },
+		"no kind":            func(r *trust.Report) { r.Steps[5].Kind = "" },
+		"a kind of success":  func(r *trust.Report) { r.Steps[4].Kind = "integrity" },
+		"prose as reason":    func(r *trust.Report) { r.Steps[5].Reason = "it broke" },
+		"a long reason":      func(r *trust.Report) { r.Steps[5].Reason = strings.Repeat("x", 41) },
+		"negative time":      func(r *trust.Report) { r.Steps[1].Took = -1 },
+		"endless time":       func(r *trust.Report) { r.Steps[1].Took = 1 << 60 },
+		"negative root":      func(r *trust.Report) { r.State.Root = -1 },
+		"an endless root":    func(r *trust.Report) { r.State.Root = 1 << 60 },
+		"an endless loss":    func(r *trust.Report) { r.Lost = 1 << 60 },
+		"installed nothing":  func(r *trust.Report) { r.State.Installed = &trust.ReportRelease{} },
+		"no platform":        func(r *trust.Report) { r.State.Platform = "" },
+		"no runtime":         func(r *trust.Report) { r.State.Runtime = "" },
+		"no client":          func(r *trust.Report) { r.State.Client = "" },
+		"client with lines":  func(r *trust.Report) { r.State.Client = "a\nb" },
+		"too many epochs":    func(r *trust.Report) { r.State.Epochs = make([]sealift.Digest, sealift.MaxEpochKeys+1) },
+		"a strange build":    func(r *trust.Report) { r.State.Build = "nightly" },
+		"prose of exclusion": func(r *trust.Report) { r.State.Excluded = "not for you" },
+		"follows nothing":    func(r *trust.Report) { r.State.Channel = "" },
 	} {
 		r := goodReport()
 		bend(r)
@@ -97,6 +99,7 @@ func TestLargestReport(t *testing.T) {
 	r := trust.Report{Lost: sealift.MaxReportSequence, State: trust.DeviceState{
 		Root: sealift.MaxReportSequence, Targets: sealift.MaxReportSequence, Snapshot: sealift.MaxReportSequence, Timestamp: sealift.MaxReportSequence,
 		Installed: at, Previous: at, Pending: at, Channel: channel, Platform: "web", Runtime: version, Client: strings.Repeat("c", 64),
+		Build: trust.BuildDevelopment, Emulator: true, Excluded: word,
 	}}
 	for i := range sealift.MaxEpochKeys {
 		r.State.Epochs = append(r.State.Epochs, digest(i))

@@ -32,12 +32,14 @@ func (agentCmd) Help() string {
 type agentRunCmd struct {
 	Server      string        `required:"" placeholder:"URL" help:"Base URL of the server."`
 	App         string        `required:"" placeholder:"ID" help:"The app."`
-	Channel     string        `required:"" placeholder:"NAME" help:"The channel to follow."`
+	Channel     string        `placeholder:"NAME" help:"The channel to follow. Without it, the app's default."`
 	Dir         string        `required:"" placeholder:"DIR" help:"The device's folder: its keys, its state, and the bundle behind the link current."`
 	Root        string        `required:"" placeholder:"FILE" help:"A root.json of the vault, from its owner. Later ones are found from there."`
 	TokenFile   string        `placeholder:"FILE" help:"Enrolment token, readable by you only; needed once, unless the app enrols openly."`
 	Platform    string        `default:"web" placeholder:"P" help:"The kind of host."`
 	Runtime     string        `default:"0.0.0" placeholder:"V" help:"Version of the native host."`
+	Build       string        `enum:"production,development" default:"production" placeholder:"B" help:"How the native host was built: production or development."`
+	Emulator    bool          `help:"The host is an emulator."`
 	Once        bool          `xor:"often" help:"Check once and end, with an exit code that says how it went."`
 	Every       time.Duration `placeholder:"DURATION" xor:"often" help:"How often to check, give or take a tenth: an hour, unless it is given."`
 	QuietHours  []string      `placeholder:"FROM-TO" help:"Times of day, such as 08:00-20:00, by this machine's local time, in which only urgent releases are installed."`
@@ -88,7 +90,7 @@ func (c agentRunCmd) pause() time.Duration {
 
 func (c agentRunCmd) config(std *IO) (client.Config, error) {
 	app, appErr := sealift.ParseAppID(c.App)
-	channel, channelErr := sealift.ParseChannel(c.Channel)
+	channel, channelErr := c.channel()
 	platform, platformErr := sealift.ParsePlatform(c.Platform)
 	runtime, runtimeErr := sealift.ParseVersion(c.Runtime)
 	for _, err := range []error{appErr, channelErr, platformErr, runtimeErr} {
@@ -113,12 +115,20 @@ func (c agentRunCmd) config(std *IO) (client.Config, error) {
 	cfg := client.Config{
 		Server: c.Server, App: app, Channel: channel, Platform: platform, Runtime: runtime,
 		Dir: c.Dir, Root: root, ConfirmWithin: c.WaitConfirm, Progress: agentProgress(std), Client: clientName(std),
-		Quiet: quiet,
+		Quiet: quiet, Build: trust.Build(c.Build), Emulator: c.Emulator,
 	}
 	if c.HealthCmd != "" {
 		cfg.HealthCheck = func(ctx context.Context, dir string) error { return runHealth(ctx, std, c.HealthCmd, dir) }
 	}
 	return cfg, nil
+}
+
+// channel is the one to follow; empty for the app's default.
+func (c agentRunCmd) channel() (sealift.Channel, error) {
+	if c.Channel == "" {
+		return "", nil
+	}
+	return sealift.ParseChannel(c.Channel)
 }
 
 // clientName is what the agent calls itself in reports.
@@ -284,6 +294,9 @@ func describe(r client.Result) string {
 	case client.OutcomeUpdated:
 		return "updated: " + installed
 	case client.OutcomeCurrent:
+		if r.Excluded != "" {
+			return fmt.Sprintf("channel %s is not for this device (%s): %s", r.Channel, r.Excluded, installed)
+		}
 		return "nothing newer: " + installed
 	case client.OutcomePending:
 		return fmt.Sprintf("version %s waits to be confirmed; before it, %s", r.Pending.Version, installed)

@@ -161,7 +161,10 @@ func deviceFields(d api.Device) [][]string {
 	if d.Reported == nil {
 		return append(rows, []string{"reported", "never"})
 	}
-	rows = append(rows, []string{"reported", at(*d.Reported)}, []string{"channel", orDash(d.Channel)}, []string{"client", orDash(d.Client)})
+	rows = append(rows, []string{"reported", at(*d.Reported)}, []string{"channel", orDash(d.Channel) + excludedText(d)}, []string{"client", orDash(d.Client)})
+	if d.Build != "" {
+		rows = append(rows, []string{"build", buildText(d)})
+	}
 	for _, r := range []struct {
 		name string
 		is   *api.DeviceRelease
@@ -180,6 +183,21 @@ func deviceFields(d api.Device) [][]string {
 		rows = append(rows, []string{"lost", fmt.Sprintf("%d steps that it had no room to keep", d.Lost)})
 	}
 	return rows
+}
+
+// excludedText says why the channel is not for a device.
+func excludedText(d api.Device) string {
+	if d.Excluded == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (not for it: %s)", d.Excluded)
+}
+
+func buildText(d api.Device) string {
+	if d.Emulator {
+		return string(d.Build) + ", on an emulator"
+	}
+	return string(d.Build)
 }
 
 func enrolledBy(d api.Device) string {

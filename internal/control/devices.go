@@ -157,6 +157,7 @@ func deviceOut(d service.Device) api.Device {
 	}
 	if r := d.Report; r != nil {
 		out.Runtime, out.Channel, out.Client = string(r.Runtime), string(r.Channel), r.Client
+		out.Build, out.Emulator, out.Excluded = api.Build(r.Build), r.Emulator, r.Excluded
 		out.Metadata = &api.DeviceMetadata{Root: r.Root, Targets: r.Targets, Snapshot: r.Snapshot, Timestamp: r.Timestamp}
 		out.Installed, out.Previous, out.Pending = installedOut(r.Installed), installedOut(r.Previous), installedOut(r.Pending)
 		out.Epochs = each(r.Epochs, sealift.Digest.String)

@@ -21,7 +21,7 @@ func TestDevices(t *testing.T) {
 	reported := time.Unix(20, 0).UTC()
 	want := api.Device{
 		App: "com.acme.shop", ID: string(device1.ID), State: api.DeviceStateActive, Token: "token1", Platform: "web", Runtime: "1.1.0",
-		Enrolled: time.Unix(18, 0).UTC(), Seen: time.Unix(19, 0).UTC(), Reported: &reported, Lost: 4, Forged: true, Channel: "production", Client: "acme/3",
+		Enrolled: time.Unix(18, 0).UTC(), Seen: time.Unix(19, 0).UTC(), Reported: &reported, Lost: 4, Forged: true, Channel: "production", Build: api.BuildDevelopment, Emulator: true, Excluded: "build", Client: "acme/3",
 		Metadata: &api.DeviceMetadata{Root: 2, Targets: 3, Snapshot: 4, Timestamp: 5}, Epochs: []string{sealift.Digest{9}.String()},
 		Installed: &api.DeviceRelease{Release: sealift.Digest{1}.String(), Version: "1.4.0", Counter: 17},
 	}

@@ -131,7 +131,7 @@ var (
 		App: "com.acme.shop", ID: "0123456789abcdef0123456789abcdef", State: "active", Token: "token1", Platform: "web", Runtime: "1.0.0",
 		Enrolled: time.Unix(18, 0), Seen: time.Unix(19, 0), Reported: time.Unix(20, 0), Lost: 4, Forged: true,
 		Report: &trust.DeviceState{
-			Root: 2, Targets: 3, Snapshot: 4, Timestamp: 5, Channel: "production", Platform: "web", Runtime: "1.1.0", Client: "acme/3", Epochs: []sealift.Digest{{9}},
+			Root: 2, Targets: 3, Snapshot: 4, Timestamp: 5, Channel: "production", Platform: "web", Runtime: "1.1.0", Build: trust.BuildDevelopment, Emulator: true, Excluded: "build", Client: "acme/3", Epochs: []sealift.Digest{{9}},
 			Installed: &trust.ReportRelease{Release: sealift.Digest{1}, Version: "1.4.0", Counter: 17},
 		},
 	}

@@ -1399,6 +1399,9 @@ type Device struct {
 	// Example: com.acme.shop
 	App AppID `json:"app"`
 
+	// Build How a host says that it was built.
+	Build Build `json:"build,omitempty"`
+
 	// Channel Example: production
 	Channel ChannelName `json:"channel,omitempty"`
 
@@ -1407,11 +1410,19 @@ type Device struct {
 	// Example: sealift-agent/0.3.0
 	Client string `json:"client,omitempty"`
 
+	// Emulator It says that it is one.
+	Emulator bool `json:"emulator,omitempty"`
+
 	// Enrolled Example: 2026-01-02T03:04:05Z
 	Enrolled Time `json:"enrolled"`
 
 	// Epochs The epochs whose key it holds, by SHA-256 of the public key.
 	Epochs []SHA256 `json:"epochs,omitempty"`
+
+	// Excluded Why the channel is not for it, so that it takes nothing from it; absent where it is.
+	//
+	// Example: runtime
+	Excluded string `json:"excluded,omitempty"`
 
 	// Forged Its row in the database is not as the vault wrote it.
 	Forged bool `json:"forged,omitempty"`
