@@ -148,9 +148,10 @@ func SignRequest(req *Request, identity crypto.Signer) ([]byte, error) {
 	return Sign(RequestPayloadType, payload, identity)
 }
 
-// SignedRequest is a request as it came, not verified yet: Open verifies it.
+// SignedRequest is a request as it came, not verified yet: Verify verifies it.
 type SignedRequest struct {
 	signed *SignedPayload
+	claims *Request // once they were read, which costs as much as the signature
 }
 
 // ParseRequest reads a device's message down to its envelope.
@@ -164,12 +165,17 @@ func ParseRequest(data []byte) (*SignedRequest, error) {
 	if err != nil {
 		return nil, malformed(sealift.KindInvalid, "reading a device's request", err)
 	}
-	return &SignedRequest{signed}, nil
+	return &SignedRequest{signed: signed}, nil
 }
 
 // Claims returns what the request says of itself, unverified, so that the key
-// to verify it by can be looked up. Believe nothing of it before Verify.
+// to verify it by can be looked up. Believe nothing of it before Verify. One
+// goroutine at a time may ask.
 func (s *SignedRequest) Claims() (*Request, error) {
+	if s.claims != nil {
+		claims := *s.claims
+		return &claims, nil
+	}
 	var req Request
 	err := decode(s.signed.Payload, sealift.MaxMessage, &req)
 	if err == nil {
@@ -178,6 +184,8 @@ func (s *SignedRequest) Claims() (*Request, error) {
 	if err != nil {
 		return nil, malformed(sealift.KindInvalid, "reading a device's request", err)
 	}
+	claims := req
+	s.claims = &claims
 	return &req, nil
 }
 
