@@ -68,6 +68,9 @@ func Actions() map[string]bool {
 	return map[string]bool{ActionRelease: true, ActionUrgent: true, ActionRollout: true, ActionDeny: true, ActionKey: false, ActionRole: false}
 }
 
+// ofChannels reports whether a policy about action may be that of one channel.
+func ofChannels(action string) bool { return Actions()[action] && action != ActionDeny }
+
 // Approvers are the roles that a policy may let approve. Others do not answer for
 // what the installation does.
 func Approvers() []access.Role {

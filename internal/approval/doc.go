@@ -4,13 +4,14 @@
 //
 // # Policies
 //
-// A policy says for an action, of one app or of the whole installation, how many
-// people must approve and which roles may. The one of the app goes before that of
-// the installation. Without one nobody is asked, which is how an installation
+// A policy says for an action, of one channel of an app, of an app or of the whole
+// installation, how many people must approve and which roles may. The narrower one
+// goes before the wider one, whichever asks for more: production may want two people
+// where beta wants none. Without one nobody is asked, which is how an installation
 // begins: with one person there is nobody to ask. A policy is refused for which
 // there are not enough people with a passkey, not counting whoever sets it. To
-// change one wants the approvals that it asks for itself, so nobody weakens it
-// alone; and its version grows, which voids what was asked under the one before.
+// change one, or to set a narrower one before it, wants the approvals that it asks
+// for itself, so nobody weakens it alone; and its version grows, which voids what was asked under the one before.
 //
 //	release   a release is certified                      internal/release
 //	urgent    likewise, one that says that it is urgent
@@ -20,9 +21,9 @@
 //	role      people are confirmed, may do something else, get tokens    People, Tokens
 //
 // An urgent release goes by the policy for urgent ones where there is one, and by
-// that for releases where there is none or it is off; those of the app both go
-// before those of the installation, so that no policy of the installation weakens
-// what an app asks for. To set one for urgent releases first wants, therefore, the
+// that for releases where there is none or it is off; those of the narrower
+// scope both go before those of a wider one, so that no policy of the installation
+// weakens what an app asks for. To set one for urgent releases first wants, therefore, the
 // approvals that releases want.
 //
 // # Requests

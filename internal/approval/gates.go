@@ -7,6 +7,7 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/rollout"
 )
 
@@ -125,8 +126,12 @@ func (g gatedRollouts) SteerRollout(ctx context.Context, by access.Caller, app s
 	if do == service.SteerAbort {
 		return steer()
 	}
+	channel, err := view(ctx, g.board, func(tx store.Tx) (sealift.Channel, error) { return g.board.channelOf(ctx, tx, app, counter) })
+	if err != nil {
+		return service.Rollout{}, err
+	}
 	return Gated(ctx, g.board, by, Proposal{Action: ActionRollout, App: app, Subject: fmt.Sprintf("%s/%d", app, counter), Parameters: map[string]string{
-		"operation": "rollout." + string(do), "counter": fmt.Sprint(counter), "reason": reason,
+		"operation": "rollout." + string(do), "channel": string(channel), "counter": fmt.Sprint(counter), "reason": reason,
 	}}, steer)
 }
 

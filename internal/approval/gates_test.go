@@ -58,6 +58,8 @@ func (s *steered) WithdrawRelease(_ context.Context, _ access.Caller, _ sealift.
 func TestRolloutGate(t *testing.T) {
 	w, ann, bob, _ := trio(t)
 	w.policy(approval.ActionRollout, "", 1, access.RoleOwner, access.RoleSecurityOfficer)
+	w.channels("production")
+	w.rollouts("production", 7, 8, 9)
 	kept := &steered{}
 	gated := w.board.Rollouts(kept)
 	steer := func(counter sealift.Counter, do service.Steer) error {

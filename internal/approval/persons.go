@@ -16,7 +16,7 @@ import (
 // an invitation may then do nothing until others have confirmed them. It implements
 // people.Confirmations.
 func (b *Board) ConfirmsPeople(ctx context.Context, tx store.Tx) (bool, error) {
-	policy, err := b.policyFor(ctx, tx, ActionRole, "")
+	policy, err := b.policyFor(ctx, tx, ActionRole, scope{})
 	return policy.Needed > 0, err
 }
 

@@ -16,10 +16,24 @@ import (
 	"github.com/sealift/sealift/internal/vault"
 )
 
-// policyFor returns the policy that action on app goes by: the app's own, else
-// the installation's, else one that asks nobody. A row that the vault did not
-// write is an error, whatever it says, and so is one that somebody deleted.
-func (b *Board) policyFor(ctx context.Context, tx store.Tx, action string, app sealift.AppID) (found store.Policy, err error) {
+// scope is what a policy may be about: one channel of an app, an app, or the
+// installation where both are empty.
+type scope struct {
+	app     sealift.AppID
+	channel sealift.Channel
+}
+
+func scopeOf(p store.Policy) scope { return scope{p.App, p.Channel} }
+
+// within reports whether all that s is about is in outer as well.
+func (s scope) within(outer scope) bool {
+	return (outer.app == "" || outer.app == s.app) && (outer.channel == "" || outer.channel == s.channel)
+}
+
+// policyFor returns the policy that action in a scope goes by: the channel's own, else
+// the app's, else the installation's, else one that asks nobody. A row that the vault
+// did not write is an error, whatever it says, and so is one that somebody deleted.
+func (b *Board) policyFor(ctx context.Context, tx store.Tx, action string, in scope) (found store.Policy, err error) {
 	rows, err := tx.Policies(ctx)
 	if err != nil {
 		return found, err
@@ -30,7 +44,7 @@ func (b *Board) policyFor(ctx context.Context, tx store.Tx, action string, app s
 	found = store.Policy{Action: action}
 	best := 0
 	for _, row := range rows {
-		rank := rankOf(row, action, app)
+		rank := rankOf(row, action, in)
 		if rank == 0 {
 			continue
 		}
@@ -44,15 +58,18 @@ func (b *Board) policyFor(ctx context.Context, tx store.Tx, action string, app s
 	return found, nil
 }
 
-// rankOf orders the policies that action on app may go by: the greatest counts,
+// rankOf orders the policies that action in a scope may go by: the greatest counts,
 // and 0 is none of them. For urgent releases one that is off is none, so that
 // they are never asked less about than the policy for releases says.
-func rankOf(row store.Policy, action string, app sealift.AppID) int {
-	if row.App != "" && row.App != app {
+func rankOf(row store.Policy, action string, in scope) int {
+	if !in.within(scopeOf(row)) {
 		return 0
 	}
 	rank := 1
-	if row.App != "" {
+	switch {
+	case row.Channel != "":
+		rank = 5
+	case row.App != "":
 		rank = 3
 	}
 	switch {
@@ -62,6 +79,20 @@ func rankOf(row store.Policy, action string, app sealift.AppID) int {
 		return rank
 	}
 	return 0
+}
+
+// channelOf returns the channel of a roll-out that the vault wrote: what SQL says would
+// else choose the policy.
+func (b *Board) channelOf(ctx context.Context, tx store.Tx, app sealift.AppID, counter sealift.Counter) (sealift.Channel, error) {
+	row, err := tx.Rollout(ctx, app, counter)
+	if err == nil {
+		err = b.vault.CheckRow(ctx, tx, row)
+	}
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		err = sealift.Errorf(sealift.KindNotFound, "looking up the roll-out", "app %s has no roll-out of a release of counter %d", app, counter).
+			WithReason("rollout").WithHint("see those there are with: sealift rollout list --app %s --all", app)
+	}
+	return row.Channel, err
 }
 
 func hasRole(p store.Policy, role string) bool { return slices.Contains(strings.Fields(p.Roles), role) }
@@ -131,7 +162,7 @@ func (b *Board) Policies(ctx context.Context) (service.Policies, error) {
 }
 
 func policyOf(row store.Policy) service.Policy {
-	out := service.Policy{App: row.App, Action: row.Action, Needed: row.Needed, Version: row.Version, Creator: row.Creator, Created: row.Created}
+	out := service.Policy{App: row.App, Channel: row.Channel, Action: row.Action, Needed: row.Needed, Version: row.Version, Creator: row.Creator, Created: row.Created}
 	for _, role := range strings.Fields(row.Roles) {
 		out.Roles = append(out.Roles, access.Role(role))
 	}
@@ -157,6 +188,9 @@ func (b *Board) SetPolicy(ctx context.Context, by access.Caller, want service.Ne
 	parameters := map[string]string{
 		"operation": "policy.set", "action": want.Action, "needed": fmt.Sprint(want.Needed), "roles": rolesText(want.Roles),
 	}
+	if want.Channel != "" {
+		parameters["channel"] = string(want.Channel)
+	}
 	return Gated(ctx, b, by, Proposal{Action: actionPolicy, App: want.App, Subject: want.Action, Parameters: parameters}, func() (service.Policy, error) {
 		e := audit.Entry{Time: b.now().UTC(), Actor: by.Actor(), Action: "policy.set", Subject: want.Action, Details: maps.Clone(parameters)}
 		if want.App != "" {
@@ -179,6 +213,10 @@ func checkPolicy(want service.NewPolicy) error {
 			WithHint("policies are for %s", strings.Join(slices.Sorted(maps.Keys(Actions())), ", "))
 	case want.App != "" && !forApps:
 		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "%s is of the whole installation, and of no app", want.Action).WithHint("leave the app out")
+	case want.Channel != "" && want.App == "":
+		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "a channel is of an app, and none is named").WithHint("name it with: --app ID")
+	case want.Channel != "" && !ofChannels(want.Action):
+		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "%s is of a whole app, and of no channel", want.Action).WithHint("leave the channel out")
 	case want.Needed < 0 || want.Needed > sealift.MaxApprovals:
 		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "%d approvals; 1 to %d are possible", want.Needed, sealift.MaxApprovals)
 	case want.Needed == 0 && !want.Off:
@@ -196,26 +234,41 @@ func checkPolicy(want service.NewPolicy) error {
 	return nil
 }
 
-func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, want service.NewPolicy, e *audit.Entry) (row store.Policy, err error) {
-	if want.App != "" {
-		app, err := tx.App(ctx, want.App)
-		if sealift.KindOf(err) == sealift.KindNotFound {
-			return row, sealift.Errorf(sealift.KindNotFound, settingPolicy, "there is no app %s", want.App).WithReason("app").
-				WithHint("see the apps there are with: sealift app list")
-		}
-		if err == nil {
-			err = b.vault.CheckRow(ctx, tx, app)
-		}
-		if err != nil {
-			return row, err
-		}
+// demandScope refuses what a policy cannot be about: an app or channel that is not there.
+func (b *Board) demandScope(ctx context.Context, tx store.Tx, in scope) error {
+	if in.app == "" {
+		return nil
 	}
-	version, err := newestVersion(ctx, tx, want.App, want.Action)
+	app, err := tx.App(ctx, in.app)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return sealift.Errorf(sealift.KindNotFound, settingPolicy, "there is no app %s", in.app).WithReason("app").
+			WithHint("see the apps there are with: sealift app list")
+	}
+	if err == nil {
+		err = b.vault.CheckRow(ctx, tx, app)
+	}
+	if err != nil || in.channel == "" {
+		return err
+	}
+	_, err = tx.Channel(ctx, in.app, in.channel)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return sealift.Errorf(sealift.KindNotFound, settingPolicy, "app %s has no channel %s", in.app, in.channel).WithReason("channel").
+			WithHint("see the channels there are with: sealift channel list --app %s", in.app)
+	}
+	return err
+}
+
+func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, want service.NewPolicy, e *audit.Entry) (row store.Policy, err error) {
+	in := scope{want.App, want.Channel}
+	if err := b.demandScope(ctx, tx, in); err != nil {
+		return row, err
+	}
+	version, err := newestVersion(ctx, tx, in, want.Action)
 	if err != nil {
 		return row, err
 	}
 	row = store.Policy{
-		App: want.App, Action: want.Action, Version: version + 1, Needed: want.Needed, Roles: rolesText(want.Roles),
+		App: want.App, Channel: want.Channel, Action: want.Action, Version: version + 1, Needed: want.Needed, Roles: rolesText(want.Roles),
 		Creator: by.ID, Created: b.now().UTC().Truncate(time.Microsecond),
 	}
 	able, err := b.eligible(ctx, tx, row, by.ID)
@@ -238,15 +291,14 @@ func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, w
 
 func aboutReleases(action string) bool { return action == ActionRelease || action == ActionUrgent }
 
-// newestVersion returns the version that a new policy goes above: of those there
-// were of it, and where urgent releases may go by it, of all that they may have
-// gone by, so that what was asked under another is void.
-func newestVersion(ctx context.Context, tx store.Tx, app sealift.AppID, action string) (newest uint64, err error) {
+// newestVersion returns the version that a new policy goes above: that of all by which
+// something may have been asked that goes by the new one from now on, so that it is
+// void; or the other way round, once a wider one counts again.
+func newestVersion(ctx context.Context, tx store.Tx, in scope, action string) (newest uint64, err error) {
 	rows, err := tx.Policies(ctx)
 	for _, row := range rows {
-		same := row.Action == action && row.App == app
-		beside := aboutReleases(row.Action) && aboutReleases(action) && (row.App == "" || app == "" || row.App == app)
-		if same || beside {
+		same := row.Action == action || aboutReleases(row.Action) && aboutReleases(action)
+		if same && (in.within(scopeOf(row)) || scopeOf(row).within(in)) {
 			newest = max(newest, row.Version)
 		}
 	}

@@ -77,13 +77,13 @@ func (b *Board) take(ctx context.Context, by access.Caller, p Proposal) (id stri
 }
 
 // policyOf is the policy that a proposal goes by. A change of a policy goes by
-// that policy.
+// that policy. Of which channel something is, its parameters say, which people read.
 func (b *Board) policyOf(ctx context.Context, tx store.Tx, p Proposal) (store.Policy, error) {
 	action := p.Action
 	if action == actionPolicy {
 		action = p.Parameters["action"]
 	}
-	return b.policyFor(ctx, tx, action, p.App)
+	return b.policyFor(ctx, tx, action, scope{p.App, sealift.Channel(p.Parameters["channel"])})
 }
 
 func waits(r store.ApprovalRequest) error {

@@ -32,6 +32,7 @@ const (
 // world is a vault with an app, and people who have passkeys.
 type world struct {
 	*testing.T
+	path     string
 	store    store.Store
 	vault    *vault.Vault
 	registry *people.Registry
@@ -41,12 +42,13 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "vault.db"))
+	path := filepath.Join(t.TempDir(), "vault.db")
+	db, err := sqlite.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	w := &world{T: t, store: db, vault: vault.New(db), clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	w := &world{T: t, path: path, store: db, vault: vault.New(db), clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	t.Cleanup(w.vault.Close)
 	by := audit.Actor{Kind: audit.System, ID: "init"}
 	w.check(w.vault.Init(t.Context(), "0f1e2d3c4b5a69788796a5b4c3d2e1f0", vault.Secrets{Unseal: vault.Passphrase(password)}, by, w.clock, func(tx *vault.Tx) error {

@@ -42,16 +42,16 @@ func runPolicyShow(ctx context.Context, std *IO, opts policyShowCmd) error {
 	var rows [][]string
 	for _, p := range all.Policies {
 		if p.Forged {
-			std.Warn("the policy of %s was not written by the vault: somebody changed the database, and what it is about is refused", p.Action)
+			std.Warn("the policy of %s%s was not written by the vault: somebody changed the database, and what it is about is refused", p.Action, ofScope(p))
 		}
 		rows = append(rows, []string{
-			string(p.Action), orDash(p.App), needed(p), strings.Join(roleNames(p.Roles), " "), fmt.Sprint(p.Version), p.Created.UTC().Format(time.DateOnly), p.Creator,
+			string(p.Action), orDash(p.App), orDash(p.Channel), needed(p), strings.Join(roleNames(p.Roles), " "), fmt.Sprint(p.Version), p.Created.UTC().Format(time.DateOnly), p.Creator,
 		})
 	}
 	if len(rows) == 0 {
 		std.Note("%s", nobodyAsked(all.Approvers))
 	}
-	return std.Print(all, Table([]string{"ACTION", "APP", "APPROVALS", "OF", "VERSION", "SINCE", "BY"}, rows))
+	return std.Print(all, Table([]string{"ACTION", "APP", "CHANNEL", "APPROVALS", "OF", "VERSION", "SINCE", "BY"}, rows))
 }
 
 // turnOn is how approvals begin: with those of people. Else whoever may invite
@@ -64,6 +64,17 @@ func nobodyAsked(approvers int64) string {
 		return "nobody is asked: each person here acts alone. With two people who have passkeys, turn it on with: " + turnOn
 	}
 	return fmt.Sprintf("nobody is asked, though %d people have passkeys: turn it on with: %s", approvers, turnOn)
+}
+
+// ofScope says what a policy is about, where that is not the whole installation.
+func ofScope(p api.Policy) string {
+	switch {
+	case p.Channel != "":
+		return " to channel " + p.Channel + " of " + p.App
+	case p.App != "":
+		return " of " + p.App
+	}
+	return ""
 }
 
 func needed(p api.Policy) string {
@@ -90,6 +101,7 @@ func orDash(s string) string {
 type policySetCmd struct {
 	Action    string     `arg:"" enum:"release,urgent,rollout,deny,key,role" help:"release: certify one. urgent: one that is urgent; without it, release counts. rollout: resume, approve or finish one. deny: raise a floor, lift a denial. key: change a key's state, rotate, retire, import, export. role: let people and tokens in, change what they may do."`
 	App       string     `placeholder:"ID" help:"Only for this app; release, urgent, rollout and deny."`
+	Channel   string     `placeholder:"NAME" help:"With --app: only for this channel of it; release, urgent and rollout. It goes before the app's."`
 	Approvals int64      `placeholder:"N" help:"How many people must approve, who did not ask themselves: 1 to 10."`
 	Roles     []string   `placeholder:"ROLE,…" help:"Who may approve: owner, security_officer, release_manager, developer."`
 	Off       bool       `help:"Ask nobody any more. The policy that is turned off must approve it."`
@@ -101,6 +113,8 @@ func (c *policySetCmd) Run(ctx context.Context, std *IO) error { return runPolic
 
 func runPolicySet(ctx context.Context, std *IO, opts policySetCmd) error {
 	switch {
+	case opts.Channel != "" && opts.App == "":
+		return usage("--channel goes with --app")
 	case opts.Off && (opts.Approvals != 0 || len(opts.Roles) > 0):
 		return usage("--off goes with neither --approvals nor --roles")
 	case !opts.Off && (opts.Approvals == 0 || len(opts.Roles) == 0):
@@ -110,7 +124,7 @@ func runPolicySet(ctx context.Context, std *IO, opts policySetCmd) error {
 	if err != nil {
 		return err
 	}
-	want := api.NewPolicy{App: opts.App, Action: api.PolicyAction(opts.Action), Needed: opts.Approvals, Off: opts.Off}
+	want := api.NewPolicy{App: opts.App, Channel: opts.Channel, Action: api.PolicyAction(opts.Action), Needed: opts.Approvals, Off: opts.Off}
 	for _, role := range opts.Roles {
 		want.Roles = append(want.Roles, api.Role(role))
 	}
@@ -119,9 +133,9 @@ func runPolicySet(ctx context.Context, std *IO, opts policySetCmd) error {
 		return err
 	}
 	if p.Needed == 0 {
-		return std.Print(p, Println("%s asks nobody any more", p.Action))
+		return std.Print(p, Println("%s%s asks nobody any more", p.Action, ofScope(p)))
 	}
-	return std.Print(p, Println("%s wants %d approvals of %s from now on", p.Action, p.Needed, strings.Join(roleNames(p.Roles), ", ")))
+	return std.Print(p, Println("%s%s wants %d approvals of %s from now on", p.Action, ofScope(p), p.Needed, strings.Join(roleNames(p.Roles), ", ")))
 }
 
 type approvalCmd struct {

@@ -134,12 +134,16 @@ func (d *doctor) approvals(ctx context.Context) {
 	}
 	on := map[api.PolicyAction]bool{}
 	roles := map[api.Role]bool{}
+	var except []string
 	for _, p := range all.Policies {
 		if p.Forged {
-			d.found(check, stateFailed, "the policy of %s was not written by the vault: what it is about is refused", p.Action).Hint = "somebody writes to the database: see sealift policy show"
+			d.found(check, stateFailed, "the policy of %s%s was not written by the vault: what it is about is refused", p.Action, ofScope(p)).Hint = "somebody writes to the database: see sealift policy show"
 			return
 		}
 		on[p.Action] = on[p.Action] || p.Needed > 0
+		if p.Needed == 0 && p.App != "" {
+			except = append(except, string(p.Action)+ofScope(p))
+		}
 		for _, role := range p.Roles {
 			roles[role] = roles[role] || p.Needed > 0
 		}
@@ -156,7 +160,11 @@ func (d *doctor) approvals(ctx context.Context) {
 	case !on["role"]:
 		d.found(check, stateWarning, "releases want approvals, and whoever may invite people can invent who gives them").Hint = "sealift policy set role --approvals 1 --roles owner,security_officer"
 	default:
-		d.found(check, stateOK, "releases, people and roles want approvals")
+		detail := "releases, people and roles want approvals"
+		if len(except) > 0 {
+			detail += "; it is turned off for " + some(except)
+		}
+		d.found(check, stateOK, "%s", detail)
 	}
 	if len(roles) > 0 && d.persons != nil {
 		d.approvers(roles)

@@ -55,6 +55,7 @@ func TestDoctorOnPeople(t *testing.T) {
 	policies := api.PolicyList{Approvers: 2, Policies: []api.Policy{
 		{Action: "release", Needed: 1, Roles: []api.Role{"owner"}}, {Action: "role", Needed: 1, Roles: []api.Role{"owner"}},
 	}}
+	except := api.PolicyList{Approvers: 2, Policies: append([]api.Policy{{Action: "release", App: "com.acme.shop", Channel: "beta"}}, policies.Policies...)}
 	ann, bob := person("ann@x", "active", "i", "passkey", "password", "totp"), person("bob@x", "active", "", "passkey", "totp")
 	eve := person("eve@x", "active", "i", "passkey")
 	for name, test := range map[string]struct {
@@ -75,6 +76,7 @@ func TestDoctorOnPeople(t *testing.T) {
 		"three, of whom one is sure": {persons: []api.Person{ann, bob, eve}, policies: policies, check: "approvers", state: stateWarning, detail: "bob@x count on the word"},
 		"all confirmed":              {persons: []api.Person{ann, eve}, policies: policies, check: "approvers", state: stateOK, detail: "2 have passkeys"},
 		"nothing to approve with":    {persons: []api.Person{ann, eve, person("new@x", "active", "i", "totp")}, policies: policies, check: "approvers", state: stateWarning, detail: "new@x may approve and have none"},
+		"a channel without":          {persons: []api.Person{ann, bob}, policies: except, check: "approvals", state: stateOK, detail: "it is turned off for release to channel beta of com.acme.shop"},
 		"nobody is asked":            {persons: []api.Person{ann, bob}, check: "approvers"},
 
 		"tokens that end": {tokens: []api.Token{{ID: "t1", Kind: "service", Role: "developer", Expires: &end}}, check: "tokens", state: stateOK, detail: "1 are active"},

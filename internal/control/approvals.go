@@ -35,6 +35,12 @@ func (h *handler) SetPolicy(w http.ResponseWriter, r *http.Request) {
 				return nil, err
 			}
 		}
+		if body.Channel != "" {
+			var err error
+			if want.Channel, err = sealift.ParseChannel(body.Channel); err != nil {
+				return nil, err
+			}
+		}
 		p, err := h.Approvals.SetPolicy(r.Context(), by, want)
 		return policyOut(p), err
 	})
@@ -42,7 +48,7 @@ func (h *handler) SetPolicy(w http.ResponseWriter, r *http.Request) {
 
 func policyOut(p service.Policy) api.Policy {
 	return api.Policy{
-		App: string(p.App), Action: api.PolicyAction(p.Action), Needed: p.Needed, Roles: each(p.Roles, roleOut),
+		App: string(p.App), Channel: string(p.Channel), Action: api.PolicyAction(p.Action), Needed: p.Needed, Roles: each(p.Roles, roleOut),
 		Version: p.Version, Creator: p.Creator, Created: p.Created.UTC(), Forged: p.Forged,
 	}
 }
@@ -62,7 +68,7 @@ func (h *handler) ListApprovals(w http.ResponseWriter, r *http.Request, params a
 		}
 		if params.Action != "" && !params.Action.Valid() {
 			return nil, sealift.Errorf(sealift.KindInvalid, "reading request", "nobody is asked to approve a %q", cut(string(params.Action))).
-				WithHint("an action is release, urgent, deny, key, role or policy")
+				WithHint("an action is release, urgent, rollout, deny, key, role or policy")
 		}
 		all, err := h.Approvals.Requests(r.Context(), by, service.ApprovalFilter{
 			State: store.ApprovalState(params.State), Action: string(params.Action), Limit: limit,

@@ -4,8 +4,33 @@ import (
 	"testing"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/control"
+	"github.com/sealift/sealift/internal/control/api"
+	"github.com/sealift/sealift/internal/control/service"
 )
+
+// TestPolicyOfChannel: a policy of a channel is set as one, and listed as one.
+func TestPolicyOfChannel(t *testing.T) {
+	f := newFixture(t, roles{})
+	c := f.client(access.RoleOwner)
+	good := api.NewPolicy{App: "com.acme.shop", Channel: "production", Action: "release", Needed: 2, Roles: []api.Role{"owner"}}
+	got, err := c.SetPolicy(t.Context(), good)
+	if err != nil || got.Channel != "production" {
+		t.Errorf("set %+v, %v", got, err)
+	}
+	check(t, "asked", nil, f.services.last(), []any{
+		caller(access.RoleOwner), service.NewPolicy{App: "com.acme.shop", Channel: "production", Action: "release", Needed: 2, Roles: []access.Role{"owner"}},
+	})
+	good.Channel = "not a channel"
+	if _, err := c.SetPolicy(t.Context(), good); sealift.KindOf(err) != sealift.KindInvalid || f.services.last() != nil {
+		t.Errorf("a bad channel: %v", err)
+	}
+	list, err := c.Policies(t.Context())
+	if err != nil || list.Policies[0].Channel != "production" {
+		t.Errorf("listed %+v, %v", list, err)
+	}
+}
 
 // TestApprovalFilters: what no request can be is refused, and no empty list, which
 // looks as if nobody were asked for anything.

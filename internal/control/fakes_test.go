@@ -119,7 +119,8 @@ var (
 		Reason: "it leaks", Creator: "alice", Created: time.Unix(11, 0), State: service.DenialActive, Changed: time.Unix(12, 0), Forged: true,
 	}
 	policy1 = service.Policy{
-		App: "com.acme.shop", Action: "release", Needed: 2, Roles: []access.Role{access.RoleOwner}, Version: 3, Creator: "alice", Created: time.Unix(13, 0), Forged: true,
+		Channel: "production",
+		App:     "com.acme.shop", Action: "release", Needed: 2, Roles: []access.Role{access.RoleOwner}, Version: 3, Creator: "alice", Created: time.Unix(13, 0), Forged: true,
 	}
 	approval1 = service.ApprovalRequest{
 		ID: "909432b7adc8a37f", Action: "release", App: "com.acme.shop", Subject: "5c1d7a0e", Parameters: map[string]string{"version": "1.4.0"},

@@ -79,16 +79,29 @@ func (s Session) RowName() string { return s.ID }
 
 // Columns implements Authentic.
 func (p Policy) Columns() (kind string, columns []string) {
-	return "policy", []string{
+	columns = []string{
 		p.Action, string(p.App), counted(p.Version), strconv.FormatInt(p.Needed, 10), p.Roles, p.Creator, column(p.Created),
 	}
+	if p.Channel != "" { // so that rows from before there were any keep their MAC
+		columns = append(columns, string(p.Channel))
+	}
+	return "policy", columns
 }
 
 // Tag implements Authentic.
 func (p Policy) Tag() []byte { return p.MAC }
 
 // RowName implements Authentic.
-func (p Policy) RowName() string { return named(p.Action, string(p.App)) }
+func (p Policy) RowName() string {
+	parts := []string{p.Action, string(p.App)}
+	if p.Channel != "" {
+		parts = append(parts, string(p.Channel))
+	}
+	for i, part := range parts { // no action, app or channel has a slash in it; rows that SQL wrote may
+		parts[i] = strings.ReplaceAll(part, "/", "%2F")
+	}
+	return named(parts...)
+}
 
 // Columns implements Authentic.
 func (r ApprovalRequest) Columns() (kind string, columns []string) {

@@ -27,6 +27,9 @@ func TestEveryColumnIsAuthentic(t *testing.T) {
 			if same := slices.Equal(zero, bent); same != (name == "MAC") {
 				t.Errorf("%T.%s: the columns stay the same is %t", row, name, same)
 			}
+			if _, later := row.(*store.Policy); later && name == "Channel" { // a column that rows of before lack
+				bent = bent[:len(bent)-1]
+			}
 			if len(bent) != len(zero) {
 				t.Errorf("%T.%s: %d columns, then %d", row, name, len(zero), len(bent))
 			}
@@ -72,6 +75,23 @@ func TestAppOfBefore(t *testing.T) {
 	for _, other := range []store.App{{Patches: 2, PatchLimit: a.PatchLimit}, {Patches: a.Patches, PatchLimit: 1}, {Patches: a.Patches, PatchLimit: a.PatchLimit, BlastRadius: 1}} {
 		if _, columns := other.Columns(); len(columns) != 7 {
 			t.Errorf("%+v: %q", other, columns)
+		}
+	}
+}
+
+// A row with a slash where none belongs has not the name of another, whose place it
+// could take where somebody deleted that.
+func TestNamesOfPolicies(t *testing.T) {
+	good := store.Policy{Action: "release", App: "com.acme.shop", Channel: "production"}
+	if got := good.RowName(); got != "release/com.acme.shop/production" {
+		t.Errorf("it is called %s", got)
+	}
+	for _, bent := range []store.Policy{
+		{Action: "release", App: "com.acme.shop/production"}, {Action: "release/com.acme.shop", App: "production"},
+		{Action: "release/com.acme.shop", Channel: "production"}, {Action: "release", App: "com.acme.shop"}, {Action: "release", Channel: "com.acme.shop/production"},
+	} {
+		if bent.RowName() == good.RowName() {
+			t.Errorf("%+v is called like another", bent)
 		}
 	}
 }

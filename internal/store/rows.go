@@ -308,7 +308,8 @@ type Session struct {
 
 // Policy says how many people must stand behind an action.
 type Policy struct {
-	App     sealift.AppID // empty for the installation
+	App     sealift.AppID   // empty for the installation
+	Channel sealift.Channel // of App; empty for all of them
 	Action  string
 	Version uint64 // grows with every change
 	Needed  int64  // how many; 0 turns it off

@@ -312,9 +312,9 @@ type PeopleTx interface {
 // ApprovalTx keeps how many people must stand behind what, and what they said.
 type ApprovalTx interface {
 	// PutPolicy writes a policy whose version is above that of the one before
-	// for its app and action; KindConflict otherwise.
+	// for its app, channel and action; KindConflict otherwise.
 	PutPolicy(ctx context.Context, p Policy) error
-	Policies(ctx context.Context) ([]Policy, error) // by app and action
+	Policies(ctx context.Context) ([]Policy, error) // by app, channel and action
 
 	InsertApprovalRequest(ctx context.Context, r ApprovalRequest) error // KindConflict if its id is taken
 	ApprovalRequest(ctx context.Context, id string) (ApprovalRequest, error)

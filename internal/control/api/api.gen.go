@@ -999,7 +999,8 @@ type Approval struct {
 	// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
 	// somebody, or to everybody at once, or what was withdrawn is offered again; a
 	// channel or a release gets another plan; to stop or withdraw waits for nobody.
-	// Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
+	// Only release, urgent, rollout and deny may be of one app, and all of these but deny of
+	// one channel; the narrower policy goes before the wider one. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
 	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -2275,14 +2276,18 @@ type NewPolicy struct {
 	// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
 	// somebody, or to everybody at once, or what was withdrawn is offered again; a
 	// channel or a release gets another plan; to stop or withdraw waits for nobody.
-	// Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
+	// Only release, urgent, rollout and deny may be of one app, and all of these but deny of
+	// one channel; the narrower policy goes before the wider one. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
 	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
 	//
 	// Example: com.acme.shop
-	App    AppID `json:"app,omitempty"`
-	Needed int64 `json:"needed,omitempty"`
+	App AppID `json:"app,omitempty"`
+
+	// Channel Of the app; absent for all of them.
+	Channel ChannelName `json:"channel,omitempty"`
+	Needed  int64       `json:"needed,omitempty"`
 
 	// Off Ask nobody any more.
 	Off   bool   `json:"off,omitempty"`
@@ -2557,13 +2562,17 @@ type Policy struct {
 	// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
 	// somebody, or to everybody at once, or what was withdrawn is offered again; a
 	// channel or a release gets another plan; to stop or withdraw waits for nobody.
-	// Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
+	// Only release, urgent, rollout and deny may be of one app, and all of these but deny of
+	// one channel; the narrower policy goes before the wider one. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
 	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
 	//
 	// Example: com.acme.shop
 	App AppID `json:"app,omitempty"`
+
+	// Channel Of the app; absent for all of them.
+	Channel ChannelName `json:"channel,omitempty"`
 
 	// Created Example: 2026-01-02T03:04:05Z
 	Created Time   `json:"created"`
@@ -2590,7 +2599,8 @@ type Policy struct {
 // `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
 // somebody, or to everybody at once, or what was withdrawn is offered again; a
 // channel or a release gets another plan; to stop or withdraw waits for nobody.
-// Only release, urgent, rollout and deny may be of one app. Requests are for `policy`, too.
+// Only release, urgent, rollout and deny may be of one app, and all of these but deny of
+// one channel; the narrower policy goes before the wider one. Requests are for `policy`, too.
 type PolicyAction string
 
 // PolicyList defines model for PolicyList.

@@ -15,10 +15,10 @@ const MissingApprovals = "approvals"
 
 // Approvals keeps who must stand behind what, and asks them.
 type Approvals interface {
-	// Policies returns the policies there are, by app and action.
+	// Policies returns the policies there are, by app, channel and action.
 	Policies(ctx context.Context) (Policies, error)
 	// SetPolicy sets one. KindInvalid for one that cannot be; KindNotFound if
-	// there is no such app; KindConflict with reason "approvers" where too few
+	// there is no such app or channel; KindConflict with reason "approvers" where too few
 	// people could approve; KindDenied with reason "approval" where the policy
 	// before wants approvals for that, which are asked for.
 	SetPolicy(ctx context.Context, by access.Caller, want NewPolicy) (Policy, error)
@@ -47,7 +47,8 @@ type Policies struct {
 
 // Policy says how many people must stand behind an action.
 type Policy struct {
-	App     sealift.AppID // empty for the installation
+	App     sealift.AppID   // empty for the installation
+	Channel sealift.Channel // of App; empty for all of them
 	Action  string
 	Needed  int64 // 0 where it is off
 	Roles   []access.Role
@@ -59,11 +60,12 @@ type Policy struct {
 
 // NewPolicy is a policy to be set.
 type NewPolicy struct {
-	App    sealift.AppID
-	Action string
-	Needed int64 // 1 to sealift.MaxApprovals
-	Roles  []access.Role
-	Off    bool // ask nobody any more
+	App     sealift.AppID
+	Channel sealift.Channel // of App; empty for all of them
+	Action  string
+	Needed  int64 // 1 to sealift.MaxApprovals
+	Roles   []access.Role
+	Off     bool // ask nobody any more
 }
 
 // ApprovalFilter picks requests; an empty field matches all.

@@ -12,7 +12,7 @@ import (
 func (t *tx) PutPolicy(ctx context.Context, p store.Policy) error {
 	op := "storing the policy of " + p.Action
 	rows, err := t.q.PutPolicy(ctx, sqlcgen.PutPolicyParams{
-		App: string(p.App), Action: p.Action, Version: number(p.Version), Needed: p.Needed, Roles: p.Roles,
+		App: string(p.App), Channel: string(p.Channel), Action: p.Action, Version: number(p.Version), Needed: p.Needed, Roles: p.Roles,
 		Creator: p.Creator, Created: micros(p.Created), Mac: some(p.MAC),
 	})
 	return t.swapped(ctx, op, rows, err, func() error { return nil })
@@ -23,7 +23,7 @@ func (t *tx) Policies(ctx context.Context) ([]store.Policy, error) {
 	rows, err := t.q.Policies(ctx)
 	return collect(rows, t.fail(ctx, "listing policies", err), func(r sqlcgen.Policy) store.Policy {
 		return store.Policy{
-			App: sealift.AppID(r.App), Action: r.Action, Version: uint64(r.Version), Needed: r.Needed, Roles: r.Roles,
+			App: sealift.AppID(r.App), Channel: sealift.Channel(r.Channel), Action: r.Action, Version: uint64(r.Version), Needed: r.Needed, Roles: r.Roles,
 			Creator: r.Creator, Created: moment(r.Created), MAC: bare(r.Mac),
 		}
 	})

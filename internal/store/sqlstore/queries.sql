@@ -428,15 +428,15 @@ UPDATE releases SET proof = @proof WHERE app = @app AND digest = @digest;
 SELECT path FROM documents ORDER BY path;
 
 -- name: PutPolicy :execrows
-INSERT INTO policies (app, action, version, needed, roles, creator, created, mac)
-VALUES (@app, @action, @version, @needed, @roles, @creator, @created, @mac)
-ON CONFLICT (app, action) DO UPDATE SET
+INSERT INTO policies (app, channel, action, version, needed, roles, creator, created, mac)
+VALUES (@app, @channel, @action, @version, @needed, @roles, @creator, @created, @mac)
+ON CONFLICT (app, channel, action) DO UPDATE SET
   version = excluded.version, needed = excluded.needed, roles = excluded.roles, creator = excluded.creator,
   created = excluded.created, mac = excluded.mac
 WHERE policies.version < excluded.version;
 
 -- name: Policies :many
-SELECT * FROM policies ORDER BY app, action;
+SELECT * FROM policies ORDER BY app, channel, action;
 
 -- name: InsertApprovalRequest :execrows
 INSERT INTO approval_requests (id, action, app, subject, requester, person, policy_version, key_version, needed, state,

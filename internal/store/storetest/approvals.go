@@ -9,7 +9,7 @@ import (
 
 func aPolicy(version uint64) store.Policy {
 	p := filled[store.Policy](int(version))
-	p.App, p.Action, p.Version = app, "release", version
+	p.App, p.Channel, p.Action, p.Version = app, "", "release", version
 	return p
 }
 
@@ -20,19 +20,21 @@ func testPolicies(t *testing.T, s store.Store) {
 	all.App, all.Version = "", 1
 	later := other
 	later.Action = "zone"
+	channel := other
+	channel.Channel, channel.Version = "production", 2
 	update(t, s, func(tx store.Tx) {
 		gives(t, []store.Policy{})(tx.Policies(ctx))
-		for _, p := range []store.Policy{later, other, all} {
+		for _, p := range []store.Policy{channel, later, other, all} {
 			do(t, tx.PutPolicy(ctx, p))
 			isConflict(t)(tx.PutPolicy(ctx, p))
 		}
-		gives(t, []store.Policy{all, other, later})(tx.Policies(ctx))
+		gives(t, []store.Policy{all, other, later, channel})(tx.Policies(ctx))
 	})
 	update(t, s, func(tx store.Tx) {
 		changed := aPolicy(8)
 		do(t, tx.PutPolicy(ctx, changed))
 		isConflict(t)(tx.PutPolicy(ctx, other))
-		gives(t, []store.Policy{all, changed, later})(tx.Policies(ctx))
+		gives(t, []store.Policy{all, changed, later, channel})(tx.Policies(ctx))
 	})
 }
 

@@ -304,6 +304,7 @@ type Policy struct {
 	Creator string
 	Created int64
 	Mac     []byte
+	Channel string
 }
 
 type Release struct {

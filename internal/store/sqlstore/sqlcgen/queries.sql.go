@@ -2096,7 +2096,7 @@ func (q *Queries) Persons(ctx context.Context) ([]Person, error) {
 }
 
 const policies = `-- name: Policies :many
-SELECT app, action, version, needed, roles, creator, created, mac FROM policies ORDER BY app, action
+SELECT app, action, version, needed, roles, creator, created, mac, channel FROM policies ORDER BY app, channel, action
 `
 
 func (q *Queries) Policies(ctx context.Context) ([]Policy, error) {
@@ -2117,6 +2117,7 @@ func (q *Queries) Policies(ctx context.Context) ([]Policy, error) {
 			&i.Creator,
 			&i.Created,
 			&i.Mac,
+			&i.Channel,
 		); err != nil {
 			return nil, err
 		}
@@ -2261,9 +2262,9 @@ func (q *Queries) PutDeviceReport(ctx context.Context, arg PutDeviceReportParams
 }
 
 const putPolicy = `-- name: PutPolicy :execrows
-INSERT INTO policies (app, action, version, needed, roles, creator, created, mac)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (app, action) DO UPDATE SET
+INSERT INTO policies (app, channel, action, version, needed, roles, creator, created, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (app, channel, action) DO UPDATE SET
   version = excluded.version, needed = excluded.needed, roles = excluded.roles, creator = excluded.creator,
   created = excluded.created, mac = excluded.mac
 WHERE policies.version < excluded.version
@@ -2271,6 +2272,7 @@ WHERE policies.version < excluded.version
 
 type PutPolicyParams struct {
 	App     string
+	Channel string
 	Action  string
 	Version int64
 	Needed  int64
@@ -2283,6 +2285,7 @@ type PutPolicyParams struct {
 func (q *Queries) PutPolicy(ctx context.Context, arg PutPolicyParams) (int64, error) {
 	result, err := q.exec(ctx, q.putPolicyStmt, putPolicy,
 		arg.App,
+		arg.Channel,
 		arg.Action,
 		arg.Version,
 		arg.Needed,

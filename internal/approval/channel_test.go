@@ -1,0 +1,231 @@
+package approval_test
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/approval"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/trust"
+)
+
+// channels makes channels of the app.
+func (w *world) channels(names ...sealift.Channel) {
+	w.Helper()
+	w.check(w.vault.Update(w.Context(), func(tx *vault.Tx) error {
+		for _, name := range names {
+			if err := tx.InsertChannel(w.Context(), store.Channel{App: app, Name: name, Created: w.clock}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// policyOn sets a policy of a channel; 0 turns it off.
+func (w *world) policyOn(by access.Caller, action string, channel sealift.Channel, needed int64) error {
+	w.Helper()
+	want := service.NewPolicy{App: app, Channel: channel, Action: action, Needed: needed, Off: needed == 0}
+	if needed > 0 {
+		want.Roles = []access.Role{access.RoleOwner, access.RoleSecurityOfficer}
+	}
+	_, err := w.board.SetPolicy(w.Context(), by, want)
+	return err
+}
+
+// on is a draft in another channel than production.
+func on(channel sealift.Channel, d store.Draft) store.Draft {
+	d.Channel = channel
+	return d
+}
+
+// The narrower policy counts, whichever asks for more, for releases and urgent ones.
+func TestPolicyOfChannel(t *testing.T) {
+	w, _, _, _ := trio(t)
+	w.channels("production", "beta")
+	d, payload := w.urgent("d1", nil)
+	u, ofUrgent := w.urgent("d2", &trust.Urgent{})
+	want := func(what string, production, beta, urgent int) {
+		t.Helper()
+		if a, b, c := w.missing(d, payload), w.missing(on("beta", d), payload), w.missing(u, ofUrgent); a != production || b != beta || c != urgent {
+			t.Errorf("%s: production wants %d, beta %d, an urgent one %d; want %d, %d, %d", what, a, b, c, production, beta, urgent)
+		}
+	}
+	w.check(w.policyOn(founder(), approval.ActionRelease, "production", 2))
+	want("production's own", 2, 0, 2)
+	w.policy(approval.ActionUrgent, app, 1, access.RoleOwner)
+	want("the app's for urgent ones does not weaken it", 2, 0, 2)
+	w.policy(approval.ActionRelease, "", 1, access.RoleOwner)
+	want("the installation's", 2, 1, 2)
+
+	all, err := w.board.Policies(t.Context())
+	w.check(err)
+	if n := len(all.Policies); n != 4 || all.Policies[3].Channel != "production" || all.Policies[3].Forged {
+		t.Errorf("the list says %+v", all.Policies)
+	}
+	about := all.Policies[1:] // the first is about keys
+	for i, p := range about {
+		for _, q := range about[:i] {
+			if p.Version == q.Version {
+				t.Errorf("%+v and %+v have one version: what was asked under one would count under the other", p, q)
+			}
+		}
+	}
+}
+
+// Nobody lets a channel ask for less alone: to set its policy wants what held there
+// before.
+func TestPolicyOfChannelIsNotSetAlone(t *testing.T) {
+	w, ann, bob, eve := trio(t)
+	w.channels("production", "beta")
+	w.policy(approval.ActionRelease, app, 2, access.RoleOwner, access.RoleSecurityOfficer)
+	w.refused(w.policyOn(ann.Caller, approval.ActionRelease, "beta", 0), sealift.KindDenied, approval.ReasonApproval)
+	r := w.only(store.ApprovalOpen)
+	if r.Needed != 2 || r.Parameters["channel"] != "beta" {
+		t.Errorf("people are asked %+v", r)
+	}
+	for _, m := range []*member{bob, eve} {
+		_, err := m.approve(r.ID)
+		w.check(err)
+	}
+	w.refused(w.policyOn(ann.Caller, approval.ActionRelease, "production", 0), sealift.KindDenied, approval.ReasonApproval) // not what they approved
+	w.check(w.policyOn(ann.Caller, approval.ActionRelease, "beta", 0))
+	d, payload := w.urgent("d1", nil)
+	if a, b := w.missing(d, payload), w.missing(on("beta", d), payload); a != 2 || b != 0 {
+		t.Errorf("production wants %d, beta %d", a, b)
+	}
+	w.check(w.policyOn(ann.Caller, approval.ActionRelease, "beta", 1)) // to ask for more asks nobody there
+}
+
+// What was asked under the wider policy is void once the channel has its own.
+func TestPolicyOfChannelVoids(t *testing.T) {
+	w, ann, bob, _ := trio(t)
+	w.channels("production")
+	w.policy(approval.ActionRelease, "", 1, access.RoleOwner, access.RoleSecurityOfficer)
+	d, payload := w.urgent("d1", nil)
+	w.askFor(ann.Caller, d, payload)
+	_, err := bob.approve(w.only(store.ApprovalOpen).ID)
+	w.check(err)
+	if n := w.missing(d, payload); n != 0 {
+		t.Fatalf("%d are missing", n)
+	}
+	w.refused(w.policyOn(founder(), approval.ActionRelease, "production", 1), sealift.KindDenied, approval.ReasonApproval)
+	open := w.requests(store.ApprovalOpen)
+	for _, m := range []*member{ann, bob} { // nobody with a name answers for the founder: one more
+		_, err := m.approve(open[0].ID)
+		w.check(err)
+	}
+	w.check(w.policyOn(founder(), approval.ActionRelease, "production", 1))
+	if n := w.missing(d, payload); n != 1 {
+		t.Errorf("%d are missing of what was approved under another policy", n)
+	}
+}
+
+func TestPolicyOfChannelRefusals(t *testing.T) {
+	w, _, _, _ := trio(t)
+	w.channels("production")
+	roles := []access.Role{access.RoleOwner}
+	for name, bad := range map[string]struct {
+		want   service.NewPolicy
+		kind   sealift.Kind
+		reason string
+	}{
+		"of no app":        {service.NewPolicy{Channel: "production", Action: approval.ActionRelease, Needed: 1, Roles: roles}, sealift.KindInvalid, ""},
+		"of no channel":    {service.NewPolicy{App: app, Channel: "nowhere", Action: approval.ActionRelease, Needed: 1, Roles: roles}, sealift.KindNotFound, "channel"},
+		"about denials":    {service.NewPolicy{App: app, Channel: "production", Action: approval.ActionDeny, Needed: 1, Roles: roles}, sealift.KindInvalid, ""},
+		"about keys":       {service.NewPolicy{App: app, Channel: "production", Action: approval.ActionKey, Needed: 1, Roles: roles}, sealift.KindInvalid, ""},
+		"of another's app": {service.NewPolicy{App: "com.acme.none", Channel: "production", Action: approval.ActionRelease, Needed: 1, Roles: roles}, sealift.KindNotFound, "app"},
+	} {
+		_, err := w.board.SetPolicy(t.Context(), founder(), bad.want)
+		if sealift.KindOf(err) != bad.kind || sealift.ReasonOf(err) != bad.reason {
+			t.Errorf("%s: %v (%s/%s)", name, err, sealift.KindOf(err), sealift.ReasonOf(err))
+		}
+	}
+}
+
+// A channel's policy that SQL moves to another one, or puts aside under the name that
+// the log knows, stops what it is about.
+func TestPolicyOfChannelBySQL(t *testing.T) {
+	for name, query := range map[string]string{
+		"moved":     "UPDATE policies SET channel = 'beta' WHERE action = 'release'",
+		"widened":   "UPDATE policies SET channel = '' WHERE action = 'release'",
+		"put aside": "UPDATE policies SET channel = '', app = app || '/production' WHERE action = 'release'",
+		"renamed":   "UPDATE policies SET channel = '', app = 'production', action = action || '/com.acme.shop' WHERE action = 'release'",
+		"weakened":  "UPDATE policies SET needed = 0 WHERE action = 'release'",
+		"deleted":   "DELETE FROM policies WHERE action = 'release'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _, _, _ := trio(t)
+			w.channels("production", "beta")
+			w.check(w.policyOn(founder(), approval.ActionRelease, "production", 1))
+			db, err := sql.Open("sqlite", w.path+"?_pragma=busy_timeout(5000)")
+			w.check(err)
+			defer db.Close()
+			_, err = db.ExecContext(t.Context(), query)
+			w.check(err)
+			d, payload := w.urgent("d1", nil)
+			err = w.store.View(t.Context(), func(tx store.Tx) error {
+				_, err := w.board.MissingForRelease(t.Context(), tx, d, payload)
+				return err
+			})
+			if sealift.KindOf(err) != sealift.KindDenied {
+				t.Errorf("it may be certified: %v", err)
+			}
+		})
+	}
+}
+
+// What lets a roll-out go on goes by the policy of its channel, which the vault's own
+// row names.
+func TestRolloutGateOfChannel(t *testing.T) {
+	w, ann, _, _ := trio(t)
+	w.channels("production", "beta")
+	w.rollouts("production", 7)
+	w.rollouts("beta", 8)
+	w.check(w.policyOn(founder(), approval.ActionRollout, "production", 1))
+	kept := &steered{}
+	gated := w.board.Rollouts(kept)
+	steer := func(counter sealift.Counter) error {
+		_, err := gated.SteerRollout(t.Context(), ann.Caller, app, counter, service.SteerResume, "because")
+		return err
+	}
+	w.refused(steer(7), sealift.KindDenied, approval.ReasonApproval)
+	if r := w.only(store.ApprovalOpen); r.Parameters["channel"] != "production" {
+		t.Errorf("people are asked %+v", r)
+	}
+	w.check(steer(8))
+	w.refused(steer(9), sealift.KindNotFound, "rollout")
+	w.bend(func(ctx context.Context, tx store.Tx) error {
+		row, err := tx.Rollout(ctx, app, 7)
+		w.check(err)
+		row.Channel = "beta"
+		return tx.UpdateRollout(ctx, row, row.MAC)
+	})
+	w.refused(steer(7), sealift.KindDenied, vault.ReasonForged)
+}
+
+// rollouts puts roll-outs of a channel into the store.
+func (w *world) rollouts(channel sealift.Channel, counters ...sealift.Counter) {
+	w.Helper()
+	w.check(w.vault.Update(w.Context(), func(tx *vault.Tx) (err error) {
+		for _, counter := range counters {
+			row := store.Rollout{
+				Coordinates: store.Coordinates{App: app, Channel: channel, Platform: "web", Runtime: "*", Version: "1.0.0"},
+				Counter:     counter, Plan: []byte("{}"), Salt: "salt", Phase: "paused", Since: w.clock, Created: w.clock, Changed: w.clock,
+			}
+			if row.MAC, err = tx.Authenticate(row); err != nil {
+				return err
+			}
+			if err := tx.InsertRollout(w.Context(), row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
