@@ -37,6 +37,35 @@ func (l *lines) has(part string) bool {
 	return strings.Contains(l.text.String(), part)
 }
 
+// A roll-out that ends as planned is news, and no warning.
+func TestServeTellsOfRollouts(t *testing.T) {
+	b := newBench(t)
+	b.makeApp("web")
+	_, err := b.publish("1.0.0")
+	b.check(err)
+	b.clock = b.clock.Add(60 * day)
+	b.stop()
+	var log lines
+	i, err := installation.Open(t.Context(), filepath.Join(b.dir, "data"), installation.Options{Now: b.now, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	b.check(err)
+	b.check(i.Vault.Unseal(t.Context(), vault.Passphrase(passphrase), audit.Actor{Kind: audit.System, ID: "test"}, b.now()))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	b.check(err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- i.Serve(ctx, listener, config.Server{}, "test") }()
+	for wait := time.Now(); !log.has(`msg="a roll-out moved"`) && time.Since(wait) < 30*time.Second; {
+		time.Sleep(time.Millisecond)
+	}
+	if !log.has(`level=INFO msg="a roll-out moved" done="` + string(app) + `/production/web 1.0.0 is finished`) {
+		t.Errorf("it says %s", log.text.String())
+	}
+	cancel()
+	b.check(<-ended)
+	b.check(i.Close())
+	b.start()
+}
+
 // A server whose vault stays sealed says so, and louder past half of the
 // timestamp's life; what strangers tried is in the log when it ends.
 func TestServeSealed(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/sealift/sealift/internal/edge"
 	"github.com/sealift/sealift/internal/release"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/rollout"
 )
 
 // drain is how long a stopping server lets requests in progress go on.
@@ -164,8 +165,12 @@ func (i *Installation) keepRollouts(ctx context.Context) {
 		return // Fresh says so
 	}
 	done, err := i.Releases.Look(ctx)
-	for _, what := range done {
-		i.log.Warn("a roll-out moved", "done", what)
+	for _, moved := range done {
+		level := slog.LevelInfo
+		if moved.Phase == rollout.Halted || moved.Phase == rollout.Waiting { // for people
+			level = slog.LevelWarn
+		}
+		i.log.Log(ctx, level, "a roll-out moved", "done", moved.What)
 	}
 	if err != nil && ctx.Err() == nil {
 		i.log.Error("looking at the roll-outs", "error", err, "hint", sealift.HintOf(err))

@@ -17,15 +17,16 @@ import (
 // devices reported: into its next stage, to wait for somebody, to its end, or to a
 // halt. What somebody stopped it leaves alone. It looks first and writes only where
 // something follows, and what cannot be done for one roll-out does not keep the
-// others; the error joins all of it. It returns what it did, in words.
-func (s *Service) Look(ctx context.Context) (done []string, err error) {
+// others; the error joins all of it. It returns what it did.
+func (s *Service) Look(ctx context.Context) (done []Moved, err error) {
 	open, err := view(ctx, s.store, func(tx store.Tx) (due []store.Rollout, err error) {
 		rows, err := tx.OpenRollouts(ctx)
 		if err != nil {
 			return nil, err
 		}
+		once := &readOnce{Tx: tx}
 		for _, row := range rows {
-			l, err := s.look(ctx, tx, row)
+			l, err := s.look(ctx, once, row)
 			if err != nil || l.next != l.state { // what is amiss is said where it would be changed
 				due = append(due, row)
 			}
@@ -37,15 +38,44 @@ func (s *Service) Look(ctx context.Context) (done []string, err error) {
 	}
 	var failed []error
 	for _, row := range open {
-		did, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (string, error) { return s.advance(ctx, tx, row.App, row.Counter) })
+		did, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (Moved, error) { return s.advance(ctx, tx, row.App, row.Counter) })
 		switch {
 		case err != nil:
 			failed = append(failed, sealift.Errorf(sealift.KindOf(err), "looking at the roll-out of "+subjectOf(row.Coordinates), "%w", err))
-		case did != "":
+		case did.What != "":
 			done = append(done, did)
 		}
 	}
 	return done, errors.Join(append(failed, s.Flush(ctx))...)
+}
+
+// Moved is a roll-out that moved on.
+type Moved struct {
+	What  string // in words
+	Phase rollout.Phase
+}
+
+// readOnce is a transaction in which the roll-outs of a channel and platform are read
+// once, however many of them are open.
+type readOnce struct {
+	store.Tx
+	read map[store.Coordinates][]store.Rollout
+}
+
+// Rollouts implements store.RolloutTx.
+func (o *readOnce) Rollouts(ctx context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform) (rows []store.Rollout, err error) {
+	of := store.Coordinates{App: app, Channel: channel, Platform: platform}
+	rows, known := o.read[of]
+	if known {
+		return rows, nil
+	}
+	if rows, err = o.Tx.Rollouts(ctx, app, channel, platform); err == nil {
+		if o.read == nil {
+			o.read = map[store.Coordinates][]store.Rollout{}
+		}
+		o.read[of] = rows
+	}
+	return rows, err
 }
 
 // looked is what there is to say of a roll-out now.
@@ -88,14 +118,11 @@ func (s *Service) known(ctx context.Context, tx store.Tx, row store.Rollout, pla
 		// Slices are hours: the one in which a person looked counts with what they saw.
 		since = row.Cleared.Truncate(time.Hour).Add(time.Hour)
 	}
-	slices, err := stats.Slices(ctx, tx, row.App, row.Release, old, since, time.Duration(plan.Halt.Silence), now)
+	slices, confirmed, err := stats.Slices(ctx, tx, row.App, row.Release, old, since, time.Duration(plan.Halt.Silence), now)
 	if err != nil {
 		return known, err
 	}
-	known.Verdict = plan.Halt.Judge(slices)
-	total, _, err := stats.Total(ctx, tx, row.App, row.Release)
-	known.Confirmed = total.Confirmed
-	return known, err
+	return rollout.Known{Verdict: plan.Halt.Judge(slices), Confirmed: confirmed}, nil
 }
 
 // olderThan returns the release that the same devices would have otherwise: the
@@ -114,23 +141,23 @@ func (s *Service) olderThan(ctx context.Context, tx store.Tx, row store.Rollout)
 
 // advance is look, and does what follows. It says what it did; nothing where
 // somebody was here meanwhile.
-func (s *Service) advance(ctx context.Context, tx *vault.Tx, app sealift.AppID, counter sealift.Counter) (string, error) {
+func (s *Service) advance(ctx context.Context, tx *vault.Tx, app sealift.AppID, counter sealift.Counter) (did Moved, err error) {
 	row, err := s.findRollout(ctx, tx, app, counter)
 	if err != nil {
-		return "", err
+		return did, err
 	}
 	l, err := s.look(ctx, tx, row)
 	if err != nil || l.next == l.state {
-		return "", err
+		return did, err
 	}
-	did := fmt.Sprintf("%s is %s in stage %d", subjectOf(row.Coordinates), l.next.Phase, l.next.Stage+1)
+	did = Moved{fmt.Sprintf("%s is %s in stage %d", subjectOf(row.Coordinates), l.next.Phase, l.next.Stage+1), l.next.Phase}
 	action, details := "rollout.advance", map[string]string{"confirmed": fmt.Sprint(l.known.Confirmed)}
 	switch l.next.Phase {
 	case rollout.Halted:
 		why := l.known.Verdict.Halts()
 		action = "rollout.halt"
 		details["why"], details["evidence"] = why.String(), fmt.Sprintf("10^%.2f of 10^%.2f", why.Weight, why.Needed)
-		did += ": " + why.String()
+		did.What += ": " + why.String()
 	case rollout.Waiting:
 		action = "rollout.wait"
 		if l.known.Verdict.Warns() {

@@ -166,7 +166,7 @@ func TestHalt(t *testing.T) {
 	b.report(r, stats.Outcome(rollout.RolledBack), 8)
 	done, err := b.Look(b.Context())
 	b.check(err)
-	if len(done) != 1 || !strings.Contains(done[0], "8 of 20 devices rolled-back") {
+	if len(done) != 1 || !strings.Contains(done[0].What, "8 of 20 devices rolled-back") || done[0].Phase != rollout.Halted {
 		t.Errorf("it did %q", done)
 	}
 	b.wantOffer("1.0.0")
@@ -250,7 +250,7 @@ func TestLookAtBentRow(t *testing.T) {
 	other.publish("1.0.0")
 	b.clock = b.clock.Add(25 * time.Hour)
 	done, err := b.Look(b.Context())
-	if len(done) != 1 || !strings.Contains(done[0], string(other.app)) {
+	if len(done) != 1 || !strings.Contains(done[0].What, string(other.app)) {
 		t.Errorf("it did %q", done)
 	}
 	var one *sealift.Error

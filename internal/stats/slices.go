@@ -19,28 +19,32 @@ type Totals interface {
 	ReleaseTotals(ctx context.Context, app sealift.AppID, release sealift.Digest) ([]store.ReleaseHour, error)
 }
 
-// Slices returns what a roll-out is judged by: hour by hour from since on, what came
-// of the new release on the devices that took it in that hour, and of the old one,
-// which is zero for none, on those that took that. Only evidence counts. A slice is
-// due when silence has passed since its end; what is not heard of then failed by
-// silence, and is no longer counted so once it speaks. Hours in which nobody took the new release are left out.
-func Slices(ctx context.Context, tx Hours, app sealift.AppID, fresh, old sealift.Digest, since time.Time, silence time.Duration, now time.Time) ([]rollout.Slice, error) {
+// Slices returns how many devices ever confirmed a new release, and what its roll-out
+// is judged by: hour by hour from since on, what came of the new release on the
+// devices that took it in that hour, and of the old one, which is zero for none, on
+// those that took that. Only evidence counts. A slice is due when silence has passed
+// since its end; what is not heard of then failed by silence, and is no longer counted
+// so once it speaks. Hours in which nobody took the new release are left out.
+func Slices(ctx context.Context, tx Hours, app sealift.AppID, fresh, old sealift.Digest, since time.Time, silence time.Duration, now time.Time) (all []rollout.Slice, confirmed int, err error) {
 	since = hourOf(since) // hours are not parted
-	rows, err := tx.ReleaseHours(ctx, app, fresh, since)
+	rows, err := tx.ReleaseHours(ctx, app, fresh, time.UnixMicro(0))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var before map[time.Time]*rollout.Counts
 	if !old.IsZero() {
 		olds, err := tx.ReleaseHours(ctx, app, old, since)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		_, before = byHour(olds)
 	}
 	hours, counts := byHour(rows)
-	var all []rollout.Slice
 	for _, hour := range hours {
+		confirmed += counts[hour].Confirmed
+		if hour.Before(since) {
+			continue
+		}
 		s := rollout.Slice{New: *counts[hour], Due: !now.Before(hour.Add(time.Hour + silence))}
 		if old := before[hour]; old != nil {
 			s.Old = *old
@@ -51,7 +55,7 @@ func Slices(ctx context.Context, tx Hours, app sealift.AppID, fresh, old sealift
 		}
 		all = append(all, s)
 	}
-	return all, nil
+	return all, confirmed, nil
 }
 
 // Total returns what is known of a release in all hours: of the devices that are

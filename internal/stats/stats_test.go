@@ -362,7 +362,8 @@ func TestSlices(t *testing.T) {
 		}
 	}
 	back := failed(0, trust.StepRolledBack, sealift.KindRollback, "crash")
-	took(9, 1, "t") // before the roll-out
+	took(8, 1, "t") // before the roll-out
+	took(1, 1, "t", step(0, trust.StepConfirmed))
 	f.at = noon.Add(time.Hour + time.Minute)
 	took(3, 1, "t")
 	took(2, 1, "t", step(0, trust.StepConfirmed))
@@ -375,9 +376,10 @@ func TestSlices(t *testing.T) {
 	f.at = noon.Add(3 * time.Hour)
 	took(2, 1, "t")
 
+	confirmed := 0
 	judged := func(old sealift.Digest, now time.Time) (all []rollout.Slice) {
 		f.update(func(tx store.Tx) (err error) {
-			all, err = stats.Slices(t.Context(), tx, f.app, release(1), old, noon.Add(time.Hour+50*time.Minute), 2*time.Hour, now)
+			all, confirmed, err = stats.Slices(t.Context(), tx, f.app, release(1), old, noon.Add(time.Hour+50*time.Minute), 2*time.Hour, now)
 			return err
 		})
 		return all
@@ -397,6 +399,9 @@ func TestSlices(t *testing.T) {
 	want[0].Old = rollout.Counts{}
 	if diff := cmp.Diff(want, judged(sealift.Digest{}, noon.Add(4*time.Hour))); diff != "" {
 		t.Errorf("with no old release: %s", diff)
+	}
+	if confirmed != 3 { // before the roll-out too
+		t.Errorf("%d confirmed it", confirmed)
 	}
 	if got := judged(release(2), noon.Add(9*time.Hour)); len(got) != 2 || !got[1].Due || got[1].New.Failed[3] != 2 {
 		t.Errorf("%+v", got)
