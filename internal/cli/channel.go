@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -162,7 +163,7 @@ type channelSetCmd struct {
 	Name       string     `arg:"" help:"The channel."`
 	App        string     `required:"" placeholder:"ID" help:"The app."`
 	Platforms  []string   `placeholder:"P,..." help:"Only devices of these platforms, separated by commas; all for every platform."`
-	Runtime    string     `placeholder:"RANGE" help:"Only devices whose native host is in this range, such as '>=2.0.0 <3.0.0'; '*' for every one."`
+	Runtime    *string    `placeholder:"RANGE" help:"Only devices whose native host is in this range, such as '>=2.0.0 <3.0.0'; '*' for every one."`
 	Builds     []string   `placeholder:"B,..." help:"Only hosts that were built so: production, development, or all."`
 	Emulators  string     `enum:",yes,no" default:"" placeholder:"yes|no" help:"Whether emulators may follow it."`
 	Private    string     `enum:",yes,no" default:"" placeholder:"yes|no" help:"Whether it is only for devices that are assigned to it. To make a private one open again wants a fresh proof."`
@@ -176,21 +177,25 @@ func (c *channelSetCmd) Run(ctx context.Context, std *IO) error { return runChan
 
 func runChannelSet(ctx context.Context, std *IO, opts channelSetCmd) error {
 	change := api.ChannelChange{
-		Default: opts.Default, Emulators: yesNo(opts.Emulators), Private: yesNo(opts.Private), SelfAssign: yesNo(opts.SelfAssign),
+		Default: opts.Default, Runtime: opts.Runtime, Emulators: yesNo(opts.Emulators), Private: yesNo(opts.Private), SelfAssign: yesNo(opts.SelfAssign),
 	}
 	if opts.Platforms != nil {
-		list := allOr(opts.Platforms)
+		list, err := allOr("--platforms", opts.Platforms)
+		if err != nil {
+			return err
+		}
 		change.Platforms = &list
 	}
 	if opts.Builds != nil {
-		builds := []api.Build{}
-		for _, b := range allOr(opts.Builds) {
-			builds = append(builds, api.Build(b))
+		list, err := allOr("--builds", opts.Builds)
+		if err != nil {
+			return err
+		}
+		builds := make([]api.Build, len(list))
+		for i, b := range list {
+			builds[i] = api.Build(b)
 		}
 		change.Builds = &builds
-	}
-	if opts.Runtime != "" {
-		change.Runtime = &opts.Runtime
 	}
 	if change == (api.ChannelChange{}) {
 		return usage("nothing to set was named")
@@ -207,12 +212,16 @@ func yesNo(s string) *bool {
 	return &yes
 }
 
-// allOr is a list, where all alone is the empty one.
-func allOr(list []string) []string {
+// allOr is a list, where all alone is the empty one. One that is empty by itself
+// would open what a script meant to close.
+func allOr(flag string, list []string) ([]string, error) {
 	if len(list) == 1 && list[0] == "all" {
-		return []string{}
+		return []string{}, nil
 	}
-	return list
+	if len(list) == 0 || slices.Contains(list, "all") || slices.Contains(list, "") {
+		return nil, usage("%s is all, or a list without it, separated by commas", flag)
+	}
+	return list, nil
 }
 
 func changeChannel(ctx context.Context, std *IO, options APIOptions, app, name string, change api.ChannelChange) error {

@@ -122,6 +122,10 @@ func sameRules(a, b store.ChannelRules) bool {
 // without the right to: it gives what was kept from devices to all of them.
 func (s *Service) mayChange(by access.Caller, before, after store.ChannelRules) error {
 	const op = "changing the channel"
+	if before.Archived && after.Archived && after.Default {
+		return sealift.Errorf(sealift.KindConflict, op, "%s is archived, and so cannot become the default", after.Channel).WithReason("default").
+			WithHint("take it back into use first: sealift channel unarchive %s --app %s", after.Channel, after.App)
+	}
 	if after.Archived && after.Default {
 		return sealift.Errorf(sealift.KindConflict, op, "the default of an app cannot be archived").WithReason("default").
 			WithHint("make another one the default first: sealift channel set NAME --app %s --default", after.App)
