@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/sealift/sealift"
@@ -21,21 +22,24 @@ func (d *Device) channelsOf(ctx context.Context) (*trust.Channels, error) {
 	return trust.ParseChannels(data, d.cfg.App)
 }
 
-// effectiveChannel returns the channel that the device is to follow: its own
-// configuration's, or else the default of its app. assigned says that the vault put
-// it there.
-func (d *Device) effectiveChannel(channels *trust.Channels) (channel sealift.Channel, assigned bool) {
-	if d.cfg.Channel != "" {
-		return d.cfg.Channel, false
+// effectiveChannel returns the channel that the device is to follow: the one that
+// the vault put it on, which is assigned, or else its own configuration's, or else the
+// default of its app.
+func (d *Device) effectiveChannel(ctx context.Context) (channel sealift.Channel, assigned bool, err error) {
+	if channel, err = d.assignment(ctx); err != nil || channel != "" {
+		return channel, true, err
 	}
-	return channels.Default, false
+	return cmp.Or(d.cfg.Channel, d.channels.Default), false, nil
 }
 
 // place decides which channel the device follows, and whether the channel is for
 // it, and writes both down. What is installed stays when the channel changes: the
 // next release of the new one replaces it that is newer, by version and counter.
-func (d *Device) place() (channel sealift.Channel, excluded string, err error) {
-	channel, assigned := d.effectiveChannel(d.channels)
+func (d *Device) place(ctx context.Context) (channel sealift.Channel, excluded string, err error) {
+	channel, assigned, err := d.effectiveChannel(ctx)
+	if err != nil {
+		return "", "", err
+	}
 	if channel == "" {
 		return "", "", sealift.Errorf(sealift.KindNotFound, "choosing a channel", "neither this device nor app %s says which one to follow", d.cfg.App).WithReason("channel").
 			WithHint("name one in the device's configuration, or make one the default: sealift channel set NAME --app %s --default", d.cfg.App)

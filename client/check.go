@@ -148,7 +148,7 @@ func (d *Device) seek(ctx context.Context, about *trust.ReportStep) (*plan, erro
 	if err != nil {
 		return nil, err
 	}
-	channel, excluded, err := d.place()
+	channel, excluded, err := d.place(ctx)
 	if err != nil || excluded != "" {
 		return nil, err
 	}

@@ -19,8 +19,8 @@ import (
 type Config struct {
 	Server string        // the address of a Sealift server: https://updates.example.com
 	App    sealift.AppID // what is updated
-	// Channel is the line of releases that it follows; empty for the default of the
-	// app.
+	// Channel is the line of releases that it follows, unless the vault put it on
+	// another one; empty for the default of the app.
 	Channel  sealift.Channel
 	Platform sealift.Platform // the kind of host
 	Runtime  sealift.Version  // of the native host

@@ -29,6 +29,8 @@ type state struct {
 	Memory Memory     `json:"memory"`
 	Log    trust.Seen `json:"log"` // the log's state that was verified last, and the keys it is bound to
 
+	Assigned *assigned `json:"assigned,omitempty"` // nil before the first one
+
 	// Confirmed is the highest counter ever confirmed. What is installed may
 	// have been replaced since by one with a lower version.
 	Confirmed sealift.Counter `json:"confirmed"`

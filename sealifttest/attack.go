@@ -125,6 +125,6 @@ func PatchAttacks() []Attack { return slices.Concat(patchDeliveryAttacks(), patc
 func Attacks() []Attack {
 	return slices.Concat(
 		documentAttacks(), answerAttacks(), blobAttacks("blob", "a bundle"),
-		stolenOnlineKeyAttacks(), stolenReleaseKeyAttacks(), logAttacks(), stolenVaultKeyAttacks(), archiveAttacks(),
+		stolenOnlineKeyAttacks(), assignmentAttacks(), stolenReleaseKeyAttacks(), logAttacks(), stolenVaultKeyAttacks(), archiveAttacks(),
 	)
 }

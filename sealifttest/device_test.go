@@ -157,12 +157,28 @@ func (d *plain) refresh() (*trust.Rules, *trust.Offer, error) {
 	if _, err := trust.ParseChannels(channelsJSON, is.App); err != nil {
 		return nil, nil, err
 	}
+	if err := d.assigned(get, d.now()); err != nil {
+		return nil, nil, err
+	}
 	offerJSON, err := get(trust.OfferPath(is.App, is.Channel, is.Platform))
 	if err != nil {
 		return nil, nil, err
 	}
 	offer, err := trust.ParseOffer(offerJSON, is.App, is.Channel, is.Platform)
 	return rules, offer, err
+}
+
+// assigned checks the device's assignment, if there is one, and does not go by it.
+func (d *plain) assigned(get func(string) ([]byte, error), now time.Time) error {
+	data, err := get(trust.AssignPath(d.enrolled.ID))
+	if err != nil { // go-tuf has no type for that none is listed
+		return nil
+	}
+	a, err := trust.ParseAssignment(data, d.enrolled.App, d.enrolled.ID)
+	if err != nil {
+		return err
+	}
+	return a.CheckSequence(now)
 }
 
 func (d *plain) verify(rules *trust.Rules, c trust.Candidate) (*trust.Verified, error) {

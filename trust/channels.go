@@ -3,6 +3,7 @@ package trust
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sealift/sealift"
 )
@@ -167,7 +168,7 @@ type Assignment struct {
 	App      sealift.AppID    `json:"app"`
 	Device   sealift.DeviceID `json:"device"`
 	Channel  sealift.Channel  `json:"channel,omitempty"` // empty: it is on none any more
-	Sequence uint64           `json:"sequence"`          // from 1; grows with each one of the device
+	Sequence uint64           `json:"sequence"`          // grows with each one of the device; see CheckSequence
 	Expires  Time             `json:"expires"`
 	Critical []string         `json:"critical,omitempty"`
 }
@@ -184,6 +185,19 @@ func ParseAssignment(data []byte, app sealift.AppID, device sealift.DeviceID) (*
 		return nil, malformed(sealift.KindMetadata, "reading the device's assignment", err)
 	}
 	return &a, nil
+}
+
+// CheckSequence refuses a sequence that is more than sealift.MaxSequenceAhead ahead
+// of now, with KindMetadata and reason "sequence". It is the time in seconds since
+// 1970, or one above the last: so a vault that lost what it said goes on above it, and
+// a thief of the director's key who numbers far ahead has nothing followed that is
+// signed when the key is replaced.
+func (a *Assignment) CheckSequence(now time.Time) error {
+	if limit := now.Add(sealift.MaxSequenceAhead).Unix(); limit < 0 || a.Sequence > uint64(limit) {
+		return sealift.Errorf(sealift.KindMetadata, "reading the device's assignment", "its sequence is %d, at %d", a.Sequence, now.Unix()).WithReason("sequence").
+			WithHint("the director numbered it ahead of time: tell the vault's owner")
+	}
+	return nil
 }
 
 func (a *Assignment) check(app sealift.AppID, device sealift.DeviceID) error {

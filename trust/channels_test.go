@@ -114,3 +114,19 @@ func TestAssignmentForm(t *testing.T) {
 		t.Error(path)
 	}
 }
+
+// TestAssignmentSequence: a sequence may be a day ahead of the device's time.
+func TestAssignmentSequence(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	ahead := uint64(now.Add(sealift.MaxSequenceAhead).Unix())
+	for sequence, good := range map[uint64]bool{1: true, uint64(now.Unix()): true, ahead: true, ahead + 1: false, 1 << 63: false} {
+		a := goodAssignment()
+		a.Sequence = sequence
+		if err := a.CheckSequence(now); (err == nil) != good || !good && (sealift.KindOf(err) != sealift.KindMetadata || sealift.ReasonOf(err) != "sequence") {
+			t.Errorf("%d: %v", sequence, err)
+		}
+	}
+	if a := goodAssignment(); a.CheckSequence(time.Time{}) == nil {
+		t.Error("at no time at all")
+	}
+}

@@ -42,6 +42,7 @@ const (
 	ListDevices    Action = "device.list"     // also shows one, with what it reported
 	RevokeDevices  Action = "device.revoke"   // end devices, and turn epochs
 	EraseDevices   Action = "device.erase"    // forget what devices said
+	AssignDevices  Action = "device.assign"   // put devices on channels, and label them
 	ListDenials    Action = "deny.list"       //
 	ChangeDenials  Action = "deny.change"     // let devices refuse something at once
 	LiftDenials    Action = "deny.lift"       // take that back
@@ -82,7 +83,8 @@ var table = map[Role]grants{
 		SealVault: true, RotateKEK: true, AwaitRotation: true, ListBackups: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
 		CreateKeys: true, ImportKeys: true, ExportKeys: true, SignWithKeys: true,
-		ListPolicies: true, ChangePolicies: true, ListApprovals: true, Decide: true,
+		AssignDevices: true,
+		ListPolicies:  true, ChangePolicies: true, ListApprovals: true, Decide: true,
 	},
 	RoleSecurityOfficer: {
 		ListApps: true, OpenEnrolment: true, ListChannels: true, ChangeChannel: true, OpenChannel: true,
@@ -91,14 +93,16 @@ var table = map[Role]grants{
 		SealVault: true, RotateKEK: true, AwaitRotation: true, ListBackups: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
 		CreateKeys: true, ImportKeys: true, ExportKeys: true,
-		ListPolicies: true, ChangePolicies: true, ListApprovals: true, Decide: true,
+		AssignDevices: true,
+		ListPolicies:  true, ChangePolicies: true, ListApprovals: true, Decide: true,
 	},
 	RoleReleaseManager: {
 		ListApps: true, CreateApp: true, ChangeApp: true, ListChannels: true, CreateChannel: true,
 		ChangeChannel:  true,
 		IssueEnrolment: true, Publish: true, Promote: true, Cosign: true, ListReleases: true, PauseRollouts: true, SteerRollouts: true, PlanRollouts: true, ListDevices: true, ListDenials: true, ReadRoot: true,
 		SignWithKeys: true, UseAccount: true,
-		ListPolicies: true, ListApprovals: true, Decide: true,
+		AssignDevices: true,
+		ListPolicies:  true, ListApprovals: true, Decide: true,
 	},
 	RoleDeveloper: {
 		ListApps: true, ListChannels: true, Publish: true, Promote: true, Cosign: true, ListReleases: true, PauseRollouts: true, ListDevices: true, ReadRoot: true,
@@ -113,6 +117,7 @@ var table = map[Role]grants{
 	RoleOperator: {
 		ListApps: true, ListChannels: true, IssueEnrolment: true, ListReleases: true, PauseRollouts: true, ListDevices: true, ReadRoot: true,
 		UseAccount: true, ListBackups: true,
+		AssignDevices: true,
 	},
 }
 

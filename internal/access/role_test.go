@@ -31,6 +31,7 @@ rollout.plan      yes    no                yes              no         no       
 device.list       yes    yes               yes              yes        yes      yes
 device.revoke     yes    yes               no               no         no       no
 device.erase      yes    yes               no               no         no       no
+device.assign     yes    yes               yes              no         no       yes
 deny.list         yes    yes               yes              no         yes      no
 deny.change       yes    yes               no               no         no       no
 deny.lift         yes    yes               no               no         no       no

@@ -218,6 +218,7 @@ rollout.plan     no   as steering: a policy has people approve it
 device.list      no
 device.revoke    no   a brake
 device.erase     yes  what is forgotten is no evidence any more
+device.assign    no   but to a private channel: the service asks for it
 deny.list        no
 deny.change      no   a brake
 deny.lift        yes  takes a brake off

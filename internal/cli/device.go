@@ -15,6 +15,9 @@ type deviceCmd struct {
 	List deviceListCmd `cmd:"" help:"List the devices of an app, and what they say of themselves."`
 	Show deviceShowCmd `cmd:"" help:"Show one device, and what it reported."`
 
+	Assign   deviceAssignCmd   `cmd:"" help:"Put devices on a channel."`
+	Unassign deviceUnassignCmd `cmd:"" help:"Take devices off the channels that they were put on."`
+
 	Revoke deviceRevokeCmd `cmd:"" help:"End devices for good, and turn the epochs of the app's channels."`
 	Erase  deviceEraseCmd  `cmd:"" help:"Forget what devices said and how they enrolled."`
 }
@@ -156,7 +159,7 @@ func deviceFields(d api.Device) [][]string {
 	at := func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
 	rows := [][]string{
 		{"device", d.ID}, {"app", d.App}, {"state", deviceStateText(d)}, {"platform", d.Platform}, {"runtime", d.Runtime},
-		{"enrolled", at(d.Enrolled) + enrolledBy(d)}, {"seen", at(d.Seen)},
+		{"enrolled", at(d.Enrolled) + enrolledBy(d)}, {"seen", at(d.Seen)}, {"assigned", assignedText(d.Assigned)},
 	}
 	if d.Reported == nil {
 		return append(rows, []string{"reported", "never"})

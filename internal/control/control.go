@@ -50,6 +50,7 @@ type Services struct {
 	Apps       service.Apps
 	Enrolment  service.Enrolment
 	Devices    service.Devices
+	Assigning  service.Assigning
 	Publishing service.Publishing
 	Promotions service.Promotions
 	Drafts     service.Drafts

@@ -106,19 +106,25 @@ func deviceAct(w http.ResponseWriter, r *http.Request, app api.InApp) (id sealif
 	if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
 		return id, which, err
 	}
-	if len(body.Devices) < 1 || len(body.Devices) > sealift.MaxPage {
-		return id, which, sealift.Errorf(sealift.KindInvalid, readingBody, "%d devices are not allowed", len(body.Devices)).
+	which, err = actOn(body.Devices, body.Reason)
+	return id, which, err
+}
+
+// actOn checks which devices something is to be done to, and why.
+func actOn(devices []string, reason string) (which service.DeviceAct, err error) {
+	if len(devices) < 1 || len(devices) > sealift.MaxPage {
+		return which, sealift.Errorf(sealift.KindInvalid, readingBody, "%d devices are not allowed", len(devices)).
 			WithHint("name 1 to %d", sealift.MaxPage)
 	}
-	for _, text := range body.Devices {
+	for _, text := range devices {
 		device, err := sealift.ParseDeviceID(text)
 		if err != nil {
-			return id, which, err
+			return which, err
 		}
 		which.Devices = append(which.Devices, device)
 	}
-	which.Reason = body.Reason
-	return id, which, checkReason(body.Reason)
+	which.Reason = reason
+	return which, checkReason(reason)
 }
 
 // GetDevice implements GET /apps/{app}/devices/{device}.
@@ -154,6 +160,10 @@ func deviceOut(d service.Device) api.Device {
 	out := api.Device{
 		App: string(d.App), ID: string(d.ID), State: api.DeviceState(d.State), Token: d.Token, Platform: string(d.Platform), Runtime: string(d.Runtime),
 		Enrolled: d.Enrolled.UTC(), Seen: d.Seen.UTC(), Reported: timeOut(d.Reported), Lost: d.Lost, Forged: d.Forged,
+	}
+	if d.Assigned != nil {
+		assigned := assignmentOut(*d.Assigned)
+		out.Assigned = &assigned
 	}
 	if r := d.Report; r != nil {
 		out.Runtime, out.Channel, out.Client = string(r.Runtime), string(r.Channel), r.Client

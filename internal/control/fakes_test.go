@@ -211,7 +211,9 @@ func (s *services) ChangeChannel(_ context.Context, by access.Caller, app sealif
 }
 
 func (s *services) Devices(_ context.Context, app sealift.AppID, page service.DevicePage) ([]service.Device, error) {
-	all := []service.Device{device1, {App: "com.acme.shop", ID: "ff", State: "active"}}
+	first := device1
+	first.Assigned = &assignment1
+	all := []service.Device{first, {App: "com.acme.shop", ID: "ff", State: "active"}}
 	return all[:min(len(all), page.Limit)], s.note(app, page)
 }
 
@@ -361,7 +363,7 @@ type fixture struct {
 }
 
 func (s *services) all(signIn control.SignIn) control.Services {
-	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Devices: s, Publishing: s, Promotions: s, Drafts: s, Rollouts: s, Plans: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Refusals: s, Tokens: s, People: s, Accounts: s, Passkeys: s, OIDC: s, Keys: s, Approvals: s, Seal: s, Backups: s}
+	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Devices: s, Assigning: s, Publishing: s, Promotions: s, Drafts: s, Rollouts: s, Plans: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Refusals: s, Tokens: s, People: s, Accounts: s, Passkeys: s, OIDC: s, Keys: s, Approvals: s, Seal: s, Backups: s}
 }
 
 func newFixture(t *testing.T, signIn control.SignIn) *fixture {

@@ -184,6 +184,9 @@ func (v *visit) grantEpoch(ctx context.Context) (trust.EpochGrant, error) {
 	if want.Number == 0 {
 		return trust.EpochGrant{}, sealift.Errorf(sealift.KindInvalid, op, "epochs are numbered from 1").WithReason("epoch")
 	}
+	if err := v.demandAssigned(ctx, want.Channel); err != nil {
+		return trust.EpochGrant{}, err
+	}
 	epoch, err := v.tx.Epoch(ctx, v.req.App, want.Channel, want.Number)
 	if err == nil {
 		err = v.desk.vault.CheckRow(ctx, v.tx, epoch) // or SQL would say which key is given out

@@ -20,6 +20,14 @@
 // for devices that are enrolled and active. Each such grant is a use of the
 // key in the log.
 //
+// A person puts devices on channels: the assignment is a row with a MAC, and a
+// document that the director signs for the device, whose sequence only grows. It is
+// good for sealift.AssignmentLife, or until its time is over, and signed anew when
+// half of that is left; a device that is taken off its channel is told so as long as
+// it may still be shown the document of before. The keys of a private channel are
+// for devices that are assigned to it alone, and when one is taken off, its epoch
+// turns.
+//
 // A revoked device is granted nothing, and what it reports is refused with reason
 // "revoked" and counted nowhere; in the same transaction the epochs of its app turn,
 // so that it opens nothing that is published from then on. Of one that was erased the
@@ -63,6 +71,13 @@ type Online interface {
 	// TurnEpochs turns those of all channels of app in tx, and returns the new ones
 	// by channel.
 	TurnEpochs(ctx context.Context, tx *vault.Tx, by audit.Actor, app sealift.AppID, reason string) ([]store.Epoch, error)
+	// TurnEpoch turns that of one channel in tx.
+	TurnEpoch(ctx context.Context, tx *vault.Tx, by audit.Actor, app sealift.AppID, channel sealift.Channel, reason string) (store.Epoch, error)
+	// ChannelRules returns what a channel was set to.
+	ChannelRules(ctx context.Context, tx store.Tx, app sealift.AppID, channel sealift.Channel) (store.ChannelRules, error)
+	// Assign signs in tx on which channels devices are, and takes away the documents
+	// of those of whom there is nothing to say any more.
+	Assign(ctx context.Context, tx *vault.Tx, by audit.Actor, signed []trust.Assignment, gone []sealift.DeviceID) error
 	// Flush publishes what was signed.
 	Flush(ctx context.Context) error
 }

@@ -27,6 +27,9 @@ func (d *Desk) RevokeDevices(ctx context.Context, by access.Caller, app sealift.
 		if err != nil {
 			return err
 		}
+		if err := d.forgetAssignments(ctx, tx, by, app, changed, which.Reason, true); err != nil {
+			return err
+		}
 		turned, err := d.online.TurnEpochs(ctx, tx, by.Actor(), app, "devices were revoked: "+which.Reason)
 		if err != nil {
 			return err
@@ -55,6 +58,9 @@ func (d *Desk) EraseDevices(ctx context.Context, by access.Caller, app sealift.A
 		if err != nil {
 			return nil, err
 		}
+		if err := d.forgetAssignments(ctx, tx, by, app, changed, which.Reason, false); err != nil {
+			return nil, err
+		}
 		for _, id := range changed {
 			if err := tx.ForgetDevice(ctx, app, id); err != nil {
 				return nil, err
@@ -67,7 +73,7 @@ func (d *Desk) EraseDevices(ctx context.Context, by access.Caller, app sealift.A
 			Time: d.now().UTC(), Actor: by.Actor(), Action: "device.erase", Subject: string(app), Details: map[string]string{"reason-given": which.Reason},
 		}, err)
 	}
-	return changed, nil
+	return changed, d.online.Flush(ctx)
 }
 
 // change writes each of the devices as turn leaves its row, with an entry, and

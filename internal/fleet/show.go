@@ -116,6 +116,15 @@ func (d *Desk) shown(ctx context.Context, tx store.Tx, row store.Device) (servic
 	default:
 		return out, err
 	}
+	switch a, err := d.assignment(ctx, tx, row.App, row.ID); {
+	case sealift.KindOf(err) == sealift.KindDenied:
+		out.Forged = true
+	case err != nil:
+		return out, err
+	case a.Sequence > 0:
+		assigned := assignmentOut(a)
+		out.Assigned = &assigned
+	}
 	said, err := tx.DeviceReport(ctx, row.App, row.ID)
 	if sealift.KindOf(err) == sealift.KindNotFound {
 		return out, nil

@@ -105,12 +105,16 @@ func (w *world) releases() *release.Service {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if w, err := theWorld(); err == nil {
-		w.vault.Close()
-		_ = w.published.Close()
-		_ = w.store.Close()
-		_ = os.RemoveAll(w.dir)
+		w.end()
 	}
 	os.Exit(code)
+}
+
+func (w *world) end() {
+	w.vault.Close()
+	_ = w.published.Close()
+	_ = w.store.Close()
+	_ = os.RemoveAll(w.dir)
 }
 
 // bench is one test's app with a channel, a desk, and a clock.
@@ -128,10 +132,30 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return benchIn(t, w)
+}
+
+// newBenchAlone is for what looks at the devices of all apps.
+func newBenchAlone(t *testing.T) *bench {
+	t.Helper()
+	w, err := newWorld()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.end)
+	return benchIn(t, w)
+}
+
+func benchIn(t *testing.T, w *world) *bench {
+	t.Helper()
 	b := &bench{T: t, world: w, clock: foundedAt}
-	b.desk = fleet.New(w.store, w.vault, w.releases(), func() time.Time { return b.clock })
+	b.desk = b.deskOver(w.releases())
 	b.app = b.makeApp(false)
 	return b
+}
+
+func (b *bench) deskOver(online fleet.Online) *fleet.Desk {
+	return fleet.New(b.store, b.vault, online, func() time.Time { return b.clock })
 }
 
 func (b *bench) check(err error) {

@@ -153,6 +153,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Apps:       i.Releases,
 		Enrolment:  i.Desk,
 		Devices:    i.Desk,
+		Assigning:  i.Desk,
 		Publishing: i.Approvals.Publishing(i.Releases),
 		Promotions: i.Releases,
 		Drafts:     i.Releases,

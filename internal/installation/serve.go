@@ -60,7 +60,7 @@ func (i *Installation) Serve(ctx context.Context, listener net.Listener, setting
 const keepPeriod = 15 * time.Second
 
 // keep signs the timestamp anew every sealift.TimestampPeriod, writes what an
-// earlier attempt left unwritten, moves roll-outs on; and once the vault is unsealed, and then every
+// earlier attempt left unwritten, moves roll-outs on, renews the assignments of devices; and once the vault is unsealed, and then every
 // hour, sees to the keys, forgets old nonces, sessions and requests, and holds the
 // rows against the log.
 func (i *Installation) keep(ctx context.Context) {
@@ -83,6 +83,7 @@ func (i *Installation) keep(ctx context.Context) {
 			i.log.Log(ctx, i.sealedLevel(ctx), "the vault is sealed", "error", err, "hint", sealift.HintOf(err))
 		}
 		i.keepRollouts(ctx)
+		i.keepAssignments(ctx)
 		if err := i.Vault.Settle(ctx, i.now(), false); err != nil && ctx.Err() == nil {
 			i.log.Error("recording attempts to unseal the vault", "error", err)
 		}
@@ -174,6 +175,21 @@ func (i *Installation) keepRollouts(ctx context.Context) {
 	}
 	if err != nil && ctx.Err() == nil {
 		i.log.Error("looking at the roll-outs", "error", err, "hint", sealift.HintOf(err))
+	}
+}
+
+// keepAssignments has the assignments of devices renewed and ended that are due, if
+// the vault is unsealed.
+func (i *Installation) keepAssignments(ctx context.Context) {
+	if i.Vault.Sealed() {
+		return // Fresh says so
+	}
+	n, err := i.Desk.KeepAssignments(ctx, release.System("director"))
+	if n > 0 {
+		i.log.Info("kept assignments of devices", "devices", n)
+	}
+	if err != nil && ctx.Err() == nil {
+		i.log.Error("keeping the assignments of devices", "error", err, "hint", sealift.HintOf(err))
 	}
 }
 

@@ -21,16 +21,22 @@ func (s *Service) TurnEpochs(ctx context.Context, tx *vault.Tx, by audit.Actor, 
 	}
 	var turned []store.Epoch
 	for _, channel := range channels {
-		if _, err := s.Replace(ctx, tx, epochKeyID(app, channel.Name), vault.Deactivated, by, reason, nil); err != nil {
-			return nil, err
-		}
-		epoch, err := s.epochOf(ctx, tx, app, channel.Name, 0)
+		epoch, err := s.TurnEpoch(ctx, tx, by, app, channel.Name, reason)
 		if err != nil {
 			return nil, err
 		}
 		turned = append(turned, epoch)
 	}
 	return turned, nil
+}
+
+// TurnEpoch turns the epoch of one channel of app, in the transaction tx, and returns
+// the new one. Flush afterwards.
+func (s *Service) TurnEpoch(ctx context.Context, tx *vault.Tx, by audit.Actor, app sealift.AppID, channel sealift.Channel, reason string) (store.Epoch, error) {
+	if _, err := s.Replace(ctx, tx, epochKeyID(app, channel), vault.Deactivated, by, reason, nil); err != nil {
+		return store.Epoch{}, err
+	}
+	return s.epochOf(ctx, tx, app, channel, 0)
 }
 
 // RulesOf returns what devices of app go by.

@@ -28,9 +28,20 @@ type Assignment struct {
 	App      sealift.AppID
 	Device   sealift.DeviceID
 	Channel  sealift.Channel // empty for none: it was taken off
-	Sequence uint64          // grows with every change and renewal, from 1
+	Sequence uint64          // grows with every change and renewal
 	Until    time.Time       // when it is over; zero for never
-	Ends     time.Time       // when the document that tells the device does
+	Ends     time.Time       // when the document that tells the device does; zero where there is none
+	Origin   Origin          // who put it there, or took it off
 	Changed  time.Time
 	MAC      []byte // see Authentic
 }
+
+// Origin is who puts a device on a channel.
+type Origin string
+
+// The origins.
+const (
+	ByPerson Origin = "person" // by name, and it wins over those below
+	ByDevice Origin = "device" // it asked for it itself
+	ByLabel  Origin = "label"  // by a label that the device carries
+)

@@ -22,9 +22,10 @@ type ChannelTx interface {
 	// KindConflict otherwise, KindNotFound if there is no such device.
 	PutAssignment(ctx context.Context, a Assignment) error
 	Assignment(ctx context.Context, app sealift.AppID, device sealift.DeviceID) (Assignment, error)
-	// EndingAssignments returns those to a channel, of all apps, whose Ends is
-	// before the time, at most limit, by Ends, app and device.
-	EndingAssignments(ctx context.Context, before time.Time, limit int) ([]Assignment, error)
+	// DueAssignments returns those, of all apps, whose document has ended by now or,
+	// where it could be renewed, ends before renew; at most limit, by Ends, app and
+	// device.
+	DueAssignments(ctx context.Context, now, renew time.Time, limit int) ([]Assignment, error)
 	// CountAssignments returns how many devices of all apps are on a channel so.
 	CountAssignments(ctx context.Context) (int64, error)
 }
@@ -46,7 +47,7 @@ func (r ChannelRules) RowName() string { return named(string(r.App), string(r.Ch
 // Columns implements Authentic.
 func (a Assignment) Columns() (kind string, columns []string) {
 	return "assignment", []string{
-		string(a.App), string(a.Device), string(a.Channel), counted(a.Sequence), column(a.Until), column(a.Ends), column(a.Changed),
+		string(a.App), string(a.Device), string(a.Channel), counted(a.Sequence), column(a.Until), column(a.Ends), string(a.Origin), column(a.Changed),
 	}
 }
 

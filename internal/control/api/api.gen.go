@@ -122,6 +122,27 @@ func (e ApprovalState) Valid() bool {
 	}
 }
 
+// Defines values for AssignmentOrigin.
+const (
+	AssignmentOriginDevice AssignmentOrigin = "device"
+	AssignmentOriginLabel  AssignmentOrigin = "label"
+	AssignmentOriginPerson AssignmentOrigin = "person"
+)
+
+// Valid indicates whether the value is a known member of the AssignmentOrigin enum.
+func (e AssignmentOrigin) Valid() bool {
+	switch e {
+	case AssignmentOriginDevice:
+		return true
+	case AssignmentOriginLabel:
+		return true
+	case AssignmentOriginPerson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Build.
 const (
 	BuildDevelopment Build = "development"
@@ -1100,6 +1121,35 @@ type ApprovalRejection struct {
 // no. `void`: taken back, too old, or what it went by has changed.
 type ApprovalState string
 
+// Assignment defines model for Assignment.
+type Assignment struct {
+	// Changed Example: 2026-01-02T03:04:05Z
+	Changed Time `json:"changed"`
+
+	// Channel Where it is; absent where it was taken off.
+	Channel ChannelName `json:"channel,omitempty"`
+
+	// Device Example: 4e1f7a9c0b2d3e4f5a6b7c8d9e0f1a2b
+	Device DeviceID `json:"device"`
+
+	// Origin Who put it there, or took it off.
+	Origin AssignmentOrigin `json:"origin"`
+
+	// Sequence Of the document that tells the device.
+	Sequence uint64 `json:"sequence"`
+
+	// Until When that is over; absent for never.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// AssignmentOrigin Who put it there, or took it off.
+type AssignmentOrigin string
+
+// AssignmentList defines model for AssignmentList.
+type AssignmentList struct {
+	Assignments []Assignment `json:"assignments"`
+}
+
 // Backup defines model for Backup.
 type Backup struct {
 	Created time.Time `json:"created"`
@@ -1399,6 +1449,9 @@ type Device struct {
 	//
 	// Example: com.acme.shop
 	App AppID `json:"app"`
+
+	// Assigned Where it was put, or taken off last; absent where it never was.
+	Assigned *Assignment `json:"assigned,omitempty"`
 
 	// Build How a host says that it was built.
 	Build Build `json:"build,omitempty"`
@@ -2116,6 +2169,19 @@ type NewApp struct {
 	// OpenEnrolment Devices enrol without a token. Encryption then hides bundles from
 	// the network and the servers, not from someone who installs the app.
 	OpenEnrolment bool `json:"openEnrolment,omitempty"`
+}
+
+// NewAssignment defines model for NewAssignment.
+type NewAssignment struct {
+	// Channel Where they are to be; absent to take them off where they are.
+	Channel ChannelName `json:"channel,omitempty"`
+	Devices []DeviceID  `json:"devices"`
+
+	// Reason Why, in your words, for the log.
+	Reason string `json:"reason"`
+
+	// Until When it is over; absent for never.
+	Until *time.Time `json:"until,omitempty"`
 }
 
 // NewChannel defines model for NewChannel.
@@ -3716,6 +3782,9 @@ type ReserveDraftJSONRequestBody = NewDraft
 // SetPlanJSONRequestBody defines body for SetPlan for application/json ContentType.
 type SetPlanJSONRequestBody = Plan
 
+// AssignDevicesJSONRequestBody defines body for AssignDevices for application/json ContentType.
+type AssignDevicesJSONRequestBody = NewAssignment
+
 // EraseDevicesJSONRequestBody defines body for EraseDevices for application/json ContentType.
 type EraseDevicesJSONRequestBody = DeviceAct
 
@@ -4278,6 +4347,36 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /apps/{app}/channels/{channel}/plan (the `SetPlan` operationId).
 	SetPlan(ctx context.Context, app InApp, channel InChannel, body SetPlanJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AssignDevicesWithBody Put devices on a channel, or take them off theirs
+	//
+	// Roles: owner, security_officer, release_manager, operator. All or nothing;
+	// devices that are so already are passed over, and a conflict with reason
+	// `assigned` says that all are. The director signs each device's assignment in
+	// the same transaction. For a private channel a person must have just proven
+	// who they are, and taking devices off one turns its epoch: drafts that are
+	// sealed to the earlier one are refused with reason `epoch`, to be published
+	// again.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apps/{app}/device-assignments (the `AssignDevices` operationId).
+	AssignDevicesWithBody(ctx context.Context, app InApp, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AssignDevices Put devices on a channel, or take them off theirs
+	//
+	// Roles: owner, security_officer, release_manager, operator. All or nothing;
+	// devices that are so already are passed over, and a conflict with reason
+	// `assigned` says that all are. The director signs each device's assignment in
+	// the same transaction. For a private channel a person must have just proven
+	// who they are, and taking devices off one turns its epoch: drafts that are
+	// sealed to the earlier one are refused with reason `epoch`, to be published
+	// again.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apps/{app}/device-assignments (the `AssignDevices` operationId).
+	AssignDevices(ctx context.Context, app InApp, body AssignDevicesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EraseDevicesWithBody Forget devices
 	//
@@ -6234,6 +6333,56 @@ func (c *Client) SetPlanWithBody(ctx context.Context, app InApp, channel InChann
 // Corresponds with PUT /apps/{app}/channels/{channel}/plan (the `SetPlan` operationId).
 func (c *Client) SetPlan(ctx context.Context, app InApp, channel InChannel, body SetPlanJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetPlanRequest(c.Server, app, channel, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AssignDevicesWithBody Put devices on a channel, or take them off theirs
+//
+// Roles: owner, security_officer, release_manager, operator. All or nothing;
+// devices that are so already are passed over, and a conflict with reason
+// `assigned` says that all are. The director signs each device's assignment in
+// the same transaction. For a private channel a person must have just proven
+// who they are, and taking devices off one turns its epoch: drafts that are
+// sealed to the earlier one are refused with reason `epoch`, to be published
+// again.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apps/{app}/device-assignments (the `AssignDevices` operationId).
+func (c *Client) AssignDevicesWithBody(ctx context.Context, app InApp, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAssignDevicesRequestWithBody(c.Server, app, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AssignDevices Put devices on a channel, or take them off theirs
+//
+// Roles: owner, security_officer, release_manager, operator. All or nothing;
+// devices that are so already are passed over, and a conflict with reason
+// `assigned` says that all are. The director signs each device's assignment in
+// the same transaction. For a private channel a person must have just proven
+// who they are, and taking devices off one turns its epoch: drafts that are
+// sealed to the earlier one are refused with reason `epoch`, to be published
+// again.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apps/{app}/device-assignments (the `AssignDevices` operationId).
+func (c *Client) AssignDevices(ctx context.Context, app InApp, body AssignDevicesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAssignDevicesRequest(c.Server, app, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9696,6 +9845,53 @@ func NewSetPlanRequestWithBody(server string, app InApp, channel InChannel, cont
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAssignDevicesRequest calls the generic AssignDevices builder with application/json body
+func NewAssignDevicesRequest(server string, app InApp, body AssignDevicesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAssignDevicesRequestWithBody(server, app, "application/json", bodyReader)
+}
+
+// NewAssignDevicesRequestWithBody constructs an http.Request for the AssignDevices method, with any body, and a specified content type
+func NewAssignDevicesRequestWithBody(server string, app InApp, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/device-assignments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -13249,6 +13445,9 @@ type ServerInterface interface {
 	// SetPlan Set with which plan the roll-outs of a channel begin
 	// (PUT /apps/{app}/channels/{channel}/plan)
 	SetPlan(w http.ResponseWriter, r *http.Request, app InApp, channel InChannel)
+	// AssignDevices Put devices on a channel, or take them off theirs
+	// (POST /apps/{app}/device-assignments)
+	AssignDevices(w http.ResponseWriter, r *http.Request, app InApp)
 	// EraseDevices Forget devices
 	// (POST /apps/{app}/device-erasures)
 	EraseDevices(w http.ResponseWriter, r *http.Request, app InApp)
@@ -14178,6 +14377,32 @@ func (siw *ServerInterfaceWrapper) SetPlan(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SetPlan(w, r, app, channel)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AssignDevices operation middleware
+func (siw *ServerInterfaceWrapper) AssignDevices(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AssignDevices(w, r, app)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -16561,6 +16786,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/devices/{device}", wrapper.GetDevice)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/device-revocations", wrapper.RevokeDevices)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/device-erasures", wrapper.EraseDevices)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/device-assignments", wrapper.AssignDevices)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/release-keys", wrapper.ListReleaseKeys)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases/{release}", wrapper.GetRelease)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/denials", wrapper.ListDenials)

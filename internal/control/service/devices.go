@@ -77,7 +77,8 @@ type Device struct {
 	Reported time.Time          // when it last reported; zero for never
 	Lost     uint64             // how many steps it had no room to keep
 	Report   *trust.DeviceState // how it said it was; nil before its first report
-	Forged   bool               // its row is not as the vault wrote it
+	Assigned *Assignment        // where it was put; nil where it never was
+	Forged   bool               // its row, or that of its assignment, is not as the vault wrote it
 }
 
 // DeviceStep is a step that a device reported.

@@ -43,7 +43,7 @@ func (t *tx) PutAssignment(ctx context.Context, a store.Assignment) error {
 	rows, err := t.refusable(ctx, func() (int64, error) {
 		return t.q.PutAssignment(ctx, sqlcgen.PutAssignmentParams{
 			App: string(a.App), Device: string(a.Device), Channel: string(a.Channel), Sequence: number(a.Sequence),
-			Until: micros(a.Until), Ends: micros(a.Ends), Changed: micros(a.Changed), Mac: some(a.MAC),
+			Until: micros(a.Until), Ends: micros(a.Ends), Origin: string(a.Origin), Changed: micros(a.Changed), Mac: some(a.MAC),
 		})
 	})
 	if err == nil && rows == 0 {
@@ -61,9 +61,9 @@ func (t *tx) Assignment(ctx context.Context, app sealift.AppID, device sealift.D
 	return assignmentOf(row), nil
 }
 
-// EndingAssignments implements store.ChannelTx.
-func (t *tx) EndingAssignments(ctx context.Context, before time.Time, limit int) ([]store.Assignment, error) {
-	rows, err := t.q.EndingAssignments(ctx, sqlcgen.EndingAssignmentsParams{Before: micros(before), Most: most(limit)})
+// DueAssignments implements store.ChannelTx.
+func (t *tx) DueAssignments(ctx context.Context, now, renew time.Time, limit int) ([]store.Assignment, error) {
+	rows, err := t.q.DueAssignments(ctx, sqlcgen.DueAssignmentsParams{Now: micros(now), Renew: micros(renew), Most: most(limit)})
 	return collect(rows, t.fail(ctx, "listing assignments that end", err), assignmentOf)
 }
 
@@ -84,6 +84,6 @@ func channelRulesOf(r sqlcgen.ChannelRule) store.ChannelRules {
 func assignmentOf(r sqlcgen.DeviceAssignment) store.Assignment {
 	return store.Assignment{
 		App: sealift.AppID(r.App), Device: sealift.DeviceID(r.Device), Channel: sealift.Channel(r.Channel), Sequence: uint64(r.Sequence),
-		Until: moment(r.Until), Ends: moment(r.Ends), Changed: moment(r.Changed), MAC: bare(r.Mac),
+		Until: moment(r.Until), Ends: moment(r.Ends), Origin: store.Origin(r.Origin), Changed: moment(r.Changed), MAC: bare(r.Mac),
 	}
 }

@@ -12,17 +12,19 @@ SELECT * FROM channel_rules WHERE app = @app AND channel = @channel;
 SELECT * FROM channel_rules WHERE app = @app ORDER BY channel;
 
 -- name: PutAssignment :execrows
-INSERT INTO device_assignments (app, device, channel, sequence, until, ends, changed, mac)
-VALUES (@app, @device, @channel, @sequence, @until, @ends, @changed, @mac)
+INSERT INTO device_assignments (app, device, channel, sequence, until, ends, origin, changed, mac)
+VALUES (@app, @device, @channel, @sequence, @until, @ends, @origin, @changed, @mac)
 ON CONFLICT (app, device) DO UPDATE SET channel = excluded.channel, sequence = excluded.sequence, until = excluded.until,
-  ends = excluded.ends, changed = excluded.changed, mac = excluded.mac
+  ends = excluded.ends, origin = excluded.origin, changed = excluded.changed, mac = excluded.mac
 WHERE device_assignments.sequence < excluded.sequence;
 
 -- name: Assignment :one
 SELECT * FROM device_assignments WHERE app = @app AND device = @device;
 
--- name: EndingAssignments :many
-SELECT * FROM device_assignments WHERE channel <> '' AND ends < @before ORDER BY ends, app, device LIMIT CAST(@most AS BIGINT);
+-- name: DueAssignments :many
+SELECT * FROM device_assignments
+WHERE ends > 0 AND (ends <= @now OR ends < @renew AND channel <> '' AND (until <= 0 OR ends < until))
+ORDER BY ends, app, device LIMIT CAST(@most AS BIGINT);
 
 -- name: CountAssignments :one
 SELECT COUNT(*) FROM device_assignments WHERE channel <> '';

@@ -48,6 +48,7 @@ func testChannelRules(t *testing.T, s store.Store) {
 func testAssignments(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	one, two, off := anAssignment("d1", 1), anAssignment("d2", 1), store.Assignment{App: app, Device: "d3", Sequence: 1}
+	one.Until, two.Until = one.Ends.Add(time.Hour), time.Time{}
 	two.Ends = one.Ends.Add(time.Hour)
 	update(t, s, func(tx store.Tx) {
 		addApp(t, tx)
@@ -62,15 +63,24 @@ func testAssignments(t *testing.T, s store.Store) {
 		isAbsent(t)(tx.Assignment(ctx, "com.acme.till", "d1"))
 	})
 	view(t, s, func(tx store.Tx) {
-		gives(t, []store.Assignment{one, two})(tx.EndingAssignments(ctx, two.Ends.Add(1000), 5))
-		gives(t, []store.Assignment{one})(tx.EndingAssignments(ctx, two.Ends, 5))
-		gives(t, []store.Assignment{one})(tx.EndingAssignments(ctx, two.Ends.Add(1000), 1))
-		gives(t, []store.Assignment{})(tx.EndingAssignments(ctx, one.Ends, 5))
+		tick := time.Microsecond
+		now := one.Ends.Add(-tick)
+		gives(t, []store.Assignment{one, two})(tx.DueAssignments(ctx, now, two.Ends.Add(tick), 5))
+		gives(t, []store.Assignment{one})(tx.DueAssignments(ctx, now, two.Ends, 5))
+		gives(t, []store.Assignment{one})(tx.DueAssignments(ctx, now, two.Ends.Add(tick), 1))
+		gives(t, []store.Assignment{})(tx.DueAssignments(ctx, now, one.Ends, 5))
+		gives(t, []store.Assignment{one})(tx.DueAssignments(ctx, one.Ends, one.Ends, 5)) // it ended
 		gives(t, int64(2))(tx.CountAssignments(ctx))
 	})
 	update(t, s, func(tx store.Tx) {
-		one.Channel, one.Sequence = "", 7
+		one.Until = one.Ends // nothing to renew
+		one.Sequence = 5
 		do(t, tx.PutAssignment(ctx, one))
+		gives(t, []store.Assignment{})(tx.DueAssignments(ctx, one.Ends.Add(-1000), two.Ends, 5))
+		one.Channel, one.Until, one.Sequence = "", time.Time{}, 7
+		do(t, tx.PutAssignment(ctx, one))
+		gives(t, []store.Assignment{})(tx.DueAssignments(ctx, one.Ends.Add(-1000), two.Ends, 5)) // nor of one that is off
+		gives(t, []store.Assignment{one})(tx.DueAssignments(ctx, one.Ends, two.Ends, 5))
 		older := anAssignment("d1", 6)
 		isConflict(t)(tx.PutAssignment(ctx, older))
 		gives(t, one)(tx.Assignment(ctx, app, "d1"))

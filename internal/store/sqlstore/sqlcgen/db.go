@@ -165,8 +165,8 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.dropDeviceStepsStmt, err = db.PrepareContext(ctx, dropDeviceSteps); err != nil {
 		return nil, fmt.Errorf("error preparing query DropDeviceSteps: %w", err)
 	}
-	if q.endingAssignmentsStmt, err = db.PrepareContext(ctx, endingAssignments); err != nil {
-		return nil, fmt.Errorf("error preparing query EndingAssignments: %w", err)
+	if q.dueAssignmentsStmt, err = db.PrepareContext(ctx, dueAssignments); err != nil {
+		return nil, fmt.Errorf("error preparing query DueAssignments: %w", err)
 	}
 	if q.enrolmentTokenStmt, err = db.PrepareContext(ctx, enrolmentToken); err != nil {
 		return nil, fmt.Errorf("error preparing query EnrolmentToken: %w", err)
@@ -687,9 +687,9 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing dropDeviceStepsStmt: %w", cerr)
 		}
 	}
-	if q.endingAssignmentsStmt != nil {
-		if cerr := q.endingAssignmentsStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing endingAssignmentsStmt: %w", cerr)
+	if q.dueAssignmentsStmt != nil {
+		if cerr := q.dueAssignmentsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dueAssignmentsStmt: %w", cerr)
 		}
 	}
 	if q.enrolmentTokenStmt != nil {
@@ -1243,7 +1243,7 @@ type Queries struct {
 	dropDeviceOutcomesStmt    *sql.Stmt
 	dropDeviceReportStmt      *sql.Stmt
 	dropDeviceStepsStmt       *sql.Stmt
-	endingAssignmentsStmt     *sql.Stmt
+	dueAssignmentsStmt        *sql.Stmt
 	enrolmentTokenStmt        *sql.Stmt
 	epochStmt                 *sql.Stmt
 	insertAppStmt             *sql.Stmt
@@ -1390,7 +1390,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		dropDeviceOutcomesStmt:    q.dropDeviceOutcomesStmt,
 		dropDeviceReportStmt:      q.dropDeviceReportStmt,
 		dropDeviceStepsStmt:       q.dropDeviceStepsStmt,
-		endingAssignmentsStmt:     q.endingAssignmentsStmt,
+		dueAssignmentsStmt:        q.dueAssignmentsStmt,
 		enrolmentTokenStmt:        q.enrolmentTokenStmt,
 		epochStmt:                 q.epochStmt,
 		insertAppStmt:             q.insertAppStmt,

@@ -159,6 +159,7 @@ type DeviceAssignment struct {
 	Ends     int64
 	Changed  int64
 	Mac      []byte
+	Origin   string
 }
 
 type DeviceOutcome struct {

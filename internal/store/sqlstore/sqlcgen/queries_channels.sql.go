@@ -50,7 +50,7 @@ func (q *Queries) AllChannelRules(ctx context.Context, app string) ([]ChannelRul
 }
 
 const assignment = `-- name: Assignment :one
-SELECT app, device, channel, sequence, until, ends, changed, mac FROM device_assignments WHERE app = $1 AND device = $2
+SELECT app, device, channel, sequence, until, ends, changed, mac, origin FROM device_assignments WHERE app = $1 AND device = $2
 `
 
 type AssignmentParams struct {
@@ -70,6 +70,7 @@ func (q *Queries) Assignment(ctx context.Context, arg AssignmentParams) (DeviceA
 		&i.Ends,
 		&i.Changed,
 		&i.Mac,
+		&i.Origin,
 	)
 	return i, err
 }
@@ -114,17 +115,20 @@ func (q *Queries) CountAssignments(ctx context.Context) (int64, error) {
 	return count, err
 }
 
-const endingAssignments = `-- name: EndingAssignments :many
-SELECT app, device, channel, sequence, until, ends, changed, mac FROM device_assignments WHERE channel <> '' AND ends < $1 ORDER BY ends, app, device LIMIT CAST($2 AS BIGINT)
+const dueAssignments = `-- name: DueAssignments :many
+SELECT app, device, channel, sequence, until, ends, changed, mac, origin FROM device_assignments
+WHERE ends > 0 AND (ends <= $1 OR ends < $2 AND channel <> '' AND (until <= 0 OR ends < until))
+ORDER BY ends, app, device LIMIT CAST($3 AS BIGINT)
 `
 
-type EndingAssignmentsParams struct {
-	Before int64
-	Most   int64
+type DueAssignmentsParams struct {
+	Now   int64
+	Renew int64
+	Most  int64
 }
 
-func (q *Queries) EndingAssignments(ctx context.Context, arg EndingAssignmentsParams) ([]DeviceAssignment, error) {
-	rows, err := q.query(ctx, q.endingAssignmentsStmt, endingAssignments, arg.Before, arg.Most)
+func (q *Queries) DueAssignments(ctx context.Context, arg DueAssignmentsParams) ([]DeviceAssignment, error) {
+	rows, err := q.query(ctx, q.dueAssignmentsStmt, dueAssignments, arg.Now, arg.Renew, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +145,7 @@ func (q *Queries) EndingAssignments(ctx context.Context, arg EndingAssignmentsPa
 			&i.Ends,
 			&i.Changed,
 			&i.Mac,
+			&i.Origin,
 		); err != nil {
 			return nil, err
 		}
@@ -156,10 +161,10 @@ func (q *Queries) EndingAssignments(ctx context.Context, arg EndingAssignmentsPa
 }
 
 const putAssignment = `-- name: PutAssignment :execrows
-INSERT INTO device_assignments (app, device, channel, sequence, until, ends, changed, mac)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO device_assignments (app, device, channel, sequence, until, ends, origin, changed, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (app, device) DO UPDATE SET channel = excluded.channel, sequence = excluded.sequence, until = excluded.until,
-  ends = excluded.ends, changed = excluded.changed, mac = excluded.mac
+  ends = excluded.ends, origin = excluded.origin, changed = excluded.changed, mac = excluded.mac
 WHERE device_assignments.sequence < excluded.sequence
 `
 
@@ -170,6 +175,7 @@ type PutAssignmentParams struct {
 	Sequence int64
 	Until    int64
 	Ends     int64
+	Origin   string
 	Changed  int64
 	Mac      []byte
 }
@@ -182,6 +188,7 @@ func (q *Queries) PutAssignment(ctx context.Context, arg PutAssignmentParams) (i
 		arg.Sequence,
 		arg.Until,
 		arg.Ends,
+		arg.Origin,
 		arg.Changed,
 		arg.Mac,
 	)

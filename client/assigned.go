@@ -1,0 +1,56 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/trust"
+)
+
+// assigned is what the device was told last of where the vault put it.
+type assigned struct {
+	Channel  sealift.Channel `json:"channel,omitempty"` // empty: on none any more
+	Sequence uint64          `json:"sequence"`
+	Expires  time.Time       `json:"expires"`
+}
+
+// at returns the channel that it is on at now, or none.
+func (a *assigned) at(now time.Time) sealift.Channel {
+	if a == nil || !now.Before(a.Expires) {
+		return ""
+	}
+	return a.Channel
+}
+
+// assignment returns the channel that the vault put the device on, or none. It goes
+// by the document of the highest sequence that the device ever saw: an older one is
+// one of before, and none at all is one that somebody hides, so what the device saw
+// stays until it expires.
+func (d *Device) assignment(ctx context.Context) (sealift.Channel, error) {
+	s, err := d.store.load()
+	if err != nil {
+		return "", err
+	}
+	kept := s.Assigned
+	data, err := d.meta.Delegated(ctx, trust.AssignPath(d.keys.id))
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return kept.at(d.meta.Now()), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	told, err := trust.ParseAssignment(data, d.cfg.App, d.keys.id)
+	if err != nil {
+		return "", err
+	}
+	if err := told.CheckSequence(d.meta.Now()); err != nil {
+		return "", err
+	}
+	if kept != nil && told.Sequence <= kept.Sequence {
+		return kept.at(d.meta.Now()), nil
+	}
+	kept = &assigned{Channel: told.Channel, Sequence: told.Sequence, Expires: told.Expires.Time}
+	_, err = d.store.change(func(s *state) error { s.Assigned = kept; return nil })
+	return kept.at(d.meta.Now()), err
+}

@@ -1,0 +1,151 @@
+package fleet
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+)
+
+const assignOp = "assigning devices"
+
+// The actions of entries about assignments.
+const (
+	actionAssign   = "device.assign"
+	actionUnassign = "device.unassign"
+	actionRenew    = "device.renew" // of documents that end, with nothing else changed
+)
+
+// AssignDevices implements service.Assigning.
+func (d *Desk) AssignDevices(ctx context.Context, by access.Caller, app sealift.AppID, want service.NewAssignment) ([]service.Assignment, error) {
+	action := actionAssign
+	if want.Channel == "" {
+		action = actionUnassign
+	}
+	made, err := vault.Do(ctx, d.vault, func(tx *vault.Tx) ([]service.Assignment, error) {
+		a := d.assigning(tx, by.Actor(), want.Reason)
+		if err := a.demandChannel(ctx, by, app, want); err != nil {
+			return nil, err
+		}
+		ids := slices.Clone(want.Devices)
+		slices.Sort(ids)
+		for _, id := range slices.Compact(ids) {
+			if err := a.byPerson(ctx, app, id, want); err != nil {
+				return nil, err
+			}
+		}
+		if len(a.made) == 0 {
+			return nil, sealift.Errorf(sealift.KindConflict, assignOp, "they are so already").WithReason("assigned").
+				WithHint("see on which channel a device is with: sealift device show ID --app %s", app)
+		}
+		return a.made, a.finish(ctx)
+	})
+	if err != nil {
+		return nil, d.vault.Refuse(ctx, audit.Entry{
+			Time: d.now().UTC(), Actor: by.Actor(), Action: action, Subject: string(app),
+			Details: map[string]string{"channel": string(want.Channel), "reason-given": want.Reason},
+		}, err)
+	}
+	return made, d.online.Flush(ctx)
+}
+
+// demandChannel refuses a channel that takes no devices, or not from this caller:
+// who is put on a private one is given what is encrypted for it.
+func (a *assigning) demandChannel(ctx context.Context, by access.Caller, app sealift.AppID, want service.NewAssignment) error {
+	if _, err := a.desk.app(ctx, a.tx, app); err != nil || want.Channel == "" {
+		return err
+	}
+	if !want.Until.IsZero() && !want.Until.After(a.now) {
+		return sealift.Errorf(sealift.KindInvalid, assignOp, "%s is in the past", want.Until.UTC().Format(time.RFC3339)).WithReason("until")
+	}
+	rules, err := a.rules(ctx, app, want.Channel)
+	if err != nil {
+		return err
+	}
+	if rules.Archived {
+		return sealift.Errorf(sealift.KindConflict, assignOp, "channel %s of %s is archived and takes no more devices", want.Channel, app).WithReason("archived").
+			WithHint("take it back into use with: sealift channel unarchive %s --app %s", want.Channel, app)
+	}
+	if rules.Private {
+		return by.Fresh("putting devices on a private channel", a.now)
+	}
+	return nil
+}
+
+// byPerson does what a person wants of one device.
+func (a *assigning) byPerson(ctx context.Context, app sealift.AppID, id sealift.DeviceID, want service.NewAssignment) error {
+	device, err := a.desk.device(ctx, a.tx, app, id)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return noDevice(app, id)
+	}
+	if err != nil {
+		return err
+	}
+	if device.State != store.DeviceActive && want.Channel != "" {
+		return sealift.Errorf(sealift.KindConflict, assignOp, "device %s was %s", id, device.State).WithReason("device-state").
+			WithHint("leave it out: it is given nothing any more")
+	}
+	was, err := a.desk.assignment(ctx, a.tx, app, id)
+	if err != nil {
+		return err
+	}
+	next := store.Assignment{App: app, Device: id, Channel: want.Channel, Until: want.Until.UTC().Truncate(time.Second), Origin: store.ByPerson}
+	if was.Channel == next.Channel && was.Until.Equal(next.Until) && (was.Origin == next.Origin || next.Channel == "") {
+		return nil
+	}
+	return a.put(ctx, was, next)
+}
+
+// assignment returns where a device was put by the vault; the zero channel for
+// nowhere.
+func (d *Desk) assignment(ctx context.Context, tx store.Tx, app sealift.AppID, id sealift.DeviceID) (store.Assignment, error) {
+	row, err := tx.Assignment(ctx, app, id)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		row = store.Assignment{App: app, Device: id}
+		return row, d.vault.CheckGone(ctx, tx, row)
+	}
+	if err == nil {
+		err = d.vault.CheckRow(ctx, tx, row)
+	}
+	return row, err
+}
+
+// assigned reports whether an assignment puts its device on a channel at now.
+func assigned(a store.Assignment, channel sealift.Channel, now time.Time) bool {
+	return a.Channel == channel && channel != "" && (a.Until.IsZero() || now.Before(a.Until))
+}
+
+// demandAssigned refuses the keys of a private channel to a device that is not
+// assigned to it.
+func (v *visit) demandAssigned(ctx context.Context, channel sealift.Channel) error {
+	rules, err := v.desk.online.ChannelRules(ctx, v.tx, v.req.App, channel)
+	if err != nil || !rules.Private {
+		return err
+	}
+	a, err := v.desk.assignment(ctx, v.tx, v.req.App, v.req.Device)
+	if err != nil || assigned(a, channel, v.now) {
+		return err
+	}
+	return sealift.Errorf(sealift.KindDenied, "granting an epoch", "channel %s is private, and device %s is not assigned to it", channel, v.req.Device).
+		WithReason("private").WithHint("an operator assigns it with: sealift device assign %s --app %s --channel %s --reason TEXT", v.req.Device, v.req.App, channel)
+}
+
+func assignmentOut(r store.Assignment) service.Assignment {
+	return service.Assignment{
+		Device: r.Device, Channel: r.Channel, Until: r.Until, Origin: string(r.Origin), Sequence: r.Sequence, Changed: r.Changed,
+	}
+}
+
+// untilText is the end of an assignment in an entry.
+func untilText(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
