@@ -20,6 +20,7 @@ const jobVariable = "SEALIFT_BENCH_JOB"
 // order is what a job works on; each takes what it needs.
 type order struct {
 	Source  string   `json:"source,omitempty"` // the folder that is published
+	Base    string   `json:"base,omitempty"`   // the folder that was published before
 	Out     string   `json:"out,omitempty"`    // a folder for what comes of it
 	Command []string `json:"command,omitempty"`
 }
@@ -37,6 +38,8 @@ type measure struct {
 var jobs = map[string]func(o order) (measure, error){
 	"baseline":   timed(baseline),
 	"seal":       timed(seal),
+	"make-patch": timed(makePatch),
+	"open-patch": timed(openPatch),
 	"publish":    timed(publish),
 	"program":    program,
 	"verify-log": timed(verifyLog),

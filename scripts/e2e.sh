@@ -6,14 +6,11 @@
 # the pages on which people sign in and approve.
 #
 #   scripts/e2e.sh            KEEP=1 keeps the working folder
-#
-# The tarballs are kept in .cache/npm, where later runs find them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh e2e
 scripts/build.sh bin/sealift
 PATH=$PWD/bin:$PATH
-cache=$PWD/.cache/npm
 work=$(mktemp -d "${TMPDIR:-/tmp}/sealift-e2e.XXXXXX")
 server_pid=
 summary=()
@@ -41,22 +38,9 @@ fail() {
 
 say() { printf '\n== %s\n' "$1"; }
 
-# fetch NAME VERSION FOLDER TO copies a folder of an npm package. npm checks the
-# tarball against the digest that the registry signed for.
+# fetch NAME VERSION FOLDER TO copies a folder of an npm package.
 fetch() {
-	local tarball=$cache/$1-$2.tgz
-	mkdir -p "$cache" "$4"
-	if [ ! -s "$tarball" ]; then
-		local fresh
-		fresh=$(mktemp -d "$work/npm.XXXXXX")
-		npm pack --silent --pack-destination "$fresh" "$1@$2" >/dev/null ||
-			fail "npm could not fetch $1@$2: is the network there?"
-		mv "$fresh/$1-$2.tgz" "$tarball"
-	fi
-	local unpacked=$work/unpacked/$1-$2
-	mkdir -p "$unpacked"
-	tar -xzf "$tarball" -C "$unpacked" --no-same-owner
-	cp -R "$unpacked/$3/." "$4"
+	scripts/npm.sh "$@"
 	# One executable file, so that the bit has something to be seen on.
 	chmod +x "$(find "$4" -type f | sort | awk 'NR == 1')"
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a task needs and this machine lacks, saying what and why.
 #
-#   scripts/setup.sh build | test | e2e
+#   scripts/setup.sh build | test | e2e | bench
 #
 # Where everything is present it does nothing and needs no network. It installs
 # Debian packages with apt-get, as root or through sudo; anywhere else it says
@@ -43,8 +43,13 @@ missing() { # TASK
 	has softhsm2-util || want "a PKCS#11 token in software, for the tests of keys in tokens" softhsm2
 	has_postgres || want "the store is tested on a PostgreSQL of its own" postgresql
 	[ "$1" = test ] && return
-	has npm || want "fetches the real web bundles of make e2e" nodejs npm
+	has npm || want "fetches the real web bundles of make e2e and make bench" nodejs npm
 	has tar || want "unpacks them" tar
+	if [ "$1" = bench ]; then
+		has zip || want "packs them, to compare patches with" zip
+		has zstd || want "makes patches of them, to compare ours with" zstd
+		return
+	fi
 	has chromium || want "runs the pages that people sign in and approve on" chromium
 	has diff || want "compares what was installed with what was published" diffutils
 }
@@ -79,8 +84,8 @@ install() {
 
 task=${1:-test}
 case $task in
-build | test | e2e) ;;
-*) fail "there is no task \"$task\"" "use build, test or e2e" ;;
+build | test | e2e | bench) ;;
+*) fail "there is no task \"$task\"" "use build, test, e2e or bench" ;;
 esac
 missing "$task"
 if [ ${#packages[@]} -gt 0 ]; then
