@@ -1,6 +1,7 @@
 package sealifttest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -68,8 +69,8 @@ func (a Attack) Lure(w *World) error {
 func (a Attack) Stage(w *World, next Spec) (honest func() error, err error) {
 	w.Advance(a.Later)
 	if a.patch {
-		if next.Bases, err = w.patchable(); err != nil {
-			return nil, err
+		if next.Bases = w.Offered(); next.Bases == nil {
+			return nil, errors.New("nothing was offered yet that a device could have installed")
 		}
 	}
 	if a.stage != nil {

@@ -2,7 +2,6 @@ package sealifttest
 
 import (
 	"crypto"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,14 +47,15 @@ func (w *World) published(act sealift.Act) *Published {
 	return nil
 }
 
-// patchable returns what a patch can be made against: what was offered last.
-func (w *World) patchable() ([]*Published, error) {
+// Offered returns the release that was offered last, as what the next one may
+// have a patch against; none before the first.
+func (w *World) Offered() []*Published {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.offered == nil {
-		return nil, errors.New("nothing was offered yet that a device could have installed")
+		return nil
 	}
-	return []*Published{w.offered}, nil
+	return []*Published{w.offered}
 }
 
 // newest returns the release that was prepared last.

@@ -42,6 +42,7 @@ type agentRunCmd struct {
 	Emulator    bool          `help:"The host is an emulator."`
 	Once        bool          `xor:"often" help:"Check once and end, with an exit code that says how it went."`
 	Every       time.Duration `placeholder:"DURATION" xor:"often" help:"How often to check, give or take a tenth: an hour, unless it is given."`
+	PatchLimit  *byteSize     `placeholder:"SIZE" help:"How long the archives may be that patches are applied to, 128MiB at most and unless it is given: memory for both is taken meanwhile. 0 for whole bundles only."`
 	QuietHours  []string      `placeholder:"FROM-TO" help:"Times of day, such as 08:00-20:00, by this machine's local time, in which only urgent releases are installed."`
 	HealthCmd   string        `placeholder:"CMD" xor:"proof" help:"Shell command that decides over a new release: run in its folder, exit code 0 keeps it, another takes it back."`
 	WaitConfirm time.Duration `placeholder:"DURATION" xor:"proof" help:"Without --health-cmd: how long a new release has until sealift agent confirm, before it is taken back. With neither, it is kept."`
@@ -108,6 +109,10 @@ func (c agentRunCmd) config(std *IO) (client.Config, error) {
 			return client.Config{}, err
 		}
 	}
+	patchLimit, err := c.patchLimit()
+	if err != nil {
+		return client.Config{}, err
+	}
 	root, err := readRootFile(c.Root)
 	if err != nil {
 		return client.Config{}, err
@@ -115,7 +120,7 @@ func (c agentRunCmd) config(std *IO) (client.Config, error) {
 	cfg := client.Config{
 		Server: c.Server, App: app, Channel: channel, Platform: platform, Runtime: runtime,
 		Dir: c.Dir, Root: root, ConfirmWithin: c.WaitConfirm, Progress: agentProgress(std), Client: clientName(std),
-		Quiet: quiet, Build: trust.Build(c.Build), Emulator: c.Emulator,
+		Quiet: quiet, PatchLimit: patchLimit, Build: trust.Build(c.Build), Emulator: c.Emulator,
 	}
 	if c.HealthCmd != "" {
 		cfg.HealthCheck = func(ctx context.Context, dir string) error { return runHealth(ctx, std, c.HealthCmd, dir) }
@@ -129,6 +134,20 @@ func (c agentRunCmd) channel() (sealift.Channel, error) {
 		return "", nil
 	}
 	return sealift.ParseChannel(c.Channel)
+}
+
+// patchLimit is --patch-limit as package client has it.
+func (c agentRunCmd) patchLimit() (int64, error) {
+	switch {
+	case c.PatchLimit == nil:
+		return 0, nil
+	case *c.PatchLimit == 0:
+		return -1, nil
+	case *c.PatchLimit > sealift.MaxPatchArchive:
+		return 0, sealift.Errorf(sealift.KindInvalid, "reading --patch-limit", "no patch is for archives longer than %s", term.Bytes(sealift.MaxPatchArchive)).
+			WithHint("use --patch-limit %dMiB or less, or 0 for whole bundles only", sealift.MaxPatchArchive>>20)
+	}
+	return int64(*c.PatchLimit), nil
 }
 
 // clientName is what the agent calls itself in reports.

@@ -21,6 +21,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -235,11 +236,11 @@ func cmdAttack(ts *testscript.TestScript, neg bool, args []string) {
 	h := v.(hostileWorld)
 	h.hostile.Unmount()
 	if args[0] == "none" {
-		_, err := h.world.Publish(sealifttest.Spec{Version: "9.0.0"})
+		_, err := h.world.Publish(sealifttest.Spec{Version: "9.0.0", Bases: h.world.Offered()})
 		ts.Check(err)
 		return
 	}
-	for _, a := range sealifttest.Attacks() {
+	for _, a := range slices.Concat(sealifttest.Attacks(), sealifttest.PatchAttacks()) {
 		if a.Name == args[0] {
 			_, err := a.Stage(h.world, sealifttest.Spec{Version: "2.0.0"})
 			ts.Check(err)
