@@ -4281,7 +4281,9 @@ type ClientInterface interface {
 	//
 	// Roles: owner, release_manager, developer. What is given here is what the
 	// submitted payload must say. A version that is published or reserved for
-	// this channel, platform and runtime is a conflict with reason `version`.
+	// this channel, platform and runtime is a conflict with reason `version`, and
+	// so is one for a channel that is `archived`, or whose rules hold the
+	// `platform` or the `runtime` off: no device would take it.
 	// One caller may reserve 360 of an app in an hour: 429 with reason `rate`.
 	//
 	// Takes any type of body and a specified content type.
@@ -4293,7 +4295,9 @@ type ClientInterface interface {
 	//
 	// Roles: owner, release_manager, developer. What is given here is what the
 	// submitted payload must say. A version that is published or reserved for
-	// this channel, platform and runtime is a conflict with reason `version`.
+	// this channel, platform and runtime is a conflict with reason `version`, and
+	// so is one for a channel that is `archived`, or whose rules hold the
+	// `platform` or the `runtime` off: no device would take it.
 	// One caller may reserve 360 of an app in an hour: 429 with reason `rate`.
 	//
 	// Takes a body of the `application/json` content type.
@@ -6206,7 +6210,9 @@ func (c *Client) ChangeChannel(ctx context.Context, app InApp, channel InChannel
 //
 // Roles: owner, release_manager, developer. What is given here is what the
 // submitted payload must say. A version that is published or reserved for
-// this channel, platform and runtime is a conflict with reason `version`.
+// this channel, platform and runtime is a conflict with reason `version`, and
+// so is one for a channel that is `archived`, or whose rules hold the
+// `platform` or the `runtime` off: no device would take it.
 // One caller may reserve 360 of an app in an hour: 429 with reason `rate`.
 //
 // Takes any type of body and a specified content type.
@@ -6228,7 +6234,9 @@ func (c *Client) ReserveDraftWithBody(ctx context.Context, app InApp, channel In
 //
 // Roles: owner, release_manager, developer. What is given here is what the
 // submitted payload must say. A version that is published or reserved for
-// this channel, platform and runtime is a conflict with reason `version`.
+// this channel, platform and runtime is a conflict with reason `version`, and
+// so is one for a channel that is `archived`, or whose rules hold the
+// `platform` or the `runtime` off: no device would take it.
 // One caller may reserve 360 of an app in an hour: 429 with reason `rate`.
 //
 // Takes a body of the `application/json` content type.
