@@ -68,6 +68,14 @@ func (s *Service) promotable(ctx context.Context, tx *vault.Tx, app sealift.AppI
 		return nil, sealift.Errorf(sealift.KindInvalid, promoteOp, "it is in channel %s already", want.To).
 			WithReason("channel").WithHint("name another channel; see those there are with: sealift channel list --app %s", app)
 	}
+	rules, err := s.ChannelRules(ctx, tx, app, want.From)
+	if err != nil {
+		return nil, err
+	}
+	if rules.Archived {
+		return nil, sealift.Errorf(sealift.KindConflict, promoteOp, "channel %s is archived: what is in it was given up", want.From).
+			WithReason("archived").WithHint("take it back into use with: sealift channel unarchive %s --app %s", want.From, app)
+	}
 	rows, err := tx.Releases(ctx, app, store.ReleaseFilter{Channel: want.From, Platform: want.Platform, Version: want.Version, Limit: sealift.MaxPromotions + 1})
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/rollout"
 	"github.com/sealift/sealift/sealifttest"
 	"github.com/sealift/sealift/trust"
 )
@@ -124,6 +125,41 @@ func TestPromoteWaits(t *testing.T) {
 	b.check(err)
 	if d.Release == nil || d.Release.Channel != "beta" {
 		t.Errorf("co-signed, and still %+v", d)
+	}
+}
+
+// TestPromoteByRules: what is archived gives and takes no release, and a channel takes
+// none that its devices would not.
+func TestPromoteByRules(t *testing.T) {
+	b := newPromotion(t)
+	b.publish("1.0.0")
+	yes, no, ios := ptr(true), ptr(false), []sealift.Platform{"ios"}
+	b.setChannel("production", service.ChannelChange{Archived: yes})
+	_, err := b.promote("1.0.0")
+	wantRefusal(t, "from what is archived", err, sealift.KindConflict, "archived")
+	b.setChannel("production", service.ChannelChange{Archived: no})
+	b.setChannel("beta", service.ChannelChange{Archived: yes})
+	_, err = b.promote("1.0.0")
+	wantRefusal(t, "to what is archived", err, sealift.KindConflict, "archived")
+	b.setChannel("beta", service.ChannelChange{Archived: no, Platforms: &ios})
+	_, err = b.promote("1.0.0")
+	wantRefusal(t, "to what is for other platforms", err, sealift.KindConflict, "platform")
+}
+
+// TestPromotePlan: the roll-out begins as the channel's own plan says.
+func TestPromotePlan(t *testing.T) {
+	b := newPromotion(t)
+	plan := rollout.AtOnce()
+	plan.Stages = append([]rollout.Stage{{Share: 100, Gate: rollout.Approval}}, plan.Stages...)
+	_, err := b.SetPlan(b.Context(), officer, b.app, "beta", &plan)
+	b.check(err)
+	b.publish("1.0.0")
+	d, err := b.promote("1.0.0")
+	b.check(err)
+	all, err := b.Rollouts(b.Context(), b.app, "beta", "", true)
+	b.check(err)
+	if len(all) != 1 || all[0].Counter != d.Counter || all[0].Share != 100 || len(all[0].Plan.Stages) != 2 {
+		t.Errorf("it is rolled out so: %+v", all)
 	}
 }
 
