@@ -202,11 +202,21 @@ func (r *Rules) Under(counter sealift.Counter, version sealift.Version) bool {
 }
 
 func (r *Rules) checkFloor(counter sealift.Counter, version sealift.Version) error {
-	if counter < r.floor.Counter {
-		return reasoned("floor", fmt.Errorf("counter %d is under the floor of %d", counter, r.floor.Counter))
+	return r.floor.check(counter, version)
+}
+
+// Holds reports whether a release with this counter and version is at the floor or
+// above it.
+func (f Floor) Holds(counter sealift.Counter, version sealift.Version) bool {
+	return f.check(counter, version) == nil
+}
+
+func (f Floor) check(counter sealift.Counter, version sealift.Version) error {
+	if counter < f.Counter {
+		return reasoned("floor", fmt.Errorf("counter %d is under the floor of %d", counter, f.Counter))
 	}
-	if r.floor.Version != "" && version.Compare(r.floor.Version) < 0 {
-		return reasoned("floor", fmt.Errorf("version %s is under the floor of %s", version, r.floor.Version))
+	if f.Version != "" && version.Compare(f.Version) < 0 {
+		return reasoned("floor", fmt.Errorf("version %s is under the floor of %s", version, f.Version))
 	}
 	return nil
 }

@@ -88,7 +88,7 @@ func (g gatedDenials) Deny(ctx context.Context, by access.Caller, want service.N
 		return do()
 	}
 	return Gated(ctx, g.board, by, Proposal{Action: ActionDeny, App: want.App, Subject: string(want.App), Parameters: map[string]string{
-		"operation": "deny.floor", "counter": fmt.Sprint(want.Counter), "version": string(want.Version), "reason": want.Reason,
+		"operation": "deny.floor", "counter": fmt.Sprint(want.Counter), "version": string(want.Version), "force": fmt.Sprint(want.Force), "reason": want.Reason,
 	}}, do)
 }
 

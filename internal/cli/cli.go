@@ -77,6 +77,7 @@ type root struct {
 	Policy   policyCmd   `cmd:"" help:"Say how many people must approve what."`
 	Approval approvalCmd `cmd:"" help:"See what people are asked to approve, reject it, check the evidence."`
 	Deny     denyCmd     `cmd:"" help:"Let devices refuse at once: floors and release CAs. For one release: release revoke."`
+	Floor    floorCmd    `cmd:"" help:"Under which version devices run nothing, and who still does."`
 	Verify   verifyCmd   `cmd:"" help:"Take a release through the four steps, offline."`
 	Trust    trustCmd    `cmd:"" help:"Change whom devices trust: floors, revocations, release CAs, co-signers."`
 	Root     rootCmd     `cmd:"" help:"Change the keys above everything."`

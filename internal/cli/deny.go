@@ -14,10 +14,10 @@ import (
 )
 
 type denyCmd struct {
-	List  denyListCmd  `cmd:"" help:"List what devices refuse at once."`
-	Floor denyFloorCmd `cmd:"" help:"Let devices refuse all of an app under a version or counter, and block what is installed."`
-	CA    denyCACmd    `cmd:"" name:"ca" help:"Let devices refuse all that a release CA certified."`
-	Lift  denyLiftCmd  `cmd:"" help:"Take one back that people have not confirmed."`
+	List  denyListCmd `cmd:"" help:"List what devices refuse at once."`
+	Floor floorSetCmd `cmd:"" help:"The same as: sealift floor set."`
+	CA    denyCACmd   `cmd:"" name:"ca" help:"Let devices refuse all that a release CA certified."`
+	Lift  denyLiftCmd `cmd:"" help:"Take one back that people have not confirmed."`
 }
 
 type denyListCmd struct {
@@ -76,22 +76,6 @@ func floorOf(counter uint64, version string) string {
 		return "nothing"
 	}
 	return strings.Join(parts, " and ")
-}
-
-type denyFloorCmd struct {
-	App     string     `required:"" placeholder:"ID" help:"The app."`
-	Version string     `placeholder:"V" help:"Refuse versions under this one."`
-	Counter uint64     `placeholder:"N" help:"Refuse counters under this one."`
-	Reason  string     `required:"" placeholder:"TEXT" help:"Why, in your words, for the log."`
-	API     APIOptions `embed:""`
-}
-
-// Run implements the command.
-func (c *denyFloorCmd) Run(ctx context.Context, std *IO) error {
-	if c.Version == "" && c.Counter == 0 {
-		return usage("--version or --counter is needed")
-	}
-	return runDeny(ctx, std, c.API, api.NewDenial{Kind: api.DenialKindFloor, App: c.App, Version: c.Version, Counter: c.Counter, Reason: c.Reason})
 }
 
 type denyCACmd struct {

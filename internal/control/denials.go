@@ -37,11 +37,11 @@ func (h *handler) AddDenial(w http.ResponseWriter, r *http.Request) {
 
 // newDenial takes exactly what a denial of the kind has.
 func newDenial(body api.NewDenial) (want service.NewDenial, err error) {
-	want = service.NewDenial{Kind: service.DenialKind(body.Kind), Counter: sealift.Counter(body.Counter), Reason: body.Reason}
+	want = service.NewDenial{Kind: service.DenialKind(body.Kind), Counter: sealift.Counter(body.Counter), Force: body.Force, Reason: body.Reason}
 	if err := checkReason(body.Reason); err != nil {
 		return want, err
 	}
-	release, ca, floor := body.Release != "", body.Issuer != "", body.Counter != 0 || body.Version != ""
+	release, ca, floor := body.Release != "", body.Issuer != "", body.Counter != 0 || body.Version != "" || body.Force
 	switch {
 	case want.Kind == service.DenyRelease && release && !ca && !floor:
 		if want.Release, err = whichOf(body.Release); err == nil && want.Release.Version != "" {
@@ -50,7 +50,7 @@ func newDenial(body api.NewDenial) (want service.NewDenial, err error) {
 	case want.Kind == service.DenyCA && ca && !release && !floor && body.App == "":
 		want.Issuer, err = sealift.ParseDigest(body.Issuer)
 		return want, err
-	case want.Kind == service.DenyFloor && floor && !release && !ca:
+	case want.Kind == service.DenyFloor && (body.Counter != 0 || body.Version != "") && !release && !ca:
 		if body.Version != "" {
 			want.Version, err = sealift.ParseVersion(body.Version)
 		}

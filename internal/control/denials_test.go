@@ -9,6 +9,7 @@ import (
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/control/api"
 	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/trust"
 )
 
 func TestDenials(t *testing.T) {
@@ -29,6 +30,7 @@ func TestDenials(t *testing.T) {
 		{api.NewDenial{Kind: "release", App: "com.acme.shop", Release: sealift.Digest{1}.String()}, service.NewDenial{Kind: service.DenyRelease, App: "com.acme.shop", Release: service.Which{Digest: sealift.Digest{1}}}},
 		{api.NewDenial{Kind: "ca", Issuer: sealift.Digest{2}.String()}, service.NewDenial{Kind: service.DenyCA, Issuer: sealift.Digest{2}}},
 		{api.NewDenial{Kind: "floor", App: "com.acme.shop", Counter: 4}, service.NewDenial{Kind: service.DenyFloor, App: "com.acme.shop", Counter: 4}},
+		{api.NewDenial{Kind: "floor", App: "com.acme.shop", Version: "1.2.0", Force: true}, service.NewDenial{Kind: service.DenyFloor, App: "com.acme.shop", Version: "1.2.0", Force: true}},
 		{api.NewDenial{Kind: "floor", App: "com.acme.shop", Version: "1.2.0"}, service.NewDenial{Kind: service.DenyFloor, App: "com.acme.shop", Version: "1.2.0"}},
 	} {
 		q.body.Reason, q.asks.Reason = "it leaks", "it leaks"
@@ -53,6 +55,8 @@ func TestDenials(t *testing.T) {
 			*d = api.NewDenial{Kind: "ca", App: d.App, Issuer: sealift.Digest{2}.String(), Reason: "x"}
 		},
 		"a bad issuer":      func(d *api.NewDenial) { *d = api.NewDenial{Kind: "ca", Issuer: "x", Reason: "x"} },
+		"a forced release":  func(d *api.NewDenial) { d.Force = true },
+		"only forced":       func(d *api.NewDenial) { *d = api.NewDenial{Kind: "floor", App: d.App, Force: true, Reason: "x"} },
 		"an empty floor":    func(d *api.NewDenial) { *d = api.NewDenial{Kind: "floor", App: d.App, Reason: "x"} },
 		"a bad version":     func(d *api.NewDenial) { *d = api.NewDenial{Kind: "floor", App: d.App, Version: "1", Reason: "x"} },
 		"a floor of no app": func(d *api.NewDenial) { *d = api.NewDenial{Kind: "floor", Version: "1.0.0", Reason: "x"} },
@@ -62,6 +66,15 @@ func TestDenials(t *testing.T) {
 		if _, err := c.Deny(t.Context(), bad); sealift.KindOf(err) != sealift.KindInvalid || f.services.last() != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	floor, err := c.Floor(t.Context(), "com.acme.shop", api.GetFloorParams{Version: "1.2.0", Counter: 3})
+	check(t, "floor", err, floor, api.AppFloor{
+		App: "com.acme.shop", Trust: api.Floor{Counter: 3}, Deny: api.Floor{Version: "1.2.0"}, Floor: api.Floor{Counter: 3, Version: "1.2.0"}, Active: 9, Under: 4,
+		Versions: []api.VersionCount{{Version: "1.0.0", Counter: 1, Devices: 4}}, Unserved: []api.Place{{Channel: "beta", Platform: "ios"}},
+	})
+	check(t, "asked", nil, f.services.last(), []any{sealift.AppID("com.acme.shop"), trust.Floor{Counter: 3, Version: "1.2.0"}})
+	if _, err := c.Floor(t.Context(), "com.acme.shop", api.GetFloorParams{Version: "1"}); sealift.KindOf(err) != sealift.KindInvalid || f.services.last() != nil {
+		t.Errorf("a floor of no version: %v", err)
 	}
 	got, err := c.LiftDenial(t.Context(), "909432b7adc8a37f", "it does not")
 	check(t, "lift", err, got, want)

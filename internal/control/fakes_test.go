@@ -298,6 +298,13 @@ func (s *services) Deny(_ context.Context, by access.Caller, want service.NewDen
 	return denial1, s.note(by, want)
 }
 
+func (s *services) Floor(_ context.Context, app sealift.AppID, asked trust.Floor) (service.AppFloor, error) {
+	return service.AppFloor{
+		App: app, Trust: trust.Floor{Counter: 3}, Deny: trust.Floor{Version: "1.2.0"}, Floor: trust.Floor{Counter: 3, Version: "1.2.0"}, Active: 9, Under: 4,
+		Versions: []store.DeviceVersion{{Version: "1.0.0", Counter: 1, Devices: 4}}, Unserved: []service.Place{{Channel: "beta", Platform: "ios"}},
+	}, s.note(app, asked)
+}
+
 func (s *services) Denials(context.Context) ([]service.Denial, error) {
 	return []service.Denial{denial1}, s.note("denials")
 }

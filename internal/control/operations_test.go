@@ -67,6 +67,7 @@ var operations = []operation{
 	{"revokeDevices", "POST", acme + "/device-revocations", `{"devices":["0123456789abcdef0123456789abcdef"],"reason":"stolen"}`, 200, access.RevokeDevices},
 	{"eraseDevices", "POST", acme + "/device-erasures", `{"devices":["0123456789abcdef0123456789abcdef"],"reason":"asked to"}`, 200, access.EraseDevices},
 	{"assignDevices", "POST", acme + "/device-assignments", `{"devices":["0123456789abcdef0123456789abcdef"],"channel":"beta","reason":"tests it"}`, 200, access.AssignDevices},
+	{"getFloor", "GET", acme + "/floor?version=1.2.0&counter=3", "", 200, access.ListDenials},
 	{"listDenials", "GET", control.Prefix + "/denials", "", 200, access.ListDenials},
 	{"addDenial", "POST", control.Prefix + "/denials", `{"kind":"release","app":"com.acme.shop","release":"17","reason":"it leaks"}`, 201, access.ChangeDenials},
 	{"liftDenial", "POST", control.Prefix + "/denials/909432b7adc8a37f/lift", `{"reason":"it does not"}`, 200, access.LiftDenials},

@@ -47,6 +47,9 @@ func (s *Service) denial(ctx context.Context, tx store.Tx, want service.NewDenia
 	case service.DenyFloor:
 		row.Counter, row.Version = want.Counter, want.Version
 		_, err := s.findApp(ctx, tx, want.App)
+		if err == nil && !want.Force {
+			err = checkServed(ctx, tx, want.App, trust.Floor{Counter: want.Counter, Version: want.Version})
+		}
 		return row, err
 	}
 	return row, sealift.Errorf(sealift.KindInvalid, denyOp, "%.40q is nothing that can be refused", want.Kind)

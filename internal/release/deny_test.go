@@ -117,7 +117,7 @@ func (b *bench) wantRefused(action, reason string) {
 func TestDenyFloor(t *testing.T) {
 	b := newBench(t)
 	old := b.publish("1.0.0")
-	floor := b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Version: "1.2.0"})
+	floor := b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Version: "1.2.0", Force: true})
 	if got := b.stateOf(old); got != service.ReleaseBlocked {
 		t.Errorf("it is %s", got)
 	}
@@ -214,7 +214,7 @@ func TestDenialsBySQL(t *testing.T) {
 			return tx.UpdateDenial(b.Context(), next, now.MAC)
 		}))
 	}
-	floor := service.NewDenial{Kind: service.DenyFloor, App: b.app, Counter: 7, Reason: "x"}
+	floor := service.NewDenial{Kind: service.DenyFloor, App: b.app, Force: true, Counter: 7, Reason: "x"}
 	set(func(d *store.Denial) { d.State = store.DenialLifted })
 	_, err := b.Deny(b.Context(), officer, floor)
 	wantRefusal(t, "lifted by SQL", err, sealift.KindDenied, vault.ReasonForged)
@@ -251,7 +251,7 @@ func TestDenialsBySQL(t *testing.T) {
 	wantRefusal(t, "put back with its deny.json", err, sealift.KindDenied, vault.ReasonPutBack)
 	putDocument(now)
 	set(func(d *store.Denial) { *d = lifted })
-	b.lift(b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Counter: 7}))
+	b.lift(b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Force: true, Counter: 7}))
 }
 
 // TestDirectorBySQL: what is not in a bin that the director signed is in no bin

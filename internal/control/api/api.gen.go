@@ -996,6 +996,35 @@ type AppChange struct {
 	Patches     *int64 `json:"patches,omitempty"`
 }
 
+// AppFloor defines model for AppFloor.
+type AppFloor struct {
+	// Active Devices that are enrolled and not revoked.
+	Active int64 `json:"active"`
+
+	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
+	//
+	// Example: com.acme.shop
+	App AppID `json:"app"`
+
+	// Deny What stands in deny.json until they do.
+	Deny Floor `json:"deny"`
+
+	// Floor The higher of what trust.json and deny.json say, and of what was asked about.
+	Floor Floor `json:"floor"`
+
+	// Trust What people signed into trust.json, for good.
+	Trust Floor `json:"trust"`
+
+	// Under Those of them that say they run something under the floor, and block it.
+	Under int64 `json:"under"`
+
+	// Unserved Where something is offered, and nothing at or above the floor.
+	Unserved []Place `json:"unserved"`
+
+	// Versions What those run, the most frequent first.
+	Versions []VersionCount `json:"versions"`
+}
+
 // AppID Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
 //
 // Example: com.acme.shop
@@ -1830,6 +1859,19 @@ type FleetRetirement struct {
 	Waits string `json:"waits,omitempty"`
 }
 
+// Floor defines model for Floor.
+type Floor struct {
+	// Counter Orders the releases of an app; allocated by the vault.
+	//
+	// Example: 17
+	Counter Counter `json:"counter,omitempty"`
+
+	// Version Semantic version 2.0.0, without leading `v` and without `+build`.
+	//
+	// Example: 1.4.0
+	Version Version `json:"version,omitempty"`
+}
+
 // ImportedKey defines model for ImportedKey.
 type ImportedKey struct {
 	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -2197,6 +2239,10 @@ type NewDenial struct {
 
 	// Counter The floor of the counter.
 	Counter Counter `json:"counter,omitempty"`
+
+	// Force Raise the floor even if nothing that is offered on some channel and platform is
+	// at or above it.
+	Force bool `json:"force,omitempty"`
 
 	// Issuer The CA, by the SHA-256 of its SubjectPublicKeyInfo.
 	Issuer SHA256 `json:"issuer,omitempty"`
@@ -2606,6 +2652,15 @@ type PersonList struct {
 // PersonState Who has `accepted` an invitation signs in, and may do nothing else until
 // others have confirmed them.
 type PersonState string
+
+// Place defines model for Place.
+type Place struct {
+	// Channel Example: production
+	Channel ChannelName `json:"channel"`
+
+	// Platform Example: web
+	Platform Platform `json:"platform"`
+}
 
 // Plan How a release reaches everybody: stages, each greater than the one before, the
 // last at 100 percent; and when that halts. At most 16 KiB and 32 stages. What
@@ -3615,6 +3670,15 @@ type GetDeviceParams struct {
 	Before Counter `form:"before,omitempty" json:"before,omitempty"`
 }
 
+// GetFloorParams defines parameters for GetFloor.
+type GetFloorParams struct {
+	// Version A floor of the version to ask about.
+	Version Version `form:"version,omitempty" json:"version,omitempty"`
+
+	// Counter A floor of the counter to ask about.
+	Counter Counter `form:"counter,omitempty" json:"counter,omitempty"`
+}
+
 // ListReleaseKeysParams defines parameters for ListReleaseKeys.
 type ListReleaseKeysParams struct {
 	// Limit The most releases to return.
@@ -4542,6 +4606,14 @@ type ClientInterface interface {
 	// Corresponds with POST /apps/{app}/enrolment-tokens (the `CreateEnrolmentToken` operationId).
 	CreateEnrolmentToken(ctx context.Context, app InApp, body CreateEnrolmentTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetFloor Under which floor devices run nothing, and who is under it
+	//
+	// Roles: owner, security_officer, release_manager, auditor. With a version or a
+	// counter: how it would be if that were a floor, too.
+	//
+	// Corresponds with GET /apps/{app}/floor (the `GetFloor` operationId).
+	GetFloor(ctx context.Context, app InApp, params *GetFloorParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// SignWithKeyWithBody Have a service's key sign
 	//
 	// Roles: owner, release_manager, developer. Signs with the active version.
@@ -4777,7 +4849,9 @@ type ClientInterface interface {
 	//
 	// Roles: owner, security_officer. It goes into deny.json, which the
 	// director signs in the same call; people confirm it in the next
-	// trust.json. What is refused already is a conflict with reason `denied`.
+	// trust.json. What is refused already is a conflict with reason `denied`; a
+	// floor that leaves devices of some channel and platform with nothing of what
+	// is offered there is one with reason `unserved`, unless it is forced.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4788,7 +4862,9 @@ type ClientInterface interface {
 	//
 	// Roles: owner, security_officer. It goes into deny.json, which the
 	// director signs in the same call; people confirm it in the next
-	// trust.json. What is refused already is a conflict with reason `denied`.
+	// trust.json. What is refused already is a conflict with reason `denied`; a
+	// floor that leaves devices of some channel and platform with nothing of what
+	// is offered there is one with reason `unserved`, unless it is forced.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6711,6 +6787,24 @@ func (c *Client) CreateEnrolmentToken(ctx context.Context, app InApp, body Creat
 	return c.Client.Do(req)
 }
 
+// GetFloor Under which floor devices run nothing, and who is under it
+//
+// Roles: owner, security_officer, release_manager, auditor. With a version or a
+// counter: how it would be if that were a floor, too.
+//
+// Corresponds with GET /apps/{app}/floor (the `GetFloor` operationId).
+func (c *Client) GetFloor(ctx context.Context, app InApp, params *GetFloorParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetFloorRequest(c.Server, app, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // SignWithKeyWithBody Have a service's key sign
 //
 // Roles: owner, release_manager, developer. Signs with the active version.
@@ -7176,7 +7270,9 @@ func (c *Client) ListDenials(ctx context.Context, reqEditors ...RequestEditorFn)
 //
 // Roles: owner, security_officer. It goes into deny.json, which the
 // director signs in the same call; people confirm it in the next
-// trust.json. What is refused already is a conflict with reason `denied`.
+// trust.json. What is refused already is a conflict with reason `denied`; a
+// floor that leaves devices of some channel and platform with nothing of what
+// is offered there is one with reason `unserved`, unless it is forced.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7197,7 +7293,9 @@ func (c *Client) AddDenialWithBody(ctx context.Context, contentType string, body
 //
 // Roles: owner, security_officer. It goes into deny.json, which the
 // director signs in the same call; people confirm it in the next
-// trust.json. What is refused already is a conflict with reason `denied`.
+// trust.json. What is refused already is a conflict with reason `denied`; a
+// floor that leaves devices of some channel and platform with nothing of what
+// is offered there is one with reason `unserved`, unless it is forced.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -10475,6 +10573,71 @@ func NewCreateEnrolmentTokenRequestWithBody(server string, app InApp, contentTyp
 	return req, nil
 }
 
+// NewGetFloorRequest constructs an http.Request for the GetFloor method
+func NewGetFloorRequest(server string, app InApp, params *GetFloorParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/floor", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "counter", params.Counter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "uint64"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewSignWithKeyRequest calls the generic SignWithKey builder with application/json body
 func NewSignWithKeyRequest(server string, app InApp, key string, body SignWithKeyJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -13486,6 +13649,9 @@ type ServerInterface interface {
 	// CreateEnrolmentToken Make a token with which devices enrol
 	// (POST /apps/{app}/enrolment-tokens)
 	CreateEnrolmentToken(w http.ResponseWriter, r *http.Request, app InApp)
+	// GetFloor Under which floor devices run nothing, and who is under it
+	// (GET /apps/{app}/floor)
+	GetFloor(w http.ResponseWriter, r *http.Request, app InApp, params GetFloorParams)
 	// SignWithKey Have a service's key sign
 	// (POST /apps/{app}/keys/{key}/signatures)
 	SignWithKey(w http.ResponseWriter, r *http.Request, app InApp, key string)
@@ -14878,6 +15044,61 @@ func (siw *ServerInterfaceWrapper) CreateEnrolmentToken(w http.ResponseWriter, r
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateEnrolmentToken(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetFloor operation middleware
+func (siw *ServerInterfaceWrapper) GetFloor(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetFloorParams
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", r.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "version"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "counter" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "counter", r.URL.Query(), &params.Counter, runtime.BindQueryParameterOptions{Type: "integer", Format: "uint64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "counter"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "counter", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetFloor(w, r, app, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -16797,6 +17018,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/device-assignments", wrapper.AssignDevices)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/release-keys", wrapper.ListReleaseKeys)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases/{release}", wrapper.GetRelease)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/floor", wrapper.GetFloor)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/denials", wrapper.ListDenials)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/denials", wrapper.AddDenial)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/denials/{denial}/lift", wrapper.LiftDenial)

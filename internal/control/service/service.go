@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/trust"
 )
 
 // Apps keeps apps and their channels.
@@ -92,7 +93,12 @@ type Denials interface {
 	// Deny refuses a release, all that a release CA certified, or all of an app
 	// under a floor. KindNotFound if there is no such release, CA or app;
 	// KindConflict with reason "denied" if it is refused already.
+	// A floor that leaves devices of some channel and platform with nothing of what
+	// is offered there is KindConflict with reason "unserved", unless it is forced.
 	Deny(ctx context.Context, by access.Caller, want NewDenial) (Denial, error)
+	// Floor returns the floor of app and who is under it, or how that would be with
+	// one more floor; KindNotFound if there is no such app.
+	Floor(ctx context.Context, app sealift.AppID, asked trust.Floor) (AppFloor, error)
 	// Denials returns every denial there ever was, by creation.
 	Denials(ctx context.Context) ([]Denial, error)
 	// LiftDenial takes one back that people have not confirmed. KindNotFound if
