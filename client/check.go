@@ -189,7 +189,7 @@ func (d *Device) next(ctx context.Context, s *state, rules *trust.Rules, offer *
 		}
 		*about = p.step(about.Step)
 		switch {
-		case slices.Contains(s.RefusedPayloads, p.verified.Payload): // in another spelling
+		case s.failedOn(p.verified):
 			s.passOver(c.Release.Digest)
 		case s.slot() != "" && s.newest().is(p.verified) && d.whole(s):
 			return nil, nil

@@ -61,6 +61,41 @@ func TestRespelledRefused(t *testing.T) {
 	})
 }
 
+// What failed here is not taken under another name either, which is the same
+// archive; what an author publishes anew is.
+func TestRenamedRefused(t *testing.T) {
+	play(t, func(s *scene) {
+		s.publish("1.0.0")
+		s.must(s.update())
+		bad := s.publish("1.2.0")
+		s.refuse()
+		for _, act := range []sealift.Act{sealift.ActReissue, sealift.ActPromotion} {
+			_, err := s.world.Publish(sealifttest.Spec{Version: "1.2.0", Act: act, Bundle: content("1.2.0")})
+			s.must(err)
+			s.must(s.update())
+			s.wantInstalled("1.0.0")
+		}
+		have := s.publish("1.3.0")
+		s.must(s.update())
+		back, err := s.world.Publish(sealifttest.Spec{Version: "1.2.0", Act: sealift.ActRollback, Bundle: content("1.2.0"), Rollback: &trust.Rollback{
+			From: []sealift.Digest{have.Candidate.Release.Digest}, NotAfter: trust.At(s.world.Now().Add(year)),
+		}})
+		s.must(err)
+		if back.Release.Archive != bad.Release.Archive {
+			t.Fatal("the archive is another one")
+		}
+		s.must(s.update())
+		s.wantInstalled("1.3.0")
+		_, err = s.world.Publish(sealifttest.Spec{Version: "1.4.0", Bundle: content("1.2.0")})
+		s.must(err)
+		s.must(s.update())
+		r, err := s.device.Status()
+		if err != nil || r.Installed == nil || r.Installed.Version != "1.4.0" {
+			t.Errorf("it runs %+v, %v", r.Installed, err)
+		}
+	})
+}
+
 // What a device runs is known again in any spelling.
 func TestRespelledInstalled(t *testing.T) {
 	play(t, func(s *scene) {

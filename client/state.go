@@ -40,10 +40,12 @@ type state struct {
 	// Refused are the release.json files of releases that failed here, oldest
 	// first: never again. RefusedPayloads are what they say, which is the same
 	// however the file is spelled; those that failed before this was kept are in
-	// Refused alone. Lapsed are those that failed only by a clock which nobody
-	// watched: once more.
+	// Refused alone. RefusedArchives are what they brought: a roll-back, a promotion or
+	// a re-issue of it is refused as well. Lapsed are those that failed only by a clock
+	// which nobody watched: once more.
 	Refused         []sealift.Digest `json:"refused,omitempty"`
 	RefusedPayloads []sealift.Digest `json:"refusedPayloads,omitempty"`
+	RefusedArchives []sealift.Digest `json:"refusedArchives,omitempty"`
 	Lapsed          []sealift.Digest `json:"lapsed,omitempty"` // by name
 	Blocked         bool             `json:"blocked"`          // Installed is under a floor
 
@@ -124,7 +126,16 @@ func (s *state) revert() {
 	if !s.Pending.Payload.IsZero() {
 		s.RefusedPayloads = remember(s.RefusedPayloads, s.Pending.Payload)
 	}
+	s.RefusedArchives = remember(s.RefusedArchives, s.Pending.Archive.Digest)
 	s.Pending = nil
+}
+
+// failedOn reports whether a release failed here: in another spelling, or under
+// another name, which the vault gave to the same archive. What an author publishes
+// anew is another release, whatever is in it.
+func (s *state) failedOn(v *trust.Verified) bool {
+	return slices.Contains(s.RefusedPayloads, v.Payload) ||
+		v.Release.Act != sealift.ActRelease && slices.Contains(s.RefusedArchives, v.Release.Archive.Digest)
 }
 
 // lapse gives the pending release up, and the second time for good.

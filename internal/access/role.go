@@ -34,6 +34,7 @@ const (
 	IssueEnrolment Action = "enrolment.issue" // make an enrolment token
 	Publish        Action = "release.publish" // reserve, upload, submit and abandon
 	Promote        Action = "release.promote" // move a release on to another channel
+	RollBack       Action = "rollback.create" // take devices back to an older release
 	Cosign         Action = "release.cosign"  // bring a co-signature, which counts by its key
 	ListReleases   Action = "release.list"    // also shows one, and drafts that wait
 	PauseRollouts  Action = "rollout.pause"   // stop one, or withdraw a release, until somebody takes that back
@@ -78,7 +79,7 @@ var table = map[Role]grants{
 	RoleOwner: {
 		ListApps: true, CreateApp: true, ChangeApp: true, OpenEnrolment: true, ListChannels: true, CreateChannel: true,
 		ChangeChannel: true, OpenChannel: true,
-		IssueEnrolment: true, Publish: true, Promote: true, Cosign: true, ListReleases: true, PauseRollouts: true, SteerRollouts: true, PlanRollouts: true, ListDevices: true, RevokeDevices: true, EraseDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
+		IssueEnrolment: true, Publish: true, Promote: true, RollBack: true, Cosign: true, ListReleases: true, PauseRollouts: true, SteerRollouts: true, PlanRollouts: true, ListDevices: true, RevokeDevices: true, EraseDevices: true, ListDenials: true, ChangeDenials: true, LiftDenials: true, ReadRoot: true, AcceptRoot: true, ReadLog: true,
 		ListTokens: true, ManageTokens: true, RevokeTokens: true, ListKeys: true, ChangeKeys: true,
 		SealVault: true, RotateKEK: true, AwaitRotation: true, ListBackups: true,
 		ListPersons: true, ManagePersons: true, UseAccount: true,
@@ -99,13 +100,13 @@ var table = map[Role]grants{
 	RoleReleaseManager: {
 		ListApps: true, CreateApp: true, ChangeApp: true, ListChannels: true, CreateChannel: true,
 		ChangeChannel:  true,
-		IssueEnrolment: true, Publish: true, Promote: true, Cosign: true, ListReleases: true, PauseRollouts: true, SteerRollouts: true, PlanRollouts: true, ListDevices: true, ListDenials: true, ReadRoot: true,
+		IssueEnrolment: true, Publish: true, Promote: true, RollBack: true, Cosign: true, ListReleases: true, PauseRollouts: true, SteerRollouts: true, PlanRollouts: true, ListDevices: true, ListDenials: true, ReadRoot: true,
 		SignWithKeys: true, UseAccount: true,
 		AssignDevices: true,
 		ListPolicies:  true, ListApprovals: true, Decide: true,
 	},
 	RoleDeveloper: {
-		ListApps: true, ListChannels: true, Publish: true, Promote: true, Cosign: true, ListReleases: true, PauseRollouts: true, ListDevices: true, ReadRoot: true,
+		ListApps: true, ListChannels: true, Publish: true, Promote: true, RollBack: true, Cosign: true, ListReleases: true, PauseRollouts: true, ListDevices: true, ReadRoot: true,
 		SignWithKeys: true, UseAccount: true,
 		ListPolicies: true, ListApprovals: true, Decide: true,
 	},

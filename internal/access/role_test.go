@@ -23,6 +23,7 @@ channel.open      yes    yes               no               no         no       
 enrolment.issue   yes    yes               yes              no         no       yes
 release.publish   yes    no                yes              yes        no       no
 release.promote   yes    no                yes              yes        no       no
+rollback.create   yes    no                yes              yes        no       no
 release.cosign    yes    yes               yes              yes        no       no
 release.list      yes    yes               yes              yes        yes      yes
 rollout.pause     yes    yes               yes              yes        no       yes

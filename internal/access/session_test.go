@@ -210,6 +210,7 @@ channel.open     yes  gives devices what was kept from them
 enrolment.issue  no   tokens for provisioning end, and are counted
 release.publish  no   machines do; a policy has people approve it
 release.promote  no   as publishing
+rollback.create  no   as publishing
 release.cosign   no   counts by its key
 release.list     no
 rollout.pause    no   a brake

@@ -56,16 +56,18 @@ const (
 	ActionRelease = "release"
 	ActionUrgent  = "urgent" // a release that says so; see policyFor
 	ActionRollout = "rollout"
-	ActionDeny    = "deny"
-	ActionKey     = "key"
-	ActionRole    = "role"
-	actionPolicy  = "policy" // goes by the policy that is to be changed
+	// ActionRollback is about a release that takes devices back; see policyFor.
+	ActionRollback = "rollback"
+	ActionDeny     = "deny"
+	ActionKey      = "key"
+	ActionRole     = "role"
+	actionPolicy   = "policy" // goes by the policy that is to be changed
 )
 
 // Actions returns the actions that a policy may be about, and whether it may be
 // that of one app.
 func Actions() map[string]bool {
-	return map[string]bool{ActionRelease: true, ActionUrgent: true, ActionRollout: true, ActionDeny: true, ActionKey: false, ActionRole: false}
+	return map[string]bool{ActionRelease: true, ActionUrgent: true, ActionRollback: true, ActionRollout: true, ActionDeny: true, ActionKey: false, ActionRole: false}
 }
 
 // ofChannels reports whether a policy about action may be that of one channel.

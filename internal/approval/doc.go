@@ -15,6 +15,7 @@
 //
 //	release   a release is certified                      internal/release
 //	urgent    likewise, one that says that it is urgent
+//	rollback  likewise, one that takes devices back
 //	rollout   a roll-out goes on or ends early; with which plan they begin  Rollouts, Plans, Publishing
 //	deny      devices refuse something at once, or no longer  Denials
 //	key       a key changes its state, is rotated, imported or exported  Keys
@@ -24,7 +25,7 @@
 // that for releases where there is none or it is off; those of the narrower
 // scope both go before those of a wider one, so that no policy of the installation
 // weakens what an app asks for. To set one for urgent releases first wants, therefore, the
-// approvals that releases want.
+// approvals that releases want. It is the same with roll-backs.
 //
 // # Requests
 //

@@ -58,9 +58,13 @@ func (b *Board) policyFor(ctx context.Context, tx store.Tx, action string, in sc
 	return found, nil
 }
 
+// ofTheirOwn reports whether action is about releases of a kind that has policies of
+// its own, and goes by those for releases where there is none.
+func ofTheirOwn(action string) bool { return action == ActionUrgent || action == ActionRollback }
+
 // rankOf orders the policies that action in a scope may go by: the greatest counts,
-// and 0 is none of them. For urgent releases one that is off is none, so that
-// they are never asked less about than the policy for releases says.
+// and 0 is none of them. For urgent releases and roll-backs one that is off is none,
+// so that they are never asked less about than the policy for releases says.
 func rankOf(row store.Policy, action string, in scope) int {
 	if !in.within(scopeOf(row)) {
 		return 0
@@ -73,9 +77,9 @@ func rankOf(row store.Policy, action string, in scope) int {
 		rank = 3
 	}
 	switch {
-	case action == ActionUrgent && row.Action == ActionUrgent && row.Needed > 0:
+	case ofTheirOwn(action) && row.Action == action && row.Needed > 0:
 		return rank + 1
-	case row.Action == action && action != ActionUrgent, action == ActionUrgent && row.Action == ActionRelease:
+	case row.Action == action && !ofTheirOwn(action), ofTheirOwn(action) && row.Action == ActionRelease:
 		return rank
 	}
 	return 0
@@ -289,7 +293,7 @@ func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, w
 	return row, tx.PutPolicy(ctx, row)
 }
 
-func aboutReleases(action string) bool { return action == ActionRelease || action == ActionUrgent }
+func aboutReleases(action string) bool { return action == ActionRelease || ofTheirOwn(action) }
 
 // newestVersion returns the version that a new policy goes above: that of all by which
 // something may have been asked that goes by the new one from now on, so that it is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
@@ -16,9 +17,10 @@ import (
 )
 
 // releaseOf is what is asked about a draft: everything that tells it from another,
-// and the SHA-256 of the payload that will be certified. Whether it is urgent is
-// read from the signed payload, the only place that says so.
-func releaseOf(d store.Draft, payload sealift.Digest) (Proposal, error) {
+// and the SHA-256 of the payload that will be certified. Whether it is urgent, or
+// takes devices back and from what, is read from the signed payload, the only place
+// that says so.
+func releaseOf(ctx context.Context, tx store.ReleaseTx, d store.Draft, payload sealift.Digest) (Proposal, error) {
 	p := Proposal{Action: ActionRelease, App: d.App, Subject: d.ID, Payload: payload, Parameters: map[string]string{
 		"channel": string(d.Channel), "platform": string(d.Platform), "runtime": string(d.Runtime), "version": string(d.Version),
 		"counter": fmt.Sprint(d.Counter), "act": string(d.Act),
@@ -26,16 +28,20 @@ func releaseOf(d store.Draft, payload sealift.Digest) (Proposal, error) {
 	if d.Hold {
 		p.Parameters["hold"] = "nobody takes it until somebody resumes its roll-out"
 	}
-	urgent, err := urgencyOf(d)
-	if err == nil && urgent == nil && len(d.Plan) > 0 {
-		err = p.addPlan(d.Plan)
-	}
-	if err != nil || urgent == nil {
+	signed, err := signedIn(d)
+	switch {
+	case err != nil:
 		return p, err
-	}
-	p.Action, p.Parameters["urgent"] = ActionUrgent, "every device takes it at its next check: it skips stages and quiet hours"
-	if urgent.Reason != "" {
-		p.Parameters["reason"] = urgent.Reason
+	case signed != nil && signed.Rollback != nil:
+		p.Action = ActionRollback
+		return p, p.addRollback(ctx, tx, signed.Rollback)
+	case signed != nil && signed.Urgent != nil:
+		p.Action, p.Parameters["urgent"] = ActionUrgent, "every device takes it at its next check: it skips stages and quiet hours"
+		if signed.Urgent.Reason != "" {
+			p.Parameters["reason"] = signed.Urgent.Reason
+		}
+	case len(d.Plan) > 0:
+		return p, p.addPlan(d.Plan)
 	}
 	return p, nil
 }
@@ -51,26 +57,38 @@ func (p Proposal) addPlan(text []byte) error {
 	return nil
 }
 
-// urgencyOf reads from what was submitted for a draft whether it is urgent.
-func urgencyOf(d store.Draft) (*trust.Urgent, error) {
+// addRollback says from which releases devices go back, until when, and why.
+func (p Proposal) addRollback(ctx context.Context, tx store.ReleaseTx, back *trust.Rollback) error {
+	from := make([]string, len(back.From))
+	for i, digest := range back.From {
+		r, err := tx.Release(ctx, p.App, digest)
+		if err != nil {
+			return err
+		}
+		from[i] = fmt.Sprintf("%s (counter %d)", r.Version, r.Counter)
+	}
+	p.Parameters["from"] = strings.Join(from, ", ")
+	p.Parameters["not-after"], p.Parameters["reason"] = back.NotAfter.UTC().Format(time.RFC3339), back.Reason
+	return nil
+}
+
+// signedIn reads what was submitted for a draft; nil where nothing was, of which
+// nothing can be certified.
+func signedIn(d store.Draft) (*trust.Release, error) {
 	if len(d.Envelope) == 0 {
-		return nil, nil // nothing was, and nothing of it can be certified
+		return nil, nil
 	}
 	signed, err := trust.ParseReleaseEnvelope(d.Envelope)
 	if err != nil {
 		return nil, err
 	}
-	r, err := trust.ParseRelease(signed.Payload)
-	if err != nil {
-		return nil, err
-	}
-	return r.Urgent, nil
+	return trust.ParseRelease(signed.Payload)
 }
 
 // AskRelease asks people about a draft that was just submitted, if its policy does.
 // It implements release.Approvals.
 func (b *Board) AskRelease(ctx context.Context, tx *vault.Tx, by access.Caller, d store.Draft, payload sealift.Digest) error {
-	p, err := releaseOf(d, payload)
+	p, err := releaseOf(ctx, tx, d, payload)
 	if err != nil {
 		return err
 	}
@@ -100,7 +118,7 @@ func (b *Board) MissingForRelease(ctx context.Context, tx store.Tx, d store.Draf
 
 // release finds the request about a draft and the approvals of it that count.
 func (b *Board) release(ctx context.Context, tx store.Tx, d store.Draft, payload sealift.Digest) (policy store.Policy, r store.ApprovalRequest, yes []store.Approval, err error) {
-	p, err := releaseOf(d, payload)
+	p, err := releaseOf(ctx, tx, d, payload)
 	if err != nil {
 		return policy, r, nil, err
 	}
@@ -140,7 +158,7 @@ func (b *Board) UseForRelease(ctx context.Context, tx *vault.Tx, actor audit.Act
 // EndForRelease voids what was asked about a draft that is given up. It implements
 // release.Approvals.
 func (b *Board) EndForRelease(ctx context.Context, tx *vault.Tx, actor audit.Actor, d store.Draft) error {
-	for _, action := range []string{ActionRelease, ActionUrgent} {
+	for _, action := range []string{ActionRelease, ActionUrgent, ActionRollback} {
 		rows, err := b.waiting(ctx, tx, action, d.ID)
 		if err != nil {
 			return err

@@ -21,13 +21,21 @@ import (
 // urgent is a draft as it was submitted, and its payload's digest.
 func (w *world) urgent(id string, urgent *trust.Urgent) (store.Draft, sealift.Digest) {
 	w.Helper()
+	return w.draft(id, func(r *trust.Release) { r.Urgent = urgent })
+}
+
+// draft is a draft as it was submitted, of a release that change changes.
+func (w *world) draft(id string, change func(*trust.Release)) (store.Draft, sealift.Digest) {
+	w.Helper()
 	some := sealift.DigestOf([]byte(id))
-	payload, err := (&trust.Release{
+	r := trust.Release{
 		Vault: "0f1e2d3c4b5a69788796a5b4c3d2e1f0", App: app, Channel: "production", Platform: "web", Runtime: "*", Version: "1.0.0", Counter: 7,
 		Act: sealift.ActRelease, SignedAt: trust.At(w.clock), Archive: trust.Pointer{Digest: some, Length: 100},
 		Blobs: []trust.Blob{{Kind: trust.BlobFull, Digest: some, Length: 100}}, Epoch: trust.EpochRef{Number: 1, PublicKey: some},
-		ContentKey: trust.SealedKey{Sealed: []byte("sealed")}, Urgent: urgent,
-	}).Encode()
+		ContentKey: trust.SealedKey{Sealed: []byte("sealed")},
+	}
+	change(&r)
+	payload, err := r.Encode()
 	w.check(err)
 	leaf, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	w.check(err)

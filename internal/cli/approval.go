@@ -99,9 +99,9 @@ func orDash(s string) string {
 }
 
 type policySetCmd struct {
-	Action    string     `arg:"" enum:"release,urgent,rollout,deny,key,role" help:"release: certify one. urgent: one that is urgent; without it, release counts. rollout: resume, approve or finish one. deny: raise a floor, lift a denial. key: change a key's state, rotate, retire, import, export. role: let people and tokens in, change what they may do."`
-	App       string     `placeholder:"ID" help:"Only for this app; release, urgent, rollout and deny."`
-	Channel   string     `placeholder:"NAME" help:"With --app: only for this channel of it; release, urgent and rollout. It goes before the app's."`
+	Action    string     `arg:"" enum:"release,urgent,rollback,rollout,deny,key,role" help:"release: certify one. urgent: one that is urgent; rollback: one that takes devices back; without it, release counts. rollout: resume, approve or finish one. deny: raise a floor, lift a denial. key: change a key's state, rotate, retire, import, export. role: let people and tokens in, change what they may do."`
+	App       string     `placeholder:"ID" help:"Only for this app; release, urgent, rollback, rollout and deny."`
+	Channel   string     `placeholder:"NAME" help:"With --app: only for this channel of it; release, urgent, rollback and rollout. It goes before the app's."`
 	Approvals int64      `placeholder:"N" help:"How many people must approve, who did not ask themselves: 1 to 10."`
 	Roles     []string   `placeholder:"ROLE,…" help:"Who may approve: owner, security_officer, release_manager, developer."`
 	Off       bool       `help:"Ask nobody any more. The policy that is turned off must approve it."`

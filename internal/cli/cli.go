@@ -71,6 +71,7 @@ type root struct {
 	Promote  promoteCmd  `cmd:"" help:"Move a tested release on to another channel, without a build or an upload."`
 	Agent    agentCmd    `cmd:"" help:"Keep a device up to date."`
 	Rollout  rolloutCmd  `cmd:"" help:"See how releases reach their devices, stop that, and let it go on."`
+	Rollback rollbackCmd `cmd:"" help:"Take devices back to an older release."`
 	Withdraw withdrawCmd `cmd:"" help:"Take a release out of the offer; devices that have it keep it."`
 	Release  releaseCmd  `cmd:"" help:"List, show, cancel and revoke releases."`
 	Cosign   cosignCmd   `cmd:"" help:"Co-sign releases with a key that you hold outside the vault."`

@@ -87,7 +87,7 @@ func runReleaseShow(ctx context.Context, std *IO, opts releaseShowCmd) error {
 	return std.Print(d, Table([]string{"FIELD", "VALUE"}, [][]string{
 		{"app", r.App}, {"channel", r.Channel}, {"platform", r.Platform}, {"runtime", r.Runtime},
 		{"version", r.Version}, {"counter", fmt.Sprint(r.Counter)}, {"act", string(r.Act)}, {"state", string(r.State)},
-		{"urgent", urgency(r.Urgent)}, {"release", r.SHA256}, {"archive", r.Archive.SHA256}, {"archive size", term.Bytes(r.Archive.Length)},
+		{"urgent", urgency(r.Urgent)}, {"rollback", rollbackOf(r.Rollback)}, {"release", r.SHA256}, {"archive", r.Archive.SHA256}, {"archive size", term.Bytes(r.Archive.Length)},
 		{"issuer", r.Issuer}, {"serial", r.Serial},
 		{"sealed", r.Blob.SHA256}, {"sealed size", term.Bytes(r.Blob.Length)},
 		{"signed", r.SignedAt.UTC().Format("2006-01-02 15:04:05Z")}, {"published", r.Published.UTC().Format("2006-01-02 15:04:05Z")},

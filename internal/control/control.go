@@ -53,6 +53,7 @@ type Services struct {
 	Assigning  service.Assigning
 	Publishing service.Publishing
 	Promotions service.Promotions
+	Rollbacks  service.Rollbacks
 	Drafts     service.Drafts
 	Rollouts   service.Rollouts
 	Plans      service.Plans

@@ -64,7 +64,7 @@ func detailOut(d service.DraftDetail) api.DraftDetail {
 		archive := contentOut(d.Archive)
 		out.Payload, out.Archive = d.Payload.String(), &archive
 	}
-	out.Urgent = urgentOut(d.Urgent)
+	out.Urgent, out.Rollback = urgentOut(d.Urgent), rollbackOut(d.Rollback)
 	if d.Release != nil {
 		r := releaseOut(*d.Release)
 		out.Release = &r

@@ -270,6 +270,10 @@ func (s *services) Promote(_ context.Context, by access.Caller, app sealift.AppI
 	return service.Promoted{Drafts: []service.DraftDetail{detail1}, Already: []service.Release{releaseNo(17)}}, s.note(by, app, want)
 }
 
+func (s *services) RollBack(_ context.Context, by access.Caller, app sealift.AppID, want service.NewRollback) (service.RolledBack, error) {
+	return service.RolledBack{Draft: detail1, From: []service.Release{releaseNo(17)}, Left: 3}, s.note(by, app, want)
+}
+
 func (s *services) Rollouts(_ context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, all bool) ([]service.Rollout, error) {
 	return []service.Rollout{rollout1}, s.note(app, channel, platform, all)
 }
@@ -370,7 +374,7 @@ type fixture struct {
 }
 
 func (s *services) all(signIn control.SignIn) control.Services {
-	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Devices: s, Assigning: s, Publishing: s, Promotions: s, Drafts: s, Rollouts: s, Plans: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Refusals: s, Tokens: s, People: s, Accounts: s, Passkeys: s, OIDC: s, Keys: s, Approvals: s, Seal: s, Backups: s}
+	return control.Services{SignIn: signIn, Vault: s, Apps: s, Enrolment: s, Devices: s, Assigning: s, Publishing: s, Promotions: s, Rollbacks: s, Drafts: s, Rollouts: s, Plans: s, Denials: s, Releases: s, Roots: s, Log: s, Witnesses: s, Refusals: s, Tokens: s, People: s, Accounts: s, Passkeys: s, OIDC: s, Keys: s, Approvals: s, Seal: s, Backups: s}
 }
 
 func newFixture(t *testing.T, signIn control.SignIn) *fixture {

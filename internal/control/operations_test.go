@@ -49,6 +49,7 @@ var operations = []operation{
 	{"abandonDraft", "DELETE", acme + "/drafts/5c1d7a0e", "", 204, access.Publish},
 	{"listDrafts", "GET", acme + "/drafts", "", 200, access.ListReleases},
 	{"getDraft", "GET", acme + "/drafts/5c1d7a0e", "", 200, access.ListReleases},
+	{"rollBack", "POST", acme + "/rollbacks", `{"channel":"production","platform":"web","to":"1.3.0","from":["1.4.0"],"life":"48h","reason":"white screen"}`, 200, access.RollBack},
 	{"promoteRelease", "POST", acme + "/promotions", `{"from":"staging","to":"production","version":"1.4.0","platform":"web"}`, 200, access.Promote},
 	{"cosignDraft", "POST", acme + "/drafts/5c1d7a0e/cosignatures", `{"envelope":"e30="}`, 200, access.Cosign},
 	{"submitDraft", "POST", acme + "/drafts/5c1d7a0e/submit", `{"envelope":"e30=","csr":"MAA="}`, 200, access.Publish},

@@ -119,7 +119,7 @@ func releaseOut(r service.Release) api.Release {
 		Version: string(r.Version), Counter: uint64(r.Counter), Act: api.Act(r.Act), State: api.ReleaseState(r.State),
 		SHA256: r.Digest.String(), Archive: contentOut(r.Archive), Blob: contentOut(r.Blob),
 		Issuer: r.Issuer.String(), Serial: r.Serial, SignedAt: r.SignedAt.UTC(), Published: r.Published.UTC(),
-		Urgent: urgentOut(r.Urgent), Patches: patchesOut(r.Patches),
+		Urgent: urgentOut(r.Urgent), Rollback: rollbackOut(r.Rollback), Patches: patchesOut(r.Patches),
 	}
 }
 

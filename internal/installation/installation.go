@@ -156,6 +156,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Assigning:  i.Desk,
 		Publishing: i.Approvals.Publishing(i.Releases),
 		Promotions: i.Releases,
+		Rollbacks:  i.Releases,
 		Drafts:     i.Releases,
 		Rollouts:   i.Approvals.Rollouts(i.Releases),
 		Plans:      i.Approvals.Plans(i.Releases),

@@ -31,7 +31,8 @@ type audience struct {
 	devices []trust.Device
 }
 
-// audienceOf reads it. Two devices stand for all: one that is new, and one
+// audienceOf reads it. For a roll-back devices stand for all that run what it leads
+// away from, and one that is new. Else two do: one that is new, and one
 // that took the highest counter and version among what everybody is offered and
 // not refused by now (a canary may be followed by a hotfix of what was before it), on this channel and platform, to any runtime that the
 // candidate is for as well.
@@ -50,6 +51,10 @@ func audienceOf(ctx context.Context, tx store.Tx, r *trust.Release) (audience, e
 			WithReason("runtime").WithHint("correct --runtime; every comparator must hold at once")
 	}
 	fresh := trust.Device{App: r.App, Channel: r.Channel, Platform: r.Platform, Runtime: runtime}
+	if r.Rollback != nil {
+		ran, err := ranBefore(ctx, tx, r, fresh)
+		return audience{*anchors, deny, append(ran, fresh)}, err
+	}
 	settled := fresh
 	offered, err := offerOf(ctx, tx, r.App, r.Channel, r.Platform)
 	if err != nil {
@@ -119,6 +124,11 @@ func (s *Service) check(ctx context.Context, tx store.Tx, c candidate) error {
 	a, err := audienceOf(ctx, tx, c.release)
 	if err != nil {
 		return err
+	}
+	if c.release.Act == sealift.ActRollback {
+		if err := s.checkSource(ctx, tx, c.release); err != nil {
+			return err
+		}
 	}
 	file, proof, err := a.standIn(c)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 // compose returns the offer.json of a channel and platform as the roll-outs say:
 // releases by version, newest first, each for the share that its roll-out has
 // reached. Behind one that everybody may take nothing older is offered to the same
-// runtimes. A roll-back leads devices on from the releases that it names, so it
-// stands beside what it goes back to. What was withdrawn, what is stopped and what
+// runtimes, but roll-backs: these lead devices on from the releases that they name,
+// so they stand beside everything else until they end. What was withdrawn, what is stopped and what
 // devices refuse is left out: who has it keeps it. Everything that changes one of these calls it, in
 // its transaction.
 func (s *Service) compose(ctx context.Context, tx *vault.Tx, app sealift.AppID, channel sealift.Channel, platform sealift.Platform) (tufrepo.Target, error) {
@@ -27,10 +27,15 @@ func (s *Service) compose(ctx context.Context, tx *vault.Tx, app sealift.AppID, 
 	if err != nil {
 		return tufrepo.Target{}, err
 	}
+	backs, err := s.rollbacks(ctx, tx, app, channel, platform)
+	if err != nil {
+		return tufrepo.Target{}, err
+	}
 	candidates := []trust.Candidate{}
 	everybody := map[sealift.RuntimeRange]bool{}
 	for _, row := range rows {
-		if everybody[row.Runtime] || !rollout.Phase(row.Phase).Offered() || row.Share == 0 || len(candidates) == sealift.MaxCandidates {
+		back := backs[row.Counter] != nil
+		if everybody[row.Runtime] && !back || !rollout.Phase(row.Phase).Offered() || row.Share == 0 || len(candidates) == sealift.MaxCandidates {
 			continue
 		}
 		r, err := tx.Release(ctx, app, row.Release)
@@ -48,7 +53,9 @@ func (s *Service) compose(ctx context.Context, tx *vault.Tx, app sealift.AppID, 
 		c := signed.Candidate(r.File, r.Proof, row.Share, row.Salt)
 		c.Stage = int(row.Stage)
 		candidates = append(candidates, c)
-		everybody[row.Runtime] = row.Share == sealift.Everybody && signed.Rollback == nil
+		if row.Share == sealift.Everybody && signed.Rollback == nil {
+			everybody[row.Runtime] = true
+		}
 	}
 	content, err := (&trust.Offer{App: app, Channel: channel, Platform: platform, Candidates: candidates}).Encode()
 	return tufrepo.Target{Path: trust.OfferPath(app, channel, platform), Content: content}, err

@@ -136,7 +136,7 @@ func detailOf(d store.Draft, c *candidate) service.DraftDetail {
 	}
 	out.Plan, _ = planIn(d.Plan) // the vault wrote it, or the draft is refused whatever it says
 	if c != nil {
-		out.Payload, out.Urgent = sealift.DigestOf(c.signed.Payload), c.release.Urgent
+		out.Payload, out.Urgent, out.Rollback = sealift.DigestOf(c.signed.Payload), c.release.Urgent, c.release.Rollback
 		out.Archive = service.Content{Digest: c.release.Archive.Digest, Length: c.release.Archive.Length}
 	}
 	return out

@@ -102,7 +102,7 @@ func (s *Service) promotable(ctx context.Context, tx *vault.Tx, app sealift.AppI
 // promoted as one that is not, and a roll-back without its authorisation: both were
 // said of the other channel's devices.
 func (s *Service) promote(ctx context.Context, tx *vault.Tx, by access.Caller, source store.Release, of store.Coordinates) (out service.DraftDetail, err error) {
-	if err := s.demandOffered(ctx, tx, source); err != nil {
+	if err := s.demandOffered(ctx, tx, promoteOp, source); err != nil {
 		return out, err
 	}
 	next, err := s.derivable(ctx, tx, source)
@@ -126,7 +126,7 @@ func (s *Service) promote(ctx context.Context, tx *vault.Tx, by access.Caller, s
 
 // demandOffered refuses a release whose roll-out is stopped: somebody, or the halt
 // rule, had a reason. One from before there were roll-outs has none.
-func (s *Service) demandOffered(ctx context.Context, tx *vault.Tx, r store.Release) error {
+func (s *Service) demandOffered(ctx context.Context, tx store.Tx, op string, r store.Release) error {
 	row, err := tx.Rollout(ctx, r.App, r.Counter)
 	if sealift.KindOf(err) == sealift.KindNotFound {
 		return s.vault.CheckGone(ctx, tx, store.Rollout{Coordinates: r.Coordinates, Counter: r.Counter})
@@ -137,6 +137,6 @@ func (s *Service) demandOffered(ctx context.Context, tx *vault.Tx, r store.Relea
 	if err != nil || rollout.Phase(row.Phase).Offered() {
 		return err
 	}
-	return sealift.Errorf(sealift.KindConflict, promoteOp, "the roll-out of %s is %s", subjectOf(r.Coordinates), row.Phase).
+	return sealift.Errorf(sealift.KindConflict, op, "the roll-out of %s is %s", subjectOf(r.Coordinates), row.Phase).
 		WithReason("phase").WithHint("see why, and what lets it go on: sealift rollout show %d --app %s", r.Counter, r.App)
 }

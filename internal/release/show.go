@@ -12,28 +12,26 @@ import (
 )
 
 func releaseOf(r store.Release) service.Release {
-	urgent, patches := toldIn(r)
-	return service.Release{
+	out := service.Release{
 		App: r.App, Channel: r.Channel, Platform: r.Platform, Runtime: r.Runtime,
 		Version: r.Version, Counter: r.Counter, Act: r.Act, State: service.ReleasePublished, Digest: r.Digest,
 		Archive: service.Content{Digest: r.Archive, Length: r.ArchiveSize},
 		Blob:    service.Content{Digest: r.Blob, Length: r.BlobSize},
 		Issuer:  r.Issuer, Serial: r.Serial,
-		SignedAt: r.SignedAt, Published: r.Created, Urgent: urgent, Patches: patches,
+		SignedAt: r.SignedAt, Published: r.Created,
 	}
+	// What cannot be read says nothing; devices refuse it.
+	if signed, err := signedIn(r); err == nil {
+		out.Urgent, out.Rollback, out.Patches = signed.Urgent, signed.Rollback, patchesIn(signed)
+	}
+	return out
 }
 
-// toldIn reads from a release's file whether it says that it is urgent, and its
-// patches. One that cannot be read says nothing; devices refuse it.
-func toldIn(row store.Release) (urgent *trust.Urgent, patches []service.Patch) {
-	r, err := signedIn(row)
-	if err != nil {
-		return nil, nil
-	}
+func patchesIn(r *trust.Release) (patches []service.Patch) {
 	for _, p := range r.Patches() {
 		patches = append(patches, service.Patch{Base: *p.Base, Blob: service.Content{Digest: p.Digest, Length: p.Length}})
 	}
-	return r.Urgent, patches
+	return patches
 }
 
 // tellRelease is releaseOf, with what became of the release since.

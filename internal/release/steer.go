@@ -93,6 +93,11 @@ func (s *Service) steer(ctx context.Context, by access.Caller, app sealift.AppID
 		if err != nil || next == before.State {
 			return before, err
 		}
+		if before.State.Phase == rollout.Withdrawn {
+			if err := s.demandKept(ctx, tx, row); err != nil {
+				return before, err
+			}
+		}
 		if err := s.setRollout(ctx, tx, by.Actor(), &row, before.Plan, next, action, map[string]string{"reason-given": reason}); err != nil {
 			return service.Rollout{}, err
 		}
@@ -120,9 +125,20 @@ func (s *Service) findRollout(ctx context.Context, tx store.Tx, app sealift.AppI
 	return row, err
 }
 
-// setRollout moves a roll-out to a state, says so in the log, and has the director
-// offer what follows from it. row follows.
+// setRollout is putRollout, and has the director offer what follows from it.
 func (s *Service) setRollout(ctx context.Context, tx *vault.Tx, actor audit.Actor, row *store.Rollout, plan rollout.Plan, next rollout.State, action string, details map[string]string) error {
+	if err := s.putRollout(ctx, tx, actor, row, plan, next, action, details); err != nil {
+		return err
+	}
+	offer, err := s.compose(ctx, tx, row.App, row.Channel, row.Platform)
+	if err != nil {
+		return err
+	}
+	return s.direct(ctx, tx, actor, []tufrepo.Target{offer})
+}
+
+// putRollout moves a roll-out to a state, and says so in the log. row follows.
+func (s *Service) putRollout(ctx context.Context, tx *vault.Tx, actor audit.Actor, row *store.Rollout, plan rollout.Plan, next rollout.State, action string, details map[string]string) error {
 	old := row.MAC
 	details["was"], details["phase"], details["stage"] = row.Phase, string(next.Phase), fmt.Sprint(next.Stage+1)
 	row.Phase, row.Stage, row.Since, row.Spent, row.Cleared = string(next.Phase), int64(next.Stage), next.Since, time.Duration(next.Spent), next.Cleared
@@ -138,14 +154,7 @@ func (s *Service) setRollout(ctx context.Context, tx *vault.Tx, actor audit.Acto
 		return err
 	}
 	details["release"], details["percent"], details[vault.RowDetail] = "sha256:"+row.Release.String(), plan.Share(next).String(), vault.RowTag(row.MAC)
-	if err := recordAs(ctx, tx, s.now(), actor, action, subjectOf(row.Coordinates), details); err != nil {
-		return err
-	}
-	offer, err := s.compose(ctx, tx, row.App, row.Channel, row.Platform)
-	if err != nil {
-		return err
-	}
-	return s.direct(ctx, tx, actor, []tufrepo.Target{offer})
+	return recordAs(ctx, tx, s.now(), actor, action, subjectOf(row.Coordinates), details)
 }
 
 // stateOf returns the state that a row holds.

@@ -176,8 +176,10 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, 
 	if err := s.demandContinued(ctx, tx); err != nil {
 		return store.Release{}, err
 	}
-	if err := checkFree(ctx, tx, d.Coordinates); err != nil {
-		return store.Release{}, err
+	if d.Act != sealift.ActRollback { // which repeats what is published
+		if err := checkFree(ctx, tx, d.Coordinates); err != nil {
+			return store.Release{}, err
+		}
 	}
 	// Once more: inspecting took a while, and others publish too.
 	if err := s.check(ctx, tx, c); err != nil {
@@ -209,6 +211,11 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, 
 	if _, err := s.begin(ctx, tx, actor, r, beginning{salt: newDraftID(), plan: plan, hold: d.Hold, urgent: c.release.Urgent != nil}); err != nil {
 		return store.Release{}, err
 	}
+	if c.release.Rollback != nil {
+		if err := s.takeBack(ctx, tx, actor, c.release); err != nil {
+			return store.Release{}, err
+		}
+	}
 	offer, err := s.compose(ctx, tx, r.App, r.Channel, r.Platform)
 	if err != nil {
 		return store.Release{}, err
@@ -222,6 +229,12 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, 
 	}
 	if u := c.release.Urgent; u != nil {
 		details["urgent"] = u.Reason
+	}
+	if back := c.release.Rollback; back != nil {
+		details["not-after"], details["reason-given"] = back.NotAfter.UTC().Format(time.RFC3339), back.Reason
+		for i, digest := range back.From {
+			details[numbered("from", i)] = "sha256:" + digest.String()
+		}
 	}
 	d.State, d.Release = store.DraftPublished, r.Digest
 	if err := s.setDraft(ctx, tx, d, store.DraftSubmitted, details); err != nil {

@@ -168,6 +168,7 @@ type ReleaseFilter struct {
 	Runtime  sealift.RuntimeRange
 	Version  sealift.Version
 	Counter  sealift.Counter
+	Act      sealift.Act
 	Before   sealift.Counter // only smaller counters
 	Limit    int             // 0 for no limit
 }

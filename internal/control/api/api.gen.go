@@ -511,13 +511,14 @@ func (e PersonState) Valid() bool {
 
 // Defines values for PolicyAction.
 const (
-	PolicyActionDeny    PolicyAction = "deny"
-	PolicyActionKey     PolicyAction = "key"
-	PolicyActionPolicy  PolicyAction = "policy"
-	PolicyActionRelease PolicyAction = "release"
-	PolicyActionRole    PolicyAction = "role"
-	PolicyActionRollout PolicyAction = "rollout"
-	PolicyActionUrgent  PolicyAction = "urgent"
+	PolicyActionDeny     PolicyAction = "deny"
+	PolicyActionKey      PolicyAction = "key"
+	PolicyActionPolicy   PolicyAction = "policy"
+	PolicyActionRelease  PolicyAction = "release"
+	PolicyActionRole     PolicyAction = "role"
+	PolicyActionRollback PolicyAction = "rollback"
+	PolicyActionRollout  PolicyAction = "rollout"
+	PolicyActionUrgent   PolicyAction = "urgent"
 )
 
 // Valid indicates whether the value is a known member of the PolicyAction enum.
@@ -532,6 +533,8 @@ func (e PolicyAction) Valid() bool {
 	case PolicyActionRelease:
 		return true
 	case PolicyActionRole:
+		return true
+	case PolicyActionRollback:
 		return true
 	case PolicyActionRollout:
 		return true
@@ -1042,14 +1045,15 @@ type AppList struct {
 // Approval defines model for Approval.
 type Approval struct {
 	// Action `release`: a release is certified. `urgent`: one that says that it is
-	// urgent; where there is none, `release` counts. `deny`: a floor is raised at once, or a
+	// urgent; `rollback`: one that takes devices back; where there is none, `release`
+	// counts. `deny`: a floor is raised at once, or a
 	// denial lifted. `key`: a key changes its state, is rotated, retired,
 	// imported or exported; to suspend one waits for nobody. `role`: people and
 	// tokens get in, may do something else, or set anew what they sign in with.
 	// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
 	// somebody, or to everybody at once, or what was withdrawn is offered again; a
 	// channel or a release gets another plan; to stop or withdraw waits for nobody.
-	// Only release, urgent, rollout and deny may be of one app, and all of these but deny of
+	// Only release, urgent, rollback, rollout and deny may be of one app, and all of these but deny of
 	// one channel; the narrower policy goes before the wider one. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
@@ -1747,7 +1751,8 @@ type DraftDetail struct {
 	Release *Release `json:"release,omitempty"`
 
 	// Requester Who reserved it.
-	Requester string `json:"requester"`
+	Requester string    `json:"requester"`
+	Rollback  *Rollback `json:"rollback,omitempty"`
 
 	// Runtime `*`, or up to eight comparators (`=`, `<`, `<=`, `>`, `>=` and a
 	// version), separated by single spaces, all of which must hold.
@@ -2381,14 +2386,15 @@ type NewPerson struct {
 // NewPolicy defines model for NewPolicy.
 type NewPolicy struct {
 	// Action `release`: a release is certified. `urgent`: one that says that it is
-	// urgent; where there is none, `release` counts. `deny`: a floor is raised at once, or a
+	// urgent; `rollback`: one that takes devices back; where there is none, `release`
+	// counts. `deny`: a floor is raised at once, or a
 	// denial lifted. `key`: a key changes its state, is rotated, retired,
 	// imported or exported; to suspend one waits for nobody. `role`: people and
 	// tokens get in, may do something else, or set anew what they sign in with.
 	// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
 	// somebody, or to everybody at once, or what was withdrawn is offered again; a
 	// channel or a release gets another plan; to stop or withdraw waits for nobody.
-	// Only release, urgent, rollout and deny may be of one app, and all of these but deny of
+	// Only release, urgent, rollback, rollout and deny may be of one app, and all of these but deny of
 	// one channel; the narrower policy goes before the wider one. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
@@ -2421,6 +2427,32 @@ type NewPromotion struct {
 	//
 	// Example: 1.4.0
 	Version Version `json:"version"`
+}
+
+// NewRollback defines model for NewRollback.
+type NewRollback struct {
+	// Channel Example: production
+	Channel ChannelName `json:"channel"`
+
+	// From The versions that devices go back from; absent for every newer one.
+	From []Version `json:"from,omitempty"`
+
+	// Life How long devices may go back, from now on, as a duration of 1h to 8784h; absent for 720h.
+	//
+	// Example: 720h
+	Life string `json:"life,omitempty"`
+
+	// Platform Absent for the one that the version is on.
+	Platform Platform `json:"platform,omitempty"`
+
+	// Reason Why, for people; it is signed, and approvers read it. At most 1 KiB.
+	Reason string `json:"reason"`
+
+	// Runtime The older release's range, where it is for several; absent for the one that it has.
+	Runtime RuntimeRange `json:"runtime,omitempty"`
+
+	// To The version that devices go back to.
+	To Version `json:"to"`
 }
 
 // NewRotation defines model for NewRotation.
@@ -2676,14 +2708,15 @@ type Platform = string
 // Policy defines model for Policy.
 type Policy struct {
 	// Action `release`: a release is certified. `urgent`: one that says that it is
-	// urgent; where there is none, `release` counts. `deny`: a floor is raised at once, or a
+	// urgent; `rollback`: one that takes devices back; where there is none, `release`
+	// counts. `deny`: a floor is raised at once, or a
 	// denial lifted. `key`: a key changes its state, is rotated, retired,
 	// imported or exported; to suspend one waits for nobody. `role`: people and
 	// tokens get in, may do something else, or set anew what they sign in with.
 	// `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
 	// somebody, or to everybody at once, or what was withdrawn is offered again; a
 	// channel or a release gets another plan; to stop or withdraw waits for nobody.
-	// Only release, urgent, rollout and deny may be of one app, and all of these but deny of
+	// Only release, urgent, rollback, rollout and deny may be of one app, and all of these but deny of
 	// one channel; the narrower policy goes before the wider one. Requests are for `policy`, too.
 	Action PolicyAction `json:"action"`
 
@@ -2713,14 +2746,15 @@ type Policy struct {
 }
 
 // PolicyAction `release`: a release is certified. `urgent`: one that says that it is
-// urgent; where there is none, `release` counts. `deny`: a floor is raised at once, or a
+// urgent; `rollback`: one that takes devices back; where there is none, `release`
+// counts. `deny`: a floor is raised at once, or a
 // denial lifted. `key`: a key changes its state, is rotated, retired,
 // imported or exported; to suspend one waits for nobody. `role`: people and
 // tokens get in, may do something else, or set anew what they sign in with.
 // `rollout`: a roll-out goes on after it was stopped, past a stage that waits for
 // somebody, or to everybody at once, or what was withdrawn is offered again; a
 // channel or a release gets another plan; to stop or withdraw waits for nobody.
-// Only release, urgent, rollout and deny may be of one app, and all of these but deny of
+// Only release, urgent, rollback, rollout and deny may be of one app, and all of these but deny of
 // one channel; the narrower policy goes before the wider one. Requests are for `policy`, too.
 type PolicyAction string
 
@@ -2823,7 +2857,8 @@ type Release struct {
 	Platform Platform `json:"platform"`
 
 	// Published Example: 2026-01-02T03:04:05Z
-	Published Time `json:"published"`
+	Published Time      `json:"published"`
+	Rollback  *Rollback `json:"rollback,omitempty"`
 
 	// Runtime `*`, or up to eight comparators (`=`, `<`, `<=`, `>`, `>=` and a
 	// version), separated by single spaces, all of which must hold.
@@ -2982,6 +3017,27 @@ type Revocation struct {
 
 // Role defines model for Role.
 type Role string
+
+// Rollback The release says, signed, that devices which run one of these go back to it until
+// then. Absent where it takes no device back.
+type Rollback struct {
+	From []SHA256 `json:"from"`
+
+	// NotAfter Example: 2026-01-02T03:04:05Z
+	NotAfter Time   `json:"notAfter"`
+	Reason   string `json:"reason"`
+}
+
+// RolledBack defines model for RolledBack.
+type RolledBack struct {
+	Draft DraftDetail `json:"draft"`
+
+	// From The releases that devices go back from, newest first.
+	From []Release `json:"from"`
+
+	// Left How many older ones are not named, since there is no room for more than 64.
+	Left int `json:"left"`
+}
 
 // Rollout defines model for Rollout.
 type Rollout struct {
@@ -3870,6 +3926,9 @@ type SignWithKeyJSONRequestBody = SigningRequest
 // PromoteReleaseJSONRequestBody defines body for PromoteRelease for application/json ContentType.
 type PromoteReleaseJSONRequestBody = NewPromotion
 
+// RollBackJSONRequestBody defines body for RollBack for application/json ContentType.
+type RollBackJSONRequestBody = NewRollback
+
 // PauseRolloutJSONRequestBody defines body for PauseRollout for application/json ContentType.
 type PauseRolloutJSONRequestBody = RolloutPause
 
@@ -4691,6 +4750,50 @@ type ClientInterface interface {
 	// Corresponds with GET /apps/{app}/releases/{release} (the `GetRelease` operationId).
 	GetRelease(ctx context.Context, app InApp, release string, params *GetReleaseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RollBackWithBody Take devices back to an older release
+	//
+	// Roles: owner, release_manager, developer. Nothing is built or uploaded: the vault
+	// signs the older archive under the next counter, with an authorisation that names
+	// from which releases devices go back, until when, and why. Devices that run
+	// another release are not touched. It becomes a draft, which is published at once
+	// where nothing is missing, and else waits, for those whom the policy of `rollback`
+	// asks, or where there is none that of `release`. What it leads away from is
+	// withdrawn in the transaction that publishes it.
+	//
+	// The older release must be offered: one that waits for approval is a conflict
+	// with reason `unapproved`, one whose roll-out is stopped or withdrawn with reason
+	// `phase`; one that devices refuse is 422 as they would say it, such as `floor` or
+	// `revoked`. Nothing newer is a conflict with reason `newest`, a version for
+	// several platforms or runtimes one with reason `ambiguous`. Its rate is that of
+	// reservations.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apps/{app}/rollbacks (the `RollBack` operationId).
+	RollBackWithBody(ctx context.Context, app InApp, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RollBack Take devices back to an older release
+	//
+	// Roles: owner, release_manager, developer. Nothing is built or uploaded: the vault
+	// signs the older archive under the next counter, with an authorisation that names
+	// from which releases devices go back, until when, and why. Devices that run
+	// another release are not touched. It becomes a draft, which is published at once
+	// where nothing is missing, and else waits, for those whom the policy of `rollback`
+	// asks, or where there is none that of `release`. What it leads away from is
+	// withdrawn in the transaction that publishes it.
+	//
+	// The older release must be offered: one that waits for approval is a conflict
+	// with reason `unapproved`, one whose roll-out is stopped or withdrawn with reason
+	// `phase`; one that devices refuse is 422 as they would say it, such as `floor` or
+	// `revoked`. Nothing newer is a conflict with reason `newest`, a version for
+	// several platforms or runtimes one with reason `ambiguous`. Its rate is that of
+	// reservations.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apps/{app}/rollbacks (the `RollBack` operationId).
+	RollBack(ctx context.Context, app InApp, body RollBackJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListRollouts How releases reach their devices, newest counter first
 	//
 	// Roles: all.
@@ -4725,7 +4828,8 @@ type ClientInterface interface {
 	// SteerRolloutWithBody Resume a roll-out, let it into its next stage, finish it or abort it; or offer again what was withdrawn
 	//
 	// Roles: owner, release_manager. What its phase does not allow is a conflict
-	// with reason `phase`. All but `abort` go by the policy of `rollout`, where there
+	// with reason `phase`; so is `reinstate` of what a roll-back takes devices back
+	// from that is offered, with reason `rolled-back`. All but `abort` go by the policy of `rollout`, where there
 	// is one.
 	//
 	// Takes any type of body and a specified content type.
@@ -4736,7 +4840,8 @@ type ClientInterface interface {
 	// SteerRollout Resume a roll-out, let it into its next stage, finish it or abort it; or offer again what was withdrawn
 	//
 	// Roles: owner, release_manager. What its phase does not allow is a conflict
-	// with reason `phase`. All but `abort` go by the policy of `rollout`, where there
+	// with reason `phase`; so is `reinstate` of what a roll-back takes devices back
+	// from that is offered, with reason `rolled-back`. All but `abort` go by the policy of `rollout`, where there
 	// is one.
 	//
 	// Takes a body of the `application/json` content type.
@@ -6952,6 +7057,70 @@ func (c *Client) GetRelease(ctx context.Context, app InApp, release string, para
 	return c.Client.Do(req)
 }
 
+// RollBackWithBody Take devices back to an older release
+//
+// Roles: owner, release_manager, developer. Nothing is built or uploaded: the vault
+// signs the older archive under the next counter, with an authorisation that names
+// from which releases devices go back, until when, and why. Devices that run
+// another release are not touched. It becomes a draft, which is published at once
+// where nothing is missing, and else waits, for those whom the policy of `rollback`
+// asks, or where there is none that of `release`. What it leads away from is
+// withdrawn in the transaction that publishes it.
+//
+// The older release must be offered: one that waits for approval is a conflict
+// with reason `unapproved`, one whose roll-out is stopped or withdrawn with reason
+// `phase`; one that devices refuse is 422 as they would say it, such as `floor` or
+// `revoked`. Nothing newer is a conflict with reason `newest`, a version for
+// several platforms or runtimes one with reason `ambiguous`. Its rate is that of
+// reservations.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apps/{app}/rollbacks (the `RollBack` operationId).
+func (c *Client) RollBackWithBody(ctx context.Context, app InApp, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRollBackRequestWithBody(c.Server, app, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RollBack Take devices back to an older release
+//
+// Roles: owner, release_manager, developer. Nothing is built or uploaded: the vault
+// signs the older archive under the next counter, with an authorisation that names
+// from which releases devices go back, until when, and why. Devices that run
+// another release are not touched. It becomes a draft, which is published at once
+// where nothing is missing, and else waits, for those whom the policy of `rollback`
+// asks, or where there is none that of `release`. What it leads away from is
+// withdrawn in the transaction that publishes it.
+//
+// The older release must be offered: one that waits for approval is a conflict
+// with reason `unapproved`, one whose roll-out is stopped or withdrawn with reason
+// `phase`; one that devices refuse is 422 as they would say it, such as `floor` or
+// `revoked`. Nothing newer is a conflict with reason `newest`, a version for
+// several platforms or runtimes one with reason `ambiguous`. Its rate is that of
+// reservations.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apps/{app}/rollbacks (the `RollBack` operationId).
+func (c *Client) RollBack(ctx context.Context, app InApp, body RollBackJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRollBackRequest(c.Server, app, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListRollouts How releases reach their devices, newest counter first
 //
 // Roles: all.
@@ -7016,7 +7185,8 @@ func (c *Client) PauseRollout(ctx context.Context, app InApp, counter Counter, b
 // SteerRolloutWithBody Resume a roll-out, let it into its next stage, finish it or abort it; or offer again what was withdrawn
 //
 // Roles: owner, release_manager. What its phase does not allow is a conflict
-// with reason `phase`. All but `abort` go by the policy of `rollout`, where there
+// with reason `phase`; so is `reinstate` of what a roll-back takes devices back
+// from that is offered, with reason `rolled-back`. All but `abort` go by the policy of `rollout`, where there
 // is one.
 //
 // Takes any type of body and a specified content type.
@@ -7037,7 +7207,8 @@ func (c *Client) SteerRolloutWithBody(ctx context.Context, app InApp, counter Co
 // SteerRollout Resume a roll-out, let it into its next stage, finish it or abort it; or offer again what was withdrawn
 //
 // Roles: owner, release_manager. What its phase does not allow is a conflict
-// with reason `phase`. All but `abort` go by the policy of `rollout`, where there
+// with reason `phase`; so is `reinstate` of what a roll-back takes devices back
+// from that is offered, with reason `rolled-back`. All but `abort` go by the policy of `rollout`, where there
 // is one.
 //
 // Takes a body of the `application/json` content type.
@@ -10973,6 +11144,53 @@ func NewGetReleaseRequest(server string, app InApp, release string, params *GetR
 	return req, nil
 }
 
+// NewRollBackRequest calls the generic RollBack builder with application/json body
+func NewRollBackRequest(server string, app InApp, body RollBackJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRollBackRequestWithBody(server, app, "application/json", bodyReader)
+}
+
+// NewRollBackRequestWithBody constructs an http.Request for the RollBack method, with any body, and a specified content type
+func NewRollBackRequestWithBody(server string, app InApp, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/rollbacks", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListRolloutsRequest constructs an http.Request for the ListRollouts method
 func NewListRolloutsRequest(server string, app InApp, params *ListRolloutsParams) (*http.Request, error) {
 	var err error
@@ -13667,6 +13885,9 @@ type ServerInterface interface {
 	// GetRelease One release and its release.json
 	// (GET /apps/{app}/releases/{release})
 	GetRelease(w http.ResponseWriter, r *http.Request, app InApp, release string, params GetReleaseParams)
+	// RollBack Take devices back to an older release
+	// (POST /apps/{app}/rollbacks)
+	RollBack(w http.ResponseWriter, r *http.Request, app InApp)
 	// ListRollouts How releases reach their devices, newest counter first
 	// (GET /apps/{app}/rollouts)
 	ListRollouts(w http.ResponseWriter, r *http.Request, app InApp, params ListRolloutsParams)
@@ -15395,6 +15616,32 @@ func (siw *ServerInterfaceWrapper) GetRelease(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// RollBack operation middleware
+func (siw *ServerInterfaceWrapper) RollBack(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RollBack(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListRollouts operation middleware
 func (siw *ServerInterfaceWrapper) ListRollouts(w http.ResponseWriter, r *http.Request) {
 
@@ -17000,6 +17247,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/drafts/{draft}", wrapper.GetDraft)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/drafts/{draft}/submit", wrapper.SubmitDraft)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/promotions", wrapper.PromoteRelease)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollbacks", wrapper.RollBack)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/drafts/{draft}/cosignatures", wrapper.CosignDraft)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/keys/{key}/signatures", wrapper.SignWithKey)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases", wrapper.ListReleases)

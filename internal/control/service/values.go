@@ -136,11 +136,12 @@ type DraftDetail struct {
 	Submitted time.Time // zero until then, as are those below
 	Payload   sealift.Digest
 	Archive   Content
-	Urgent    *trust.Urgent // as it was signed
-	Missing   []Missing     // only in DraftSubmitted
-	Problem   string        // why it would be refused though nothing were missing
-	Envelope  []byte        // DSSE, with the signatures so far; not in lists
-	Release   *Release      // only in DraftPublished
+	Urgent    *trust.Urgent   // as it was signed
+	Rollback  *trust.Rollback // likewise
+	Missing   []Missing       // only in DraftSubmitted
+	Problem   string          // why it would be refused though nothing were missing
+	Envelope  []byte          // DSSE, with the signatures so far; not in lists
+	Release   *Release        // only in DraftPublished
 }
 
 // DenialKind is what a denial refuses.
@@ -221,7 +222,8 @@ type Release struct {
 	Serial    string
 	SignedAt  time.Time
 	Published time.Time
-	Urgent    *trust.Urgent // as it was signed; nil for one that can wait
+	Urgent    *trust.Urgent   // as it was signed; nil for one that can wait
+	Rollback  *trust.Rollback // likewise; nil for one that takes no device back
 	Patches   []Patch
 }
 

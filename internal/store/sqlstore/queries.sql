@@ -189,6 +189,7 @@ WHERE app = @app
   AND (runtime = @runtime OR @runtime = '')
   AND (version = @version OR @version = '')
   AND (counter = @counter OR @counter = 0)
+  AND (act = @act OR @act = '')
   AND counter < @before
 ORDER BY counter DESC
 LIMIT CAST(@most AS BIGINT);

@@ -45,7 +45,7 @@ func (t *tx) Release(ctx context.Context, app sealift.AppID, d sealift.Digest) (
 func (t *tx) Releases(ctx context.Context, app sealift.AppID, f store.ReleaseFilter) ([]store.Release, error) {
 	p := sqlcgen.ReleasesParams{
 		App: string(app), Channel: string(f.Channel), Platform: string(f.Platform), Runtime: string(f.Runtime),
-		Version: string(f.Version), Counter: number(f.Counter), Before: number(f.Before), Most: int64(f.Limit),
+		Version: string(f.Version), Counter: number(f.Counter), Act: string(f.Act), Before: number(f.Before), Most: int64(f.Limit),
 	}
 	if f.Before == 0 {
 		p.Before = beyond

@@ -183,7 +183,7 @@ func testReleaseFilter(t *testing.T, s store.Store) {
 		do(t, tx.InsertChannel(t.Context(), aChannel(app, "beta")))
 		for i := range 30 {
 			n := (i*7)%30 + 1 // not in order
-			r := store.Release{Counter: sealift.Counter(n), Digest: sealift.DigestOf([]byte{byte(n)}), Act: sealift.ActReissue}
+			r := store.Release{Counter: sealift.Counter(n), Digest: sealift.DigestOf([]byte{byte(n)}), Act: sealift.Act(pick(n, "reissue", "reissue", "rollback"))}
 			r.App, r.Channel, r.Platform = app, sealift.Channel(pick(n, "production", "beta")), sealift.Platform(pick(n/2, "web", "ios", "android"))
 			r.Runtime, r.Version = sealift.RuntimeRange(pick(n/5, "*", ">=1.0.0")), sealift.Version(fmt.Sprintf("1.%d.0", n%4))
 			do(t, tx.InsertRelease(t.Context(), r))
@@ -201,13 +201,14 @@ func testReleaseFilter(t *testing.T, s store.Store) {
 			Runtime:  rapid.SampledFrom([]sealift.RuntimeRange{"", "", "*", ">=1.0.0"}).Draw(r, "runtime"),
 			Version:  rapid.SampledFrom([]sealift.Version{"", "", "1.2.0"}).Draw(r, "version"),
 			Counter:  rapid.SampledFrom([]sealift.Counter{0, 0, 0, 7, 31, math.MaxUint64}).Draw(r, "counter"),
+			Act:      rapid.SampledFrom([]sealift.Act{"", "", sealift.ActRollback, sealift.ActRelease}).Draw(r, "act"),
 			Before:   rapid.SampledFrom([]sealift.Counter{0, 0, 1, 2, 15, 31, math.MaxUint64}).Draw(r, "before"),
 			Limit:    rapid.SampledFrom([]int{0, 0, 1, 5, 100}).Draw(r, "limit"),
 		}
 		want := []store.Release{}
 		for _, x := range newestFirst {
 			if matches(f.Channel, x.Channel) && matches(f.Platform, x.Platform) && matches(f.Runtime, x.Runtime) &&
-				matches(f.Version, x.Version) && matches(f.Counter, x.Counter) &&
+				matches(f.Version, x.Version) && matches(f.Counter, x.Counter) && matches(f.Act, x.Act) &&
 				(f.Before == 0 || x.Counter < f.Before) && (f.Limit == 0 || len(want) < f.Limit) {
 				want = append(want, x)
 			}

@@ -2412,9 +2412,10 @@ WHERE app = $1
   AND (runtime = $4 OR $4 = '')
   AND (version = $5 OR $5 = '')
   AND (counter = $6 OR $6 = 0)
-  AND counter < $7
+  AND (act = $7 OR $7 = '')
+  AND counter < $8
 ORDER BY counter DESC
-LIMIT CAST($8 AS BIGINT)
+LIMIT CAST($9 AS BIGINT)
 `
 
 type ReleasesParams struct {
@@ -2424,6 +2425,7 @@ type ReleasesParams struct {
 	Runtime  string
 	Version  string
 	Counter  int64
+	Act      string
 	Before   int64
 	Most     int64
 }
@@ -2436,6 +2438,7 @@ func (q *Queries) Releases(ctx context.Context, arg ReleasesParams) ([]Release, 
 		arg.Runtime,
 		arg.Version,
 		arg.Counter,
+		arg.Act,
 		arg.Before,
 		arg.Most,
 	)
