@@ -43,7 +43,8 @@ func runPromote(ctx context.Context, std *IO, opts promoteCmd) error {
 	return std.Print(out, func(w io.Writer) (err error) {
 		for _, d := range out.Drafts {
 			if r := d.Release; r != nil {
-				_, err = fmt.Fprintf(w, "promoted %s %s from %s to %s/%s as counter %d\n  release %s\n", r.App, r.Version, opts.From, r.Channel, r.Platform, r.Counter, r.SHA256)
+				_, err = fmt.Fprintf(w, "promoted %s %s from %s to %s/%s as counter %d\n  release %s\n  see how it is rolled out with: sealift rollout show %d --app %s\n",
+					r.App, r.Version, opts.From, r.Channel, r.Platform, r.Counter, r.SHA256, r.Counter, r.App)
 			} else {
 				_, err = fmt.Fprintf(w, "submitted %s\n", waitingText(d))
 			}
