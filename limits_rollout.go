@@ -16,6 +16,12 @@ const (
 	// MaxSimulations is how often one command plays a plan; 10,000 runs of 20,000
 	// devices are an hour.
 	MaxSimulations = 10_000
+	// FleetCounted is how old the count of a channel's devices may be by which the cap
+	// of a roll-out is measured: a fleet does not grow faster than by so little.
+	FleetCounted = 10 * time.Minute
+	// MaxCounter bounds the counters of releases that the API takes: where readers of
+	// JSON stop counting (2^53).
+	MaxCounter = 1<<53 - 1
 	// MaxBlastRadius bounds how many devices a cap names: more than there are phones
 	// of one app, and a number that JSON keeps.
 	MaxBlastRadius = 1_000_000_000

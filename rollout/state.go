@@ -54,6 +54,9 @@ func Start(now time.Time) State { return State{Phase: Running, Since: now} }
 type Known struct {
 	Verdict   Verdict
 	Confirmed int // devices that run the release and say that it works
+	// Fleet is how many devices the channel and platform have, and Cap how many of
+	// them may have been offered the release and not confirmed it; 0 for any number.
+	Fleet, Cap int
 }
 
 // Advance moves a state forward to now: into the next stage, into Waiting,
@@ -67,6 +70,9 @@ func (p *Plan) Advance(s State, now time.Time, known Known) State {
 		return s.stop(Halted, now)
 	}
 	stage := p.Stages[s.Stage]
+	if p.Capped(s, known) { // so long it has not been for whom it is
+		return s
+	}
 	if s.Phase == Waiting || s.spent(now) < stage.Duration || known.Confirmed < stage.Confirmed {
 		return s
 	}
@@ -100,6 +106,21 @@ func (p *Plan) Share(s State) sealift.Share {
 	}
 	return p.Stages[s.Stage].Share
 }
+
+// Reached returns who may take the release of those whom Share names: all of them, or as
+// many as known.Cap lets. What is finished knows no cap: a person, or the last
+// stage, gave it to everybody.
+func (p *Plan) Reached(s State, known Known) sealift.Share {
+	share := p.Share(s)
+	if s.Phase == Finished {
+		return share
+	}
+	return Reach(share, known.Fleet, known.Confirmed, known.Cap)
+}
+
+// Capped reports whether the cap keeps the release from some of those whom the
+// stage is for. A stage does not end before.
+func (p *Plan) Capped(s State, known Known) bool { return p.Reached(s, known) < p.Share(s) }
 
 // spent is how long the stage has lasted. A clock that was set back makes it
 // shorter, never negative.

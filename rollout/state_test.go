@@ -215,3 +215,30 @@ func TestReach(t *testing.T) {
 		}
 	})
 }
+
+// A stage that a cap holds up does not end, whatever its time: it has not been for
+// whom it is. What a person finished knows no cap.
+func TestCapHoldsStages(t *testing.T) {
+	p := stages(stage(10, hour), stage(100, hour))
+	known := rollout.Known{Fleet: 1000, Cap: 50}
+	s, later := rollout.Start(day0), day0.Add(100*hour)
+	if got := p.Reached(s, known); got != 500 || !p.Capped(s, known) {
+		t.Errorf("reached %s percent", got)
+	}
+	if got := p.Advance(s, later, known); got != s {
+		t.Errorf("it went on: %+v", got)
+	}
+	known.Confirmed = 50
+	if got := p.Advance(s, later, known); got.Stage != 1 || p.Reached(s, known) != 1000 {
+		t.Errorf("it did not: %+v", got)
+	}
+	halted := bad()
+	halted.Fleet, halted.Cap = 1000, 50
+	if got := p.Advance(s, later, halted); got.Phase != rollout.Halted {
+		t.Errorf("a cap keeps it from halting: %+v", got)
+	}
+	finished, err := p.Finish(s, later)
+	if err != nil || p.Reached(finished, rollout.Known{Fleet: 1000, Cap: 50}) != sealift.Everybody {
+		t.Errorf("finished: %+v, %v", finished, err)
+	}
+}

@@ -34,6 +34,9 @@ type Resumed struct {
 	Losses []string
 	// Missing are blobs that are in neither the backup nor the published tree.
 	Missing []sealift.Digest
+	// Rollouts are those that the backup has as running or waiting, a line each. The
+	// vault pauses them when it is opened: they may have been stopped since.
+	Rollouts []string
 }
 
 // Resume makes a store whose rows came from a backup, and have the newest
@@ -58,7 +61,7 @@ func Resume(ctx context.Context, tx store.Tx, r Resuming) (Resumed, error) {
 			return s.out, err
 		}
 	}
-	for _, step := range []func() error{s.raiseVersions, s.raiseCounters} {
+	for _, step := range []func() error{s.raiseVersions, s.raiseCounters, s.openRollouts} {
 		if err := step(); err != nil {
 			return s.out, err
 		}
@@ -111,6 +114,15 @@ func (s *resuming) raiseCounters() error {
 		}
 	}
 	return nil
+}
+
+// openRollouts says which roll-outs people will have to look at.
+func (s *resuming) openRollouts() error {
+	rows, err := s.tx.OpenRollouts(s.ctx)
+	for _, r := range rows {
+		s.out.Rollouts = append(s.out.Rollouts, fmt.Sprintf("%s %s of %s on %s, at %s percent", r.App, r.Version, r.Channel, r.Platform, r.Share))
+	}
+	return err
 }
 
 // record enters the restore into the log it goes on with.

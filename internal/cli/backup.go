@@ -221,11 +221,15 @@ func runBackupRestore(ctx context.Context, std *IO, opts backupRestoreCmd) error
 		std.Warn("of %d log entries after the backup only the hashes are known: sealift audit verify says which", got.Restore.Lost)
 	}
 	std.Warn("tokens, people and devices are as they were at %s: revoke again what was revoked since; devices that enrolled since enrol again", got.Header.Created.Format(time.RFC3339))
+	if len(got.Rollouts) > 0 {
+		std.Warn("these roll-outs are paused when the server starts, since they may have been stopped after the backup:\n%s\nlook at each, then resume it or not: sealift rollout list --app ID", strings.Join(got.Rollouts, "\n"))
+	}
 	if !got.Restore.Known {
 		std.Warn("devices that saw a release after the backup refuse the log as it is now\nafter the server's start hold a ceremony that names its new log keys: sealift trust propose")
 	}
 	return std.Print(toldBackup(got.Header, got.Manifest, map[string]any{
 		"data": opts.Data, "lostEntries": got.Restore.Lost, "releases": slices.Clip(got.Releases), "losses": got.Losses, "newLog": !got.Restore.Known,
+		"rollouts": append([]string{}, got.Rollouts...),
 	}), func(w io.Writer) error {
 		text := fmt.Sprintf("restored to %s\n%s", opts.Data, describeBackup(got.Header, got.Manifest))
 		if len(got.Releases) > 0 {

@@ -152,6 +152,9 @@ func nextOf(r api.Rollout) string {
 	case api.RolloutPhaseReissued:
 		return "nothing: it goes on under another counter"
 	}
+	if r.Capped {
+		return fmt.Sprintf("more devices take it as those that did confirm it (the app's blast radius); to give it to everybody: sealift rollout finish %d --app %s --reason TEXT", r.Counter, r.App)
+	}
 	return fmt.Sprintf("to stop it: sealift rollout pause %d --app %s --reason TEXT", r.Counter, r.App)
 }
 

@@ -70,7 +70,7 @@ func (h *handler) SteerRollout(w http.ResponseWriter, r *http.Request, app api.I
 // of which reason is a part.
 func rolloutAct(w http.ResponseWriter, r *http.Request, app string, counter uint64, body any, reason *string) (sealift.AppID, error) {
 	id, err := sealift.ParseAppID(app)
-	if err == nil && (counter == 0 || counter > sealift.MaxReportSequence) {
+	if err == nil && (counter == 0 || counter > sealift.MaxCounter) {
 		err = sealift.Errorf(sealift.KindInvalid, "reading request", "%d is no counter", counter).WithHint("see the roll-outs with: sealift rollout list --app %s", id)
 	}
 	if err == nil {
@@ -85,7 +85,7 @@ func rolloutAct(w http.ResponseWriter, r *http.Request, app string, counter uint
 func rolloutOut(r service.Rollout) api.Rollout {
 	out := api.Rollout{
 		App: string(r.App), Channel: string(r.Channel), Platform: string(r.Platform), Runtime: string(r.Runtime), Version: string(r.Version),
-		Counter: uint64(r.Counter), Release: r.Release.String(), Urgent: r.Urgent, Then: api.RolloutThen(r.Plan.Halt.Then), Phase: api.RolloutPhase(r.State.Phase), Percent: percent(r.Share),
+		Counter: uint64(r.Counter), Release: r.Release.String(), Urgent: r.Urgent, Then: api.RolloutThen(r.Plan.Halt.Then), Phase: api.RolloutPhase(r.State.Phase), Percent: percent(r.Share), Capped: r.Capped,
 		Stage: r.State.Stage + 1, Since: r.State.Since.UTC(), Creator: r.Creator, Created: r.Created.UTC(), Changed: r.Changed.UTC(),
 	}
 	for _, stage := range r.Plan.Stages {

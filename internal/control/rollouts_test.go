@@ -17,7 +17,7 @@ func TestRollouts(t *testing.T) {
 	next := time.Unix(22, 0).UTC()
 	want := api.Rollout{
 		App: "com.acme.shop", Channel: "production", Platform: "web", Runtime: "*", Version: "1.4.0", Counter: 17, Release: sealift.Digest{9}.String(),
-		Urgent: true, Then: api.RolloutThenRollback, Phase: api.RolloutPhaseRunning, Percent: 1.5, Stage: 1, Since: time.Unix(21, 0).UTC(), Next: &next,
+		Urgent: true, Then: api.RolloutThenRollback, Phase: api.RolloutPhaseRunning, Percent: 1.5, Capped: true, Stage: 1, Since: time.Unix(21, 0).UTC(), Next: &next,
 		Stages: []api.RolloutStage{
 			{Percent: 1.5, Duration: "1h0m0s", Confirmed: 3, Gate: api.RolloutStageGateApproval}, {Percent: 100, Duration: "0s", Gate: api.RolloutStageGateAutomatic},
 		},

@@ -1,6 +1,7 @@
 package installation_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 
@@ -18,11 +19,17 @@ type device struct {
 // device enrols one that begins with the first root.
 func (b *bench) device() device {
 	b.Helper()
+	return b.deviceWith(nil)
+}
+
+// deviceWith is device with a health check; nil for none.
+func (b *bench) deviceWith(health func(context.Context, string) error) device {
+	b.Helper()
 	root, err := os.ReadFile(filepath.Join(b.dir, "data", "public", "metadata", "1.root.json"))
 	b.check(err)
 	d, err := client.Open(client.Config{
 		Server: b.server.URL, App: app, Channel: "production", Platform: "web", Runtime: "1.0.0",
-		Dir: b.TempDir(), Root: root, Host: hostAt{client.NewSystem(), b.now},
+		Dir: b.TempDir(), Root: root, Host: hostAt{client.NewSystem(), b.now}, HealthCheck: health,
 	})
 	b.check(err)
 	b.Cleanup(func() { b.check(d.Close()) })

@@ -54,6 +54,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, runVictim(task))
 		os.Exit(1)
 	}
+	if task := os.Getenv(steererEnv); task != "" { // see rollouts_test.go
+		fmt.Fprintln(os.Stderr, runSteerer(task))
+		os.Exit(1)
+	}
 	if task := os.Getenv(restorerEnv); task != "" { // see drill_test.go
 		fmt.Fprintln(os.Stderr, runRestorer(task))
 		os.Exit(1)

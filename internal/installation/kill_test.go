@@ -112,10 +112,16 @@ func TestKilled(t *testing.T) {
 // that it began and the last one that it said is published.
 func (b *bench) kill(from, acknowledged int, after time.Duration) (tried, published int) {
 	b.Helper()
+	return b.killAs(victimEnv, from, acknowledged, after)
+}
+
+// killAs is kill of the victim that a variable makes.
+func (b *bench) killAs(env string, from, acknowledged int, after time.Duration) (tried, published int) {
+	b.Helper()
 	self, err := os.Executable()
 	b.check(err)
 	cmd := exec.CommandContext(b.Context(), self)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", victimEnv, b.dir, from))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", env, b.dir, from))
 	var said strings.Builder
 	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()

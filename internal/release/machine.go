@@ -15,7 +15,8 @@ import (
 
 // Look moves every open roll-out on as its plan says of the time and of what
 // devices reported: into its next stage, to wait for somebody, to its end, or to a
-// halt. What somebody stopped it leaves alone. It looks first and writes only where
+// halt; and has more devices take a release as those that did confirm it, where the
+// app's blast radius is what held it up. What somebody stopped it leaves alone. It looks first and writes only where
 // something follows, and what cannot be done for one roll-out does not keep the
 // others; the error joins all of it. It returns what it did.
 func (s *Service) Look(ctx context.Context) (done []Moved, err error) {
@@ -27,7 +28,7 @@ func (s *Service) Look(ctx context.Context) (done []Moved, err error) {
 		once := &readOnce{Tx: tx}
 		for _, row := range rows {
 			l, err := s.look(ctx, once, row)
-			if err != nil || l.next != l.state { // what is amiss is said where it would be changed
+			if err != nil || !l.idle() { // what is amiss is said where it would be changed
 				due = append(due, row)
 			}
 		}
@@ -83,7 +84,12 @@ type looked struct {
 	plan        rollout.Plan
 	state, next rollout.State
 	known       rollout.Known
+	share       sealift.Share // who is to be offered it
+	wider       bool          // which is more than before, by the cap
 }
+
+// idle reports that nothing is to be done.
+func (l *looked) idle() bool { return l.next == l.state && !l.wider }
 
 // look weighs what is known of a roll-out. It writes nothing.
 func (s *Service) look(ctx context.Context, tx store.Tx, row store.Rollout) (l looked, err error) {
@@ -104,6 +110,8 @@ func (s *Service) look(ctx context.Context, tx store.Tx, row store.Rollout) (l l
 		}
 		l.next = stepped
 	}
+	l.share = reached(row.Share, &of.Plan, l.next, l.known)
+	l.wider = wider(row.Share, l.share, &of.Plan, l.next, l.known)
 	return l, nil
 }
 
@@ -122,7 +130,7 @@ func (s *Service) known(ctx context.Context, tx store.Tx, row store.Rollout, pla
 	if err != nil {
 		return known, err
 	}
-	return rollout.Known{Verdict: plan.Halt.Judge(slices), Confirmed: confirmed}, nil
+	return s.capped(ctx, tx, row.Coordinates, row.Release, rollout.Known{Verdict: plan.Halt.Judge(slices), Confirmed: confirmed})
 }
 
 // olderThan returns the release that the same devices would have otherwise: the
@@ -142,28 +150,33 @@ func (s *Service) olderThan(ctx context.Context, tx store.Tx, row store.Rollout)
 // advance is look, and does what follows. It says what it did; nothing where
 // somebody was here meanwhile.
 func (s *Service) advance(ctx context.Context, tx *vault.Tx, app sealift.AppID, counter sealift.Counter) (did Moved, err error) {
+	if err := s.demandContinued(ctx, tx); err != nil {
+		return did, err // what a restore pauses moves no further before
+	}
 	row, err := s.findRollout(ctx, tx, app, counter)
 	if err != nil {
 		return did, err
 	}
 	l, err := s.look(ctx, tx, row)
-	if err != nil || l.next == l.state {
+	if err != nil || l.idle() {
 		return did, err
 	}
 	did = Moved{fmt.Sprintf("%s is %s in stage %d", subjectOf(row.Coordinates), l.next.Phase, l.next.Stage+1), l.next.Phase}
 	action, details := "rollout.advance", map[string]string{"confirmed": fmt.Sprint(l.known.Confirmed)}
-	switch l.next.Phase {
-	case rollout.Halted:
+	switch {
+	case l.next == l.state:
+		action, did.What = "rollout.widen", fmt.Sprintf("%s reaches %s percent of the devices", subjectOf(row.Coordinates), l.share)
+	case l.next.Phase == rollout.Halted:
 		why := l.known.Verdict.Halts()
 		action = "rollout.halt"
 		details["why"], details["evidence"] = why.String(), fmt.Sprintf("10^%.2f of 10^%.2f", why.Weight, why.Needed)
 		did.What += ": " + why.String()
-	case rollout.Waiting:
+	case l.next.Phase == rollout.Waiting:
 		action = "rollout.wait"
 		if l.known.Verdict.Warns() {
 			details["warning"] = "true"
 		}
-	case rollout.Finished:
+	case l.next.Phase == rollout.Finished:
 		action = "rollout.finish"
 	}
 	return did, s.setRollout(ctx, tx, System("rollout"), &row, l.plan, l.next, action, details)

@@ -19,7 +19,16 @@ import (
 // devices refuse is left out: who has it keeps it. Everything that changes one of these calls it, in
 // its transaction.
 func (s *Service) compose(ctx context.Context, tx *vault.Tx, app sealift.AppID, channel sealift.Channel, platform sealift.Platform) (tufrepo.Target, error) {
-	rows, err := s.rollouts(ctx, tx, app, channel, platform)
+	offered, err := signedOffer(ctx, tx, app, channel, platform)
+	if err != nil {
+		return tufrepo.Target{}, err
+	}
+	return s.composeAfter(ctx, tx, app, channel, platform, offered)
+}
+
+// composeAfter is compose where offered is what devices are offered until then.
+func (s *Service) composeAfter(ctx context.Context, tx *vault.Tx, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, offered []trust.Candidate) (tufrepo.Target, error) {
+	rows, err := s.rollouts(ctx, tx, app, channel, platform, offered)
 	if err != nil {
 		return tufrepo.Target{}, err
 	}

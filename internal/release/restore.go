@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
@@ -147,6 +149,10 @@ func (s *Service) goOn(ctx context.Context, tx *vault.Tx, actor audit.Actor) err
 	if err := s.checkEpochs(ctx, tx); err != nil {
 		return err
 	}
+	paused, err := s.pauseOpen(ctx, tx, actor)
+	if err != nil {
+		return err
+	}
 	if err := s.directAll(ctx, tx, actor); err != nil {
 		return err
 	}
@@ -155,8 +161,52 @@ func (s *Service) goOn(ctx context.Context, tx *vault.Tx, actor audit.Actor) err
 		return err
 	}
 	return recordAs(ctx, tx, s.now(), actor, "backup.continue", "vault", map[string]string{
-		"drafts": fmt.Sprint(len(drafts)), "new-log": fmt.Sprint(!r.Known),
+		"drafts": fmt.Sprint(len(drafts)), "rollouts": fmt.Sprint(paused), "new-log": fmt.Sprint(!r.Known),
 	})
+}
+
+// pauseOpen pauses every roll-out that the backup has as running or waiting, and makes
+// the offers anew for the director to sign: somebody, or the failures of devices, may
+// have stopped it since, and nobody here knows. It returns how many there were.
+func (s *Service) pauseOpen(ctx context.Context, tx *vault.Tx, actor audit.Actor) (n int, err error) {
+	open, err := tx.OpenRollouts(ctx)
+	if err != nil {
+		return 0, err
+	}
+	changed := map[string]store.Coordinates{}
+	for _, row := range open {
+		if err := s.vault.CheckRow(ctx, tx, row); err != nil {
+			return 0, err
+		}
+		of, err := rolloutOf(row)
+		if err != nil {
+			return 0, err
+		}
+		next, err := of.State.Pause(s.now().UTC())
+		if err != nil {
+			return 0, err
+		}
+		if err := s.putRollout(ctx, tx, actor, &row, of.Plan, next, "rollout.pause", map[string]string{"reason-given": "the vault was restored from a backup"}); err != nil {
+			return 0, err
+		}
+		changed[trust.OfferPath(row.App, row.Channel, row.Platform)] = row.Coordinates
+	}
+	for _, path := range slices.Sorted(maps.Keys(changed)) {
+		of := changed[path]
+		// What the published tree had is signed again as it is, like every document.
+		offered, err := offerOf(ctx, tx, of.App, of.Channel, of.Platform)
+		if err != nil {
+			return 0, err
+		}
+		offer, err := s.composeAfter(ctx, tx, of.App, of.Channel, of.Platform, offered)
+		if err != nil {
+			return 0, err
+		}
+		if err := tx.SetDocument(ctx, offer.Path, offer.Content); err != nil {
+			return 0, err
+		}
+	}
+	return len(open), nil
 }
 
 // checkEpochs refuses an epoch.json that names another key than the vault made for

@@ -10,13 +10,14 @@ import (
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/rollout"
+	"github.com/sealift/sealift/trust"
 )
 
 // rollouts returns the roll-outs of a channel and platform that the vault wrote,
 // newest version first, and of one version the newest counter. What is offered
 // and has none, as after a restore of what was published since the backup, gets
-// one that says what the director signed.
-func (s *Service) rollouts(ctx context.Context, tx *vault.Tx, app sealift.AppID, channel sealift.Channel, platform sealift.Platform) ([]store.Rollout, error) {
+// one that says so.
+func (s *Service) rollouts(ctx context.Context, tx *vault.Tx, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, offered []trust.Candidate) ([]store.Rollout, error) {
 	rows, err := tx.Rollouts(ctx, app, channel, platform)
 	if err != nil {
 		return nil, err
@@ -26,7 +27,7 @@ func (s *Service) rollouts(ctx context.Context, tx *vault.Tx, app sealift.AppID,
 			return nil, err
 		}
 	}
-	adopted, err := s.adopt(ctx, tx, app, channel, platform, rows)
+	adopted, err := s.adopt(ctx, tx, app, rows, offered)
 	if err != nil {
 		return nil, err
 	}
@@ -38,8 +39,7 @@ func (s *Service) rollouts(ctx context.Context, tx *vault.Tx, app sealift.AppID,
 }
 
 // adopt makes roll-outs for what is offered without one.
-func (s *Service) adopt(ctx context.Context, tx *vault.Tx, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, rows []store.Rollout) (made []store.Rollout, err error) {
-	offered, err := signedOffer(ctx, tx, app, channel, platform)
+func (s *Service) adopt(ctx context.Context, tx *vault.Tx, app sealift.AppID, rows []store.Rollout, offered []trust.Candidate) (made []store.Rollout, err error) {
 	for _, c := range offered {
 		if slices.ContainsFunc(rows, func(r store.Rollout) bool { return r.Counter == c.Counter }) {
 			continue
@@ -52,20 +52,21 @@ func (s *Service) adopt(ctx context.Context, tx *vault.Tx, app sealift.AppID, ch
 		if err != nil {
 			return nil, err
 		}
-		row, err := s.begin(ctx, tx, System("director"), r, beginning{salt: c.Salt, plan: plan})
+		row, err := s.begin(ctx, tx, System("director"), r, beginning{salt: c.Salt, share: c.Share, plan: plan})
 		if err != nil {
 			return nil, err
 		}
 		made = append(made, row)
 	}
-	return made, err
+	return made, nil
 }
 
 // beginning is how a roll-out begins.
 type beginning struct {
 	salt   string
-	plan   []byte // JSON of a rollout.Plan
-	hold   bool   // it begins paused
+	plan   []byte        // JSON of a rollout.Plan
+	share  sealift.Share // who is offered it already
+	hold   bool          // it begins paused
 	urgent bool
 }
 
@@ -79,7 +80,7 @@ func (s *Service) begin(ctx context.Context, tx *vault.Tx, actor audit.Actor, r 
 	state := rollout.Start(now)
 	row = store.Rollout{
 		Coordinates: r.Coordinates, Counter: r.Counter, Release: r.Digest, Plan: how.plan, Salt: how.salt, Urgent: how.urgent,
-		Since: state.Since, Share: plan.Share(state), Creator: actor.ID, Created: now, Changed: now,
+		Since: state.Since, Share: how.share, Creator: actor.ID, Created: now, Changed: now,
 	}
 	if how.hold {
 		if state, err = state.Pause(now); err != nil {
@@ -87,6 +88,11 @@ func (s *Service) begin(ctx context.Context, tx *vault.Tx, actor audit.Actor, r 
 		}
 	}
 	row.Phase = string(state.Phase)
+	if state.Phase.Offered() {
+		if row.Share, err = s.shareOf(ctx, tx, row, &plan, state); err != nil {
+			return row, err
+		}
+	}
 	if row.MAC, err = tx.Authenticate(row); err != nil {
 		return row, err
 	}
@@ -94,6 +100,6 @@ func (s *Service) begin(ctx context.Context, tx *vault.Tx, actor audit.Actor, r 
 		return row, err
 	}
 	return row, recordAs(ctx, tx, now, actor, "rollout.start", subjectOf(r.Coordinates), map[string]string{
-		"release": "sha256:" + r.Digest.String(), "phase": row.Phase, "percent": plan.Share(state).String(), "plan": plan.String(), vault.RowDetail: vault.RowTag(row.MAC),
+		"release": "sha256:" + r.Digest.String(), "phase": row.Phase, "percent": offeredTo(row).String(), "plan": plan.String(), vault.RowDetail: vault.RowTag(row.MAC),
 	})
 }

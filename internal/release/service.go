@@ -28,6 +28,7 @@ type Service struct {
 	patching  chan struct{} // holds one: patches are opened one at a time
 	// TimestampLife is how long a signed timestamp is good for.
 	timestampLife time.Duration
+	fleets        fleets
 	writing       sync.Mutex // one writer empties the outbox at a time, in order
 }
 

@@ -142,18 +142,20 @@ func (s *Service) putRollout(ctx context.Context, tx *vault.Tx, actor audit.Acto
 	old := row.MAC
 	details["was"], details["phase"], details["stage"] = row.Phase, string(next.Phase), fmt.Sprint(next.Stage+1)
 	row.Phase, row.Stage, row.Since, row.Spent, row.Cleared = string(next.Phase), int64(next.Stage), next.Since, time.Duration(next.Spent), next.Cleared
+	var err error
 	if next.Phase.Offered() {
-		row.Share = plan.Share(next)
+		if row.Share, err = s.shareOf(ctx, tx, *row, &plan, next); err != nil {
+			return err
+		}
 	}
 	row.Changed = s.now().UTC()
-	var err error
 	if row.MAC, err = tx.Authenticate(*row); err != nil {
 		return err
 	}
 	if err := tx.UpdateRollout(ctx, *row, old); err != nil {
 		return err
 	}
-	details["release"], details["percent"], details[vault.RowDetail] = "sha256:"+row.Release.String(), plan.Share(next).String(), vault.RowTag(row.MAC)
+	details["release"], details["percent"], details[vault.RowDetail] = "sha256:"+row.Release.String(), offeredTo(*row).String(), vault.RowTag(row.MAC)
 	return recordAs(ctx, tx, s.now(), actor, action, subjectOf(row.Coordinates), details)
 }
 
@@ -176,11 +178,17 @@ func rolloutOf(row store.Rollout) (service.Rollout, error) {
 	if err != nil {
 		return out, sealift.Errorf(sealift.KindInternal, "reading the roll-out of "+subjectOf(row.Coordinates), "%w", err)
 	}
-	out.Plan, out.Next = plan, plan.Next(out.State)
-	if out.State.Phase.Offered() {
-		out.Share = row.Share
-	}
+	out.Plan, out.Next, out.Share = plan, plan.Next(out.State), offeredTo(row)
+	out.Capped = out.Share < plan.Share(out.State)
 	return out, nil
+}
+
+// offeredTo returns who is offered the release of a roll-out now.
+func offeredTo(row store.Rollout) sealift.Share {
+	if !rollout.Phase(row.Phase).Offered() {
+		return 0
+	}
+	return row.Share
 }
 
 // planFor is the plan of a release whose roll-out begins at a share: everybody may

@@ -170,7 +170,7 @@ func (f *fleet) look() {
 		f.slices[i].Due = time.Duration(f.minute)*step >= time.Duration(i+1)*time.Hour+time.Duration(f.Plan.Halt.Silence)
 	}
 	f.verdict = f.Plan.Halt.Judge(f.slices)
-	known := rollout.Known{Verdict: f.verdict, Confirmed: f.total.Confirmed}
+	known := rollout.Known{Verdict: f.verdict, Confirmed: f.total.Confirmed, Fleet: f.Devices, Cap: f.Cap}
 	was := f.state
 	for {
 		next := f.Plan.Advance(f.state, f.now(), known)
@@ -182,7 +182,7 @@ func (f *fleet) look() {
 		}
 		f.state = next
 	}
-	f.candidates[0].Share = rollout.Reach(f.Plan.Share(f.state), f.Devices, f.total.Confirmed, f.Cap)
+	f.candidates[0].Share = f.Plan.Reached(f.state, known)
 	if f.state.Phase != was.Phase || f.state.Stage != was.Stage || f.minute%15 == 0 {
 		f.note()
 	}

@@ -3046,6 +3046,10 @@ type Rollout struct {
 	// Example: com.acme.shop
 	App AppID `json:"app"`
 
+	// Capped These are fewer than the stage is for: the app's `blastRadius` lets no more
+	// devices take it until those that did confirm it, or somebody finishes it.
+	Capped bool `json:"capped,omitempty"`
+
 	// Changed Example: 2026-01-02T03:04:05Z
 	Changed Time `json:"changed"`
 

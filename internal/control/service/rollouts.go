@@ -75,6 +75,7 @@ type Rollout struct {
 	Urgent   bool // it skips the stages of the channel's plan
 	State    rollout.State
 	Share    sealift.Share // who is offered the release now; 0 for nobody
+	Capped   bool          // fewer than the stage is for: its app's blast radius holds it up
 	Next     time.Time     // when the stage's time is over; zero where it waits for something else
 	Creator  string
 	Created  time.Time

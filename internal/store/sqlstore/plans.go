@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
@@ -28,4 +29,10 @@ func (t *tx) ChannelPlan(ctx context.Context, app sealift.AppID, channel sealift
 	return store.ChannelPlan{
 		App: sealift.AppID(row.App), Channel: sealift.Channel(row.Channel), Plan: bare(row.Plan), Creator: row.Creator, Changed: moment(row.Changed), MAC: bare(row.Mac),
 	}, nil
+}
+
+// CountFollowers implements store.PlanTx.
+func (t *tx) CountFollowers(ctx context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, since time.Time) (int64, error) {
+	n, err := t.q.CountFollowers(ctx, sqlcgen.CountFollowersParams{App: string(app), Channel: string(channel), Platform: string(platform), Since: micros(since)})
+	return n, t.fail(ctx, fmt.Sprintf("counting the devices of channel %s/%s", app, channel), err)
 }

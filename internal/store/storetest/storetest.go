@@ -65,6 +65,7 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"Denials", testDenials},
 		{"Rollouts", testRollouts},
 		{"ChannelPlans", testChannelPlans},
+		{"Followers", testFollowers},
 		{"Stats", testStats},
 		{"ChannelRules", testChannelRules},
 		{"Assignments", testAssignments},

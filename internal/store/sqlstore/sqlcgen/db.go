@@ -90,6 +90,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countFleetStmt, err = db.PrepareContext(ctx, countFleet); err != nil {
 		return nil, fmt.Errorf("error preparing query CountFleet: %w", err)
 	}
+	if q.countFollowersStmt, err = db.PrepareContext(ctx, countFollowers); err != nil {
+		return nil, fmt.Errorf("error preparing query CountFollowers: %w", err)
+	}
 	if q.countNetworkStmt, err = db.PrepareContext(ctx, countNetwork); err != nil {
 		return nil, fmt.Errorf("error preparing query CountNetwork: %w", err)
 	}
@@ -560,6 +563,11 @@ func (q *Queries) Close() error {
 	if q.countFleetStmt != nil {
 		if cerr := q.countFleetStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countFleetStmt: %w", cerr)
+		}
+	}
+	if q.countFollowersStmt != nil {
+		if cerr := q.countFollowersStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countFollowersStmt: %w", cerr)
 		}
 	}
 	if q.countNetworkStmt != nil {
@@ -1218,6 +1226,7 @@ type Queries struct {
 	countAssignmentsStmt      *sql.Stmt
 	countDevicesStmt          *sql.Stmt
 	countFleetStmt            *sql.Stmt
+	countFollowersStmt        *sql.Stmt
 	countNetworkStmt          *sql.Stmt
 	countOtherReasonsStmt     *sql.Stmt
 	countOutboxStmt           *sql.Stmt
@@ -1365,6 +1374,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countAssignmentsStmt:      q.countAssignmentsStmt,
 		countDevicesStmt:          q.countDevicesStmt,
 		countFleetStmt:            q.countFleetStmt,
+		countFollowersStmt:        q.countFollowersStmt,
 		countNetworkStmt:          q.countNetworkStmt,
 		countOtherReasonsStmt:     q.countOtherReasonsStmt,
 		countOutboxStmt:           q.countOutboxStmt,

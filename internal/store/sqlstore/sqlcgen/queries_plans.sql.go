@@ -32,6 +32,32 @@ func (q *Queries) ChannelPlan(ctx context.Context, arg ChannelPlanParams) (Chann
 	return i, err
 }
 
+const countFollowers = `-- name: CountFollowers :one
+SELECT CAST(COUNT(*) AS BIGINT) AS devices FROM devices
+LEFT JOIN device_reports ON device_reports.app = devices.app AND device_reports.device = devices.id
+WHERE devices.app = $1 AND devices.platform = $2 AND devices.state = 'active'
+  AND COALESCE(device_reports.channel, '') IN (CAST($3 AS TEXT), '') AND COALESCE(device_reports.seen, devices.enrolled) >= $4
+`
+
+type CountFollowersParams struct {
+	App      string
+	Platform string
+	Channel  string
+	Since    int64
+}
+
+func (q *Queries) CountFollowers(ctx context.Context, arg CountFollowersParams) (int64, error) {
+	row := q.queryRow(ctx, q.countFollowersStmt, countFollowers,
+		arg.App,
+		arg.Platform,
+		arg.Channel,
+		arg.Since,
+	)
+	var devices int64
+	err := row.Scan(&devices)
+	return devices, err
+}
+
 const putChannelPlan = `-- name: PutChannelPlan :execrows
 INSERT INTO channel_plans (app, channel, plan, creator, changed, mac)
 VALUES ($1, $2, $3, $4, $5, $6)
