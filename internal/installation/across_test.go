@@ -273,10 +273,11 @@ func TestNewerBackups(t *testing.T) {
 	}
 }
 
-// earlier is the schema of a day before devices reported. Of a day before the log
-// said which rows there are, the log is another as well: internal/vault has
+// earlier is the schema of a day before channels had rules and plans, and the oldest
+// whose apps this program reads, as a backup of it does. Of a day before the log said
+// which rows there are, the log is another as well: internal/vault has
 // TestRowsOfBefore.
-const earlier = 32
+const earlier = 41
 
 // TestEarlierBackup: rows of an earlier schema come back in either store, and are
 // brought up to date. Nothing is published before: the log would speak of a
