@@ -137,6 +137,10 @@ func (f localFolder) App(context.Context, sealift.AppID) (api.App, error) {
 	return api.App{ID: string(app), Kind: api.AppKindWeb}, nil
 }
 
+func (f localFolder) PatchBases(context.Context, sealift.AppID, sealift.Channel, sealift.Platform, []sealift.Digest) ([]api.PatchBase, error) {
+	return nil, nil
+}
+
 func (f localFolder) Reserve(context.Context, sealift.AppID, sealift.Channel, api.NewDraft) (api.Draft, error) {
 	return api.Draft{ID: "draft", Vault: "00112233445566778899aabbccddeeff", Counter: 1}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -35,6 +36,8 @@ type publishCmd struct {
 	Reason   string        `placeholder:"TEXT" help:"With --urgent: why; it is signed, and approvers read it."`
 	Plan     string        `placeholder:"FILE" help:"With which plan its roll-out begins, in place of the channel's: JSON, as sealift simulate takes it. For who may set the channel's."`
 	Hold     bool          `help:"Begin the roll-out paused, before anybody may take it; let it begin with: sealift rollout start."`
+	Archives string        `placeholder:"DIR" help:"Keep the archive of each release in this folder of yours, and make patches from those that devices still run."`
+	Base     []string      `placeholder:"FOLDER|ARCHIVE" sep:"none" help:"An older build to make a patch from, as well; may be repeated."`
 	API      APIOptions    `embed:""`
 }
 
@@ -56,6 +59,11 @@ func runPublish(ctx context.Context, std *IO, opts publishCmd) error {
 	}
 	defer folder.Close()
 	req.Bundle = folder.FS()
+	done, err := opts.older(ctx, p, &req)
+	if err != nil {
+		return err
+	}
+	defer done()
 	d, err := p.Submit(ctx, req)
 	if err != nil {
 		return err
@@ -75,11 +83,50 @@ func runPublish(ctx context.Context, std *IO, opts publishCmd) error {
 	}
 	r := *d.Release
 	return std.Print(r, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "published %s %s to %s/%s as counter %d%s\n  release %s\n  archive %s  %s\n  sealed  %s  %s\n  see how it is rolled out with: sealift rollout show %d --app %s\n",
+		_, err := fmt.Fprintf(w, "published %s %s to %s/%s as counter %d%s\n  release %s\n  archive %s  %s\n  sealed  %s  %s\n%s  see how it is rolled out with: sealift rollout show %d --app %s\n",
 			r.App, r.Version, r.Channel, r.Platform, r.Counter, urgently(r.Urgent), r.SHA256,
-			r.Archive.SHA256, term.Bytes(r.Archive.Length), r.Blob.SHA256, term.Bytes(r.Blob.Length), r.Counter, r.App)
+			r.Archive.SHA256, term.Bytes(r.Archive.Length), r.Blob.SHA256, term.Bytes(r.Blob.Length), patchLines(r.Patches), r.Counter, r.App)
 		return err
 	})
+}
+
+// patchLines lists a release's patches, a line each.
+func patchLines(patches []api.Patch) string {
+	var lines strings.Builder
+	for _, p := range patches {
+		fmt.Fprintf(&lines, "  patch   %s  %s from archive %s\n", p.Blob.SHA256, term.Bytes(p.Blob.Length), p.Base)
+	}
+	return lines.String()
+}
+
+// older opens what patches are made from. done lets go of it.
+func (c publishCmd) older(ctx context.Context, p *publisher.Publisher, req *publisher.Request) (done func(), err error) {
+	var closing []func() error
+	done = func() {
+		for _, c := range closing {
+			_ = c() // they were read alone
+		}
+	}
+	if len(c.Base) > sealift.MaxPatches {
+		return nil, usage("--base is given %d times; a release has at most %d patches", len(c.Base), sealift.MaxPatches)
+	}
+	for _, name := range c.Base {
+		f, closed, err := publisher.OpenFormer(ctx, name)
+		if err != nil {
+			done()
+			return nil, err
+		}
+		closing = append(closing, closed)
+		req.Bases = append(req.Bases, f)
+	}
+	if c.Archives != "" {
+		if p.Archives, err = publisher.OpenArchives(c.Archives); err != nil {
+			done()
+			return nil, err
+		}
+		closing = append(closing, p.Archives.Close)
+	}
+	return done, nil
 }
 
 // waitingText says of a draft what it is for, and what it waits for.
@@ -180,7 +227,7 @@ func newPublisher(std *IO, opts APIOptions) (*publisher.Publisher, error) {
 		return nil, sealift.Errorf(sealift.KindInvalid, "finding the cache folder", "%w", err).WithHint("set HOME or XDG_CACHE_HOME")
 	}
 	return &publisher.Publisher{
-		API: c, Now: std.Now, Progress: std.stage,
+		API: c, Now: std.Now, Progress: std.stage, Note: std.Note, Warn: std.Warn,
 		Epochs: &publisher.Metadata{
 			Base: server.Base.String(), Root: token.Root(),
 			CacheDir: filepath.Join(cache, "sealift", "metadata"), Host: client.NewSystem(),

@@ -84,7 +84,7 @@ func runReleaseShow(ctx context.Context, std *IO, opts releaseShowCmd) error {
 	if failed != "0" {
 		failed += fmt.Sprintf(" (%d refused, %d not stored, %d rolled back)", d.Counts.Refused, d.Counts.NotStored, d.Counts.RolledBack)
 	}
-	return std.Print(d, Table([]string{"FIELD", "VALUE"}, [][]string{
+	rows := [][]string{
 		{"app", r.App}, {"channel", r.Channel}, {"platform", r.Platform}, {"runtime", r.Runtime},
 		{"version", r.Version}, {"counter", fmt.Sprint(r.Counter)}, {"act", string(r.Act)}, {"state", string(r.State)},
 		{"urgent", urgency(r.Urgent)}, {"rollback", rollbackOf(r.Rollback)}, {"release", r.SHA256}, {"archive", r.Archive.SHA256}, {"archive size", term.Bytes(r.Archive.Length)},
@@ -93,7 +93,11 @@ func runReleaseShow(ctx context.Context, std *IO, opts releaseShowCmd) error {
 		{"signed", r.SignedAt.UTC().Format("2006-01-02 15:04:05Z")}, {"published", r.Published.UTC().Format("2006-01-02 15:04:05Z")},
 		{"taken", fmt.Sprintf("%d devices, and %d that nobody vouches for", d.Counts.Taken, d.Unvouched.Taken)}, {"confirmed", strconv.Itoa(d.Counts.Confirmed)},
 		{"failed", failed}, {"success (99 %)", successText(d.Success)},
-	}))
+	}
+	for _, p := range r.Patches {
+		rows = append(rows, []string{"patch", fmt.Sprintf("%s, from archive %s", term.Bytes(p.Blob.Length), p.Base)})
+	}
+	return std.Print(d, Table([]string{"FIELD", "VALUE"}, rows))
 }
 
 type releasePendingCmd struct {

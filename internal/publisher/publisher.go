@@ -4,9 +4,11 @@
 //
 //	open the folder, refuse what devices or app stores would refuse
 //	first pass     the archive's SHA-256
+//	patch bases    the vault says from what; what is at hand of it is looked up
 //	refresh TUF    from the pinned root, for the channel's epoch key
 //	reserve        the vault allocates the counter
 //	second pass    archive → zstd → AES-256-GCM-HKDF → a temporary file
+//	patches        each against an older archive, in a temporary file of its own
 //	sign           leaf key, payload, certificate request; the key is dropped
 //	upload, submit the vault certifies and publishes, or waits for people first
 //
@@ -14,18 +16,18 @@
 // names: a server in an attacker's hands gets no bundle. The root is pinned by
 // the access token, which carries the SHA-256 of the vault's first root.json.
 //
+// A publisher holds no secret that decrypts, so it cannot fetch an older release:
+// patches are made from what it kept itself (Archives), or what it is given.
+//
 // The leaf key never leaves this process's memory and is forgotten as soon as
 // it has signed.
 package publisher
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"syscall"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -37,6 +39,7 @@ import (
 // API is what publishing asks of the vault; *apiclient.Client has it.
 type API interface {
 	App(ctx context.Context, app sealift.AppID) (api.App, error)
+	PatchBases(ctx context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, have []sealift.Digest) ([]api.PatchBase, error)
 	Reserve(ctx context.Context, app sealift.AppID, channel sealift.Channel, draft api.NewDraft) (api.Draft, error)
 	UploadBlob(ctx context.Context, app sealift.AppID, digest sealift.Digest, length int64, r io.Reader) error
 	Submit(ctx context.Context, app sealift.AppID, draft string, submission api.Submission) (api.DraftDetail, error)
@@ -53,8 +56,13 @@ type Publisher struct {
 	API    API
 	Epochs Epochs
 	Now    func() time.Time
-	// TempDir takes the sealed blob until it is uploaded; "" is the system's.
+	// TempDir takes the sealed blobs until they are uploaded; "" is the system's.
 	TempDir string
+	// Archives keeps what is published, to make patches from; nil keeps nothing.
+	Archives *Archives
+	// Note tells people what they may want to know, Warn what they should; either
+	// may be nil.
+	Note, Warn func(format string, args ...any)
 	// Progress returns what is told of one stage's bytes; nil for nothing. The
 	// second function ends the stage.
 	Progress func(stage string, total int64) (bundle.Progress, func())
@@ -71,6 +79,16 @@ type Request struct {
 	Urgent   *trust.Urgent // nil for one that can wait
 	Plan     []byte        // JSON of the plan with which its roll-out begins; nil for the channel's
 	Hold     bool          // its roll-out begins paused
+	Bases    []Former      // older builds that are at hand, beside those kept; at most sealift.MaxPatches
+}
+
+// job is a request on its way.
+type job struct {
+	req    Request
+	app    api.App
+	source *bundle.Source
+	id     bundle.Identity
+	from   []Former // what there are patches from
 }
 
 // ReasonWaiting is the reason of a KindConflict error about a release that was
@@ -95,8 +113,11 @@ func (p *Publisher) Publish(ctx context.Context, req Request) (api.Release, erro
 // until people have done what it waits for. On an error nothing of it is visible
 // to a device, and the same version may be published again.
 func (p *Publisher) Submit(ctx context.Context, req Request) (api.DraftDetail, error) {
-	source, id, err := p.scan(ctx, req)
+	j, err := p.scan(ctx, req)
 	if err != nil {
+		return api.DraftDetail{}, err
+	}
+	if j.from, err = p.formers(ctx, j); err != nil {
 		return api.DraftDetail{}, err
 	}
 	epoch, err := p.Epochs.Epoch(ctx, req.App, req.Channel)
@@ -110,7 +131,7 @@ func (p *Publisher) Submit(ctx context.Context, req Request) (api.DraftDetail, e
 	if err != nil {
 		return api.DraftDetail{}, err
 	}
-	d, err := p.submit(ctx, req, source, id, epoch, draft)
+	d, err := p.submit(ctx, j, epoch, draft)
 	if err != nil {
 		p.abandon(ctx, req.App, draft.ID, err)
 		return api.DraftDetail{}, err
@@ -120,24 +141,23 @@ func (p *Publisher) Submit(ctx context.Context, req Request) (api.DraftDetail, e
 
 // scan opens the bundle, refuses it early where it would be refused late, and
 // fixes its identity.
-func (p *Publisher) scan(ctx context.Context, req Request) (*bundle.Source, bundle.Identity, error) {
-	source, err := bundle.OpenSource(req.Bundle)
-	if err != nil {
-		return nil, bundle.Identity{}, err
+func (p *Publisher) scan(ctx context.Context, req Request) (j job, err error) {
+	j.req = req
+	if j.source, err = bundle.OpenSource(req.Bundle); err != nil {
+		return j, err
 	}
-	app, err := p.API.App(ctx, req.App)
-	if err != nil {
-		return nil, bundle.Identity{}, err
+	if j.app, err = p.API.App(ctx, req.App); err != nil {
+		return j, err
 	}
-	if app.Kind == api.AppKind("web") {
-		if err := bundle.StorePolicy().Check(ctx, source); err != nil {
-			return nil, bundle.Identity{}, err
+	if j.app.Kind == api.AppKind("web") {
+		if err := bundle.StorePolicy().Check(ctx, j.source); err != nil {
+			return j, err
 		}
 	}
-	progress, done := p.stage("reading", source.Length())
+	progress, done := p.stage("reading", j.source.Length())
 	defer done()
-	id, err := source.Digest(ctx, progress)
-	return source, id, err
+	j.id, err = j.source.Digest(ctx, progress)
+	return j, err
 }
 
 func (p *Publisher) stage(name string, total int64) (bundle.Progress, func()) {
@@ -147,20 +167,21 @@ func (p *Publisher) stage(name string, total int64) (bundle.Progress, func()) {
 	return p.Progress(name, total)
 }
 
-func (p *Publisher) submit(ctx context.Context, req Request, source *bundle.Source, id bundle.Identity, epoch *trust.Epoch, draft api.Draft) (api.DraftDetail, error) {
-	sealed, err := os.CreateTemp(p.TempDir, "sealift-*.sealed") // mode 0600
-	if err != nil {
-		return api.DraftDetail{}, tempError(sealift.KindInvalid, err)
-	}
-	defer os.Remove(sealed.Name())
-	defer sealed.Close()
+func (p *Publisher) submit(ctx context.Context, j job, epoch *trust.Epoch, draft api.Draft) (api.DraftDetail, error) {
 	key := bundle.NewContentKey()
 	defer clear(key[:])
-	blob, err := p.seal(ctx, sealed, source, id, req.App, key)
+	full, err := p.seal(ctx, j, key)
 	if err != nil {
 		return api.DraftDetail{}, err
 	}
-	payload, err := p.payload(req, id, blob, key, epoch, draft)
+	defer full.discard()
+	patches, err := p.patches(ctx, j, key, full.blob.Length)
+	if err != nil {
+		return api.DraftDetail{}, err
+	}
+	defer discardAll(patches)
+	all := append([]*sealedFile{full}, patches...)
+	payload, err := p.payload(j, all, key, epoch, draft)
 	if err != nil {
 		return api.DraftDetail{}, err
 	}
@@ -168,61 +189,16 @@ func (p *Publisher) submit(ctx context.Context, req Request, source *bundle.Sour
 	if err != nil {
 		return api.DraftDetail{}, err
 	}
-	if err := p.upload(ctx, req.App, blob, sealed); err != nil {
+	if err := p.upload(ctx, j.req.App, all); err != nil {
 		return api.DraftDetail{}, err
 	}
-	d, err := p.API.Submit(ctx, req.App, draft.ID, submission)
+	d, err := p.API.Submit(ctx, j.req.App, draft.ID, submission)
 	if sealift.KindOf(err) == sealift.KindNetwork && ctx.Err() == nil {
 		// Nobody knows whether it went through; submitting the same again is
 		// harmless and tells.
-		d, err = p.API.Submit(ctx, req.App, draft.ID, submission)
+		d, err = p.API.Submit(ctx, j.req.App, draft.ID, submission)
 	}
 	return d, err
-}
-
-func (p *Publisher) seal(ctx context.Context, dst io.Writer, source *bundle.Source, id bundle.Identity, app sealift.AppID, key bundle.ContentKey) (bundle.Blob, error) {
-	progress, done := p.stage("sealing", source.Length())
-	defer done()
-	blob, err := bundle.Seal(ctx, dst, source, id, app, key, progress)
-	if sealift.KindOf(err) == sealift.KindInternal && ctx.Err() == nil {
-		err = tempError(sealift.KindInternal, err)
-	}
-	return blob, err
-}
-
-// tempError says of the temporary file that there is no room, where that is
-// what is wrong.
-func tempError(otherwise sealift.Kind, err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		otherwise = sealift.KindExhausted
-	}
-	return sealift.Errorf(otherwise, "writing the temporary file", "%w", err).WithHint("point TMPDIR to a folder that is there, with room for the bundle")
-}
-
-func (p *Publisher) upload(ctx context.Context, app sealift.AppID, blob bundle.Blob, sealed *os.File) error {
-	if _, err := sealed.Seek(0, io.SeekStart); err != nil {
-		return sealift.Errorf(sealift.KindInternal, "reading the sealed bundle", "%w", err)
-	}
-	progress, done := p.stage("uploading", blob.Length)
-	defer done()
-	return p.API.UploadBlob(ctx, app, blob.Digest, blob.Length, &counted{r: sealed, total: blob.Length, progress: progress})
-}
-
-// counted tells how much was read.
-type counted struct {
-	r           io.Reader
-	done, total int64
-	progress    bundle.Progress
-}
-
-// Read implements io.Reader.
-func (c *counted) Read(b []byte) (int, error) {
-	n, err := c.r.Read(b)
-	c.done += int64(n)
-	if c.progress != nil {
-		c.progress(c.done, c.total)
-	}
-	return n, err
 }
 
 // abandonTimeout bounds tidying up after what went wrong already.
@@ -240,7 +216,7 @@ func (p *Publisher) abandon(ctx context.Context, app sealift.AppID, draft string
 }
 
 // payload is what the leaf signs.
-func (p *Publisher) payload(req Request, id bundle.Identity, blob bundle.Blob, key bundle.ContentKey, epoch *trust.Epoch, draft api.Draft) ([]byte, error) {
+func (p *Publisher) payload(j job, sealed []*sealedFile, key bundle.ContentKey, epoch *trust.Epoch, draft api.Draft) ([]byte, error) {
 	suite, err := bundle.ParseSuite(epoch.KEM, epoch.KDF, epoch.AEAD)
 	if err != nil {
 		return nil, err
@@ -249,7 +225,8 @@ func (p *Publisher) payload(req Request, id bundle.Identity, blob bundle.Blob, k
 	if err != nil {
 		return nil, err
 	}
-	sealedKey, err := bundle.SealContentKey(pub, key, bundle.ContentKeyInfo{App: req.App, Channel: req.Channel, Epoch: epoch.Number, Archive: id.Digest})
+	req := j.req
+	sealedKey, err := bundle.SealContentKey(pub, key, bundle.ContentKeyInfo{App: req.App, Channel: req.Channel, Epoch: epoch.Number, Archive: j.id.Digest})
 	if err != nil {
 		return nil, err
 	}
@@ -257,11 +234,15 @@ func (p *Publisher) payload(req Request, id bundle.Identity, blob bundle.Blob, k
 	if err != nil {
 		return nil, fmt.Errorf("reserving the release: %w", err)
 	}
+	blobs := make([]trust.Blob, len(sealed))
+	for i, s := range sealed {
+		blobs[i] = s.blob
+	}
 	return (&trust.Release{
 		Vault: vault, App: req.App, Channel: req.Channel, Platform: req.Platform, Runtime: req.Runtime,
 		Version: req.Version, Counter: sealift.Counter(draft.Counter), Act: sealift.ActRelease, SignedAt: trust.At(p.Now()),
-		Archive:    trust.Pointer{Digest: id.Digest, Length: id.Length},
-		Blobs:      []trust.Blob{{Kind: trust.BlobFull, Digest: blob.Digest, Length: blob.Length}},
+		Archive:    trust.Pointer{Digest: j.id.Digest, Length: j.id.Length},
+		Blobs:      blobs,
 		Epoch:      trust.EpochRef{Number: epoch.Number, PublicKey: pub.Digest()},
 		ContentKey: trust.SealedKey{KEM: suite.KEM, KDF: suite.KDF, AEAD: suite.AEAD, Sealed: sealedKey},
 		Urgent:     req.Urgent,

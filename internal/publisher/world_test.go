@@ -2,6 +2,7 @@ package publisher_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -10,7 +11,7 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/bundle"
@@ -33,6 +34,11 @@ type vault struct {
 	submits  int
 	canceled bool // when Abandon came
 	waits    bool // what is submitted waits
+	bases    []api.PatchBase
+	have     []sealift.Digest // that it was told of
+	blobs    map[sealift.Digest][]byte
+	patches  int64
+	limit    int64 // of archives; 0 is the default
 }
 
 func newVault() *vault {
@@ -41,7 +47,13 @@ func newVault() *vault {
 
 func (v *vault) App(_ context.Context, id sealift.AppID) (api.App, error) {
 	v.asked = append(v.asked, "app")
-	return api.App{ID: string(id), Kind: api.AppKind(v.kind)}, nil
+	return api.App{ID: string(id), Kind: api.AppKind(v.kind), Patches: v.patches, PatchLimit: cmp.Or(v.limit, sealift.DefaultPatchLimit)}, nil
+}
+
+func (v *vault) PatchBases(_ context.Context, _ sealift.AppID, _ sealift.Channel, _ sealift.Platform, have []sealift.Digest) ([]api.PatchBase, error) {
+	v.asked = append(v.asked, "bases")
+	v.have = have
+	return v.bases, nil
 }
 
 func (v *vault) Reserve(context.Context, sealift.AppID, sealift.Channel, api.NewDraft) (api.Draft, error) {
@@ -49,12 +61,16 @@ func (v *vault) Reserve(context.Context, sealift.AppID, sealift.Channel, api.New
 	return v.draft, nil
 }
 
-func (v *vault) UploadBlob(_ context.Context, _ sealift.AppID, _ sealift.Digest, _ int64, r io.Reader) (err error) {
+func (v *vault) UploadBlob(_ context.Context, _ sealift.AppID, digest sealift.Digest, _ int64, r io.Reader) (err error) {
 	v.asked = append(v.asked, "upload")
 	if v.upload != nil {
 		return v.upload()
 	}
-	v.blob, err = io.ReadAll(r)
+	blob, err := io.ReadAll(r)
+	if v.blob = blob; v.blobs == nil {
+		v.blobs = map[sealift.Digest][]byte{}
+	}
+	v.blobs[digest] = blob
 	return err
 }
 
@@ -122,7 +138,7 @@ func wantRefusal(t *testing.T, err error, kind sealift.Kind, reason string) {
 
 func wantAsked(t *testing.T, v *vault, want ...string) {
 	t.Helper()
-	if diff := cmp.Diff(want, v.asked); diff != "" {
+	if diff := gocmp.Diff(want, v.asked); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 // PatchBases implements service.Publishing. First come those that the publisher
 // has at hand and asks for; then the newest release, of which reports come late;
-// then what devices run, and where that is not enough, what was published, each
-// newest first.
+// then what most devices run, on whatever channel, since a release may be promoted
+// with its patches; and where that is not enough, what was published, newest first.
 func (s *Service) PatchBases(ctx context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, wanted []sealift.Digest) ([]service.PatchBase, error) {
 	return view(ctx, s.store, func(tx store.Tx) ([]service.PatchBase, error) {
 		if _, err := s.findChannel(ctx, tx, app, channel); err != nil {
@@ -22,7 +22,7 @@ func (s *Service) PatchBases(ctx context.Context, app sealift.AppID, channel sea
 		if err != nil {
 			return nil, err
 		}
-		running, err := tx.Running(ctx, app, channel, platform, s.now().Add(-sealift.FleetSilence), runningLooked)
+		running, err := tx.Running(ctx, app, platform, s.now().Add(-sealift.FleetSilence), runningLooked)
 		if err != nil {
 			return nil, err
 		}

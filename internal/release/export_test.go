@@ -20,6 +20,12 @@ func (s *Service) Offer(ctx context.Context, tx *vault.Tx, of store.Coordinates)
 	return s.direct(ctx, tx, System("test"), []tufrepo.Target{offer})
 }
 
+// HoldPatching has no patch be opened until it is told to.
+func (s *Service) HoldPatching() (release func()) {
+	s.patching <- struct{}{}
+	return func() { <-s.patching }
+}
+
 // PlanFor is planFor.
 var PlanFor = planFor
 

@@ -3,6 +3,7 @@ package release_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -117,6 +118,25 @@ func TestPatchIsCertified(t *testing.T) {
 	if uses != 2 {
 		t.Errorf("%d entries about the key that opens the base", uses)
 	}
+}
+
+// Patches are opened one at a time: the next waits, for as long as its caller does.
+func TestPatchesAreOpenedOneByOne(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.publishPage("1.0.0")
+	w := b.reservePage("1.1.0")
+	b.honest(w)
+	b.sign(w)
+	release := b.HoldPatching()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := b.Submit(ctx, alice, b.app, w.draft.ID, w.what); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("beside another patch: %v", err)
+	}
+	release()
+	_, err := b.submit(w)
+	b.check(err)
 }
 
 // A patch that is not what it should be is refused as a device would refuse it, or
@@ -261,9 +281,9 @@ func TestPatchBases(t *testing.T) {
 	b.run("b", 1, "1.0.0", 1)
 	want("devices of old", "1.5.0:0 1.1.0:2 1.0.0:1")
 	b.run("c", 1, "1.3.0", 4)
-	want("the last of those that run", "1.5.0:0 1.3.0:1 1.1.0:2")
+	want("the commonest, and the newest of these", "1.5.0:0 1.1.0:2 1.3.0:1")
 	b.run("d", 3, "1.5.0", 6)
-	want("the newest runs", "1.5.0:3 1.3.0:1 1.1.0:2")
+	want("the newest runs", "1.5.0:3 1.1.0:2 1.3.0:1")
 	want("what the publisher has", "1.2.0:0 1.0.0:1 1.5.0:3", all[2].Archive.Digest, sealift.Digest{9}, all[0].Archive.Digest, all[2].Archive.Digest)
 
 	set := func(patches int, limit int64) {
@@ -272,9 +292,9 @@ func TestPatchBases(t *testing.T) {
 		b.check(err)
 	}
 	set(5, sealift.DefaultPatchLimit)
-	want("five", "1.5.0:3 1.3.0:1 1.1.0:2 1.0.0:1 1.4.0:0")
+	want("five", "1.5.0:3 1.1.0:2 1.3.0:1 1.0.0:1 1.4.0:0")
 	set(sealift.MaxPatches, sealift.DefaultPatchLimit)
-	want("all", "1.5.0:3 1.3.0:1 1.1.0:2 1.0.0:1 1.4.0:0 1.2.0:0")
+	want("all", "1.5.0:3 1.1.0:2 1.3.0:1 1.0.0:1 1.4.0:0 1.2.0:0")
 	set(5, all[0].Archive.Length-1)
 	want("all are too long", "", all[2].Archive.Digest)
 	set(0, sealift.DefaultPatchLimit)

@@ -4435,8 +4435,8 @@ type ClientInterface interface {
 	// ListPatchBases The older releases that the next one should have patches from
 	//
 	// Roles: owner, release_manager, developer. Those that `have` names come
-	// first, then the newest one, those that devices run, and those that were
-	// published; at most as many as the app's `patches`, none longer than its
+	// first, then the newest one, those that most devices run, on whatever
+	// channel, and those that were published; at most as many as the app's `patches`, none longer than its
 	// `patchLimit`, and none that the vault cannot open any more.
 	//
 	// Corresponds with GET /apps/{app}/channels/{channel}/patch-bases (the `ListPatchBases` operationId).
@@ -6442,8 +6442,8 @@ func (c *Client) ReserveDraft(ctx context.Context, app InApp, channel InChannel,
 // ListPatchBases The older releases that the next one should have patches from
 //
 // Roles: owner, release_manager, developer. Those that `have` names come
-// first, then the newest one, those that devices run, and those that were
-// published; at most as many as the app's `patches`, none longer than its
+// first, then the newest one, those that most devices run, on whatever
+// channel, and those that were published; at most as many as the app's `patches`, none longer than its
 // `patchLimit`, and none that the vault cannot open any more.
 //
 // Corresponds with GET /apps/{app}/channels/{channel}/patch-bases (the `ListPatchBases` operationId).

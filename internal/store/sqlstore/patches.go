@@ -17,11 +17,11 @@ func (t *tx) ReleasesOf(ctx context.Context, app sealift.AppID, archive sealift.
 }
 
 // Running implements store.PatchTx.
-func (t *tx) Running(ctx context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, since time.Time, limit int) ([]store.DeviceVersion, error) {
+func (t *tx) Running(ctx context.Context, app sealift.AppID, platform sealift.Platform, since time.Time, limit int) ([]store.DeviceVersion, error) {
 	rows, err := t.q.RunningReleases(ctx, sqlcgen.RunningReleasesParams{
-		App: string(app), Channel: string(channel), Since: micros(since), Platform: string(platform), Most: most(limit),
+		App: string(app), Since: micros(since), Platform: string(platform), Most: most(limit),
 	})
-	return collect(rows, t.fail(ctx, fmt.Sprintf("counting what devices of %s/%s run", app, channel), err), func(r sqlcgen.RunningReleasesRow) store.DeviceVersion {
+	return collect(rows, t.fail(ctx, "counting what devices of "+string(app)+" run", err), func(r sqlcgen.RunningReleasesRow) store.DeviceVersion {
 		return store.DeviceVersion{Version: sealift.Version(r.Version), Counter: sealift.Counter(r.Counter), Devices: r.Devices}
 	})
 }

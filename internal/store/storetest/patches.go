@@ -21,7 +21,7 @@ func testPatches(t *testing.T, s store.Store) {
 	}
 	update(t, s, func(tx store.Tx) {
 		gives(t, []store.Release{})(tx.ReleasesOf(ctx, app, first.Archive))
-		gives(t, []store.DeviceVersion{})(tx.Running(ctx, app, channel, platform, time.Time{}, 9))
+		gives(t, []store.DeviceVersion{})(tx.Running(ctx, app, platform, time.Time{}, 9))
 		addApp(t, tx)
 		for _, r := range []store.Release{first, second, again} {
 			do(t, tx.InsertRelease(ctx, r))
@@ -37,7 +37,7 @@ func testPatches(t *testing.T, s store.Store) {
 		run(tx, "f", store.DeviceActive, "ios", said("1.2.0", 3, 6))
 		run(tx, "g", store.DeviceActive, platform, said("1.1.9", 3, 6)) // there is no such
 		run(tx, "h", store.DeviceActive, platform, said("1.3.0", 4, 6))
-		other := said("1.2.0", 3, 6)
+		other := said("1.1.0", 2, 4)
 		other.Channel = "beta"
 		run(tx, "i", store.DeviceActive, platform, other)
 	})
@@ -45,11 +45,14 @@ func testPatches(t *testing.T, s store.Store) {
 		gives(t, []store.Release{again, first})(tx.ReleasesOf(ctx, app, first.Archive))
 		gives(t, []store.Release{second})(tx.ReleasesOf(ctx, app, second.Archive))
 		gives(t, []store.Release{})(tx.ReleasesOf(ctx, absent, first.Archive))
-		gives(t, []store.DeviceVersion{{Version: "1.1.0", Counter: 2, Devices: 1}, {Version: "1.0.0", Counter: 1, Devices: 2}})(
-			tx.Running(ctx, app, channel, platform, at(5), 9))
-		gives(t, []store.DeviceVersion{{Version: "1.1.0", Counter: 2, Devices: 1}})(tx.Running(ctx, app, channel, platform, at(5), 1))
-		gives(t, []store.DeviceVersion{{Version: "1.1.0", Counter: 2, Devices: 1}, {Version: "1.0.0", Counter: 1, Devices: 1}})(
-			tx.Running(ctx, app, channel, platform, at(6), 9))
-		gives(t, []store.DeviceVersion{{Version: "1.2.0", Counter: 3, Devices: 1}})(tx.Running(ctx, app, channel, platform, time.Time{}, 1))
+		running := func(hours, limit int) ([]store.DeviceVersion, error) {
+			return tx.Running(ctx, app, platform, at(hours), limit)
+		}
+		one, two := store.DeviceVersion{Version: "1.0.0", Counter: 1}, store.DeviceVersion{Version: "1.1.0", Counter: 2}
+		of := func(v store.DeviceVersion, devices int64) store.DeviceVersion { v.Devices = devices; return v }
+		gives(t, []store.DeviceVersion{of(one, 2), of(two, 1)})(running(5, 9)) // the commonest
+		gives(t, []store.DeviceVersion{of(one, 2)})(running(5, 1))
+		gives(t, []store.DeviceVersion{of(two, 1), of(one, 1)})(running(6, 9))                                             // of these, the newest
+		gives(t, []store.DeviceVersion{of(two, 2), of(one, 2), {Version: "1.2.0", Counter: 3, Devices: 1}})(running(0, 9)) // on whatever channel
 	})
 }

@@ -67,16 +67,15 @@ SELECT releases.version, releases.counter, CAST(COUNT(*) AS BIGINT) AS devices
 FROM device_reports
 JOIN devices ON devices.app = device_reports.app AND devices.id = device_reports.device
 JOIN releases ON releases.app = device_reports.app AND releases.counter = device_reports.counter
-WHERE device_reports.app = $1 AND device_reports.channel = $2 AND device_reports.seen >= $3
-  AND devices.state = 'active' AND devices.platform = $4
+WHERE device_reports.app = $1 AND device_reports.seen >= $2
+  AND devices.state = 'active' AND devices.platform = $3
   AND releases.version = device_reports.version AND releases.platform = devices.platform
 GROUP BY releases.version, releases.counter
-ORDER BY releases.counter DESC LIMIT CAST($5 AS BIGINT)
+ORDER BY COUNT(*) DESC, releases.counter DESC LIMIT CAST($4 AS BIGINT)
 `
 
 type RunningReleasesParams struct {
 	App      string
-	Channel  string
 	Since    int64
 	Platform string
 	Most     int64
@@ -91,7 +90,6 @@ type RunningReleasesRow struct {
 func (q *Queries) RunningReleases(ctx context.Context, arg RunningReleasesParams) ([]RunningReleasesRow, error) {
 	rows, err := q.query(ctx, q.runningReleasesStmt, runningReleases,
 		arg.App,
-		arg.Channel,
 		arg.Since,
 		arg.Platform,
 		arg.Most,
