@@ -229,24 +229,25 @@ func settingsOf(r store.ChannelRules) *service.ChannelSettings {
 	}
 }
 
-// demandTakes refuses a release that a channel does not take, whoever it is by and
-// whatever it moves on from.
-func (s *Service) demandTakes(ctx context.Context, tx store.Tx, app sealift.AppID, name sealift.Channel, platform sealift.Platform, runtime sealift.RuntimeRange) error {
+// demandTakes refuses a release that a channel does not take, whoever it is by. A
+// roll-back is taken by an archived one, too: it is the way out for who stayed.
+func (s *Service) demandTakes(ctx context.Context, tx store.Tx, of store.Coordinates, act sealift.Act) error {
 	const op = "checking the channel"
+	app, name := of.App, of.Channel
 	r, err := s.ChannelRules(ctx, tx, app, name)
 	if err != nil {
 		return err
 	}
-	if r.Archived {
+	if r.Archived && act != sealift.ActRollback {
 		return sealift.Errorf(sealift.KindConflict, op, "%s of %s is archived and takes no release", name, app).WithReason("archived").
 			WithHint("take it back into use with: sealift channel unarchive %s --app %s", name, app)
 	}
 	rules := deviceRules(r)
-	if len(rules.Platforms) > 0 && !slices.Contains(rules.Platforms, platform) {
-		return sealift.Errorf(sealift.KindConflict, op, "%s of %s is not for %s: no device would take the release", name, app, platform).WithReason("platform").
-			WithHint("publish to another channel, or add the platform with: sealift channel set %s --app %s --platforms %s", name, app, strings.ReplaceAll(r.Platforms+" "+string(platform), " ", ","))
+	if len(rules.Platforms) > 0 && !slices.Contains(rules.Platforms, of.Platform) {
+		return sealift.Errorf(sealift.KindConflict, op, "%s of %s is not for %s: no device would take the release", name, app, of.Platform).WithReason("platform").
+			WithHint("publish to another channel, or add the platform with: sealift channel set %s --app %s --platforms %s", name, app, strings.ReplaceAll(r.Platforms+" "+string(of.Platform), " ", ","))
 	}
-	if rules.Runtime != "" && !rules.Runtime.Overlaps(runtime) {
+	if rules.Runtime != "" && !rules.Runtime.Overlaps(of.Runtime) {
 		return sealift.Errorf(sealift.KindConflict, op, "%s of %s is for the runtimes %s alone: no device would take the release", name, app, rules.Runtime).WithReason("runtime").
 			WithHint("publish to another channel, or change it with: sealift channel set %s --app %s --runtime RANGE", name, app)
 	}

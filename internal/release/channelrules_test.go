@@ -145,6 +145,10 @@ func TestChannelTakesNoRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.wantOffer("1.1.0")
+	b.setChannel("production", service.ChannelChange{Archived: ptr(true)})
+	_, err := b.RollBack(t.Context(), alice, b.app, service.NewRollback{Channel: "production", To: "1.0.0", Life: sealift.MinRollbackLife, Reason: "it crashes"})
+	b.check(err)                  // the way out for who stayed
+	b.wantOffer("1.0.0", "1.0.0") // it, and what it goes back to
 }
 
 // To open what is private takes the right to, and a fresh proof.

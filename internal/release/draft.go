@@ -47,7 +47,7 @@ func (s *Service) Reserve(ctx context.Context, by access.Caller, want service.Re
 		if _, err := s.findChannel(ctx, tx, want.App, want.Channel); err != nil {
 			return err
 		}
-		if err := s.demandTakes(ctx, tx, want.App, want.Channel, want.Platform, want.Runtime); err != nil {
+		if err := s.demandTakes(ctx, tx, of, want.Act); err != nil {
 			return err
 		}
 		if err := checkFree(ctx, tx, of); err != nil {

@@ -115,7 +115,8 @@ func foreseen(err error) error {
 // revocations included, is as the devices have it. Co-signatures may come later
 // yet; checkSigned looks for them.
 func (s *Service) check(ctx context.Context, tx store.Tx, c candidate) error {
-	if err := s.demandTakes(ctx, tx, c.release.App, c.release.Channel, c.release.Platform, c.release.Runtime); err != nil {
+	of := store.Coordinates{App: c.release.App, Channel: c.release.Channel, Platform: c.release.Platform, Runtime: c.release.Runtime}
+	if err := s.demandTakes(ctx, tx, of, c.release.Act); err != nil {
 		return err
 	}
 	if err := s.checkEpoch(ctx, tx, c.release); err != nil {
