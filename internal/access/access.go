@@ -105,7 +105,13 @@ type CallerKind string
 const (
 	CallerPerson  CallerKind = "person"
 	CallerService CallerKind = "service"
+	// CallerSystem is Sealift itself: nobody signs in as it.
+	CallerSystem CallerKind = "system"
 )
+
+// Machine is the id of the caller who does what roll-outs do by themselves. No person
+// and no token has it: theirs are random.
+const Machine = "rollout"
 
 // Caller is who asks, as every service behind the people-facing API is told
 // for its audit entry.
@@ -137,8 +143,11 @@ func (c Caller) Allow(action Action) error {
 // Actor names the caller in the log.
 func (c Caller) Actor() audit.Actor {
 	kind := audit.Service
-	if c.Kind == CallerPerson {
+	switch c.Kind {
+	case CallerPerson:
 		kind = audit.Person
+	case CallerSystem:
+		kind = audit.System
 	}
 	return audit.Actor{Kind: kind, ID: c.ID, Session: c.Session, Address: c.Address}
 }

@@ -218,10 +218,11 @@ func (b *Board) answers(ctx context.Context, tx store.Tx, id string) (string, er
 // needed is how many people must approve r. Where nobody with a name answers for it,
 // whoever holds the token may be any of those who approve: one more is asked, so that
 // as many as the policy says stand behind it besides them. Likewise where nobody with
-// a name answers for the invitation that it is about.
+// a name answers for the invitation that it is about. What roll-outs ask by themselves
+// is asked by none of those who approve.
 func needed(policy store.Policy, r store.ApprovalRequest) int64 {
 	n := policy.Needed
-	if r.Person == "" {
+	if r.Person == "" && r.Requester != access.Machine {
 		n++
 	}
 	if inviter, person, ok := inviterOf(r); ok && person == "" && inviter != r.Requester {

@@ -68,6 +68,18 @@ func TestPolicyOfRollbacks(t *testing.T) {
 	_, err = bob.approve(r.ID)
 	w.check(err)
 	want("after one", 2, 2)
+
+	// What roll-outs ask by themselves nobody asked who approves.
+	own, ofOwn := w.rollback("d3")
+	w.askFor(access.Caller{Kind: access.CallerSystem, ID: access.Machine}, own, ofOwn)
+	for _, r := range w.requests(store.ApprovalOpen) {
+		if r.Subject == "d3" && (r.Needed != 2 || r.Requester != access.Machine || r.Person != "") {
+			t.Errorf("asked by a halt: %+v", r)
+		}
+	}
+	w.check(w.vault.Update(t.Context(), func(tx *vault.Tx) error {
+		return w.board.EndForRelease(t.Context(), tx, audit.Actor{Kind: audit.System, ID: "publisher"}, own)
+	}))
 	w.check(w.vault.Update(t.Context(), func(tx *vault.Tx) error {
 		return w.board.EndForRelease(t.Context(), tx, audit.Actor{Kind: audit.System, ID: "publisher"}, d)
 	}))

@@ -39,7 +39,7 @@ func (s *Service) Look(ctx context.Context) (done []Moved, err error) {
 	}
 	var failed []error
 	for _, row := range open {
-		did, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (Moved, error) { return s.advance(ctx, tx, row.App, row.Counter) })
+		did, err := s.move(ctx, row)
 		switch {
 		case err != nil:
 			failed = append(failed, sealift.Errorf(sealift.KindOf(err), "looking at the roll-out of "+subjectOf(row.Coordinates), "%w", err))
@@ -48,6 +48,19 @@ func (s *Service) Look(ctx context.Context) (done []Moved, err error) {
 		}
 	}
 	return done, errors.Join(append(failed, s.Flush(ctx))...)
+}
+
+// move has one roll-out move on. A halt stands whatever becomes of the way back that
+// its plan asks for.
+func (s *Service) move(ctx context.Context, row store.Rollout) (Moved, error) {
+	var none error // why there is no way back
+	advance := func(tx *vault.Tx) (Moved, error) { return s.advance(ctx, tx, row.App, row.Counter, none) }
+	did, err := vault.Do(ctx, s.vault, advance)
+	if errors.As(err, &noWayBack{}) {
+		none = err
+		did, err = vault.Do(ctx, s.vault, advance)
+	}
+	return did, err
 }
 
 // Moved is a roll-out that moved on.
@@ -148,8 +161,9 @@ func (s *Service) olderThan(ctx context.Context, tx store.Tx, row store.Rollout)
 }
 
 // advance is look, and does what follows. It says what it did; nothing where
-// somebody was here meanwhile.
-func (s *Service) advance(ctx context.Context, tx *vault.Tx, app sealift.AppID, counter sealift.Counter) (did Moved, err error) {
+// somebody was here meanwhile. none is why there is no way back, where that was tried;
+// where it fails the error is a noWayBack.
+func (s *Service) advance(ctx context.Context, tx *vault.Tx, app sealift.AppID, counter sealift.Counter, none error) (did Moved, err error) {
 	if err := s.demandContinued(ctx, tx); err != nil {
 		return did, err // what a restore pauses moves no further before
 	}
@@ -171,6 +185,14 @@ func (s *Service) advance(ctx context.Context, tx *vault.Tx, app sealift.AppID, 
 		action = "rollout.halt"
 		details["why"], details["evidence"] = why.String(), fmt.Sprintf("10^%.2f of 10^%.2f", why.Weight, why.Needed)
 		did.What += ": " + why.String()
+		if l.plan.Halt.Then == rollout.GoBack {
+			back, err := s.wayBack(ctx, tx, row, why.String(), none)
+			if err != nil {
+				return did, err
+			}
+			details["rollback"] = back
+			did.What += "; " + back
+		}
 	case l.next.Phase == rollout.Waiting:
 		action = "rollout.wait"
 		if l.known.Verdict.Warns() {

@@ -1,0 +1,71 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/rollout"
+)
+
+// noWayBack is why no roll-back was prepared from what was halted.
+type noWayBack struct{ error }
+
+// Unwrap returns what was wrong.
+func (n noWayBack) Unwrap() error { return n.error }
+
+// wayBack prepares the roll-back from a release that is being halted, to the newest
+// before it that is offered, and says what it did. It waits for people always: what
+// devices report is a claim, and nobody is to take a fleet back by claims. none is why
+// it was not possible, where that was tried before.
+func (s *Service) wayBack(ctx context.Context, tx *vault.Tx, row store.Rollout, why string, none error) (string, error) {
+	if none != nil {
+		return clip("no roll-back is prepared: " + none.Error()), nil
+	}
+	to, err := s.before(ctx, tx, row)
+	if err != nil {
+		return "", noWayBack{err}
+	}
+	machine := access.Caller{Kind: access.CallerSystem, ID: access.Machine}
+	out, err := s.rollBack(ctx, tx, machine, row.App, service.NewRollback{
+		Channel: row.Channel, Platform: row.Platform, Runtime: row.Runtime, To: to, From: []sealift.Version{row.Version},
+		Life: sealift.RollbackLife, Reason: clip("halted: " + why),
+	})
+	if err == nil && out.Draft.Release != nil {
+		err = sealift.Errorf(sealift.KindConflict, "preparing the roll-back", "nobody is asked about roll-backs of this app, and the halt rule does not decide alone").WithReason("policy").
+			WithHint("say who decides: sealift policy set rollback --app %s --approvals N --roles ROLE", row.App)
+	}
+	if err != nil {
+		return "", noWayBack{err}
+	}
+	return fmt.Sprintf("the roll-back to %s, draft %s, waits for people", to, out.Draft.ID), nil
+}
+
+// before returns the newest version below a release that devices of the same runtimes
+// may be led to.
+func (s *Service) before(ctx context.Context, tx *vault.Tx, row store.Rollout) (sealift.Version, error) {
+	rows, err := s.rollouts(ctx, tx, row.App, row.Channel, row.Platform, nil)
+	if err != nil {
+		return "", err
+	}
+	for _, r := range rows {
+		if r.Runtime != row.Runtime || r.Version.Compare(row.Version) >= 0 || !rollout.Phase(r.Phase).Offered() {
+			continue
+		}
+		if _, _, err := s.approvedOf(ctx, tx, r.Coordinates); err == nil {
+			return r.Version, nil
+		}
+	}
+	return "", sealift.Errorf(sealift.KindNotFound, "preparing the roll-back", "nothing before %s is offered", subjectOf(row.Coordinates)).WithReason("release").
+		WithHint("publish a mended version: sealift publish")
+}
+
+// clip cuts what people read to what fits.
+func clip(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), sealift.MaxReason)], "")
+}
