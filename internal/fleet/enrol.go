@@ -91,11 +91,10 @@ func (v *visit) enrol(ctx context.Context) (trust.Enrolled, error) {
 	case err != nil && sealift.KindOf(err) != sealift.KindNotFound:
 		return trust.Enrolled{}, err // a forged row may hide a revoked one
 	}
-	token := ""
-	if v.enrolment.Token != nil || !app.OpenEnrolment {
-		if token, err = v.useToken(ctx); err != nil {
-			return trust.Enrolled{}, err
-		}
+	applicant := Applicant{App: app, Request: v.req, Enrolment: v.enrolment, Actor: v.actor(), Now: v.now}
+	token, err := v.desk.admission(applicant).Admit(ctx, v.tx, applicant)
+	if err != nil {
+		return trust.Enrolled{}, err
 	}
 	e := v.enrolment
 	row := store.Device{
@@ -128,44 +127,6 @@ func hpkeKey(kem, kdf, aead uint16, key []byte) (bundle.PublicKey, error) {
 		return bundle.PublicKey{}, err
 	}
 	return bundle.ParsePublicKey(suite, key)
-}
-
-// useToken checks the proof of an enrolment token and counts one use. Every
-// refusal looks the same to the device: it may be guessing.
-func (v *visit) useToken(ctx context.Context) (string, error) {
-	refused := func() error {
-		return sealift.Errorf(sealift.KindDenied, "enrolling the device", "the enrolment token is missing, unknown, expired or used up").
-			WithReason("token").WithHint("make one with: sealift enrol token --app %s --out FILE", v.req.App)
-	}
-	if v.enrolment.Token == nil {
-		return "", refused()
-	}
-	id := v.enrolment.Token.ID
-	row, err := v.tx.EnrolmentToken(ctx, id)
-	spent := row.MaxUses > 0 && row.Uses >= row.MaxUses
-	if sealift.KindOf(err) == sealift.KindNotFound || err == nil && (row.App != v.req.App || !v.now.Before(row.Expires) || spent) {
-		return "", refused()
-	}
-	if err == nil {
-		err = v.desk.vault.CheckRow(ctx, v.tx, row)
-	}
-	if err != nil {
-		return "", err
-	}
-	secret, err := v.desk.vault.UnwrapSecret(ctx, v.tx, secretName(id), vault.Why{Action: "device.enrol", Details: map[string]string{"device": string(v.req.Device)}}, v.actor(), v.now)
-	if err != nil {
-		return "", err
-	}
-	defer clear(secret)
-	if !trust.CheckToken(secret, v.req, v.enrolment) {
-		return "", refused()
-	}
-	old := row.MAC
-	row.Uses++
-	if row.MAC, err = v.tx.Authenticate(row); err != nil {
-		return "", err
-	}
-	return id, v.tx.UpdateEnrolmentToken(ctx, row, old)
 }
 
 // grantEpoch seals an epoch's private key to the device.

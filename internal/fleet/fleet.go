@@ -16,6 +16,9 @@
 // their own passes them for an enrolment; that costs a signature and two
 // entries of bounded length a time, and the edge bounds how often.
 //
+// Who may enrol is decided behind one interface, Admission: by a token, for any number
+// of devices or for one, or, where the app says so, by nothing.
+//
 // An epoch's private key leaves the vault sealed to the device's own HPKE key,
 // for devices that are enrolled and active. Each such grant is a use of the
 // key in the log.
