@@ -8,4 +8,7 @@ const (
 	// MaxRulePlatforms is how many platforms the rules of a channel name: there are
 	// not as many kinds of host.
 	MaxRulePlatforms = 16
+	// MaxEpochDays is the most days after which an epoch turns by the calendar: its
+	// key is good for a year.
+	MaxEpochDays = 365
 )

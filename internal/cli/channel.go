@@ -150,8 +150,11 @@ func (o APIOptions) forChannel(std *IO, app, name string) (*apiclient.Client, se
 func channelText(c api.Channel) func(io.Writer) error {
 	return func(w io.Writer) error {
 		set := ""
+		if c.Settings != nil && c.Settings.EpochDays > 0 {
+			set = fmt.Sprintf("  its epoch turns after %d days\n", c.Settings.EpochDays)
+		}
 		if c.Settings != nil && c.Settings.Changed != nil {
-			set = fmt.Sprintf("  set  %s\n", c.Settings.Changed.Format(time.DateTime))
+			set += fmt.Sprintf("  set  %s\n", c.Settings.Changed.Format(time.DateTime))
 		}
 		_, err := fmt.Fprintf(w, "%s of %s, epoch %d, made %s\n  is   %s\n  for  %s\n%s",
 			c.Name, c.App, c.Epoch, c.Created.Format(time.DateTime), channelMarks(c.Settings), channelRules(c.Settings), set)
@@ -168,6 +171,7 @@ type channelSetCmd struct {
 	Emulators  string     `enum:",yes,no" default:"" placeholder:"yes|no" help:"Whether emulators may follow it."`
 	Private    string     `enum:",yes,no" default:"" placeholder:"yes|no" help:"Whether it is only for devices that are assigned to it. To make a private one open again wants a fresh proof."`
 	SelfAssign string     `enum:",yes,no" default:"" placeholder:"yes|no" help:"Whether devices may ask to be put on it."`
+	EpochDays  *int       `placeholder:"N" help:"After how many days its epoch turns, up to 365: from then on releases are sealed to a new key. 0 for when its key ends."`
 	Default    *bool      `negatable:"" help:"Make it the channel of devices that have none of their own, in place of the one before."`
 	API        APIOptions `embed:""`
 }
@@ -178,6 +182,7 @@ func (c *channelSetCmd) Run(ctx context.Context, std *IO) error { return runChan
 func runChannelSet(ctx context.Context, std *IO, opts channelSetCmd) error {
 	change := api.ChannelChange{
 		Default: opts.Default, Runtime: opts.Runtime, Emulators: yesNo(opts.Emulators), Private: yesNo(opts.Private), SelfAssign: yesNo(opts.SelfAssign),
+		EpochDays: opts.EpochDays,
 	}
 	if opts.Platforms != nil {
 		list, err := allOr("--platforms", opts.Platforms)

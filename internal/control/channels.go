@@ -87,9 +87,12 @@ func channelIn(app, channel string) (sealift.AppID, sealift.Channel, error) {
 // channelChange reads what is to be set of a channel.
 func channelChange(body api.ChannelChange) (service.ChannelChange, error) {
 	const op = "checking the channel's settings"
-	change := service.ChannelChange{Archived: body.Archived, Default: body.Default, Private: body.Private, SelfAssign: body.SelfAssign, Emulators: body.Emulators}
+	change := service.ChannelChange{Archived: body.Archived, Default: body.Default, Private: body.Private, SelfAssign: body.SelfAssign, Emulators: body.Emulators, EpochDays: body.EpochDays}
 	if body == (api.ChannelChange{}) {
 		return change, sealift.Errorf(sealift.KindInvalid, op, "there is nothing to change").WithHint("name what is to be set, such as private")
+	}
+	if days := body.EpochDays; days != nil && (*days < 0 || *days > sealift.MaxEpochDays) {
+		return change, sealift.Errorf(sealift.KindInvalid, op, "an epoch of %d days", *days).WithHint("1 to %d are allowed, or 0 for as long as its key is good", sealift.MaxEpochDays)
 	}
 	if body.Platforms != nil {
 		if len(*body.Platforms) > sealift.MaxRulePlatforms {
@@ -138,7 +141,7 @@ func channelOut(c service.Channel) api.Channel {
 			Platforms: each(s.Platforms, func(p sealift.Platform) string { return string(p) }),
 			Runtime:   string(cmp.Or(s.Runtime, "*")),
 			Builds:    each(s.Builds, func(b trust.Build) api.Build { return api.Build(b) }),
-			Emulators: s.Emulators, Changed: timeOut(s.Changed),
+			Emulators: s.Emulators, EpochDays: s.EpochDays, Changed: timeOut(s.Changed),
 		}
 	}
 	return out

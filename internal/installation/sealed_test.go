@@ -37,11 +37,15 @@ func (l *lines) has(part string) bool {
 	return strings.Contains(l.text.String(), part)
 }
 
-// A roll-out that ends as planned is news, and no warning.
-func TestServeTellsOfRollouts(t *testing.T) {
+// A roll-out that ends as planned is news, and no warning; and an epoch turns when its
+// channel wants it to.
+func TestServeKeeps(t *testing.T) {
 	b := newBench(t)
 	b.makeApp("web")
 	_, err := b.publish("1.0.0")
+	b.check(err)
+	days := 30
+	_, err = b.api.ChangeChannel(t.Context(), app, "production", api.ChannelChange{EpochDays: &days})
 	b.check(err)
 	b.clock = b.clock.Add(60 * day)
 	b.stop()
@@ -54,7 +58,8 @@ func TestServeTellsOfRollouts(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- i.Serve(ctx, listener, config.Server{}, "test") }()
-	for wait := time.Now(); !log.has(`msg="a roll-out moved"`) && time.Since(wait) < 30*time.Second; {
+	const turned = `done="turned the epoch of com.acme.shop/production"`
+	for wait := time.Now(); !(log.has(`msg="a roll-out moved"`) && log.has(turned)) && time.Since(wait) < 30*time.Second; {
 		time.Sleep(time.Millisecond)
 	}
 	if !log.has(`level=INFO msg="a roll-out moved" done="` + string(app) + `/production/web 1.0.0 is finished`) {
@@ -62,6 +67,9 @@ func TestServeTellsOfRollouts(t *testing.T) {
 	}
 	cancel()
 	b.check(<-ended)
+	if !log.has(turned) {
+		t.Errorf("the epoch did not turn: %s", log.text.String())
+	}
 	b.check(i.Close())
 	b.start()
 }

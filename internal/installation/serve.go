@@ -207,6 +207,13 @@ func (i *Installation) keepKeys(ctx context.Context) {
 			i.log.Error("keeping the keys", "error", err, "hint", sealift.HintOf(err))
 		}
 	}
+	turned, err := i.Releases.TurnDue(ctx)
+	for _, channel := range turned {
+		i.log.Info("keeping the keys", "done", "turned the epoch of "+channel)
+	}
+	if err != nil && ctx.Err() == nil {
+		i.log.Error("turning epochs", "error", err, "hint", sealift.HintOf(err))
+	}
 }
 
 func (i *Installation) prune(ctx context.Context, now time.Time) error {

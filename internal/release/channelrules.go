@@ -76,6 +76,9 @@ func changed(r store.ChannelRules, c service.ChannelChange) store.ChannelRules {
 			*flag.now = *flag.then
 		}
 	}
+	if c.EpochDays != nil {
+		r.EpochDays = int64(*c.EpochDays)
+	}
 	if c.Platforms != nil {
 		r.Platforms = joined(*c.Platforms)
 	}
@@ -177,7 +180,7 @@ func (s *Service) putRules(ctx context.Context, tx *vault.Tx, by access.Caller, 
 	}
 	details := map[string]string{
 		"archived": fmt.Sprint(r.Archived), "default": fmt.Sprint(r.Default), "private": fmt.Sprint(r.Private), "self-assign": fmt.Sprint(r.SelfAssign),
-		"platforms": r.Platforms, "runtime": string(r.Runtime), "builds": r.Builds, "emulators": fmt.Sprint(r.Emulators), vault.RowDetail: vault.RowTag(r.MAC),
+		"platforms": r.Platforms, "runtime": string(r.Runtime), "builds": r.Builds, "emulators": fmt.Sprint(r.Emulators), "epoch-days": fmt.Sprint(r.EpochDays), vault.RowDetail: vault.RowTag(r.MAC),
 	}
 	return record(ctx, tx, s.now(), by, "channel.change", channelSubject(r.App, r.Channel), details)
 }
@@ -225,7 +228,7 @@ func deviceRules(r store.ChannelRules) trust.ChannelRules {
 func settingsOf(r store.ChannelRules) *service.ChannelSettings {
 	return &service.ChannelSettings{
 		Archived: r.Archived, Default: r.Default, Private: r.Private, SelfAssign: r.SelfAssign,
-		Platforms: listed[sealift.Platform](r.Platforms), Runtime: r.Runtime, Builds: listed[trust.Build](r.Builds), Emulators: r.Emulators, Changed: r.Changed,
+		Platforms: listed[sealift.Platform](r.Platforms), Runtime: r.Runtime, Builds: listed[trust.Build](r.Builds), Emulators: r.Emulators, EpochDays: int(r.EpochDays), Changed: r.Changed,
 	}
 }
 

@@ -19,6 +19,7 @@ type ChannelRules struct {
 	Builds     string               // "production", "development", or empty for both
 	Emulators  bool                 // emulators may follow it
 	SelfAssign bool                 // devices may ask to be put on it
+	EpochDays  int64                // after how many days its epoch turns; 0 for when its key ends
 	Changed    time.Time
 	MAC        []byte // see Authentic
 }

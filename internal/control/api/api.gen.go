@@ -1274,6 +1274,9 @@ type ChannelChange struct {
 	Default   *bool `json:"default,omitempty"`
 	Emulators *bool `json:"emulators,omitempty"`
 
+	// EpochDays After how many days its epoch turns; 0 for when its key ends.
+	EpochDays *int `json:"epochDays,omitempty"`
+
 	// Platforms Empty for all.
 	Platforms *[]Platform `json:"platforms,omitempty"`
 	Private   *bool       `json:"private,omitempty"`
@@ -1325,6 +1328,9 @@ type ChannelSettings struct {
 
 	// Emulators Emulators may follow it.
 	Emulators bool `json:"emulators"`
+
+	// EpochDays After how many days its epoch turns; absent for when its key ends.
+	EpochDays int `json:"epochDays,omitempty"`
 
 	// Platforms The only ones; empty for all.
 	Platforms []Platform `json:"platforms"`

@@ -26,6 +26,7 @@ type ChannelSettings struct {
 	Runtime    sealift.RuntimeRange // of the native host; empty for all
 	Builds     []trust.Build        // empty for both
 	Emulators  bool                 // emulators may follow it
+	EpochDays  int                  // after how many days its epoch turns; 0 for when its key ends
 	Changed    time.Time            // zero for never
 }
 
@@ -39,4 +40,5 @@ type ChannelChange struct {
 	Runtime    *sealift.RuntimeRange
 	Builds     *[]trust.Build
 	Emulators  *bool
+	EpochDays  *int
 }

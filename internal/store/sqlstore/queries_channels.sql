@@ -1,9 +1,9 @@
 -- name: PutChannelRules :execrows
-INSERT INTO channel_rules (app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac)
-VALUES (@app, @channel, @archived, @is_default, @private, @platforms, @runtime, @builds, @emulators, @self_assign, @changed, @mac)
+INSERT INTO channel_rules (app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac, epoch_days)
+VALUES (@app, @channel, @archived, @is_default, @private, @platforms, @runtime, @builds, @emulators, @self_assign, @changed, @mac, @epoch_days)
 ON CONFLICT (app, channel) DO UPDATE SET archived = excluded.archived, is_default = excluded.is_default, private = excluded.private,
   platforms = excluded.platforms, runtime = excluded.runtime, builds = excluded.builds, emulators = excluded.emulators,
-  self_assign = excluded.self_assign, changed = excluded.changed, mac = excluded.mac;
+  self_assign = excluded.self_assign, changed = excluded.changed, mac = excluded.mac, epoch_days = excluded.epoch_days;
 
 -- name: ChannelRules :one
 SELECT * FROM channel_rules WHERE app = @app AND channel = @channel;

@@ -99,6 +99,7 @@ type ChannelRule struct {
 	SelfAssign int64
 	Changed    int64
 	Mac        []byte
+	EpochDays  int64
 }
 
 type Checkpoint struct {

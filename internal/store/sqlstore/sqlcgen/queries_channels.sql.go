@@ -10,7 +10,7 @@ import (
 )
 
 const allChannelRules = `-- name: AllChannelRules :many
-SELECT app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac FROM channel_rules WHERE app = $1 ORDER BY channel
+SELECT app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac, epoch_days FROM channel_rules WHERE app = $1 ORDER BY channel
 `
 
 func (q *Queries) AllChannelRules(ctx context.Context, app string) ([]ChannelRule, error) {
@@ -35,6 +35,7 @@ func (q *Queries) AllChannelRules(ctx context.Context, app string) ([]ChannelRul
 			&i.SelfAssign,
 			&i.Changed,
 			&i.Mac,
+			&i.EpochDays,
 		); err != nil {
 			return nil, err
 		}
@@ -76,7 +77,7 @@ func (q *Queries) Assignment(ctx context.Context, arg AssignmentParams) (DeviceA
 }
 
 const channelRules = `-- name: ChannelRules :one
-SELECT app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac FROM channel_rules WHERE app = $1 AND channel = $2
+SELECT app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac, epoch_days FROM channel_rules WHERE app = $1 AND channel = $2
 `
 
 type ChannelRulesParams struct {
@@ -100,6 +101,7 @@ func (q *Queries) ChannelRules(ctx context.Context, arg ChannelRulesParams) (Cha
 		&i.SelfAssign,
 		&i.Changed,
 		&i.Mac,
+		&i.EpochDays,
 	)
 	return i, err
 }
@@ -199,11 +201,11 @@ func (q *Queries) PutAssignment(ctx context.Context, arg PutAssignmentParams) (i
 }
 
 const putChannelRules = `-- name: PutChannelRules :execrows
-INSERT INTO channel_rules (app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+INSERT INTO channel_rules (app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac, epoch_days)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (app, channel) DO UPDATE SET archived = excluded.archived, is_default = excluded.is_default, private = excluded.private,
   platforms = excluded.platforms, runtime = excluded.runtime, builds = excluded.builds, emulators = excluded.emulators,
-  self_assign = excluded.self_assign, changed = excluded.changed, mac = excluded.mac
+  self_assign = excluded.self_assign, changed = excluded.changed, mac = excluded.mac, epoch_days = excluded.epoch_days
 `
 
 type PutChannelRulesParams struct {
@@ -219,6 +221,7 @@ type PutChannelRulesParams struct {
 	SelfAssign int64
 	Changed    int64
 	Mac        []byte
+	EpochDays  int64
 }
 
 func (q *Queries) PutChannelRules(ctx context.Context, arg PutChannelRulesParams) (int64, error) {
@@ -235,6 +238,7 @@ func (q *Queries) PutChannelRules(ctx context.Context, arg PutChannelRulesParams
 		arg.SelfAssign,
 		arg.Changed,
 		arg.Mac,
+		arg.EpochDays,
 	)
 	if err != nil {
 		return 0, err
