@@ -179,10 +179,27 @@ func (s *resuming) release(rules anchored, app sealift.AppID, channel sealift.Ch
 	if err != nil {
 		return err
 	}
-	if err := s.fetchBlob(r.Full().Digest, r.Full().Length); err != nil {
+	blobs, err := s.fetchBlobs(r)
+	if err != nil {
 		return err
 	}
-	return s.insert(verified, file, proof, name)
+	return s.insert(verified, file, proof, name, blobs)
+}
+
+// fetchBlobs fetches the blobs of a release and returns those that are there. A
+// patch that is lost is no loss: devices take the full blob in its place.
+func (s *resuming) fetchBlobs(r *trust.Release) (there []trust.Blob, err error) {
+	for _, b := range r.Blobs {
+		err := s.fetchBlob(b.Digest, b.Length)
+		var lost lostError
+		switch {
+		case err == nil:
+			there = append(there, b)
+		case b.Kind == trust.BlobFull || !errors.As(err, &lost):
+			return nil, err
+		}
+	}
+	return there, nil
 }
 
 // authenticate verifies a release without a floor: a device that took it is not
@@ -199,7 +216,7 @@ func authenticate(rules anchored, app sealift.AppID, file, proof []byte) (*trust
 	return known.Authenticate(trust.Evidence{Release: parsed, Proof: proof})
 }
 
-func (s *resuming) insert(v *trust.Verified, file, proof []byte, name string) error {
+func (s *resuming) insert(v *trust.Verified, file, proof []byte, name string, blobs []trust.Blob) error {
 	r, full := v.Release, v.Release.Full()
 	parsed, err := trust.ParseProof(proof)
 	if err != nil {
@@ -218,8 +235,10 @@ func (s *resuming) insert(v *trust.Verified, file, proof []byte, name string) er
 	if err != nil {
 		return err
 	}
-	if err := s.tx.InsertBlob(s.ctx, store.Blob{App: r.App, Digest: full.Digest, Length: full.Length, Created: s.Now.UTC()}); err != nil {
-		return err
+	for _, b := range blobs {
+		if err := s.tx.InsertBlob(s.ctx, store.Blob{App: r.App, Digest: b.Digest, Length: b.Length, Created: s.Now.UTC()}); err != nil {
+			return err
+		}
 	}
 	leaf := trust.LogEntry(v.Payload)
 	if s.leaves == nil {
