@@ -1,6 +1,6 @@
 package sealift
 
 // MaxPromotions is how many releases one promotion moves on: those of a version on
-// all platforms and runtimes. Each is signed in one and the same transaction, some
-// 10 ms apiece, and everybody else who publishes waits for it.
+// all platforms and runtimes. All are signed in one transaction, 3 s for as many as
+// this on a machine that does nine other things, and who publishes waits for it.
 const MaxPromotions = 32

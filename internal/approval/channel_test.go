@@ -229,3 +229,49 @@ func (w *world) rollouts(channel sealift.Channel, counters ...sealift.Counter) {
 		return nil
 	}))
 }
+
+// A narrower policy is taken back under itself; then the wider one counts, and what
+// was asked under the narrower one does not.
+func TestPolicyInherits(t *testing.T) {
+	w, ann, bob, _ := trio(t)
+	w.channels("production")
+	inherit := service.NewPolicy{App: app, Channel: "production", Action: approval.ActionRelease, Inherit: true}
+	_, err := w.board.SetPolicy(t.Context(), ann.Caller, inherit)
+	w.refused(err, sealift.KindNotFound, "policy")
+	w.check(w.policyOn(founder(), approval.ActionRelease, "production", 1))
+	w.policy(approval.ActionRelease, app, 2, access.RoleOwner, access.RoleSecurityOfficer)
+	d, payload := w.urgent("d1", nil)
+	w.askFor(ann.Caller, d, payload)
+	r := w.only(store.ApprovalOpen)
+	_, err = bob.approve(r.ID)
+	w.check(err)
+	_, err = w.board.SetPolicy(t.Context(), ann.Caller, inherit)
+	w.refused(err, sealift.KindDenied, approval.ReasonApproval)
+	r = w.only(store.ApprovalOpen)
+	if r.Needed != 1 || r.Parameters["inherit"] == "" {
+		t.Errorf("people are asked %+v", r)
+	}
+	_, err = bob.approve(r.ID)
+	w.check(err)
+	got, err := w.board.SetPolicy(t.Context(), ann.Caller, inherit)
+	w.check(err)
+	if !got.Inherit || got.Needed != 0 {
+		t.Errorf("it says %+v", got)
+	}
+	if n := w.missing(d, payload); n != 2 {
+		t.Errorf("%d are missing, the app asks for 2", n)
+	}
+	_, err = w.board.SetPolicy(t.Context(), ann.Caller, inherit)
+	if sealift.KindOf(err) != sealift.KindDenied { // by now the app's policy is asked
+		t.Errorf("again: %v", err)
+	}
+	for name, bad := range map[string]service.NewPolicy{
+		"of the installation": {Action: approval.ActionRelease, Inherit: true},
+		"and turned off":      {App: app, Action: approval.ActionRelease, Inherit: true, Off: true},
+		"and asking":          {App: app, Action: approval.ActionRelease, Inherit: true, Needed: 1, Roles: []access.Role{access.RoleOwner}},
+	} {
+		if _, err := w.board.SetPolicy(t.Context(), founder(), bad); sealift.KindOf(err) != sealift.KindInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -62,11 +62,14 @@ func (b *Board) policyFor(ctx context.Context, tx store.Tx, action string, in sc
 // its own, and goes by those for releases where there is none.
 func ofTheirOwn(action string) bool { return action == ActionUrgent || action == ActionRollback }
 
+// inherits is the Needed of a row that stands for none: the log would miss one that is gone.
+const inherits = -1
+
 // rankOf orders the policies that action in a scope may go by: the greatest counts,
 // and 0 is none of them. For urgent releases and roll-backs one that is off is none,
 // so that they are never asked less about than the policy for releases says.
 func rankOf(row store.Policy, action string, in scope) int {
-	if !in.within(scopeOf(row)) {
+	if row.Needed < 0 || !in.within(scopeOf(row)) {
 		return 0
 	}
 	rank := 1
@@ -166,7 +169,7 @@ func (b *Board) Policies(ctx context.Context) (service.Policies, error) {
 }
 
 func policyOf(row store.Policy) service.Policy {
-	out := service.Policy{App: row.App, Channel: row.Channel, Action: row.Action, Needed: row.Needed, Version: row.Version, Creator: row.Creator, Created: row.Created}
+	out := service.Policy{App: row.App, Channel: row.Channel, Action: row.Action, Needed: max(row.Needed, 0), Inherit: row.Needed == inherits, Version: row.Version, Creator: row.Creator, Created: row.Created}
 	for _, role := range strings.Fields(row.Roles) {
 		out.Roles = append(out.Roles, access.Role(role))
 	}
@@ -195,6 +198,9 @@ func (b *Board) SetPolicy(ctx context.Context, by access.Caller, want service.Ne
 	if want.Channel != "" {
 		parameters["channel"] = string(want.Channel)
 	}
+	if want.Inherit {
+		parameters["inherit"] = "the next wider policy counts again"
+	}
 	return Gated(ctx, b, by, Proposal{Action: actionPolicy, App: want.App, Subject: want.Action, Parameters: parameters}, func() (service.Policy, error) {
 		e := audit.Entry{Time: b.now().UTC(), Actor: by.Actor(), Action: "policy.set", Subject: want.Action, Details: maps.Clone(parameters)}
 		if want.App != "" {
@@ -221,13 +227,15 @@ func checkPolicy(want service.NewPolicy) error {
 		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "a channel is of an app, and none is named").WithHint("name it with: --app ID")
 	case want.Channel != "" && !ofChannels(want.Action):
 		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "%s is of a whole app, and of no channel", want.Action).WithHint("leave the channel out")
+	case want.Inherit && (want.App == "" || want.Off || want.Needed != 0):
+		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "only the policy of an app or a channel gives way to a wider one, and says nothing itself")
 	case want.Needed < 0 || want.Needed > sealift.MaxApprovals:
 		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "%d approvals; 1 to %d are possible", want.Needed, sealift.MaxApprovals)
-	case want.Needed == 0 && !want.Off:
+	case want.Needed == 0 && !want.Off && !want.Inherit:
 		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "a policy that asks nobody is none").WithHint("ask for at least 1, or turn it off with: --off")
 	case want.Off && want.Needed != 0:
 		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "it is to be off, and to ask for %d approvals", want.Needed)
-	case !want.Off && len(want.Roles) == 0:
+	case !want.Off && !want.Inherit && len(want.Roles) == 0:
 		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "no role may approve").WithHint("name at least one of %v", Approvers())
 	}
 	for _, role := range want.Roles {
@@ -262,6 +270,17 @@ func (b *Board) demandScope(ctx context.Context, tx store.Tx, in scope) error {
 	return err
 }
 
+// demandOwn refuses to end the policy of a scope that has none of its own.
+func demandOwn(ctx context.Context, tx store.Tx, in scope, action string) error {
+	rows, err := tx.Policies(ctx)
+	own := func(row store.Policy) bool { return row.Action == action && scopeOf(row) == in && row.Needed >= 0 }
+	if err != nil || slices.ContainsFunc(rows, own) {
+		return err
+	}
+	return sealift.Errorf(sealift.KindNotFound, settingPolicy, "there is none of its own that a wider one could count in the place of").
+		WithReason("policy").WithHint("see those there are with: sealift policy show")
+}
+
 func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, want service.NewPolicy, e *audit.Entry) (row store.Policy, err error) {
 	in := scope{want.App, want.Channel}
 	if err := b.demandScope(ctx, tx, in); err != nil {
@@ -270,6 +289,12 @@ func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, w
 	version, err := newestVersion(ctx, tx, in, want.Action)
 	if err != nil {
 		return row, err
+	}
+	if want.Inherit {
+		if err := demandOwn(ctx, tx, in, want.Action); err != nil {
+			return row, err
+		}
+		want.Needed = inherits
 	}
 	row = store.Policy{
 		App: want.App, Channel: want.Channel, Action: want.Action, Version: version + 1, Needed: want.Needed, Roles: rolesText(want.Roles),
@@ -286,7 +311,7 @@ func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, w
 	if row.MAC, err = tx.Authenticate(row); err != nil {
 		return row, err
 	}
-	if unconfirmed := onOneWord(able); unconfirmed != "" && !want.Off {
+	if unconfirmed := onOneWord(able); unconfirmed != "" && want.Needed > 0 {
 		e.Details["unconfirmed"] = unconfirmed
 	}
 	e.Details["version"], e.Details[vault.RowDetail] = fmt.Sprint(row.Version), vault.RowTag(row.MAC)

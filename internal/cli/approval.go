@@ -78,6 +78,9 @@ func ofScope(p api.Policy) string {
 }
 
 func needed(p api.Policy) string {
+	if p.Inherit {
+		return "inherits"
+	}
 	if p.Needed == 0 {
 		return "off"
 	}
@@ -105,6 +108,7 @@ type policySetCmd struct {
 	Approvals int64      `placeholder:"N" help:"How many people must approve, who did not ask themselves: 1 to 10."`
 	Roles     []string   `placeholder:"ROLE,…" help:"Who may approve: owner, security_officer, release_manager, developer."`
 	Off       bool       `help:"Ask nobody any more. The policy that is turned off must approve it."`
+	Inherit   bool       `help:"With --app: take its policy back, or with --channel that one's; the next wider one counts again."`
 	API       APIOptions `embed:""`
 }
 
@@ -115,22 +119,28 @@ func runPolicySet(ctx context.Context, std *IO, opts policySetCmd) error {
 	switch {
 	case opts.Channel != "" && opts.App == "":
 		return usage("--channel goes with --app")
+	case opts.Inherit && (opts.App == "" || opts.Off || opts.Approvals != 0 || len(opts.Roles) > 0):
+		return usage("--inherit goes with --app, and with neither --off, --approvals nor --roles")
+	case opts.Inherit:
 	case opts.Off && (opts.Approvals != 0 || len(opts.Roles) > 0):
 		return usage("--off goes with neither --approvals nor --roles")
 	case !opts.Off && (opts.Approvals == 0 || len(opts.Roles) == 0):
-		return usage("--approvals and --roles are needed, or --off")
+		return usage("--approvals and --roles are needed, or --off, or --inherit")
 	}
 	c, err := opts.API.client(std)
 	if err != nil {
 		return err
 	}
-	want := api.NewPolicy{App: opts.App, Channel: opts.Channel, Action: api.PolicyAction(opts.Action), Needed: opts.Approvals, Off: opts.Off}
+	want := api.NewPolicy{App: opts.App, Channel: opts.Channel, Action: api.PolicyAction(opts.Action), Needed: opts.Approvals, Off: opts.Off, Inherit: opts.Inherit}
 	for _, role := range opts.Roles {
 		want.Roles = append(want.Roles, api.Role(role))
 	}
 	p, err := c.SetPolicy(ctx, want)
 	if err != nil {
 		return err
+	}
+	if p.Inherit {
+		return std.Print(p, Println("%s%s goes by the next wider policy from now on", p.Action, ofScope(p)))
 	}
 	if p.Needed == 0 {
 		return std.Print(p, Println("%s%s asks nobody any more", p.Action, ofScope(p)))

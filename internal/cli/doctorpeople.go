@@ -141,7 +141,7 @@ func (d *doctor) approvals(ctx context.Context) {
 			return
 		}
 		on[p.Action] = on[p.Action] || p.Needed > 0
-		if p.Needed == 0 && p.App != "" {
+		if p.Needed == 0 && !p.Inherit && p.App != "" {
 			except = append(except, string(p.Action)+ofScope(p))
 		}
 		for _, role := range p.Roles {

@@ -25,7 +25,7 @@ func (h *handler) SetPolicy(w http.ResponseWriter, r *http.Request) {
 		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
 			return nil, err
 		}
-		want := service.NewPolicy{Action: string(body.Action), Needed: body.Needed, Off: body.Off}
+		want := service.NewPolicy{Action: string(body.Action), Needed: body.Needed, Off: body.Off, Inherit: body.Inherit}
 		for _, role := range body.Roles {
 			want.Roles = append(want.Roles, access.Role(role))
 		}
@@ -48,7 +48,7 @@ func (h *handler) SetPolicy(w http.ResponseWriter, r *http.Request) {
 
 func policyOut(p service.Policy) api.Policy {
 	return api.Policy{
-		App: string(p.App), Channel: string(p.Channel), Action: api.PolicyAction(p.Action), Needed: p.Needed, Roles: each(p.Roles, roleOut),
+		App: string(p.App), Channel: string(p.Channel), Action: api.PolicyAction(p.Action), Needed: p.Needed, Inherit: p.Inherit, Roles: each(p.Roles, roleOut),
 		Version: p.Version, Creator: p.Creator, Created: p.Created.UTC(), Forged: p.Forged,
 	}
 }

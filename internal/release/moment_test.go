@@ -57,3 +57,27 @@ func TestTwoVersionsAtTheSameMoment(t *testing.T) {
 		t.Errorf("offered %v, want %v first", got, released[1].Digest)
 	}
 }
+
+// Several people promote the same version: one wins, and the others are told.
+func TestPromotedAtTheSameMoment(t *testing.T) {
+	t.Parallel()
+	b := newPromotion(t)
+	b.publish("1.0.0")
+	errs := make([]error, 4)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { _, errs[i] = b.promote("1.0.0") })
+	}
+	wg.Wait()
+	won := 0
+	for _, err := range errs {
+		if err == nil {
+			won++
+			continue
+		}
+		wantRefusal(t, "another", err, sealift.KindConflict, "version")
+	}
+	if all := b.releases(); won != 1 || len(all) != 2 || all[0].Channel != "beta" || all[0].Counter != 2 {
+		t.Errorf("%d won, and %+v is released", won, all)
+	}
+}

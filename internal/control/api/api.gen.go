@@ -2411,7 +2411,10 @@ type NewPolicy struct {
 
 	// Channel Of the app; absent for all of them.
 	Channel ChannelName `json:"channel,omitempty"`
-	Needed  int64       `json:"needed,omitempty"`
+
+	// Inherit Take the policy of an app or a channel back, so that the next wider one counts again. No such policy is not found, with reason `policy`.
+	Inherit bool  `json:"inherit,omitempty"`
+	Needed  int64 `json:"needed,omitempty"`
 
 	// Off Ask nobody any more.
 	Off   bool   `json:"off,omitempty"`
@@ -2741,7 +2744,10 @@ type Policy struct {
 	// Forged Something other than the vault wrote its row. What it is about is refused.
 	Forged bool `json:"forged,omitempty"`
 
-	// Needed How many people; 0 where it is off.
+	// Inherit It was taken back; the next wider policy counts.
+	Inherit bool `json:"inherit,omitempty"`
+
+	// Needed How many people; 0 where it is off, or `inherit`.
 	Needed int64 `json:"needed"`
 
 	// Roles Whose approval counts.

@@ -18,7 +18,7 @@ type Approvals interface {
 	// Policies returns the policies there are, by app, channel and action.
 	Policies(ctx context.Context) (Policies, error)
 	// SetPolicy sets one. KindInvalid for one that cannot be; KindNotFound if
-	// there is no such app or channel; KindConflict with reason "approvers" where too few
+	// there is no such app or channel, or, with Inherit, none that would end; KindConflict with reason "approvers" where too few
 	// people could approve; KindDenied with reason "approval" where the policy
 	// before wants approvals for that, which are asked for.
 	SetPolicy(ctx context.Context, by access.Caller, want NewPolicy) (Policy, error)
@@ -50,7 +50,8 @@ type Policy struct {
 	App     sealift.AppID   // empty for the installation
 	Channel sealift.Channel // of App; empty for all of them
 	Action  string
-	Needed  int64 // 0 where it is off
+	Needed  int64 // 0 where it is off, or Inherit
+	Inherit bool  // the next wider policy counts again
 	Roles   []access.Role
 	Version uint64
 	Creator string
@@ -66,6 +67,7 @@ type NewPolicy struct {
 	Needed  int64 // 1 to sealift.MaxApprovals
 	Roles   []access.Role
 	Off     bool // ask nobody any more
+	Inherit bool // let the next wider policy count again; of an app or a channel
 }
 
 // ApprovalFilter picks requests; an empty field matches all.
