@@ -84,16 +84,22 @@ start_server() { # PORT
 	fail "the server does not listen after 30 seconds"
 }
 
-# publish_and_install APP VERSION FOLDER
+# publish_and_install APP VERSION FOLDER whole|patch
 publish_and_install() {
 	local app=$1 version=$2 folder=$3 device=$work/device-$1 publishing installing
 	say "$app $version"
-	publishing=$(timed sealift publish "$folder" --app "$app" --channel production --version "$version" 3>&1 >&2)
+	publishing=$(timed sealift publish "$folder" --app "$app" --channel production --version "$version" --archives "$work/archives" 3>&1 >&2)
 	installing=$(timed agent "$app" "$device" "$work/agent.json" 3>&1 >&2)
 	cat "$work/agent.json"
 	answers updated "$version"
+	local fetched
+	fetched=$(sed -n 's/.*"delivery":{.*"fetched":\([0-9]*\).*/\1/p' "$work/agent.json")
+	case $4 in
+	patch) grep -q '"base":' "$work/agent.json" || fail "the device did not take the patch" ;;
+	*) ! grep -q '"base":' "$work/agent.json" || fail "the device took a patch of nothing" ;;
+	esac
 	same "$folder" "$device/current/"
-	summary+=("$app|$version|$(find "$folder" -type f | wc -l)|$(du -sb "$folder" | cut -f 1)|$publishing|$installing")
+	summary+=("$app|$version|$(find "$folder" -type f | wc -l)|$(du -sb "$folder" | cut -f 1)|$fetched|$publishing|$installing")
 }
 
 # answers OUTCOME VERSION checks what the agent said last.
@@ -133,10 +139,10 @@ export SEALIFT_SERVER SEALIFT_TOKEN
 # monaco's folder has no index.html, which a web app would want.
 new_app com.example.monaco --device
 new_app com.example.swagger
-publish_and_install com.example.monaco 0.52.0 "$work/published/monaco-0.52.0"
-publish_and_install com.example.swagger 5.17.14 "$work/published/swagger-5.17.14"
-publish_and_install com.example.monaco 0.52.2 "$work/published/monaco-0.52.2"
-publish_and_install com.example.swagger 5.18.2 "$work/published/swagger-5.18.2"
+publish_and_install com.example.monaco 0.52.0 "$work/published/monaco-0.52.0" whole
+publish_and_install com.example.swagger 5.17.14 "$work/published/swagger-5.17.14" whole
+publish_and_install com.example.monaco 0.52.2 "$work/published/monaco-0.52.2" patch
+publish_and_install com.example.swagger 5.18.2 "$work/published/swagger-5.18.2" patch
 
 say "nothing newer"
 agent com.example.monaco "$work/device-com.example.monaco" "$work/agent.json"
@@ -146,9 +152,9 @@ same "$work/published/monaco-0.52.2" "$work/device-com.example.monaco/current/"
 
 say "summary: every bundle arrived byte for byte, with its executable bits"
 {
-	echo "APP|VERSION|FILES|BYTES|PUBLISH|INSTALL"
+	echo "APP|VERSION|FILES|BYTES|FETCHED|PUBLISH|INSTALL"
 	printf '%s\n' "${summary[@]}"
-} | awk -F '|' '{ printf "%-20s %-8s %6s %10s %9s %9s\n", $1, $2, $3, $4, $5, $6 }'
+} | awk -F '|' '{ printf "%-20s %-8s %6s %10s %10s %9s %9s\n", $1, $2, $3, $4, $5, $6, $7 }'
 
 say "people on the pages, in a real browser"
 SEALIFT=$PWD/bin/sealift go -C tools/browser test -count=1 .

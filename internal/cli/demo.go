@@ -29,12 +29,16 @@ func (c *demoCmd) Run(ctx context.Context, std *IO) error { return runDemo(ctx, 
 var samples embed.FS
 
 // The versions of the demo: one to begin with, one to update to, and one more
-// of the same files that waits at the server while the attacks are tried.
+// of the same files that waits at the server while the attacks are tried. Those
+// behind it, from demoPatched on, are for attacks on patches: one each.
 const (
 	demoFirst  sealift.Version = "1.0.0"
 	demoSecond sealift.Version = "1.1.0"
 	demoBait   sealift.Version = "1.2.0"
 )
+
+// demoPatched is the version that the i-th attack on a patch is about.
+func demoPatched(i int) sealift.Version { return sealift.Version(fmt.Sprintf("1.%d.0", 3+i)) }
 
 // demoResult is what the demo did, and whether all of it went as it should.
 type demoResult struct {
@@ -58,7 +62,7 @@ func runDemo(ctx context.Context, std *IO, opts demoCmd) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stage.close()) }()
-	result, err := stage.play(ctx, first, second, demoAttacks(opts.All))
+	result, err := stage.play(ctx, first, second, opts.All)
 	if err != nil {
 		return err
 	}
@@ -110,13 +114,13 @@ func (c demoCmd) folder() (dir string, remove func() error, err error) {
 }
 
 // play tells the whole story.
-func (s *demoStage) play(ctx context.Context, first, second fs.FS, attacks []sealifttest.Attack) (demoResult, error) {
+func (s *demoStage) play(ctx context.Context, first, second fs.FS, all bool) (demoResult, error) {
 	result := demoResult{OK: true, Updates: []demoUpdate{}, Attacks: []demoAttack{}}
 	for _, release := range []struct {
 		version sealift.Version
 		bundle  fs.FS
 	}{{demoFirst, first}, {demoSecond, second}} {
-		if err := s.publish(ctx, release.version, release.bundle); err != nil {
+		if _, err := s.publish(ctx, release.version, release.bundle); err != nil {
 			return result, err
 		}
 		update, err := s.update(ctx, release.version, release.bundle)
@@ -130,11 +134,11 @@ func (s *demoStage) play(ctx context.Context, first, second fs.FS, attacks []sea
 	if err := s.hostile.Observe(ctx); err != nil {
 		return result, err
 	}
-	if err := s.publish(ctx, demoBait, second); err != nil {
+	if _, err := s.publish(ctx, demoBait, second); err != nil {
 		return result, err
 	}
 	s.std.Note("\nversion %s waits at the server; attacks on its way to the device:", demoBait)
-	for _, attack := range attacks {
+	for _, attack := range demoAttacks(all) {
 		outcome, err := s.attack(ctx, attack)
 		if err != nil {
 			return result, fmt.Errorf("attack %s: %w", attack.Name, err)
@@ -155,14 +159,40 @@ func (s *demoStage) play(ctx context.Context, first, second fs.FS, attacks []sea
 	}
 	result.Updates = append(result.Updates, update)
 	result.OK = result.OK && update.OK
-	return result, nil
+	return result, s.playPatches(ctx, &result, [2]fs.FS{first, second}, demoPatchAttacks(all))
+}
+
+// playPatches tries attacks on patches. Each costs its release, which the device
+// takes by another way, so they take turns with the bundles; their number is even
+// in the short demo and the long one, so that the second is what stays.
+func (s *demoStage) playPatches(ctx context.Context, result *demoResult, bundles [2]fs.FS, attacks []sealifttest.Attack) error {
+	s.std.Note("\nattacks on the patch of a release, each of the next one: the device takes the whole bundle instead")
+	for i, attack := range attacks {
+		patched, err := s.publish(ctx, demoPatched(i), bundles[i%2])
+		if err != nil {
+			return err
+		}
+		if !patched {
+			s.std.Note("the two bundles have too little in common for patches: there is nothing to attack")
+			return nil
+		}
+		outcome, err := s.attackPatch(ctx, attack, demoPatched(i), bundles[i%2])
+		if err != nil {
+			return fmt.Errorf("attack %s: %w", attack.Name, err)
+		}
+		result.Attacks = append(result.Attacks, outcome)
+		result.OK = result.OK && outcome.Refused
+	}
+	return nil
 }
 
 // variants are the endings of attacks that try on every document what the demo
 // shows on some; slow ones wait for a device's patience to end.
 var (
 	variants = []string{"-empty", "-null", "-missing", "-failing", "-redirected", "-endless"}
-	slow     = []string{"blob-slow", "blob-stalled"}
+	slow     = []string{"blob-slow", "blob-stalled", "patch-slow", "patch-stalled"}
+	// shownVariants are in the short demo all the same.
+	shownVariants = []string{"timestamp-redirected", "blob-endless", "patch-endless"}
 )
 
 // demoAttacks are those of the catalogue that need no stolen key, on a device
@@ -173,13 +203,24 @@ func demoAttacks(all bool) []sealifttest.Attack {
 		if !attack.Delivery() || attack.Fresh || attack.Lured() {
 			continue
 		}
-		isVariant := slices.ContainsFunc(variants, func(ending string) bool { return strings.HasSuffix(attack.Name, ending) })
-		shown := !isVariant || attack.Name == "blob-endless" || attack.Name == "timestamp-redirected"
-		if all || shown && !slices.Contains(slow, attack.Name) {
+		if all || demoShows(attack) {
 			out = append(out, attack)
 		}
 	}
 	return out
+}
+
+// demoPatchAttacks are those of the catalogue that are on patches and need no
+// stolen key.
+func demoPatchAttacks(all bool) []sealifttest.Attack {
+	return slices.DeleteFunc(sealifttest.PatchAttacks(), func(a sealifttest.Attack) bool { return !a.Delivery() || !all && !demoShows(a) })
+}
+
+// demoShows reports whether an attack is in the short demo.
+func demoShows(attack sealifttest.Attack) bool {
+	isVariant := slices.ContainsFunc(variants, func(ending string) bool { return strings.HasSuffix(attack.Name, ending) })
+	shown := !isVariant || slices.Contains(shownVariants, attack.Name)
+	return shown && !slices.Contains(slow, attack.Name)
 }
 
 // summary is the table at the end.

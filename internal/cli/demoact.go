@@ -71,8 +71,19 @@ func (s *demoStage) steps(r client.Result) ([]demoStep, error) {
 		{"chain", fmt.Sprintf("leaf %.12s… of %s, for this release only", leaf.SerialNumber.Text(16), leaf.Issuer.CommonName)},
 		{"signature", fmt.Sprintf("by the leaf over the exact payload; in the log, release.json %.12s…", r.Installed.Release)},
 		{"version", fmt.Sprintf("%s, counter %d, above all before", r.Installed.Version, r.Installed.Counter)},
-		{"integrity", fmt.Sprintf("archive %.12s…, %s", r.Installed.Archive.Digest, term.Bytes(r.Installed.Archive.Length))},
+		{"integrity", fmt.Sprintf("archive %.12s…, %s", r.Installed.Archive.Digest, term.Bytes(r.Installed.Archive.Length)) + fetched(r.Delivery)},
 	}, nil
+}
+
+// fetched says what a bundle cost.
+func fetched(d *client.Delivery) string {
+	switch {
+	case d == nil:
+		return ""
+	case d.Base != nil:
+		return fmt.Sprintf(", from a patch of %s", term.Bytes(d.Fetched))
+	}
+	return fmt.Sprintf(", from %s", term.Bytes(d.Fetched))
 }
 
 // sameFiles compares two folders by names, content and executable bits.
@@ -120,7 +131,7 @@ func listFiles(f fs.FS) (map[string]bool, error) {
 type demoAttack struct {
 	Name    string `json:"name"`
 	Title   string `json:"title"`
-	Refused bool   `json:"refused"` // as it must be, with the device as it was
+	Refused bool   `json:"refused"` // as it must be: with the device as it was, or for a patch, with the release in place
 	Met     string `json:"met"`     // the kind of the refusal
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message"`
@@ -151,6 +162,32 @@ func (s *demoStage) attack(ctx context.Context, a sealifttest.Attack) (demoAttac
 	out.Met, out.Message = "installed nothing newer", "no error"
 	if err != nil {
 		out.Met, out.Reason, out.Message = string(sealift.KindOf(err)), sealift.ReasonOf(err), err.Error()
+	}
+	s.tell(out)
+	return out, nil
+}
+
+// attackPatch mounts an attack on the patch of a release, and lets the device get
+// around it.
+func (s *demoStage) attackPatch(ctx context.Context, a sealifttest.Attack, version sealift.Version, bundle fs.FS) (demoAttack, error) {
+	out := demoAttack{Name: a.Name, Title: a.Title, Met: "no patch dropped", Message: "no patch was dropped"}
+	if err := s.hostile.Mount(a); err != nil {
+		return out, err
+	}
+	result, err := s.device.Update(ctx)
+	bites := s.hostile.Bites()
+	s.hostile.Unmount()
+	if err != nil {
+		return out, err
+	}
+	same, err := sameFiles(bundle, os.DirFS(filepath.Join(s.dir, "device", "current")))
+	if err != nil {
+		return out, err
+	}
+	if result.Delivery != nil && result.Delivery.Dropped != nil {
+		d := result.Delivery.Dropped
+		out.Met, out.Reason, out.Message = "patch dropped, "+string(d.Kind), d.Reason, d.Message
+		out.Refused = a.Dropped(d.Kind, d.Reason) == nil && bites > 0 && same && result.Installed != nil && result.Installed.Version == version
 	}
 	s.tell(out)
 	return out, nil

@@ -204,17 +204,27 @@ func (s *demoStage) enrol(ctx context.Context) error {
 	return s.device.Enrol(ctx, token)
 }
 
-func (s *demoStage) publish(ctx context.Context, version sealift.Version, bundle fs.FS) error {
+// publish publishes, and says whether there is a patch.
+func (s *demoStage) publish(ctx context.Context, version sealift.Version, bundle fs.FS) (patched bool, err error) {
+	archives, err := publisher.OpenArchives(filepath.Join(s.dir, "archives"))
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, archives.Close()) }()
 	p := &publisher.Publisher{
-		API: s.api, Now: s.std.Now, TempDir: s.dir, Progress: s.std.stage,
+		API: s.api, Now: s.std.Now, TempDir: s.dir, Progress: s.std.stage, Archives: archives,
 		Epochs: &publisher.Metadata{Base: s.server, Root: s.token.Root(), CacheDir: filepath.Join(s.dir, "publisher"), Host: client.NewSystem()},
 	}
 	r, err := p.Publish(ctx, publisher.Request{
 		App: demoApp, Channel: demoChannel, Platform: "web", Runtime: sealift.AnyRuntime, Version: version, Bundle: bundle,
 	})
 	if err != nil {
-		return fmt.Errorf("publishing %s: %w", version, err)
+		return false, fmt.Errorf("publishing %s: %w", version, err)
 	}
-	s.std.Note("\npublished %s as counter %d: an archive of %s, %s sealed", r.Version, r.Counter, term.Bytes(r.Archive.Length), term.Bytes(r.Blob.Length))
-	return nil
+	patches := ""
+	for _, patch := range r.Patches {
+		patches += fmt.Sprintf(", a patch of %s", term.Bytes(patch.Blob.Length))
+	}
+	s.std.Note("\npublished %s as counter %d: an archive of %s, %s sealed%s", r.Version, r.Counter, term.Bytes(r.Archive.Length), term.Bytes(r.Blob.Length), patches)
+	return patches != "", nil
 }
