@@ -92,12 +92,19 @@ func New(s store.Store, v *vault.Vault, online Online, now func() time.Time) *De
 
 const op = "answering a device"
 
+// reasonNonce is that of a message that came before.
+const reasonNonce = "nonce"
+
 // Answer answers one request that came from address. Its error is for those
 // that deserve no signed answer: KindInvalid, KindDenied or KindConflict
 // (reason "nonce"); KindSealed while nobody can sign.
 func (d *Desk) Answer(ctx context.Context, request []byte, address string) ([]byte, error) {
 	v := visit{desk: d, now: d.now().UTC(), address: address}
 	answer, err := v.receive(ctx, request)
+	if v.kind == trust.RequestReport && v.req != nil && sealift.ReasonOf(err) == reasonNonce {
+		// Whoever sends a device's message again must not use up what it may say.
+		d.reports.Return(v.req.Device)
+	}
 	d.tallies.note(&v, err)
 	return answer, err
 }

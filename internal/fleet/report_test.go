@@ -198,6 +198,26 @@ func TestReportsAreBounded(t *testing.T) {
 	b.report(d, reportOf(next))
 }
 
+// TestReportsSentByOthers: whoever got hold of a device's report and sends it again
+// and again uses up nothing of what the device may say.
+func TestReportsSentByOthers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.enrolled()
+	req := b.request(d, trust.RequestReport)
+	_, _, err := b.ask(req, reportOf(1), d.identity)
+	b.check(err)
+	for range sealift.ReportsPerHour + 5 {
+		_, answered, err := b.ask(req, reportOf(1), d.identity)
+		b.wantSilence("the same message", answered, err, sealift.KindConflict, "nonce")
+	}
+	for n := range sealift.ReportsPerHour - 1 {
+		b.report(d, reportOf(uint64(n+2)))
+	}
+	_, answered, err := b.ask(b.request(d, trust.RequestReport), reportOf(99), d.identity)
+	b.wantSilence("one too many of its own", answered, err, sealift.KindExhausted, "rate")
+}
+
 // TestReportsRacing: the same steps in several messages at once are kept once.
 func TestReportsRacing(t *testing.T) {
 	t.Parallel()

@@ -60,14 +60,32 @@ func (c *Counter[K]) Admit(who K, now time.Time) (wait time.Duration, ok bool) {
 		c.began, c.sent, c.rest = now, map[K]int{}, 0
 	}
 	count, known := c.sent[who]
+	known = known || len(c.sent) < sealift.MaxThrottled
+	if !known {
+		count = c.rest
+	}
+	ok = count < c.limit
 	switch {
-	case known || len(c.sent) < sealift.MaxThrottled:
+	case !ok:
+	case known:
 		c.sent[who] = count + 1
 	default:
 		c.rest++
-		count = c.rest
 	}
-	return c.began.Add(c.period).Sub(now), count < c.limit
+	return c.began.Add(c.period).Sub(now), ok
+}
+
+// Return gives back one request of who that was admitted in this period and turned
+// out to be somebody else's.
+func (c *Counter[K]) Return(who K) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch count, known := c.sent[who]; {
+	case known && count > 0:
+		c.sent[who] = count - 1
+	case !known && c.rest > 0:
+		c.rest--
+	}
 }
 
 func networkOf(address string) netip.Prefix {

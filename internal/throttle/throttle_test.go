@@ -76,6 +76,13 @@ func TestCounter(t *testing.T) {
 	if _, ok := c.Admit("b", now); !ok {
 		t.Error("another is refused")
 	}
+	c.Return("a") // one of the two that were admitted
+	c.Return("nobody")
+	for i, want := range []bool{true, false} {
+		if _, ok := c.Admit("a", now); ok != want {
+			t.Errorf("request %d after one was given back: %v", i, ok)
+		}
+	}
 	if _, ok := c.Admit("a", now.Add(time.Hour)); !ok {
 		t.Error("refused in the next hour")
 	}
