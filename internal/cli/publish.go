@@ -83,9 +83,9 @@ func runPublish(ctx context.Context, std *IO, opts publishCmd) error {
 	}
 	r := *d.Release
 	return std.Print(r, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "published %s %s to %s/%s as counter %d%s\n  release %s\n  archive %s  %s\n  sealed  %s  %s\n%s  see how it is rolled out with: sealift rollout show %d --app %s\n",
+		_, err := fmt.Fprintf(w, "published %s %s to %s/%s as counter %d%s\n  release %s\n  archive %s  %s\n  sealed  %s  %s\n%s  %s\n",
 			r.App, r.Version, r.Channel, r.Platform, r.Counter, urgently(r.Urgent), r.SHA256,
-			r.Archive.SHA256, term.Bytes(r.Archive.Length), r.Blob.SHA256, term.Bytes(r.Blob.Length), patchLines(r.Patches), r.Counter, r.App)
+			r.Archive.SHA256, term.Bytes(r.Archive.Length), r.Blob.SHA256, term.Bytes(r.Blob.Length), patchLines(r.Patches), afterPublish(r, opts.Hold))
 		return err
 	})
 }
@@ -133,6 +133,14 @@ func (c publishCmd) older(ctx context.Context, p *publisher.Publisher, req *publ
 func waitingText(d api.DraftDetail) string {
 	return fmt.Sprintf("%s %s for %s/%s as counter %d%s; devices see nothing of it yet\n  draft   %s\n  plan    %s\n%s  until   %s",
 		d.App, d.Version, d.Channel, d.Platform, d.Counter, urgently(d.Urgent), d.ID, draftPlan(d), missingLines(d), d.Expires.UTC().Format("2006-01-02 15:04Z"))
+}
+
+// afterPublish says what to do about the roll-out of what was just published.
+func afterPublish(r api.Release, held bool) string {
+	if held {
+		return fmt.Sprintf("nobody is offered it until somebody starts it: sealift rollout start %d --app %s --reason TEXT", r.Counter, r.App)
+	}
+	return fmt.Sprintf("see how it is rolled out with: sealift rollout show %d --app %s", r.Counter, r.App)
 }
 
 // draftPlan says with which plan the roll-out of a draft begins.

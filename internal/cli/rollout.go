@@ -131,7 +131,7 @@ func rolloutText(r api.Rollout) string {
 		}
 		fmt.Fprintf(&b, "  %sstage %d: %s\n", mark, i+1, stageText(percentText(s.Percent), s.Duration, s.Confirmed, s.Gate == api.RolloutStageGateApproval))
 	}
-	fmt.Fprintf(&b, "  halted: %s\n", thenText(rollout.Then(r.Then)))
+	fmt.Fprintf(&b, "  on a halt: %s\n", thenText(rollout.Then(r.Then)))
 	fmt.Fprintf(&b, "  next: %s\n", nextOf(r))
 	return b.String()
 }
@@ -155,7 +155,28 @@ func nextOf(r api.Rollout) string {
 	if r.Capped {
 		return fmt.Sprintf("more devices take it as those that did confirm it (the app's blast radius); to give it to everybody: sealift rollout finish %d --app %s --reason TEXT", r.Counter, r.App)
 	}
-	return fmt.Sprintf("to stop it: sealift rollout pause %d --app %s --reason TEXT", r.Counter, r.App)
+	return fmt.Sprintf("%s; to stop it: sealift rollout pause %d --app %s --reason TEXT", endOf(r), r.Counter, r.App)
+}
+
+// endOf says when the stage of a running roll-out ends, and what comes then.
+func endOf(r api.Rollout) string {
+	if r.Stage < 1 || r.Stage > len(r.Stages) {
+		return "nothing is known of its stage"
+	}
+	stage, when := r.Stages[r.Stage-1], "now"
+	if r.Next != nil {
+		when = "at " + r.Next.UTC().Format(time.RFC3339)
+	}
+	if stage.Confirmed > 0 {
+		when += fmt.Sprintf(", once %d devices have confirmed it,", stage.Confirmed)
+	}
+	switch {
+	case stage.Gate == api.RolloutStageGateApproval:
+		return when + " it waits for somebody to let it go on"
+	case r.Stage == len(r.Stages):
+		return when + " it is finished"
+	}
+	return when + " it goes on to " + percentText(r.Stages[r.Stage].Percent)
 }
 
 // rolloutAct is what the commands have that change a roll-out.

@@ -126,7 +126,7 @@ func planText(p rollout.Plan) string {
 		}
 		text += "\n"
 	}
-	return text + "  then: " + thenText(p.Halt.Then) + "\n"
+	return text + "  on a halt: " + thenText(p.Halt.Then) + "\n"
 }
 
 func thenText(then rollout.Then) string {
