@@ -20,3 +20,14 @@ const (
 	// one second.
 	MaxSequenceAhead = 24 * time.Hour
 )
+
+// Labels.
+const (
+	// MaxDeviceLabels is how many labels a device carries.
+	MaxDeviceLabels = 16
+	// MaxChannelLabels is how many labels of an app put devices on channels: all are
+	// looked at for each device.
+	MaxChannelLabels = 64
+	// MaxLabelPriority is how far a label's priority is from 0, both ways.
+	MaxLabelPriority = 1_000_000
+)

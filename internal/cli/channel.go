@@ -20,6 +20,7 @@ type channelCmd struct {
 	Show   channelShowCmd   `cmd:"" help:"Show one channel, and which devices it is for."`
 
 	Set       channelSetCmd       `cmd:"" help:"Say which devices a channel is for, or make it the default of its app."`
+	Label     channelLabelCmd     `cmd:"" help:"Say on which channel labels put devices that carry them."`
 	Archive   channelArchiveCmd   `cmd:"" help:"Let a channel take no release any more. Devices that follow it stay where they are."`
 	Unarchive channelUnarchiveCmd `cmd:"" help:"Let an archived channel take releases again."`
 }

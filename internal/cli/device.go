@@ -17,6 +17,7 @@ type deviceCmd struct {
 
 	Assign   deviceAssignCmd   `cmd:"" help:"Put devices on a channel."`
 	Unassign deviceUnassignCmd `cmd:"" help:"Take devices off the channels that they were put on."`
+	Label    deviceLabelCmd    `cmd:"" help:"Give devices labels, which may put them on a channel."`
 
 	Revoke deviceRevokeCmd `cmd:"" help:"End devices for good, and turn the epochs of the app's channels."`
 	Erase  deviceEraseCmd  `cmd:"" help:"Forget what devices said and how they enrolled."`
@@ -29,6 +30,7 @@ type deviceListCmd struct {
 	Version    string        `placeholder:"V" help:"Only devices that last reported to have this version installed."`
 	State      string        `placeholder:"STATE" help:"Only devices in this state: active, revoked or erased. Without it, all that were not erased."`
 	Prefix     string        `placeholder:"HEX" help:"Only devices whose id begins so."`
+	Label      string        `placeholder:"LABEL" help:"Only devices that carry this label."`
 	Outdated   bool          `help:"Only devices that last reported to have something installed that is under the app's floor."`
 	SeenWithin time.Duration `placeholder:"DURATION" help:"Only devices that were seen in this time, such as 24h."`
 	SilentFor  time.Duration `placeholder:"DURATION" help:"Only devices that were not seen in this time, such as 720h."`
@@ -53,7 +55,7 @@ func runDeviceList(ctx context.Context, std *IO, opts deviceListCmd) error {
 	}
 	page := api.ListDevicesParams{
 		Limit: opts.Limit, Channel: opts.Channel, Behind: opts.Behind, Platform: opts.Platform, Version: opts.Version,
-		State: api.DeviceState(opts.State), Prefix: opts.Prefix, Outdated: opts.Outdated,
+		State: api.DeviceState(opts.State), Prefix: opts.Prefix, Label: opts.Label, Outdated: opts.Outdated,
 	}
 	if opts.SeenWithin > 0 {
 		page.SeenSince = std.Now().Add(-opts.SeenWithin).UTC()
@@ -159,7 +161,7 @@ func deviceFields(d api.Device) [][]string {
 	at := func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
 	rows := [][]string{
 		{"device", d.ID}, {"app", d.App}, {"state", deviceStateText(d)}, {"platform", d.Platform}, {"runtime", d.Runtime},
-		{"enrolled", at(d.Enrolled) + enrolledBy(d)}, {"seen", at(d.Seen)}, {"assigned", assignedText(d.Assigned)},
+		{"enrolled", at(d.Enrolled) + enrolledBy(d)}, {"seen", at(d.Seen)}, {"assigned", assignedText(d.Assigned)}, {"labels", orDash(strings.Join(d.Labels, " "))},
 	}
 	if d.Reported == nil {
 		return append(rows, []string{"reported", "never"})

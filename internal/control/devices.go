@@ -57,6 +57,11 @@ func searched(page *service.DevicePage, params api.ListDevicesParams) (err error
 			return err
 		}
 	}
+	if params.Label != "" {
+		if page.Label, err = sealift.ParseLabel(params.Label); err != nil {
+			return err
+		}
+	}
 	page.Outdated = params.Outdated
 	page.Prefix, page.State, page.Since, page.Until = params.Prefix, string(params.State), params.SeenSince, params.SeenBefore
 	if len(page.Prefix) > 32 || strings.Trim(page.Prefix, "0123456789abcdef") != "" {
@@ -161,6 +166,7 @@ func deviceOut(d service.Device) api.Device {
 		App: string(d.App), ID: string(d.ID), State: api.DeviceState(d.State), Token: d.Token, Platform: string(d.Platform), Runtime: string(d.Runtime),
 		Enrolled: d.Enrolled.UTC(), Seen: d.Seen.UTC(), Reported: timeOut(d.Reported), Lost: d.Lost, Forged: d.Forged,
 	}
+	out.Labels = each(d.Labels, func(l sealift.Label) string { return string(l) })
 	if d.Assigned != nil {
 		assigned := assignmentOut(*d.Assigned)
 		out.Assigned = &assigned

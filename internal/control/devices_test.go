@@ -25,7 +25,7 @@ func TestDevices(t *testing.T) {
 		Metadata: &api.DeviceMetadata{Root: 2, Targets: 3, Snapshot: 4, Timestamp: 5}, Epochs: []string{sealift.Digest{9}.String()},
 		Installed: &api.DeviceRelease{Release: sealift.Digest{1}.String(), Version: "1.4.0", Counter: 17},
 	}
-	want.Assigned = &assigned1
+	want.Assigned, want.Labels = &assigned1, []string{"tester"}
 	check(t, "devices", nil, list, api.DeviceList{Devices: []api.Device{want}, Next: string(device1.ID), Counts: api.DeviceCounts{Active: 3, Revoked: 2, Erased: 1, Outdated: 7}})
 	check(t, "asked", nil, f.services.last(), []any{sealift.AppID("com.acme.shop"), service.DevicePage{Limit: 2, Behind: device1.ID, Channel: "production"}})
 	list, err = c.Devices(t.Context(), "com.acme.shop", api.ListDevicesParams{})
@@ -34,7 +34,7 @@ func TestDevices(t *testing.T) {
 	}
 
 	f.services.last()
-	want.Assigned = nil
+	want.Assigned, want.Labels = nil, nil
 	detail, err := c.Device(t.Context(), "com.acme.shop", string(device1.ID), api.GetDeviceParams{Limit: 1, Before: 9})
 	step := api.DeviceStep{
 		Sequence: 7, Received: time.Unix(21, 0).UTC(), Time: time.Unix(22, 0).UTC(), Step: api.DeviceStepStepRefused, Release: sealift.Digest{1}.String(),

@@ -212,7 +212,7 @@ func (s *services) ChangeChannel(_ context.Context, by access.Caller, app sealif
 
 func (s *services) Devices(_ context.Context, app sealift.AppID, page service.DevicePage) ([]service.Device, error) {
 	first := device1
-	first.Assigned = &assignment1
+	first.Assigned, first.Labels = &assignment1, []sealift.Label{"tester"}
 	all := []service.Device{first, {App: "com.acme.shop", ID: "ff", State: "active"}}
 	return all[:min(len(all), page.Limit)], s.note(app, page)
 }

@@ -29,8 +29,8 @@ func (d *Desk) AssignDevices(ctx context.Context, by access.Caller, app sealift.
 		action = actionUnassign
 	}
 	made, err := vault.Do(ctx, d.vault, func(tx *vault.Tx) ([]service.Assignment, error) {
-		a := d.assigning(tx, by.Actor(), want.Reason)
-		if err := a.demandChannel(ctx, by, app, want); err != nil {
+		a := d.assigningBy(tx, by, want.Reason)
+		if err := a.demandChannel(ctx, app, want); err != nil {
 			return nil, err
 		}
 		ids := slices.Clone(want.Devices)
@@ -55,27 +55,25 @@ func (d *Desk) AssignDevices(ctx context.Context, by access.Caller, app sealift.
 	return made, d.online.Flush(ctx)
 }
 
-// demandChannel refuses a channel that takes no devices, or not from this caller:
-// who is put on a private one is given what is encrypted for it.
-func (a *assigning) demandChannel(ctx context.Context, by access.Caller, app sealift.AppID, want service.NewAssignment) error {
+// demandChannel refuses a channel that takes no devices.
+func (a *assigning) demandChannel(ctx context.Context, app sealift.AppID, want service.NewAssignment) error {
 	if _, err := a.desk.app(ctx, a.tx, app); err != nil || want.Channel == "" {
 		return err
 	}
 	if !want.Until.IsZero() && !want.Until.After(a.now) {
 		return sealift.Errorf(sealift.KindInvalid, assignOp, "%s is in the past", want.Until.UTC().Format(time.RFC3339)).WithReason("until")
 	}
-	rules, err := a.rules(ctx, app, want.Channel)
-	if err != nil {
-		return err
+	return a.demandOpen(ctx, app, want.Channel)
+}
+
+// demandOpen refuses a channel that is archived, or none.
+func (a *assigning) demandOpen(ctx context.Context, app sealift.AppID, channel sealift.Channel) error {
+	rules, err := a.rules(ctx, app, channel)
+	if err == nil && rules.Archived {
+		err = sealift.Errorf(sealift.KindConflict, assignOp, "channel %s of %s is archived and takes no more devices", channel, app).WithReason("archived").
+			WithHint("take it back into use with: sealift channel unarchive %s --app %s", channel, app)
 	}
-	if rules.Archived {
-		return sealift.Errorf(sealift.KindConflict, assignOp, "channel %s of %s is archived and takes no more devices", want.Channel, app).WithReason("archived").
-			WithHint("take it back into use with: sealift channel unarchive %s --app %s", want.Channel, app)
-	}
-	if rules.Private {
-		return by.Fresh("putting devices on a private channel", a.now)
-	}
-	return nil
+	return err
 }
 
 // byPerson does what a person wants of one device.
@@ -96,6 +94,15 @@ func (a *assigning) byPerson(ctx context.Context, app sealift.AppID, id sealift.
 		return err
 	}
 	next := store.Assignment{App: app, Device: id, Channel: want.Channel, Until: want.Until.UTC().Truncate(time.Second), Origin: store.ByPerson}
+	if want.Channel == "" {
+		if next, err = a.fallback(ctx, was, device, store.ByPerson); err != nil {
+			return err
+		}
+		if next.Origin == store.ByLabel && was.Origin == store.ByLabel && next.Channel == was.Channel {
+			return sealift.Errorf(sealift.KindConflict, assignOp, "device %s is on channel %s by a label that it carries", id, was.Channel).WithReason("label").
+				WithHint("take the label off it with: sealift device label remove %s --app %s --label LABEL --reason TEXT", id, app)
+		}
+	}
 	if was.Channel == next.Channel && was.Until.Equal(next.Until) && (was.Origin == next.Origin || next.Channel == "") {
 		return nil
 	}

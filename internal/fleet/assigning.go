@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
@@ -20,6 +21,7 @@ type assigning struct {
 	desk   *Desk
 	tx     *vault.Tx
 	actor  audit.Actor
+	by     *access.Caller // who wants it; nil for what follows by itself
 	now    time.Time
 	reason string // in words, for the log
 
@@ -27,6 +29,7 @@ type assigning struct {
 	signed []trust.Assignment // documents for devices
 	gone   []sealift.DeviceID // whose document is over
 	known  map[line]store.ChannelRules
+	labels map[sealift.AppID]map[sealift.Label]store.ChannelLabel
 	left   []line // that a device was taken off
 	more   int64  // devices that are on a channel and were on none
 }
@@ -38,7 +41,18 @@ type line struct {
 }
 
 func (d *Desk) assigning(tx *vault.Tx, actor audit.Actor, reason string) *assigning {
-	return &assigning{desk: d, tx: tx, actor: actor, now: d.now().UTC(), reason: reason, known: map[line]store.ChannelRules{}}
+	return &assigning{
+		desk: d, tx: tx, actor: actor, now: d.now().UTC(), reason: reason,
+		known: map[line]store.ChannelRules{}, labels: map[sealift.AppID]map[sealift.Label]store.ChannelLabel{},
+	}
+}
+
+// assigningBy is assigning for a person, who must have proven themselves just now
+// where it gives a device the keys of a private channel.
+func (d *Desk) assigningBy(tx *vault.Tx, by access.Caller, reason string) *assigning {
+	a := d.assigning(tx, by.Actor(), reason)
+	a.by = &by
+	return a
 }
 
 // rules returns what a channel is set to; KindNotFound if there is none.
@@ -67,6 +81,11 @@ func (a *assigning) put(ctx context.Context, was, next store.Assignment) error {
 	if err := a.demandOwn(ctx, next); err != nil {
 		return err
 	}
+	if next.Channel != "" && next.Channel != was.Channel {
+		if err := a.mayOpen(ctx, next); err != nil {
+			return err
+		}
+	}
 	if next.Channel != "" && was.Channel == "" {
 		a.more++
 	}
@@ -90,6 +109,19 @@ func (a *assigning) put(ctx context.Context, was, next store.Assignment) error {
 		},
 	})
 	return err
+}
+
+// mayOpen refuses to give a device the keys of a private channel for whoever has not
+// proven themselves just now.
+func (a *assigning) mayOpen(ctx context.Context, next store.Assignment) error {
+	if a.by == nil {
+		return nil
+	}
+	rules, err := a.rules(ctx, next.App, next.Channel)
+	if err != nil || !rules.Private {
+		return err
+	}
+	return a.by.Fresh("putting devices on a private channel", a.now)
 }
 
 // demandOwn refuses where the document of a device's id is that of another app: a
@@ -143,7 +175,7 @@ func (a *assigning) write(ctx context.Context, was, next store.Assignment) (stor
 // channels that devices were taken off: they hold the keys of the present ones.
 func (a *assigning) finish(ctx context.Context) error {
 	if a.more > 0 {
-		n, err := a.tx.CountAssignments(ctx)
+		n, err := a.tx.CountAssignments(ctx, "")
 		if err != nil {
 			return err
 		}

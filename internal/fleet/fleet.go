@@ -27,7 +27,9 @@
 // document that the director signs for the device, whose sequence only grows. It is
 // good for sealift.AssignmentLife, or until its time is over, and signed anew when
 // half of that is left; a device that is taken off its channel is told so as long as
-// it may still be shown the document of before. The keys of a private channel are
+// it may still be shown the document of before. A device that nobody put anywhere by
+// name is where its labels put it: that, too, is written as an assignment, by the one
+// function that every change goes through. The keys of a private channel are
 // for devices that are assigned to it alone, and when one is taken off, its epoch
 // turns.
 //

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/sealift/sealift"
@@ -13,9 +14,17 @@ import (
 
 // KeepAssignments has the documents of assignments signed anew of whose life half
 // is left, takes off their channel devices whose time there is over, and takes away
-// documents that nobody needs any more, at most sealift.AssignmentBatch of them. It
-// looks first and writes only where something is due. It returns how many.
+// documents that nobody needs any more, at most sealift.AssignmentBatch of them; and
+// it goes on with what labels are to put on channels. It looks first and writes only
+// where something is due. It returns how many it saw to; the error joins what went
+// wrong with either.
 func (d *Desk) KeepAssignments(ctx context.Context, actor audit.Actor) (int, error) {
+	renewed, err := d.renew(ctx, actor)
+	settled, labelErr := d.keepLabels(ctx, actor)
+	return renewed + settled, errors.Join(err, labelErr)
+}
+
+func (d *Desk) renew(ctx context.Context, actor audit.Actor) (int, error) {
 	due := func(tx store.Tx) ([]store.Assignment, error) {
 		now := d.now().UTC()
 		return tx.DueAssignments(ctx, now, now.Add(sealift.AssignmentLife/2), sealift.AssignmentBatch)
@@ -52,11 +61,18 @@ func (a *assigning) keep(ctx context.Context, row store.Assignment) error {
 	if err := a.desk.vault.CheckRow(ctx, a.tx, row); err != nil {
 		return err
 	}
-	next := store.Assignment{App: row.App, Device: row.Device, Origin: row.Origin}
 	if row.Channel != "" && !assigned(row, row.Channel, a.now) {
+		device, err := a.desk.device(ctx, a.tx, row.App, row.Device)
+		if err != nil {
+			return err
+		}
+		next, err := a.fallback(ctx, row, device, row.Origin)
+		if err != nil {
+			return err
+		}
 		return a.put(ctx, row, next)
 	}
-	next.Channel, next.Until = row.Channel, row.Until
+	next := store.Assignment{App: row.App, Device: row.Device, Channel: row.Channel, Until: row.Until, Origin: row.Origin}
 	written, err := a.write(ctx, row, next)
 	if err != nil {
 		return err

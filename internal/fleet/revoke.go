@@ -62,6 +62,9 @@ func (d *Desk) EraseDevices(ctx context.Context, by access.Caller, app sealift.A
 			return nil, err
 		}
 		for _, id := range changed {
+			if err := d.forgetLabels(ctx, tx, app, id); err != nil {
+				return nil, err
+			}
 			if err := tx.ForgetDevice(ctx, app, id); err != nil {
 				return nil, err
 			}

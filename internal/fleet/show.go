@@ -24,7 +24,7 @@ func (d *Desk) Devices(ctx context.Context, app sealift.AppID, page service.Devi
 		}
 		rows, err := tx.Devices(ctx, app, store.DeviceFilter{
 			Among:  among,
-			Prefix: page.Prefix, Behind: page.Behind, Channel: page.Channel, Version: page.Version, Platform: page.Platform,
+			Prefix: page.Prefix, Behind: page.Behind, Channel: page.Channel, Version: page.Version, Platform: page.Platform, Label: page.Label,
 			State: store.DeviceState(page.State), Since: page.Since, Until: page.Until, Limit: page.Limit,
 		})
 		if err != nil {
@@ -124,6 +124,14 @@ func (d *Desk) shown(ctx context.Context, tx store.Tx, row store.Device) (servic
 	case a.Sequence > 0:
 		assigned := assignmentOut(a)
 		out.Assigned = &assigned
+	}
+	switch labels, err := d.labelsOf(ctx, tx, row.App, row.ID); {
+	case sealift.KindOf(err) == sealift.KindDenied:
+		out.Forged = true
+	case err != nil:
+		return out, err
+	default:
+		out.Labels = labelList(labels.Labels)
 	}
 	said, err := tx.DeviceReport(ctx, row.App, row.ID)
 	if sealift.KindOf(err) == sealift.KindNotFound {

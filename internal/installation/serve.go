@@ -186,7 +186,7 @@ func (i *Installation) keepAssignments(ctx context.Context) {
 	}
 	n, err := i.Desk.KeepAssignments(ctx, release.System("director"))
 	if n > 0 {
-		i.log.Info("kept assignments of devices", "devices", n)
+		i.log.Info("kept assignments of devices", "done", n)
 	}
 	if err != nil && ctx.Err() == nil {
 		i.log.Error("keeping the assignments of devices", "error", err, "hint", sealift.HintOf(err))

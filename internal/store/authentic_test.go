@@ -13,7 +13,7 @@ import (
 // Every field of an authentic row is among its columns: a bent one gives
 // others.
 func TestEveryColumnIsAuthentic(t *testing.T) {
-	for _, row := range []store.Authentic{&store.Token{}, &store.App{}, &store.Device{}, &store.Draft{}, &store.Denial{}, &store.Person{}, &store.Credential{}, &store.Session{}, &store.Policy{}, &store.ApprovalRequest{}, &store.Approval{}, &store.Epoch{}, &store.EnrolmentToken{}, &store.Restore{}, &store.ChannelRules{}, &store.Assignment{}, &store.ChannelPlan{}} {
+	for _, row := range []store.Authentic{&store.Token{}, &store.App{}, &store.Device{}, &store.Draft{}, &store.Denial{}, &store.Person{}, &store.Credential{}, &store.Session{}, &store.Policy{}, &store.ApprovalRequest{}, &store.Approval{}, &store.Epoch{}, &store.EnrolmentToken{}, &store.Restore{}, &store.ChannelRules{}, &store.Assignment{}, &store.DeviceLabels{}, &store.ChannelLabel{}, &store.ChannelPlan{}} {
 		v := reflect.ValueOf(row).Elem()
 		kind, zero := row.Columns()
 		if kind == "" {

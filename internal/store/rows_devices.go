@@ -19,6 +19,7 @@ type DeviceFilter struct {
 	Version  sealift.Version  // that it last reported to have installed
 	Platform sealift.Platform
 	State    DeviceState
+	Label    sealift.Label   // that it carries
 	Since    time.Time       // seen then or later; one without a report was seen when it enrolled
 	Until    time.Time       // seen before
 	Among    []DeviceVersion // that it last reported to have one of these installed; nil for any

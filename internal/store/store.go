@@ -84,6 +84,7 @@ type Tx interface {
 	StatsTx
 	FleetTx
 	ChannelTx
+	LabelTx
 	PatchTx
 	RestoreTx
 	CopyTx

@@ -26,8 +26,9 @@ type ChannelTx interface {
 	// where it could be renewed, ends before renew; at most limit, by Ends, app and
 	// device.
 	DueAssignments(ctx context.Context, now, renew time.Time, limit int) ([]Assignment, error)
-	// CountAssignments returns how many devices of all apps are on a channel so.
-	CountAssignments(ctx context.Context) (int64, error)
+	// CountAssignments returns how many devices of all apps are on a channel so, or
+	// were put there by one origin alone; "" is all.
+	CountAssignments(ctx context.Context, by Origin) (int64, error)
 }
 
 // Columns implements Authentic.

@@ -196,6 +196,23 @@ var sweptKinds = []sweptKind{
 		app, channel, _ := strings.Cut(name, "/")
 		return tx.ChannelPlan(ctx, sealift.AppID(app), sealift.Channel(channel))
 	}),
+	named("device-labels", func(ctx context.Context, tx store.Tx, name string) (store.DeviceLabels, error) {
+		app, device, _ := strings.Cut(name, "/")
+		return tx.DeviceLabels(ctx, sealift.AppID(app), sealift.DeviceID(device))
+	}),
+	named("channel-label", func(ctx context.Context, tx store.Tx, name string) (l store.ChannelLabel, err error) {
+		app, label, _ := strings.Cut(name, "/")
+		rows, err := tx.ChannelLabels(ctx, sealift.AppID(app))
+		for _, row := range rows {
+			if string(row.Label) == label {
+				return row, nil
+			}
+		}
+		if err == nil {
+			err = sealift.Errorf(sealift.KindNotFound, "reading a label", "there is none")
+		}
+		return l, err
+	}),
 	named("approval", func(ctx context.Context, tx store.Tx, name string) (a store.Approval, err error) {
 		request, person, _ := strings.Cut(name, "/")
 		rows, err := tx.Approvals(ctx, request)

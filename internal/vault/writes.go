@@ -134,6 +134,16 @@ func (tx *Tx) PutChannelPlan(ctx context.Context, p store.ChannelPlan) error {
 	return put(ctx, tx, p, tx.Tx.PutChannelPlan)
 }
 
+// PutDeviceLabels implements store.LabelTx.
+func (tx *Tx) PutDeviceLabels(ctx context.Context, l store.DeviceLabels) error {
+	return put(ctx, tx, l, tx.Tx.PutDeviceLabels)
+}
+
+// PutChannelLabel implements store.LabelTx.
+func (tx *Tx) PutChannelLabel(ctx context.Context, l store.ChannelLabel) error {
+	return put(ctx, tx, l, tx.Tx.PutChannelLabel)
+}
+
 // InsertToken implements store.TokenTx.
 func (tx *Tx) InsertToken(ctx context.Context, t store.Token) error {
 	return insert(ctx, tx, t, tx.Tx.InsertToken)

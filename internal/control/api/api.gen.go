@@ -1286,6 +1286,29 @@ type ChannelChange struct {
 	SelfAssign *bool         `json:"selfAssign,omitempty"`
 }
 
+// ChannelLabel defines model for ChannelLabel.
+type ChannelLabel struct {
+	// Changed Example: 2026-01-02T03:04:05Z
+	Changed Time `json:"changed"`
+
+	// Channel Example: production
+	Channel ChannelName `json:"channel"`
+
+	// Label Example: beta
+	Label Label `json:"label"`
+
+	// Priority The highest of a device's labels counts.
+	Priority int64 `json:"priority"`
+
+	// Settling Not all devices that carry it are where it puts them yet.
+	Settling bool `json:"settling"`
+}
+
+// ChannelLabelList defines model for ChannelLabelList.
+type ChannelLabelList struct {
+	Labels []ChannelLabel `json:"labels"`
+}
+
 // ChannelList defines model for ChannelList.
 type ChannelList struct {
 	Channels []Channel `json:"channels"`
@@ -1525,6 +1548,9 @@ type Device struct {
 
 	// Installed The last good release.
 	Installed *DeviceRelease `json:"installed,omitempty"`
+
+	// Labels What people labelled it with.
+	Labels []Label `json:"labels,omitempty"`
 
 	// Lost How many steps it had no room to keep until it could tell them.
 	Lost     uint64          `json:"lost,omitempty"`
@@ -2080,6 +2106,18 @@ type KeyVersion struct {
 	Version uint64 `json:"version"`
 }
 
+// Label Example: beta
+type Label = string
+
+// Labelled defines model for Labelled.
+type Labelled struct {
+	// Assignments What followed.
+	Assignments []Assignment `json:"assignments"`
+
+	// Devices Those whose labels changed.
+	Devices []DeviceID `json:"devices"`
+}
+
 // Leaf defines model for Leaf.
 type Leaf struct {
 	// Hash The leaf hash (RFC 6962, section 2.1) as it was stored with it.
@@ -2243,6 +2281,13 @@ type NewChannel struct {
 	Name ChannelName `json:"name"`
 }
 
+// NewChannelLabel defines model for NewChannelLabel.
+type NewChannelLabel struct {
+	// Channel Example: production
+	Channel  ChannelName `json:"channel"`
+	Priority int64       `json:"priority,omitempty"`
+}
+
 // NewDenial defines model for NewDenial.
 type NewDenial struct {
 	// App Of the release or the floor.
@@ -2359,6 +2404,20 @@ type NewKeyAlgorithm string
 
 // NewKeyPurpose defines model for NewKey.Purpose.
 type NewKeyPurpose string
+
+// NewLabel defines model for NewLabel.
+type NewLabel struct {
+	Devices []DeviceID `json:"devices"`
+
+	// Label Example: beta
+	Label Label `json:"label"`
+
+	// Reason Why, in your words, for the log.
+	Reason string `json:"reason"`
+
+	// Remove It is to be taken off them.
+	Remove bool `json:"remove,omitempty"`
+}
 
 // NewPasskey defines model for NewPasskey.
 type NewPasskey struct {
@@ -3717,6 +3776,9 @@ type ListDevicesParams struct {
 	// Prefix Only devices whose id begins so.
 	Prefix string `form:"prefix,omitempty" json:"prefix,omitempty"`
 
+	// Label Only devices that carry this label.
+	Label Label `form:"label,omitempty" json:"label,omitempty"`
+
 	// Version Only devices that last reported to have this version installed.
 	Version Version `form:"version,omitempty" json:"version,omitempty"`
 
@@ -3906,6 +3968,9 @@ type CreateAppJSONRequestBody = NewApp
 // ChangeAppJSONRequestBody defines body for ChangeApp for application/json ContentType.
 type ChangeAppJSONRequestBody = AppChange
 
+// SetChannelLabelJSONRequestBody defines body for SetChannelLabel for application/json ContentType.
+type SetChannelLabelJSONRequestBody = NewChannelLabel
+
 // CreateChannelJSONRequestBody defines body for CreateChannel for application/json ContentType.
 type CreateChannelJSONRequestBody = NewChannel
 
@@ -3923,6 +3988,9 @@ type AssignDevicesJSONRequestBody = NewAssignment
 
 // EraseDevicesJSONRequestBody defines body for EraseDevices for application/json ContentType.
 type EraseDevicesJSONRequestBody = DeviceAct
+
+// LabelDevicesJSONRequestBody defines body for LabelDevices for application/json ContentType.
+type LabelDevicesJSONRequestBody = NewLabel
 
 // RevokeDevicesJSONRequestBody defines body for RevokeDevices for application/json ContentType.
 type RevokeDevicesJSONRequestBody = DeviceAct
@@ -4356,6 +4424,47 @@ type ClientInterface interface {
 	// Corresponds with PUT /apps/{app}/blobs/{sha256} (the `UploadBlob` operationId).
 	UploadBlobWithBody(ctx context.Context, app InApp, sha256 SHA256, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListChannelLabels The labels that put devices on channels, the highest priority first
+	//
+	// Roles: all.
+	//
+	// Corresponds with GET /apps/{app}/channel-labels (the `ListChannelLabels` operationId).
+	ListChannelLabels(ctx context.Context, app InApp, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveChannelLabel Have a label put devices nowhere any more
+	//
+	// Roles: owner, security_officer, release_manager. Devices that are on a channel
+	// by it alone are taken off; they keep the label.
+	//
+	// Corresponds with DELETE /apps/{app}/channel-labels/{label} (the `RemoveChannelLabel` operationId).
+	RemoveChannelLabel(ctx context.Context, app InApp, label Label, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetChannelLabelWithBody Have a label put devices that carry it on a channel
+	//
+	// Roles: owner, security_officer, release_manager. Of a device's labels the one
+	// of the highest priority counts, and of several the first by name; what a person
+	// or the device itself said counts more. For up to 500 devices it follows at
+	// once, for more within the minute (`settling`). For a private channel a person
+	// must have just proven who they are.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /apps/{app}/channel-labels/{label} (the `SetChannelLabel` operationId).
+	SetChannelLabelWithBody(ctx context.Context, app InApp, label Label, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetChannelLabel Have a label put devices that carry it on a channel
+	//
+	// Roles: owner, security_officer, release_manager. Of a device's labels the one
+	// of the highest priority counts, and of several the first by name; what a person
+	// or the device itself said counts more. For up to 500 devices it follows at
+	// once, for more within the minute (`settling`). For a private channel a person
+	// must have just proven who they are.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /apps/{app}/channel-labels/{label} (the `SetChannelLabel` operationId).
+	SetChannelLabel(ctx context.Context, app InApp, label Label, body SetChannelLabelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListChannels The channels of an app, by name
 	//
 	// Roles: all.
@@ -4542,6 +4651,32 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apps/{app}/device-erasures (the `EraseDevices` operationId).
 	EraseDevices(ctx context.Context, app InApp, body EraseDevicesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LabelDevicesWithBody Give devices a label, or take it off them
+	//
+	// Roles: owner, security_officer, release_manager, operator. All or nothing;
+	// devices that are so already are passed over, and a conflict with reason
+	// `labelled` says that all are. Where a label puts devices on a channel, that
+	// follows in the same transaction; for a private channel a person must have
+	// just proven who they are.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /apps/{app}/device-labels (the `LabelDevices` operationId).
+	LabelDevicesWithBody(ctx context.Context, app InApp, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LabelDevices Give devices a label, or take it off them
+	//
+	// Roles: owner, security_officer, release_manager, operator. All or nothing;
+	// devices that are so already are passed over, and a conflict with reason
+	// `labelled` says that all are. Where a label puts devices on a channel, that
+	// follows in the same transaction; for a private channel a person must have
+	// just proven who they are.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /apps/{app}/device-labels (the `LabelDevices` operationId).
+	LabelDevices(ctx context.Context, app InApp, body LabelDevicesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RevokeDevicesWithBody End devices for good, and turn the epochs of the app
 	//
@@ -6283,6 +6418,87 @@ func (c *Client) UploadBlobWithBody(ctx context.Context, app InApp, sha256 SHA25
 	return c.Client.Do(req)
 }
 
+// ListChannelLabels The labels that put devices on channels, the highest priority first
+//
+// Roles: all.
+//
+// Corresponds with GET /apps/{app}/channel-labels (the `ListChannelLabels` operationId).
+func (c *Client) ListChannelLabels(ctx context.Context, app InApp, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListChannelLabelsRequest(c.Server, app)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveChannelLabel Have a label put devices nowhere any more
+//
+// Roles: owner, security_officer, release_manager. Devices that are on a channel
+// by it alone are taken off; they keep the label.
+//
+// Corresponds with DELETE /apps/{app}/channel-labels/{label} (the `RemoveChannelLabel` operationId).
+func (c *Client) RemoveChannelLabel(ctx context.Context, app InApp, label Label, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveChannelLabelRequest(c.Server, app, label)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetChannelLabelWithBody Have a label put devices that carry it on a channel
+//
+// Roles: owner, security_officer, release_manager. Of a device's labels the one
+// of the highest priority counts, and of several the first by name; what a person
+// or the device itself said counts more. For up to 500 devices it follows at
+// once, for more within the minute (`settling`). For a private channel a person
+// must have just proven who they are.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /apps/{app}/channel-labels/{label} (the `SetChannelLabel` operationId).
+func (c *Client) SetChannelLabelWithBody(ctx context.Context, app InApp, label Label, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetChannelLabelRequestWithBody(c.Server, app, label, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetChannelLabel Have a label put devices that carry it on a channel
+//
+// Roles: owner, security_officer, release_manager. Of a device's labels the one
+// of the highest priority counts, and of several the first by name; what a person
+// or the device itself said counts more. For up to 500 devices it follows at
+// once, for more within the minute (`settling`). For a private channel a person
+// must have just proven who they are.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /apps/{app}/channel-labels/{label} (the `SetChannelLabel` operationId).
+func (c *Client) SetChannelLabel(ctx context.Context, app InApp, label Label, body SetChannelLabelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetChannelLabelRequest(c.Server, app, label, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListChannels The channels of an app, by name
 //
 // Roles: all.
@@ -6630,6 +6846,52 @@ func (c *Client) EraseDevicesWithBody(ctx context.Context, app InApp, contentTyp
 // Corresponds with POST /apps/{app}/device-erasures (the `EraseDevices` operationId).
 func (c *Client) EraseDevices(ctx context.Context, app InApp, body EraseDevicesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewEraseDevicesRequest(c.Server, app, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LabelDevicesWithBody Give devices a label, or take it off them
+//
+// Roles: owner, security_officer, release_manager, operator. All or nothing;
+// devices that are so already are passed over, and a conflict with reason
+// `labelled` says that all are. Where a label puts devices on a channel, that
+// follows in the same transaction; for a private channel a person must have
+// just proven who they are.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /apps/{app}/device-labels (the `LabelDevices` operationId).
+func (c *Client) LabelDevicesWithBody(ctx context.Context, app InApp, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLabelDevicesRequestWithBody(c.Server, app, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LabelDevices Give devices a label, or take it off them
+//
+// Roles: owner, security_officer, release_manager, operator. All or nothing;
+// devices that are so already are passed over, and a conflict with reason
+// `labelled` says that all are. Where a label puts devices on a channel, that
+// follows in the same transaction; for a private channel a person must have
+// just proven who they are.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /apps/{app}/device-labels (the `LabelDevices` operationId).
+func (c *Client) LabelDevices(ctx context.Context, app InApp, body LabelDevicesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLabelDevicesRequest(c.Server, app, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9705,6 +9967,135 @@ func NewUploadBlobRequestWithBody(server string, app InApp, sha256 SHA256, conte
 	return req, nil
 }
 
+// NewListChannelLabelsRequest constructs an http.Request for the ListChannelLabels method
+func NewListChannelLabelsRequest(server string, app InApp) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/channel-labels", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRemoveChannelLabelRequest constructs an http.Request for the RemoveChannelLabel method
+func NewRemoveChannelLabelRequest(server string, app InApp, label Label) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "label", label, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/channel-labels/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetChannelLabelRequest calls the generic SetChannelLabel builder with application/json body
+func NewSetChannelLabelRequest(server string, app InApp, label Label, body SetChannelLabelJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetChannelLabelRequestWithBody(server, app, label, "application/json", bodyReader)
+}
+
+// NewSetChannelLabelRequestWithBody constructs an http.Request for the SetChannelLabel method, with any body, and a specified content type
+func NewSetChannelLabelRequestWithBody(server string, app InApp, label Label, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "label", label, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/channel-labels/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListChannelsRequest constructs an http.Request for the ListChannels method
 func NewListChannelsRequest(server string, app InApp) (*http.Request, error) {
 	var err error
@@ -10241,6 +10632,53 @@ func NewEraseDevicesRequestWithBody(server string, app InApp, contentType string
 	return req, nil
 }
 
+// NewLabelDevicesRequest calls the generic LabelDevices builder with application/json body
+func NewLabelDevicesRequest(server string, app InApp, body LabelDevicesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewLabelDevicesRequestWithBody(server, app, "application/json", bodyReader)
+}
+
+// NewLabelDevicesRequestWithBody constructs an http.Request for the LabelDevices method, with any body, and a specified content type
+func NewLabelDevicesRequestWithBody(server string, app InApp, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/device-labels", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewRevokeDevicesRequest calls the generic RevokeDevices builder with application/json body
 func NewRevokeDevicesRequest(server string, app InApp, body RevokeDevicesJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -10356,6 +10794,14 @@ func NewListDevicesRequest(server string, app InApp, params *ListDevicesParams) 
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "prefix", params.Prefix, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "label", params.Label, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 			return nil, err
 		} else {
 			for _, qp := range strings.Split(queryFrag, "&") {
@@ -13823,6 +14269,15 @@ type ServerInterface interface {
 	// UploadBlob Upload a sealed blob
 	// (PUT /apps/{app}/blobs/{sha256})
 	UploadBlob(w http.ResponseWriter, r *http.Request, app InApp, sha256 SHA256)
+	// ListChannelLabels The labels that put devices on channels, the highest priority first
+	// (GET /apps/{app}/channel-labels)
+	ListChannelLabels(w http.ResponseWriter, r *http.Request, app InApp)
+	// RemoveChannelLabel Have a label put devices nowhere any more
+	// (DELETE /apps/{app}/channel-labels/{label})
+	RemoveChannelLabel(w http.ResponseWriter, r *http.Request, app InApp, label Label)
+	// SetChannelLabel Have a label put devices that carry it on a channel
+	// (PUT /apps/{app}/channel-labels/{label})
+	SetChannelLabel(w http.ResponseWriter, r *http.Request, app InApp, label Label)
 	// ListChannels The channels of an app, by name
 	// (GET /apps/{app}/channels)
 	ListChannels(w http.ResponseWriter, r *http.Request, app InApp)
@@ -13856,6 +14311,9 @@ type ServerInterface interface {
 	// EraseDevices Forget devices
 	// (POST /apps/{app}/device-erasures)
 	EraseDevices(w http.ResponseWriter, r *http.Request, app InApp)
+	// LabelDevices Give devices a label, or take it off them
+	// (POST /apps/{app}/device-labels)
+	LabelDevices(w http.ResponseWriter, r *http.Request, app InApp)
 	// RevokeDevices End devices for good, and turn the epochs of the app
 	// (POST /apps/{app}/device-revocations)
 	RevokeDevices(w http.ResponseWriter, r *http.Request, app InApp)
@@ -14471,6 +14929,102 @@ func (siw *ServerInterfaceWrapper) UploadBlob(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// ListChannelLabels operation middleware
+func (siw *ServerInterfaceWrapper) ListChannelLabels(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListChannelLabels(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RemoveChannelLabel operation middleware
+func (siw *ServerInterfaceWrapper) RemoveChannelLabel(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "label" -------------
+	var label Label
+
+	err = runtime.BindStyledParameterWithOptions("simple", "label", r.PathValue("label"), &label, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RemoveChannelLabel(w, r, app, label)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetChannelLabel operation middleware
+func (siw *ServerInterfaceWrapper) SetChannelLabel(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "label" -------------
+	var label Label
+
+	err = runtime.BindStyledParameterWithOptions("simple", "label", r.PathValue("label"), &label, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetChannelLabel(w, r, app, label)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListChannels operation middleware
 func (siw *ServerInterfaceWrapper) ListChannels(w http.ResponseWriter, r *http.Request) {
 
@@ -14849,6 +15403,32 @@ func (siw *ServerInterfaceWrapper) EraseDevices(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// LabelDevices operation middleware
+func (siw *ServerInterfaceWrapper) LabelDevices(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.LabelDevices(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // RevokeDevices operation middleware
 func (siw *ServerInterfaceWrapper) RevokeDevices(w http.ResponseWriter, r *http.Request) {
 
@@ -14954,6 +15534,19 @@ func (siw *ServerInterfaceWrapper) ListDevices(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "prefix"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "prefix", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "label", r.URL.Query(), &params.Label, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "label"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
 		}
 		return
 	}
@@ -17280,6 +17873,10 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/device-revocations", wrapper.RevokeDevices)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/device-erasures", wrapper.EraseDevices)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/device-assignments", wrapper.AssignDevices)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/device-labels", wrapper.LabelDevices)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/channel-labels", wrapper.ListChannelLabels)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/apps/{app}/channel-labels/{label}", wrapper.RemoveChannelLabel)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/apps/{app}/channel-labels/{label}", wrapper.SetChannelLabel)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/release-keys", wrapper.ListReleaseKeys)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases/{release}", wrapper.GetRelease)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/floor", wrapper.GetFloor)

@@ -58,6 +58,7 @@ type DevicePage struct {
 	Prefix   string           // of their ids; "" for all
 	Version  sealift.Version  // that they last reported to have installed; "" for all
 	Platform sealift.Platform // "" for all
+	Label    sealift.Label    // that they carry; "" for all
 	State    string           // "" for all that were not erased
 	Since    time.Time        // seen then or later; zero for all
 	Until    time.Time        // seen before; zero for all
@@ -78,7 +79,8 @@ type Device struct {
 	Lost     uint64             // how many steps it had no room to keep
 	Report   *trust.DeviceState // how it said it was; nil before its first report
 	Assigned *Assignment        // where it was put; nil where it never was
-	Forged   bool               // its row, or that of its assignment, is not as the vault wrote it
+	Labels   []sealift.Label    // sorted
+	Forged   bool               // its row, or one of its assignment or labels, is not as the vault wrote it
 }
 
 // DeviceStep is a step that a device reported.

@@ -68,8 +68,8 @@ func (t *tx) DueAssignments(ctx context.Context, now, renew time.Time, limit int
 }
 
 // CountAssignments implements store.ChannelTx.
-func (t *tx) CountAssignments(ctx context.Context) (int64, error) {
-	n, err := t.q.CountAssignments(ctx)
+func (t *tx) CountAssignments(ctx context.Context, by store.Origin) (int64, error) {
+	n, err := t.q.CountAssignments(ctx, string(by))
 	return n, t.fail(ctx, "counting assignments", err)
 }
 

@@ -22,7 +22,7 @@ func (t *tx) Devices(ctx context.Context, app sealift.AppID, f store.DeviceFilte
 	}
 	rows, err := t.q.Devices(ctx, sqlcgen.DevicesParams{
 		App: string(app), Behind: string(f.Behind), Least: f.Prefix, Beyond: f.Prefix + "g", // ids are hex
-		Channel: string(f.Channel), Version: string(f.Version), Platform: string(f.Platform), State: string(f.State),
+		Channel: string(f.Channel), Version: string(f.Version), Platform: string(f.Platform), Label: string(f.Label), State: string(f.State),
 		Since: since, Until: until, Pairs: pairs(f.Among), Most: most(f.Limit),
 	})
 	return collect(rows, t.fail(ctx, "listing devices of "+string(app), err), deviceOf)

@@ -27,4 +27,4 @@ WHERE ends > 0 AND (ends <= @now OR ends < @renew AND channel <> '' AND (until <
 ORDER BY ends, app, device LIMIT CAST(@most AS BIGINT);
 
 -- name: CountAssignments :one
-SELECT COUNT(*) FROM device_assignments WHERE channel <> '';
+SELECT COUNT(*) FROM device_assignments WHERE channel <> '' AND (CAST(@origin AS TEXT) = '' OR origin = @origin);

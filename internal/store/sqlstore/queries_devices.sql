@@ -4,6 +4,9 @@ LEFT JOIN device_reports ON device_reports.app = devices.app AND device_reports.
 WHERE devices.app = @app AND devices.id > @behind AND devices.id >= @least AND devices.id < @beyond
   AND (device_reports.channel = @channel OR @channel = '')
   AND (device_reports.version = @version OR @version = '')
+  AND (CAST(@label AS TEXT) = '' OR EXISTS (
+    SELECT 1 FROM device_labels WHERE device_labels.app = devices.app AND device_labels.device = devices.id
+      AND ' ' || device_labels.labels || ' ' LIKE '% ' || CAST(@label AS TEXT) || ' %'))
   AND (devices.platform = @platform OR @platform = '')
   AND (devices.state = @state OR @state = '' AND devices.state <> 'erased')
   AND COALESCE(device_reports.seen, devices.enrolled) >= @since AND COALESCE(device_reports.seen, devices.enrolled) < @until

@@ -70,7 +70,9 @@ func testAssignments(t *testing.T, s store.Store) {
 		gives(t, []store.Assignment{one})(tx.DueAssignments(ctx, now, two.Ends.Add(tick), 1))
 		gives(t, []store.Assignment{})(tx.DueAssignments(ctx, now, one.Ends, 5))
 		gives(t, []store.Assignment{one})(tx.DueAssignments(ctx, one.Ends, one.Ends, 5)) // it ended
-		gives(t, int64(2))(tx.CountAssignments(ctx))
+		gives(t, int64(2))(tx.CountAssignments(ctx, ""))
+		gives(t, int64(2))(tx.CountAssignments(ctx, one.Origin))
+		gives(t, int64(0))(tx.CountAssignments(ctx, "other"))
 	})
 	update(t, s, func(tx store.Tx) {
 		one.Until = one.Ends // nothing to renew
@@ -84,6 +86,6 @@ func testAssignments(t *testing.T, s store.Store) {
 		older := anAssignment("d1", 6)
 		isConflict(t)(tx.PutAssignment(ctx, older))
 		gives(t, one)(tx.Assignment(ctx, app, "d1"))
-		gives(t, int64(1))(tx.CountAssignments(ctx))
+		gives(t, int64(1))(tx.CountAssignments(ctx, ""))
 	})
 }

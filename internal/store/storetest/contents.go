@@ -127,6 +127,8 @@ var populate = []write{
 	{"PutDeviceReport", func(ctx context.Context, tx store.Tx) error { return tx.PutDeviceReport(ctx, aReport("d1")) }},
 	{"PutChannelRules", func(ctx context.Context, tx store.Tx) error { return tx.PutChannelRules(ctx, someRules(channel)) }},
 	{"PutAssignment", func(ctx context.Context, tx store.Tx) error { return tx.PutAssignment(ctx, anAssignment("d1", 1)) }},
+	{"PutDeviceLabels", func(ctx context.Context, tx store.Tx) error { return tx.PutDeviceLabels(ctx, someLabels("d1", "beta")) }},
+	{"PutChannelLabel", func(ctx context.Context, tx store.Tx) error { return tx.PutChannelLabel(ctx, aLabel("beta")) }},
 	{"InsertDeviceStep", func(ctx context.Context, tx store.Tx) error { return tx.InsertDeviceStep(ctx, aStep("d1", 5)) }},
 	{"PutDeviceOutcome", func(ctx context.Context, tx store.Tx) error { return tx.PutDeviceOutcome(ctx, anOutcome("d1", 1)) }},
 	{"AddReleaseHour", func(ctx context.Context, tx store.Tx) error {
@@ -226,6 +228,10 @@ var change = []write{
 		return tx.PutChannelRules(ctx, store.ChannelRules{App: app, Channel: channel})
 	}},
 	{"PutAssignment", func(ctx context.Context, tx store.Tx) error { return tx.PutAssignment(ctx, anAssignment("d1", 2)) }},
+	{"PutDeviceLabels", func(ctx context.Context, tx store.Tx) error { return tx.PutDeviceLabels(ctx, someLabels("d1", "")) }},
+	{"PutChannelLabel", func(ctx context.Context, tx store.Tx) error {
+		return tx.PutChannelLabel(ctx, store.ChannelLabel{App: app, Label: "beta"})
+	}},
 	{"PutChannelPlan", func(ctx context.Context, tx store.Tx) error {
 		return tx.PutChannelPlan(ctx, store.ChannelPlan{App: app, Channel: channel})
 	}},
@@ -339,6 +345,8 @@ func readContents(t *testing.T, tx store.Tx) contents {
 	keep("Tokens")(first(tx.Tokens(ctx)))
 	keep("Device")(first(tx.Device(ctx, app, "d1")))
 	keep("ChannelRules")(first(tx.AllChannelRules(ctx, app)))
+	keep("DeviceLabels")(first(tx.DeviceLabels(ctx, app, "d1")))
+	keep("ChannelLabels")(first(tx.ChannelLabels(ctx, app)))
 	keep("Assignment")(first(tx.Assignment(ctx, app, "d1")))
 	keep("ChannelPlan")(first(tx.ChannelPlan(ctx, app, channel)))
 	keep("DeviceReport")(first(tx.DeviceReport(ctx, app, "d1")))

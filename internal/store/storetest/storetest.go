@@ -69,6 +69,7 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"Stats", testStats},
 		{"ChannelRules", testChannelRules},
 		{"Assignments", testAssignments},
+		{"Labels", testLabels},
 		{"Tokens", testTokens},
 		{"Persons", testPersons},
 		{"Credentials", testCredentials},

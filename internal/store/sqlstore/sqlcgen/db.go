@@ -69,6 +69,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.channelStmt, err = db.PrepareContext(ctx, channel); err != nil {
 		return nil, fmt.Errorf("error preparing query Channel: %w", err)
 	}
+	if q.channelLabelsStmt, err = db.PrepareContext(ctx, channelLabels); err != nil {
+		return nil, fmt.Errorf("error preparing query ChannelLabels: %w", err)
+	}
 	if q.channelPlanStmt, err = db.PrepareContext(ctx, channelPlan); err != nil {
 		return nil, fmt.Errorf("error preparing query ChannelPlan: %w", err)
 	}
@@ -92,6 +95,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.countFollowersStmt, err = db.PrepareContext(ctx, countFollowers); err != nil {
 		return nil, fmt.Errorf("error preparing query CountFollowers: %w", err)
+	}
+	if q.countLabelledDevicesStmt, err = db.PrepareContext(ctx, countLabelledDevices); err != nil {
+		return nil, fmt.Errorf("error preparing query CountLabelledDevices: %w", err)
 	}
 	if q.countNetworkStmt, err = db.PrepareContext(ctx, countNetwork); err != nil {
 		return nil, fmt.Errorf("error preparing query CountNetwork: %w", err)
@@ -131,6 +137,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.deviceStmt, err = db.PrepareContext(ctx, device); err != nil {
 		return nil, fmt.Errorf("error preparing query Device: %w", err)
+	}
+	if q.deviceLabelsStmt, err = db.PrepareContext(ctx, deviceLabels); err != nil {
+		return nil, fmt.Errorf("error preparing query DeviceLabels: %w", err)
 	}
 	if q.deviceOutcomeStmt, err = db.PrepareContext(ctx, deviceOutcome); err != nil {
 		return nil, fmt.Errorf("error preparing query DeviceOutcome: %w", err)
@@ -249,6 +258,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.keysUnderStmt, err = db.PrepareContext(ctx, keysUnder); err != nil {
 		return nil, fmt.Errorf("error preparing query KeysUnder: %w", err)
 	}
+	if q.labelledDevicesStmt, err = db.PrepareContext(ctx, labelledDevices); err != nil {
+		return nil, fmt.Errorf("error preparing query LabelledDevices: %w", err)
+	}
 	if q.latestCheckpointStmt, err = db.PrepareContext(ctx, latestCheckpoint); err != nil {
 		return nil, fmt.Errorf("error preparing query LatestCheckpoint: %w", err)
 	}
@@ -306,6 +318,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.putAssignmentStmt, err = db.PrepareContext(ctx, putAssignment); err != nil {
 		return nil, fmt.Errorf("error preparing query PutAssignment: %w", err)
 	}
+	if q.putChannelLabelStmt, err = db.PrepareContext(ctx, putChannelLabel); err != nil {
+		return nil, fmt.Errorf("error preparing query PutChannelLabel: %w", err)
+	}
 	if q.putChannelPlanStmt, err = db.PrepareContext(ctx, putChannelPlan); err != nil {
 		return nil, fmt.Errorf("error preparing query PutChannelPlan: %w", err)
 	}
@@ -314,6 +329,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.putDeviceStmt, err = db.PrepareContext(ctx, putDevice); err != nil {
 		return nil, fmt.Errorf("error preparing query PutDevice: %w", err)
+	}
+	if q.putDeviceLabelsStmt, err = db.PrepareContext(ctx, putDeviceLabels); err != nil {
+		return nil, fmt.Errorf("error preparing query PutDeviceLabels: %w", err)
 	}
 	if q.putDeviceOutcomeStmt, err = db.PrepareContext(ctx, putDeviceOutcome); err != nil {
 		return nil, fmt.Errorf("error preparing query PutDeviceOutcome: %w", err)
@@ -404,6 +422,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.unfinishedDraftsStmt, err = db.PrepareContext(ctx, unfinishedDrafts); err != nil {
 		return nil, fmt.Errorf("error preparing query UnfinishedDrafts: %w", err)
+	}
+	if q.unsettledLabelsStmt, err = db.PrepareContext(ctx, unsettledLabels); err != nil {
+		return nil, fmt.Errorf("error preparing query UnsettledLabels: %w", err)
 	}
 	if q.updateAppStmt, err = db.PrepareContext(ctx, updateApp); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateApp: %w", err)
@@ -530,6 +551,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing channelStmt: %w", cerr)
 		}
 	}
+	if q.channelLabelsStmt != nil {
+		if cerr := q.channelLabelsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing channelLabelsStmt: %w", cerr)
+		}
+	}
 	if q.channelPlanStmt != nil {
 		if cerr := q.channelPlanStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing channelPlanStmt: %w", cerr)
@@ -568,6 +594,11 @@ func (q *Queries) Close() error {
 	if q.countFollowersStmt != nil {
 		if cerr := q.countFollowersStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countFollowersStmt: %w", cerr)
+		}
+	}
+	if q.countLabelledDevicesStmt != nil {
+		if cerr := q.countLabelledDevicesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countLabelledDevicesStmt: %w", cerr)
 		}
 	}
 	if q.countNetworkStmt != nil {
@@ -633,6 +664,11 @@ func (q *Queries) Close() error {
 	if q.deviceStmt != nil {
 		if cerr := q.deviceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deviceStmt: %w", cerr)
+		}
+	}
+	if q.deviceLabelsStmt != nil {
+		if cerr := q.deviceLabelsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deviceLabelsStmt: %w", cerr)
 		}
 	}
 	if q.deviceOutcomeStmt != nil {
@@ -830,6 +866,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing keysUnderStmt: %w", cerr)
 		}
 	}
+	if q.labelledDevicesStmt != nil {
+		if cerr := q.labelledDevicesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing labelledDevicesStmt: %w", cerr)
+		}
+	}
 	if q.latestCheckpointStmt != nil {
 		if cerr := q.latestCheckpointStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing latestCheckpointStmt: %w", cerr)
@@ -925,6 +966,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing putAssignmentStmt: %w", cerr)
 		}
 	}
+	if q.putChannelLabelStmt != nil {
+		if cerr := q.putChannelLabelStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putChannelLabelStmt: %w", cerr)
+		}
+	}
 	if q.putChannelPlanStmt != nil {
 		if cerr := q.putChannelPlanStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putChannelPlanStmt: %w", cerr)
@@ -938,6 +984,11 @@ func (q *Queries) Close() error {
 	if q.putDeviceStmt != nil {
 		if cerr := q.putDeviceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putDeviceStmt: %w", cerr)
+		}
+	}
+	if q.putDeviceLabelsStmt != nil {
+		if cerr := q.putDeviceLabelsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putDeviceLabelsStmt: %w", cerr)
 		}
 	}
 	if q.putDeviceOutcomeStmt != nil {
@@ -1090,6 +1141,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing unfinishedDraftsStmt: %w", cerr)
 		}
 	}
+	if q.unsettledLabelsStmt != nil {
+		if cerr := q.unsettledLabelsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing unsettledLabelsStmt: %w", cerr)
+		}
+	}
 	if q.updateAppStmt != nil {
 		if cerr := q.updateAppStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateAppStmt: %w", cerr)
@@ -1219,6 +1275,7 @@ type Queries struct {
 	backupsStmt               *sql.Stmt
 	blobStmt                  *sql.Stmt
 	channelStmt               *sql.Stmt
+	channelLabelsStmt         *sql.Stmt
 	channelPlanStmt           *sql.Stmt
 	channelRulesStmt          *sql.Stmt
 	channelsStmt              *sql.Stmt
@@ -1227,6 +1284,7 @@ type Queries struct {
 	countDevicesStmt          *sql.Stmt
 	countFleetStmt            *sql.Stmt
 	countFollowersStmt        *sql.Stmt
+	countLabelledDevicesStmt  *sql.Stmt
 	countNetworkStmt          *sql.Stmt
 	countOtherReasonsStmt     *sql.Stmt
 	countOutboxStmt           *sql.Stmt
@@ -1240,6 +1298,7 @@ type Queries struct {
 	denialStmt                *sql.Stmt
 	denialsStmt               *sql.Stmt
 	deviceStmt                *sql.Stmt
+	deviceLabelsStmt          *sql.Stmt
 	deviceOutcomeStmt         *sql.Stmt
 	deviceReportStmt          *sql.Stmt
 	deviceStepsStmt           *sql.Stmt
@@ -1279,6 +1338,7 @@ type Queries struct {
 	keyStmt                   *sql.Stmt
 	keysStmt                  *sql.Stmt
 	keysUnderStmt             *sql.Stmt
+	labelledDevicesStmt       *sql.Stmt
 	latestCheckpointStmt      *sql.Stmt
 	metadataStmt              *sql.Stmt
 	metadataVersionStmt       *sql.Stmt
@@ -1298,9 +1358,11 @@ type Queries struct {
 	pruneReleaseHoursStmt     *sql.Stmt
 	pruneSessionsStmt         *sql.Stmt
 	putAssignmentStmt         *sql.Stmt
+	putChannelLabelStmt       *sql.Stmt
 	putChannelPlanStmt        *sql.Stmt
 	putChannelRulesStmt       *sql.Stmt
 	putDeviceStmt             *sql.Stmt
+	putDeviceLabelsStmt       *sql.Stmt
 	putDeviceOutcomeStmt      *sql.Stmt
 	putDeviceReportStmt       *sql.Stmt
 	putPolicyStmt             *sql.Stmt
@@ -1331,6 +1393,7 @@ type Queries struct {
 	trimMetadataStmt          *sql.Stmt
 	trimOutboxStmt            *sql.Stmt
 	unfinishedDraftsStmt      *sql.Stmt
+	unsettledLabelsStmt       *sql.Stmt
 	updateAppStmt             *sql.Stmt
 	updateApprovalRequestStmt *sql.Stmt
 	updateCredentialStmt      *sql.Stmt
@@ -1367,6 +1430,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		backupsStmt:               q.backupsStmt,
 		blobStmt:                  q.blobStmt,
 		channelStmt:               q.channelStmt,
+		channelLabelsStmt:         q.channelLabelsStmt,
 		channelPlanStmt:           q.channelPlanStmt,
 		channelRulesStmt:          q.channelRulesStmt,
 		channelsStmt:              q.channelsStmt,
@@ -1375,6 +1439,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countDevicesStmt:          q.countDevicesStmt,
 		countFleetStmt:            q.countFleetStmt,
 		countFollowersStmt:        q.countFollowersStmt,
+		countLabelledDevicesStmt:  q.countLabelledDevicesStmt,
 		countNetworkStmt:          q.countNetworkStmt,
 		countOtherReasonsStmt:     q.countOtherReasonsStmt,
 		countOutboxStmt:           q.countOutboxStmt,
@@ -1388,6 +1453,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		denialStmt:                q.denialStmt,
 		denialsStmt:               q.denialsStmt,
 		deviceStmt:                q.deviceStmt,
+		deviceLabelsStmt:          q.deviceLabelsStmt,
 		deviceOutcomeStmt:         q.deviceOutcomeStmt,
 		deviceReportStmt:          q.deviceReportStmt,
 		deviceStepsStmt:           q.deviceStepsStmt,
@@ -1427,6 +1493,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		keyStmt:                   q.keyStmt,
 		keysStmt:                  q.keysStmt,
 		keysUnderStmt:             q.keysUnderStmt,
+		labelledDevicesStmt:       q.labelledDevicesStmt,
 		latestCheckpointStmt:      q.latestCheckpointStmt,
 		metadataStmt:              q.metadataStmt,
 		metadataVersionStmt:       q.metadataVersionStmt,
@@ -1446,9 +1513,11 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		pruneReleaseHoursStmt:     q.pruneReleaseHoursStmt,
 		pruneSessionsStmt:         q.pruneSessionsStmt,
 		putAssignmentStmt:         q.putAssignmentStmt,
+		putChannelLabelStmt:       q.putChannelLabelStmt,
 		putChannelPlanStmt:        q.putChannelPlanStmt,
 		putChannelRulesStmt:       q.putChannelRulesStmt,
 		putDeviceStmt:             q.putDeviceStmt,
+		putDeviceLabelsStmt:       q.putDeviceLabelsStmt,
 		putDeviceOutcomeStmt:      q.putDeviceOutcomeStmt,
 		putDeviceReportStmt:       q.putDeviceReportStmt,
 		putPolicyStmt:             q.putPolicyStmt,
@@ -1479,6 +1548,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		trimMetadataStmt:          q.trimMetadataStmt,
 		trimOutboxStmt:            q.trimOutboxStmt,
 		unfinishedDraftsStmt:      q.unfinishedDraftsStmt,
+		unsettledLabelsStmt:       q.unsettledLabelsStmt,
 		updateAppStmt:             q.updateAppStmt,
 		updateApprovalRequestStmt: q.updateApprovalRequestStmt,
 		updateCredentialStmt:      q.updateCredentialStmt,

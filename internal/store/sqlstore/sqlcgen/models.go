@@ -77,6 +77,16 @@ type Channel struct {
 	Created int64
 }
 
+type ChannelLabel struct {
+	App      string
+	Label    string
+	Channel  string
+	Priority int64
+	Settled  int64
+	Changed  int64
+	Mac      []byte
+}
+
 type ChannelPlan struct {
 	App     string
 	Channel string
@@ -161,6 +171,14 @@ type DeviceAssignment struct {
 	Changed  int64
 	Mac      []byte
 	Origin   string
+}
+
+type DeviceLabel struct {
+	App     string
+	Device  string
+	Labels  string
+	Changed int64
+	Mac     []byte
 }
 
 type DeviceOutcome struct {

@@ -107,11 +107,11 @@ func (q *Queries) ChannelRules(ctx context.Context, arg ChannelRulesParams) (Cha
 }
 
 const countAssignments = `-- name: CountAssignments :one
-SELECT COUNT(*) FROM device_assignments WHERE channel <> ''
+SELECT COUNT(*) FROM device_assignments WHERE channel <> '' AND (CAST($1 AS TEXT) = '' OR origin = $1)
 `
 
-func (q *Queries) CountAssignments(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.countAssignmentsStmt, countAssignments)
+func (q *Queries) CountAssignments(ctx context.Context, origin string) (int64, error) {
+	row := q.queryRow(ctx, q.countAssignmentsStmt, countAssignments, origin)
 	var count int64
 	err := row.Scan(&count)
 	return count, err

@@ -57,11 +57,14 @@ LEFT JOIN device_reports ON device_reports.app = devices.app AND device_reports.
 WHERE devices.app = $1 AND devices.id > $2 AND devices.id >= $3 AND devices.id < $4
   AND (device_reports.channel = $5 OR $5 = '')
   AND (device_reports.version = $6 OR $6 = '')
-  AND (devices.platform = $7 OR $7 = '')
-  AND (devices.state = $8 OR $8 = '' AND devices.state <> 'erased')
-  AND COALESCE(device_reports.seen, devices.enrolled) >= $9 AND COALESCE(device_reports.seen, devices.enrolled) < $10
-  AND (CAST($11 AS TEXT) = '' OR CAST($11 AS TEXT) LIKE '%,' || CAST(device_reports.counter AS TEXT) || ':' || device_reports.version || ',%')
-ORDER BY devices.id LIMIT CAST($12 AS BIGINT)
+  AND (CAST($7 AS TEXT) = '' OR EXISTS (
+    SELECT 1 FROM device_labels WHERE device_labels.app = devices.app AND device_labels.device = devices.id
+      AND ' ' || device_labels.labels || ' ' LIKE '% ' || CAST($7 AS TEXT) || ' %'))
+  AND (devices.platform = $8 OR $8 = '')
+  AND (devices.state = $9 OR $9 = '' AND devices.state <> 'erased')
+  AND COALESCE(device_reports.seen, devices.enrolled) >= $10 AND COALESCE(device_reports.seen, devices.enrolled) < $11
+  AND (CAST($12 AS TEXT) = '' OR CAST($12 AS TEXT) LIKE '%,' || CAST(device_reports.counter AS TEXT) || ':' || device_reports.version || ',%')
+ORDER BY devices.id LIMIT CAST($13 AS BIGINT)
 `
 
 type DevicesParams struct {
@@ -71,6 +74,7 @@ type DevicesParams struct {
 	Beyond   string
 	Channel  string
 	Version  string
+	Label    string
 	Platform string
 	State    string
 	Since    int64
@@ -87,6 +91,7 @@ func (q *Queries) Devices(ctx context.Context, arg DevicesParams) ([]Device, err
 		arg.Beyond,
 		arg.Channel,
 		arg.Version,
+		arg.Label,
 		arg.Platform,
 		arg.State,
 		arg.Since,
