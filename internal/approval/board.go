@@ -62,6 +62,9 @@ const (
 	ActionKey      = "key"
 	ActionRole     = "role"
 	actionPolicy   = "policy" // goes by the policy that is to be changed
+	// actionReissue is about a release that says what people approved before, under
+	// another counter: there is no policy for it. Nobody but the vault makes one.
+	actionReissue = "reissue"
 )
 
 // Actions returns the actions that a policy may be about, and whether it may be

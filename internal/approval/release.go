@@ -32,6 +32,8 @@ func releaseOf(ctx context.Context, tx store.ReleaseTx, d store.Draft, payload s
 	switch {
 	case err != nil:
 		return p, err
+	case signed != nil && signed.Act == sealift.ActReissue:
+		p.Action = actionReissue
 	case signed != nil && signed.Rollback != nil:
 		p.Action = ActionRollback
 		return p, p.addRollback(ctx, tx, signed.Rollback)

@@ -80,7 +80,8 @@ func (w *rolloutWhich) find(ctx context.Context, std *IO) (*apiclient.Client, se
 	}
 	var found []api.Rollout
 	for _, r := range all {
-		if r.Version == w.Release || fmt.Sprint(r.Counter) == w.Release {
+		goesOn := r.Phase == api.RolloutPhaseReissued // under another counter
+		if r.Version == w.Release && !goesOn || fmt.Sprint(r.Counter) == w.Release {
 			found = append(found, r)
 		}
 	}
@@ -133,6 +134,9 @@ func rolloutText(r api.Rollout) string {
 	}
 	fmt.Fprintf(&b, "  on a halt: %s\n", thenText(rollout.Then(r.Then)))
 	fmt.Fprintf(&b, "  next: %s\n", nextOf(r))
+	if r.Reissue != "" {
+		fmt.Fprintf(&b, "  a hotfix has overtaken it: who took that takes it once draft %s is co-signed, see sealift release pending --app %s\n", r.Reissue, r.App)
+	}
 	return b.String()
 }
 

@@ -109,7 +109,7 @@ var (
 		App: "com.acme.shop", Channel: "production", Platform: "web", Runtime: "*", Version: "1.4.0", Counter: 17, Release: sealift.Digest{9},
 		Plan:   rollout.Plan{Stages: []rollout.Stage{{Share: 150, Duration: rollout.Duration(time.Hour), Confirmed: 3, Gate: rollout.Approval}, {Share: sealift.Everybody}}, Halt: rollout.Rule{Then: rollout.GoBack}},
 		Urgent: true,
-		State:  rollout.State{Phase: rollout.Running, Stage: 0, Since: time.Unix(21, 0)}, Share: 150, Capped: true, Next: time.Unix(22, 0), Creator: "alice",
+		State:  rollout.State{Phase: rollout.Running, Stage: 0, Since: time.Unix(21, 0)}, Share: 150, Capped: true, Reissue: "5c1d7a0e", Next: time.Unix(22, 0), Creator: "alice",
 		Created: time.Unix(23, 0), Changed: time.Unix(24, 0),
 	}
 	atOnce  = rollout.AtOnce()

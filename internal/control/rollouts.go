@@ -86,7 +86,7 @@ func rolloutOut(r service.Rollout) api.Rollout {
 	out := api.Rollout{
 		App: string(r.App), Channel: string(r.Channel), Platform: string(r.Platform), Runtime: string(r.Runtime), Version: string(r.Version),
 		Counter: uint64(r.Counter), Release: r.Release.String(), Urgent: r.Urgent, Then: api.RolloutThen(r.Plan.Halt.Then), Phase: api.RolloutPhase(r.State.Phase), Percent: percent(r.Share), Capped: r.Capped,
-		Stage: r.State.Stage + 1, Since: r.State.Since.UTC(), Creator: r.Creator, Created: r.Created.UTC(), Changed: r.Changed.UTC(),
+		Stage: r.State.Stage + 1, Since: r.State.Since.UTC(), Creator: r.Creator, Created: r.Created.UTC(), Changed: r.Changed.UTC(), Reissue: r.Reissue,
 	}
 	for _, stage := range r.Plan.Stages {
 		s := api.RolloutStage{

@@ -21,7 +21,7 @@ func TestRollouts(t *testing.T) {
 		Stages: []api.RolloutStage{
 			{Percent: 1.5, Duration: "1h0m0s", Confirmed: 3, Gate: api.RolloutStageGateApproval}, {Percent: 100, Duration: "0s", Gate: api.RolloutStageGateAutomatic},
 		},
-		Creator: "alice", Created: time.Unix(23, 0).UTC(), Changed: time.Unix(24, 0).UTC(),
+		Reissue: "5c1d7a0e", Creator: "alice", Created: time.Unix(23, 0).UTC(), Changed: time.Unix(24, 0).UTC(),
 	}
 	list, err := c.Rollouts(t.Context(), "com.acme.shop", api.ListRolloutsParams{Channel: "production", All: true})
 	check(t, "rollouts", err, list, []api.Rollout{want})

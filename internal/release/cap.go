@@ -87,7 +87,11 @@ func leadsBack(ctx context.Context, tx store.Tx, app sealift.AppID, digest seali
 // shareOf returns who is offered a release in a state: those of the plan's stage, as
 // far as the cap lets. Whoever was offered it before still is.
 func (s *Service) shareOf(ctx context.Context, tx store.Tx, row store.Rollout, plan *rollout.Plan, state rollout.State) (sealift.Share, error) {
-	total, _, err := stats.Total(ctx, tx, row.App, row.Release)
+	counts, err := togetherOf(ctx, tx, row)
+	if err != nil {
+		return 0, err
+	}
+	total, _, err := stats.Total(ctx, counts, row.App, row.Release)
 	if err != nil {
 		return 0, err
 	}

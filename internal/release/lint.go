@@ -126,10 +126,14 @@ func (s *Service) check(ctx context.Context, tx store.Tx, c candidate) error {
 	if err != nil {
 		return err
 	}
-	if c.release.Act == sealift.ActRollback {
-		if err := s.checkSource(ctx, tx, c.release); err != nil {
-			return err
-		}
+	switch c.release.Act {
+	case sealift.ActRollback:
+		err = s.checkSource(ctx, tx, c.release)
+	case sealift.ActReissue:
+		_, err = s.overtakenBy(ctx, tx, c.release)
+	}
+	if err != nil {
+		return err
 	}
 	file, proof, err := a.standIn(c)
 	if err != nil {

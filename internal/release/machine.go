@@ -139,7 +139,11 @@ func (s *Service) known(ctx context.Context, tx store.Tx, row store.Rollout, pla
 		// Slices are hours: the one in which a person looked counts with what they saw.
 		since = row.Cleared.Truncate(time.Hour).Add(time.Hour)
 	}
-	slices, confirmed, err := stats.Slices(ctx, tx, row.App, row.Release, old, since, time.Duration(plan.Halt.Silence), now)
+	counts, err := togetherOf(ctx, tx, row)
+	if err != nil {
+		return known, err
+	}
+	slices, confirmed, err := stats.Slices(ctx, counts, row.App, row.Release, old, since, time.Duration(plan.Halt.Silence), now)
 	if err != nil {
 		return known, err
 	}

@@ -76,6 +76,7 @@ func TestCompose(t *testing.T) {
 	if again := b.offer()[0].Salt; again != salt {
 		t.Errorf("the canary's salt was %s, and is %s", salt, again)
 	}
+	canary.Counter = b.offer()[0].Counter // it was issued anew, above the hotfix
 
 	for _, phase := range []rollout.Phase{rollout.Paused, rollout.Halted, rollout.Aborted} {
 		b.change(canary.Counter, func(r *store.Rollout) { r.Phase = string(phase) })

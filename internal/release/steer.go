@@ -25,6 +25,10 @@ func (s *Service) Rollouts(ctx context.Context, app sealift.AppID, channel seali
 		if err != nil {
 			return nil, err
 		}
+		waiting, err := s.waitingReissues(ctx, tx, app)
+		if err != nil {
+			return nil, err
+		}
 		out := []service.Rollout{}
 		for _, row := range rows {
 			if err := s.vault.CheckRow(ctx, tx, row); err != nil {
@@ -36,6 +40,9 @@ func (s *Service) Rollouts(ctx context.Context, app sealift.AppID, channel seali
 			r, err := rolloutOf(row)
 			if err != nil {
 				return nil, err
+			}
+			if !r.State.Phase.Over() {
+				r.Reissue = waiting[row.Coordinates]
 			}
 			out = append(out, r)
 		}
@@ -100,6 +107,11 @@ func (s *Service) steer(ctx context.Context, by access.Caller, app sealift.AppID
 		}
 		if err := s.setRollout(ctx, tx, by.Actor(), &row, before.Plan, next, action, map[string]string{"reason-given": reason}); err != nil {
 			return service.Rollout{}, err
+		}
+		if next.Phase == rollout.Running && !before.State.Phase.Offered() {
+			if row, err = s.catchUp(ctx, tx, row); err != nil {
+				return service.Rollout{}, err
+			}
 		}
 		return rolloutOf(row)
 	})

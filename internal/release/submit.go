@@ -176,7 +176,7 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, 
 	if err := s.demandContinued(ctx, tx); err != nil {
 		return store.Release{}, err
 	}
-	if d.Act != sealift.ActRollback { // which repeats what is published
+	if d.Act == sealift.ActRelease || d.Act == sealift.ActPromotion { // the others repeat what is published
 		if err := checkFree(ctx, tx, d.Coordinates); err != nil {
 			return store.Release{}, err
 		}
@@ -204,17 +204,8 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, 
 	if err := s.outRelease(ctx, tx, r, logged); err != nil {
 		return store.Release{}, err
 	}
-	plan, err := s.planOf(ctx, tx, *d, c)
-	if err != nil {
+	if err := s.rollOut(ctx, tx, actor, *d, c, r); err != nil {
 		return store.Release{}, err
-	}
-	if _, err := s.begin(ctx, tx, actor, r, beginning{salt: newDraftID(), plan: plan, hold: d.Hold, urgent: c.release.Urgent != nil}); err != nil {
-		return store.Release{}, err
-	}
-	if c.release.Rollback != nil {
-		if err := s.takeBack(ctx, tx, actor, c.release); err != nil {
-			return store.Release{}, err
-		}
 	}
 	offer, err := s.compose(ctx, tx, r.App, r.Channel, r.Platform)
 	if err != nil {
@@ -241,6 +232,25 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, 
 		return store.Release{}, err
 	}
 	return r, recordAs(ctx, tx, s.now(), actor, "release.publish", subjectOf(d.Coordinates), details)
+}
+
+// rollOut begins the roll-out of what was certified, with all that follows for those
+// that are under way.
+func (s *Service) rollOut(ctx context.Context, tx *vault.Tx, actor audit.Actor, d store.Draft, c candidate, r store.Release) error {
+	if d.Act == sealift.ActReissue {
+		return s.takeOver(ctx, tx, actor, r, c.release)
+	}
+	plan, err := s.planOf(ctx, tx, d, c)
+	if err != nil {
+		return err
+	}
+	if _, err := s.begin(ctx, tx, actor, r, beginning{salt: newDraftID(), plan: plan, hold: d.Hold, urgent: c.release.Urgent != nil}); err != nil {
+		return err
+	}
+	if d.Act == sealift.ActRollback {
+		return s.takeBack(ctx, tx, actor, c.release)
+	}
+	return s.reissueOvertaken(ctx, tx, r.Coordinates)
 }
 
 func rowOf(d store.Draft, c candidate, file []byte, logged logged, leaf issued) store.Release {

@@ -3154,6 +3154,10 @@ type Rollout struct {
 	// Platform Example: web
 	Platform Platform `json:"platform"`
 
+	// Reissue The draft under whose counter it is to go on, above that of a hotfix: it waits
+	// for co-signers. Absent where none waits.
+	Reissue DraftID `json:"reissue,omitempty"`
+
 	// Release The SHA-256 of release.json.
 	Release SHA256 `json:"release"`
 

@@ -76,6 +76,7 @@ type Rollout struct {
 	State    rollout.State
 	Share    sealift.Share // who is offered the release now; 0 for nobody
 	Capped   bool          // fewer than the stage is for: its app's blast radius holds it up
+	Reissue  string        // the draft by which it goes on above a hotfix, while that waits for co-signers; "" for none
 	Next     time.Time     // when the stage's time is over; zero where it waits for something else
 	Creator  string
 	Created  time.Time
