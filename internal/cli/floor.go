@@ -47,7 +47,7 @@ func runFloorSet(ctx context.Context, std *IO, opts floorSetCmd) error {
 	if opts.DryRun {
 		return std.Print(would, func(w io.Writer) error { return showFloors(w, []api.AppFloor{would}) })
 	}
-	std.Note("%d of %d active devices of %s are under it, and will be blocked until they have taken what is not%s", would.Under, would.Active, app, versionsText(would.Versions))
+	std.Note("%d of %d active devices of %s run something under it%s", would.Under, would.Active, app, versionsText(would.Versions))
 	return runDeny(ctx, std, opts.API, api.NewDenial{
 		Kind: api.DenialKindFloor, App: opts.App, Version: opts.Version, Counter: opts.Counter, Force: opts.Force, Reason: opts.Reason,
 	})
