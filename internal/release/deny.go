@@ -65,7 +65,7 @@ func (s *Service) fillRelease(ctx context.Context, tx store.Tx, row *store.Denia
 	if err != nil {
 		return err
 	}
-	file, err := trust.ParseReleaseFile(r.File)
+	file, _, err := fileIn(r) // or who revokes one release revokes another
 	if err != nil {
 		return err
 	}

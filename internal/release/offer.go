@@ -70,13 +70,30 @@ func (s *Service) composeAfter(ctx context.Context, tx *vault.Tx, app sealift.Ap
 	return tufrepo.Target{Path: trust.OfferPath(app, channel, platform), Content: content}, err
 }
 
-// signedIn returns what the file of a release signs.
+// signedIn returns what the file of a release signs. Rows of releases bear no MAC,
+// but what is about them names them by digest: a file that SQL put in the place of
+// another is refused.
 func signedIn(r store.Release) (*trust.Release, error) {
+	_, signed, err := fileIn(r)
+	return signed, err
+}
+
+// fileIn is signedIn, with the file.
+func fileIn(r store.Release) (*trust.ReleaseFile, *trust.Release, error) {
 	file, err := trust.ParseReleaseFile(r.File)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return trust.ParseRelease(file.Payload())
+	signed, err := trust.ParseRelease(file.Payload())
+	if err != nil {
+		return nil, nil, err
+	}
+	named := store.Coordinates{App: signed.App, Channel: signed.Channel, Platform: signed.Platform, Runtime: signed.Runtime, Version: signed.Version}
+	if named != r.Coordinates || signed.Counter != r.Counter || file.Digest != r.Digest {
+		return nil, nil, sealift.Errorf(sealift.KindDenied, "reading the release", "counter %d in the database is not what was signed", r.Counter).WithReason(vault.ReasonForged).
+			WithHint("somebody changed the database: look at who can write to it; the way back is a backup from before")
+	}
+	return file, signed, nil
 }
 
 // offerOf returns the candidates that are offered now; none before the first.

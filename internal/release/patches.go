@@ -103,7 +103,7 @@ func (s *Service) baseOf(ctx context.Context, app store.App, archive sealift.Dig
 			if err != nil {
 				return nil, err
 			}
-			if ok {
+			if ok && r.Archive.Digest == archive {
 				return r, nil
 			}
 		}
@@ -115,12 +115,9 @@ func (s *Service) baseOf(ctx context.Context, app store.App, archive sealift.Dig
 // patchable reports whether a release may be the base of a patch: it is no longer
 // than the app says, and the vault has the key with which it opens.
 func (s *Service) patchable(ctx context.Context, tx store.Tx, app store.App, row store.Release) (*trust.Release, bool, error) {
-	if row.ArchiveSize > app.PatchLimit {
-		return nil, false, nil
-	}
 	r, err := signedIn(row)
-	if err != nil {
-		return nil, false, sealift.Errorf(sealift.KindInternal, "reading release "+string(row.Version), "%w", err)
+	if err != nil || r.Archive.Length > app.PatchLimit {
+		return nil, false, err
 	}
 	epoch, err := s.epochOf(ctx, tx, r.App, r.Channel, r.Epoch.Number)
 	if err != nil {

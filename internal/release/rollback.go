@@ -190,6 +190,9 @@ func ranBefore(ctx context.Context, tx store.Tx, r *trust.Release, fresh trust.D
 		if err != nil {
 			return nil, err
 		}
+		if _, err := signedIn(before); err != nil { // people read its version in what they approve
+			return nil, err
+		}
 		d := fresh
 		d.Confirmed = before.Counter
 		d.Installed = &trust.Installed{Release: before.Digest, Version: before.Version, Sound: true}

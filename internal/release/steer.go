@@ -128,6 +128,9 @@ func (s *Service) findRollout(ctx context.Context, tx store.Tx, app sealift.AppI
 	}
 	row, err := tx.Rollout(ctx, app, counter)
 	if sealift.KindOf(err) == sealift.KindNotFound {
+		if err := s.vault.CheckGone(ctx, tx, store.Rollout{Coordinates: store.Coordinates{App: app}, Counter: counter}); err != nil {
+			return row, err
+		}
 		return row, sealift.Errorf(sealift.KindNotFound, "looking up the roll-out", "app %s has no roll-out of a release of counter %d", app, counter).
 			WithReason("rollout").WithHint("see those there are with: sealift rollout list --app %s --all", app)
 	}
