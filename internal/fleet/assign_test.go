@@ -98,6 +98,34 @@ func (b *bench) askEpochOf(d *device, channel sealift.Channel, number uint64) (a
 	return answered, err
 }
 
+// TestChannelBecomesPrivate: whoever had its key when it was for everybody opens
+// nothing that is published from then on.
+func TestChannelBecomesPrivate(t *testing.T) {
+	t.Parallel()
+	b := newBenchAlone(t)
+	b.channel("beta", false)
+	d, member := b.enrolled(), b.enrolled()
+	_, err := b.askEpochOf(d, "beta", 1)
+	b.check(err)
+	private := true
+	out, err := b.releases().ChangeChannel(t.Context(), alice, b.app, "beta", service.ChannelChange{Private: &private})
+	b.check(err)
+	if out.Epoch != 2 {
+		t.Errorf("what is published is sealed to epoch %d, which others have", out.Epoch)
+	}
+	answered, err := b.askEpochOf(d, "beta", 2)
+	b.wantSigned("another device", answered, err, sealift.KindDenied, "private")
+	_, err = b.assign(b.bob(), "beta", time.Time{}, member)
+	b.check(err)
+	_, err = b.askEpochOf(member, "beta", 2)
+	b.check(err)
+	out, err = b.releases().ChangeChannel(t.Context(), alice, b.app, "beta", service.ChannelChange{Private: &private, Platforms: &[]sealift.Platform{"web"}})
+	b.check(err)
+	if out.Epoch != 2 {
+		t.Errorf("it turned to %d, and is as private as it was", out.Epoch)
+	}
+}
+
 // TestPrivateChannel: its keys are for devices that are assigned to it, and no
 // longer than that; and with each one that is taken off, they turn.
 func TestPrivateChannel(t *testing.T) {

@@ -54,6 +54,11 @@ func (s *Service) ChangeChannel(ctx context.Context, by access.Caller, app seali
 				return service.Channel{}, err
 			}
 		}
+		if after.Private && !before.Private { // every device of the app may have the key of until now
+			if _, err := s.TurnEpoch(ctx, tx, by.Actor(), app, name, "the channel became private"); err != nil {
+				return service.Channel{}, err
+			}
+		}
 		return s.tellChannel(ctx, tx, row)
 	})
 	if err != nil {
