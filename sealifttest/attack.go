@@ -126,6 +126,6 @@ func PatchAttacks() []Attack { return slices.Concat(patchDeliveryAttacks(), patc
 func Attacks() []Attack {
 	return slices.Concat(
 		documentAttacks(), answerAttacks(), blobAttacks("blob", "a bundle"),
-		stolenOnlineKeyAttacks(), assignmentAttacks(), stolenReleaseKeyAttacks(), promotionAttacks(), logAttacks(), stolenVaultKeyAttacks(), archiveAttacks(),
+		stolenOnlineKeyAttacks(), assignmentAttacks(), stolenReleaseKeyAttacks(), promotionAttacks(), rollbackAttacks(), logAttacks(), stolenVaultKeyAttacks(), archiveAttacks(),
 	)
 }

@@ -120,6 +120,7 @@ func (m *vectorMaker) good() error {
 		m.add("good-files", "a release with an empty file, an executable one and a long path", VectorWant{}, publish(Spec{Version: "1.1.0", Archive: archive})),
 		m.add("good-rollback", "a device goes back by authority", VectorWant{}, publish(Spec{Version: "0.9.0", Act: sealift.ActRollback, Rollback: rollback})),
 		m.add("good-promotion", "a device takes what was moved on from another channel", VectorWant{}, publish(Spec{Version: "1.1.0", Act: sealift.ActPromotion})),
+		m.add("good-reissue", "a device takes what was issued anew above a hotfix", VectorWant{}, publish(Spec{Version: "1.1.0", Act: sealift.ActReissue})),
 		m.add("good-runtime", "a release for a range that holds the device's runtime", VectorWant{}, publish(Spec{Version: "1.1.0", Runtime: ">=2.0.0 <3.0.0"})),
 		m.add("good-cosigned", "a release with the co-signers that the app demands", VectorWant{}, func(w *World, _ *VectorDevice) error {
 			honest, err := cosigners(w, Spec{Version: "1.1.0"})
