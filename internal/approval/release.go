@@ -29,6 +29,9 @@ func releaseOf(ctx context.Context, tx store.ReleaseTx, d store.Draft, payload s
 		p.Parameters["hold"] = "nobody takes it until somebody resumes its roll-out"
 	}
 	signed, err := signedIn(d)
+	if signed != nil && signed.Act == sealift.ActPromotion { // to be held against what was tested
+		p.Parameters["archive"] = signed.Archive.Digest.String()
+	}
 	switch {
 	case err != nil:
 		return p, err

@@ -178,6 +178,29 @@ func TestPromoteUrgent(t *testing.T) {
 	}
 }
 
+// TestPromoteAfterRollback: what a channel went back to goes on as any release, without
+// the authority over those devices; what it went back from does not.
+func TestPromoteAfterRollback(t *testing.T) {
+	b := newPromotion(t)
+	b.publish("1.0.0")
+	b.publish("1.1.0")
+	_, err := b.RollBack(b.Context(), officer, b.app, service.NewRollback{Channel: "production", To: "1.0.0", Life: 30 * 24 * time.Hour, Reason: "white screen"})
+	b.check(err)
+	_, err = b.promote("1.1.0")
+	wantRefusal(t, "what was taken back", err, sealift.KindConflict, "phase")
+	d, err := b.promote("1.0.0")
+	b.check(err)
+	detail, err := b.Release(b.Context(), b.app, service.Which{Digest: d.Release.Digest})
+	b.check(err)
+	file, err := trust.ParseReleaseFile(detail.File)
+	b.check(err)
+	signed, err := trust.ParseRelease(file.Payload())
+	b.check(err)
+	if signed.Act != sealift.ActPromotion || signed.Rollback != nil {
+		t.Errorf("it is %s, with %+v", signed.Act, signed.Rollback)
+	}
+}
+
 // TestPromoteWithoutKey: what the vault cannot open, it cannot seal anew.
 func TestPromoteWithoutKey(t *testing.T) {
 	b := newPromotion(t)
