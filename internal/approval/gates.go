@@ -16,6 +16,7 @@ type (
 	keysService     = service.Keys
 	denialsService  = service.Denials
 	rolloutsService = service.Rollouts
+	promoteService  = service.Promotions
 	plansService    = service.Plans
 	reserveService  = service.Publishing
 	peopleService   = service.People
@@ -189,6 +190,34 @@ func (g gatedPublishing) Reserve(ctx context.Context, by access.Caller, want ser
 		return service.Draft{}, err
 	}
 	return Gated(ctx, g.board, by, p, reserve)
+}
+
+// Promotions is s with what policies of ActionRollout ask people about: a promotion
+// with a plan of its own, as Publishing.
+func (b *Board) Promotions(s service.Promotions) service.Promotions { return gatedPromotions{s, b} }
+
+type gatedPromotions struct {
+	promoteService
+	board *Board
+}
+
+func (g gatedPromotions) Promote(ctx context.Context, by access.Caller, app sealift.AppID, want service.Promotion) (service.Promoted, error) {
+	promote := func() (service.Promoted, error) { return g.promoteService.Promote(ctx, by, app, want) }
+	if want.Plan == nil {
+		return promote()
+	}
+	text, err := want.Plan.Encode()
+	if err != nil {
+		return service.Promoted{}, err
+	}
+	p := Proposal{Action: ActionRollout, App: app, Subject: fmt.Sprintf("%s/%s %s", app, want.To, want.Version), Parameters: map[string]string{
+		"operation": "release.plan", "channel": string(want.To), "promoted-from": string(want.From), "platform": string(want.Platform), "version": string(want.Version),
+		"hold": fmt.Sprint(want.Hold),
+	}}
+	if err := p.addPlan(text); err != nil {
+		return service.Promoted{}, err
+	}
+	return Gated(ctx, g.board, by, p, promote)
 }
 
 // Tokens is s with what policies of ActionRole ask people about: new tokens.

@@ -108,6 +108,11 @@ func (p *planned) Reserve(_ context.Context, _ access.Caller, want service.Reser
 	return service.Draft{}, nil
 }
 
+func (p *planned) Promote(_ context.Context, _ access.Caller, _ sealift.AppID, want service.Promotion) (service.Promoted, error) {
+	p.did = append(p.did, fmt.Sprint("promote", want.Version, want.Plan != nil))
+	return service.Promoted{}, nil
+}
+
 // With which plan releases begin asks whom the stages of it would ask: for the
 // channel, to have none, and for one release alone; each plan for itself.
 func TestPlanGate(t *testing.T) {
@@ -139,7 +144,13 @@ func TestPlanGate(t *testing.T) {
 	approved(set, &quick, nil)
 	approved(set, nil, &quick)
 	approved(reserve, &quick, &slow)
-	if got := fmt.Sprint(kept.did); got != "[productiontrue 1.0.0false productiontrue productionfalse 1.0.0true]" {
+	promote := func(plan *rollout.Plan) error {
+		_, err := w.board.Promotions(kept).Promote(t.Context(), ann.Caller, app, service.Promotion{From: "beta", To: "production", Version: "1.0.0", Plan: plan})
+		return err
+	}
+	w.check(promote(nil))
+	approved(promote, &quick, &slow)
+	if got := fmt.Sprint(kept.did); got != "[productiontrue 1.0.0false productiontrue productionfalse 1.0.0true promote1.0.0false promote1.0.0true]" {
 		t.Errorf("it did %s", got)
 	}
 }

@@ -16,6 +16,8 @@ type promoteCmd struct {
 	To       string        `required:"" placeholder:"NAME" help:"The channel that it goes on to."`
 	Version  string        `required:"" placeholder:"V" help:"The release's version."`
 	Platform string        `placeholder:"P" help:"This platform alone. Without it: all that the version is on."`
+	Plan     string        `placeholder:"FILE" help:"With which plan its roll-out begins, in place of that of --to: JSON, as sealift simulate takes it. For who may set the channel's."`
+	Hold     bool          `help:"Begin the roll-out paused, before anybody may take it; let it begin with: sealift rollout start."`
 	Wait     time.Duration `placeholder:"DURATION" help:"Where people have yet to approve or sign it, wait so long for them, such as 2h. Without it: say what it waits for, and end."`
 	API      APIOptions    `embed:""`
 }
@@ -28,7 +30,17 @@ func runPromote(ctx context.Context, std *IO, opts promoteCmd) error {
 	if err != nil {
 		return err
 	}
-	out, err := c.Promote(ctx, app, api.NewPromotion{From: opts.From, To: opts.To, Version: opts.Version, Platform: opts.Platform})
+	want := api.NewPromotion{From: opts.From, To: opts.To, Version: opts.Version, Platform: opts.Platform, Hold: opts.Hold}
+	if opts.Plan != "" {
+		plan, err := readPlan(opts.Plan, "--plan FILE")
+		if err != nil {
+			return err
+		}
+		if want.Plan, err = plan.Encode(); err != nil {
+			return err
+		}
+	}
+	out, err := c.Promote(ctx, app, want)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,9 @@ func (h *handler) PromoteRelease(w http.ResponseWriter, r *http.Request, app api
 			return nil, err
 		}
 		want, err := promotion(body)
+		if err == nil && want.Plan != nil {
+			err = by.Allow(access.PlanRollouts)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -41,6 +44,10 @@ func promotion(body api.NewPromotion) (want service.Promotion, err error) {
 		return want, err
 	}
 	if want.Version, err = sealift.ParseVersion(body.Version); err != nil {
+		return want, err
+	}
+	want.Hold = body.Hold
+	if want.Plan, err = planOf(body.Plan); err != nil {
 		return want, err
 	}
 	if body.Platform != "" {

@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/sealift/sealift"
@@ -22,12 +23,24 @@ func TestPromote(t *testing.T) {
 	good := api.NewPromotion{From: "staging", To: "production", Version: "1.4.0"}
 	_, err = c.Promote(t.Context(), "com.acme.shop", good)
 	check(t, "asked of all", err, f.services.last(), []any{caller(access.RoleDeveloper), sealift.AppID("com.acme.shop"), service.Promotion{From: "staging", To: "production", Version: "1.4.0"}})
+	plan := json.RawMessage(`{"stages":[{"percent":100,"duration":"24h"}]}`)
+	good.Plan, good.Hold = plan, true
+	if _, err := c.Promote(t.Context(), "com.acme.shop", good); sealift.ReasonOf(err) != access.ReasonRole || f.services.last() != nil {
+		t.Errorf("a developer brings a plan: %v", err)
+	}
+	_, err = f.client(access.RoleReleaseManager).Promote(t.Context(), "com.acme.shop", good)
+	asked, _ := f.services.last()[2].(service.Promotion)
+	if err != nil || !asked.Hold || asked.Plan == nil || len(asked.Plan.Stages) != 1 {
+		t.Errorf("asked for %+v, %v", asked, err)
+	}
+	good.Plan, good.Hold = nil, false
 	for name, bend := range map[string]func(*api.NewPromotion){
 		"no source":      func(p *api.NewPromotion) { p.From = "" },
 		"a bad source":   func(p *api.NewPromotion) { p.From = "not a channel" },
 		"no target":      func(p *api.NewPromotion) { p.To = "" },
 		"no version":     func(p *api.NewPromotion) { p.Version = "" },
 		"a bad version":  func(p *api.NewPromotion) { p.Version = "one" },
+		"a bad plan":     func(p *api.NewPromotion) { p.Plan = json.RawMessage(`{"stages":[]}`) },
 		"a bad platform": func(p *api.NewPromotion) { p.Platform = "../web" },
 	} {
 		bent := good

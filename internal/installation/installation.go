@@ -155,7 +155,7 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 		Devices:    i.Desk,
 		Assigning:  i.Desk,
 		Publishing: i.Approvals.Publishing(i.Releases),
-		Promotions: i.Releases,
+		Promotions: i.Approvals.Promotions(i.Releases),
 		Rollbacks:  i.Releases,
 		Drafts:     i.Releases,
 		Rollouts:   i.Approvals.Rollouts(i.Releases),

@@ -75,9 +75,15 @@ func (s *Service) reseal(ctx context.Context, tx *vault.Tx, by access.Caller, ac
 // author signs what the vault makes of source, as a publisher would: the next
 // counter, a leaf key that signs once and is forgotten, a draft that waits for
 // whatever it must. The log says that the vault made the leaf.
-func (s *Service) author(ctx context.Context, tx *vault.Tx, by access.Caller, of store.Coordinates, source store.Release, next *trust.Release) (out service.DraftDetail, err error) {
-	now := s.now().UTC()
-	d := store.Draft{ID: newDraftID(), Coordinates: of, Act: next.Act, State: store.DraftReserved, Requester: by.ID, Created: now, Expires: now.Add(sealift.MaxPublishAge)}
+func (s *Service) author(ctx context.Context, tx *vault.Tx, by access.Caller, of store.Coordinates, source store.Release, next *trust.Release) (service.DraftDetail, error) {
+	return s.authorAs(ctx, tx, by, store.Draft{Coordinates: of}, source, next)
+}
+
+// authorAs is author for a draft that says how its roll-out begins.
+func (s *Service) authorAs(ctx context.Context, tx *vault.Tx, by access.Caller, d store.Draft, source store.Release, next *trust.Release) (out service.DraftDetail, err error) {
+	now, of := s.now().UTC(), d.Coordinates
+	d.ID, d.Act, d.State, d.Requester = newDraftID(), next.Act, store.DraftReserved, by.ID
+	d.Created, d.Expires = now, now.Add(sealift.MaxPublishAge)
 	if d.Counter, err = nextCounter(ctx, tx, of.App); err != nil {
 		return out, err
 	}

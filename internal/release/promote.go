@@ -20,6 +20,13 @@ func (s *Service) Promote(ctx context.Context, by access.Caller, app sealift.App
 	if err := s.admit(by, app, promoteOp); err != nil {
 		return service.Promoted{}, err
 	}
+	var plan []byte
+	if want.Plan != nil {
+		var err error
+		if plan, err = want.Plan.Encode(); err != nil {
+			return service.Promoted{}, err
+		}
+	}
 	out, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (out service.Promoted, err error) {
 		sources, err := s.promotable(ctx, tx, app, want)
 		if err != nil {
@@ -36,7 +43,7 @@ func (s *Service) Promote(ctx context.Context, by access.Caller, app sealift.App
 				out.Already = append(out.Already, releaseOf(*there))
 				continue
 			}
-			d, err := s.promote(ctx, tx, by, source, of)
+			d, err := s.promote(ctx, tx, by, source, store.Draft{Coordinates: of, Plan: plan, Hold: want.Hold})
 			if err != nil {
 				return out, err
 			}
@@ -101,7 +108,7 @@ func (s *Service) promotable(ctx context.Context, tx *vault.Tx, app sealift.AppI
 // promote makes the draft of one release in its new channel. An urgent release is
 // promoted as one that is not, and a roll-back without its authorisation: both were
 // said of the other channel's devices.
-func (s *Service) promote(ctx context.Context, tx *vault.Tx, by access.Caller, source store.Release, of store.Coordinates) (out service.DraftDetail, err error) {
+func (s *Service) promote(ctx context.Context, tx *vault.Tx, by access.Caller, source store.Release, d store.Draft) (out service.DraftDetail, err error) {
 	if err := s.demandOffered(ctx, tx, promoteOp, source); err != nil {
 		return out, err
 	}
@@ -109,17 +116,17 @@ func (s *Service) promote(ctx context.Context, tx *vault.Tx, by access.Caller, s
 	if err != nil {
 		return out, err
 	}
-	if err := s.abandonOpen(ctx, tx, by, of); err != nil {
+	if err := s.abandonOpen(ctx, tx, by, d.Coordinates); err != nil {
 		return out, err
 	}
-	if err := s.reseal(ctx, tx, by, "release.promote", next, of.Channel); err != nil {
+	if err := s.reseal(ctx, tx, by, "release.promote", next, d.Channel); err != nil {
 		return out, err
 	}
 	next.Act, next.Rollback, next.Urgent = sealift.ActPromotion, nil, nil
-	out, err = s.author(ctx, tx, by, of, source, next)
+	out, err = s.authorAs(ctx, tx, by, d, source, next)
 	if sealift.KindOf(err) == sealift.KindVersion {
 		err = sealift.Errorf(sealift.KindVersion, promoteOp, "%w", err).WithReason(sealift.ReasonOf(err)).
-			WithHint("everybody in channel %s may take something newer: see sealift rollout list --app %s --channel %s --all", of.Channel, of.App, of.Channel)
+			WithHint("everybody in channel %s may take something newer: see sealift rollout list --app %s --channel %s --all", d.Channel, d.App, d.Channel)
 	}
 	return out, err
 }

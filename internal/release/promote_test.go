@@ -161,6 +161,16 @@ func TestPromotePlan(t *testing.T) {
 	if len(all) != 1 || all[0].Counter != d.Counter || all[0].Share != 100 || len(all[0].Plan.Stages) != 2 {
 		t.Errorf("it is rolled out so: %+v", all)
 	}
+
+	b.publish("1.1.0")
+	own := rollout.AtOnce()
+	_, err = b.Promote(b.Context(), alice, b.app, service.Promotion{From: "production", To: "beta", Version: "1.1.0", Plan: &own, Hold: true})
+	b.check(err)
+	all, err = b.Rollouts(b.Context(), b.app, "beta", "", true)
+	b.check(err)
+	if len(all) != 2 || len(all[0].Plan.Stages) != 1 || all[0].State.Phase != rollout.Paused || all[0].Share != 0 {
+		t.Errorf("with a plan of its own, and held, it is rolled out so: %+v", all[0])
+	}
 }
 
 // TestPromoteUrgent: what could not wait in one channel waits in the next.

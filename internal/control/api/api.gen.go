@@ -2485,6 +2485,13 @@ type NewPromotion struct {
 	// From Example: production
 	From ChannelName `json:"from"`
 
+	// Hold The roll-outs begin paused, before anybody may take the releases.
+	Hold bool `json:"hold,omitempty"`
+
+	// Plan With which the roll-outs begin, in place of that of the channel `to`; for owner
+	// and release_manager. It goes by the policy of `rollout`, where there is one.
+	Plan Plan `json:"plan,omitempty"`
+
 	// Platform This one alone; without it, all that the version is on.
 	Platform Platform `json:"platform,omitempty"`
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/rollout"
 )
 
 // Promotions moves tested releases on to another channel.
@@ -26,6 +27,8 @@ type Promotion struct {
 	From, To sealift.Channel
 	Version  sealift.Version
 	Platform sealift.Platform // "" for all that the version is on
+	Plan     *rollout.Plan    // with which the roll-outs begin; nil for that of To
+	Hold     bool             // they begin paused
 }
 
 // Promoted is what came of a promotion.
