@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ type publishCmd struct {
 	Reason   string        `placeholder:"TEXT" help:"With --urgent: why; it is signed, and approvers read it."`
 	Plan     string        `placeholder:"FILE" help:"With which plan its roll-out begins, in place of the channel's: JSON, as sealift simulate takes it. For who may set the channel's."`
 	Hold     bool          `help:"Begin the roll-out paused, before anybody may take it; let it begin with: sealift rollout start."`
-	Archives string        `placeholder:"DIR" help:"Keep the archive of each release in this folder of yours, and make patches from those that devices still run."`
+	Archives *string       `placeholder:"DIR" help:"Keep the archive of each release in this folder of yours, and make patches from those that devices still run."`
 	Base     []string      `placeholder:"FOLDER|ARCHIVE" sep:"none" help:"An older build to make a patch from, as well; may be repeated."`
 	API      APIOptions    `embed:""`
 }
@@ -110,6 +111,9 @@ func (c publishCmd) older(ctx context.Context, p *publisher.Publisher, req *publ
 	if len(c.Base) > sealift.MaxPatches {
 		return nil, usage("--base is given %d times; a release has at most %d patches", len(c.Base), sealift.MaxPatches)
 	}
+	if slices.Contains(c.Base, "") || c.Archives != nil && *c.Archives == "" {
+		return nil, usage("--base or --archives names nothing: is a variable not set?")
+	}
 	for _, name := range c.Base {
 		f, closed, err := publisher.OpenFormer(ctx, name)
 		if err != nil {
@@ -119,8 +123,8 @@ func (c publishCmd) older(ctx context.Context, p *publisher.Publisher, req *publ
 		closing = append(closing, closed)
 		req.Bases = append(req.Bases, f)
 	}
-	if c.Archives != "" {
-		if p.Archives, err = publisher.OpenArchives(c.Archives); err != nil {
+	if c.Archives != nil {
+		if p.Archives, err = publisher.OpenArchives(*c.Archives); err != nil {
 			done()
 			return nil, err
 		}

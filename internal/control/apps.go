@@ -108,12 +108,12 @@ func appChange(body api.AppChange) (service.AppChange, error) {
 		least, most int64
 		unit        string
 	}{
-		{"patches", body.Patches, 0, sealift.MaxPatches, "older releases"},
-		{"patchLimit", body.PatchLimit, 1, sealift.MaxPatchArchive, "bytes"},
-		{"blastRadius", body.BlastRadius, 0, sealift.MaxBlastRadius, "devices, where 0 is any number"},
+		{"a number of patches", body.Patches, 0, sealift.MaxPatches, "older releases"},
+		{"a patch limit", body.PatchLimit, 1, sealift.MaxPatchArchive, "bytes"},
+		{"a blast radius", body.BlastRadius, 0, sealift.MaxBlastRadius, "devices, where 0 is any number"},
 	} {
 		if setting.is != nil && (*setting.is < setting.least || *setting.is > setting.most) {
-			return service.AppChange{}, sealift.Errorf(sealift.KindInvalid, "changing the app", "%s may not be %d", setting.name, *setting.is).
+			return service.AppChange{}, sealift.Errorf(sealift.KindInvalid, "changing the app", "%s of %d is not allowed", setting.name, *setting.is).
 				WithReason("setting").WithHint("use %d to %d %s", setting.least, setting.most, setting.unit)
 		}
 	}

@@ -55,7 +55,7 @@ func (p *Publisher) formers(ctx context.Context, j job) ([]Former, error) {
 		case digest == j.id.Digest: // published before, elsewhere or as another version
 		case ok:
 			found = append(found, Former{base.Version, bundle.Base{Identity: f.Identity, Archiver: older{f.Archiver}}})
-		default:
+		case p.Archives != nil:
 			p.note("no patch from %s: its archive is not at hand", base.Version)
 		}
 	}
