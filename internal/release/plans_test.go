@@ -1,6 +1,8 @@
 package release_test
 
 import (
+	"database/sql"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -175,6 +177,26 @@ func TestPlanBySQL(t *testing.T) {
 	_, err = b.SetPlan(b.Context(), officer, b.app, "production", nil)
 	wantRefusal(t, "a plan by SQL", err, sealift.KindDenied, vault.ReasonForged)
 	put(func(p *store.ChannelPlan) { p.Plan = plan })
+	row, err := view(b, func(tx store.Tx) (store.ChannelPlan, error) { return tx.ChannelPlan(b.Context(), b.app, "production") })
+	b.check(err)
+	db, err := sql.Open("sqlite", filepath.Join(b.dir, "vault.db")+"?_pragma=busy_timeout(5000)")
+	b.check(err)
+	defer db.Close()
+	_, err = db.ExecContext(b.Context(), "DELETE FROM channel_plans WHERE app = ?", string(b.app))
+	b.check(err)
+	_, err = b.submit(w)
+	wantRefusal(t, "a plan deleted by SQL", err, sealift.KindDenied, vault.ReasonDeleted)
+	b.check(b.store.Update(b.Context(), func(tx store.Tx) error { return tx.PutChannelPlan(b.Context(), row) }))
 	_, err = b.submit(w)
 	b.check(err)
+}
+
+// view reads from a bench's store.
+func view[T any](b *bench, read func(store.Tx) (T, error)) (out T, err error) {
+	b.Helper()
+	err = b.store.View(b.Context(), func(tx store.Tx) (err error) {
+		out, err = read(tx)
+		return err
+	})
+	return out, err
 }
