@@ -118,3 +118,16 @@ func TestBlastRadiusLetsGo(t *testing.T) {
 		t.Errorf("without a cap: %+v", got)
 	}
 }
+
+// What takes devices back is not held up: they are on what is bad.
+func TestBlastRadiusOfRollBack(t *testing.T) {
+	b := alone(t)
+	b.publish("1.0.0")
+	b.publish("1.1.0")
+	b.devices(100)
+	b.cap(10)
+	out := b.rollBack(back("1.0.0"))
+	if got := b.phase(out.Draft.Release.Counter); got.Share != sealift.Everybody || got.Capped {
+		t.Errorf("%+v", got)
+	}
+}
