@@ -219,6 +219,10 @@ func (s State) Reissue(now time.Time) (State, error) {
 	return s.stop(Reissued, now), nil
 }
 
+// End ends a roll-back whose time is over, wherever its roll-out is: no device that is
+// offered it would take it any more.
+func (s State) End(now time.Time) State { return s.stop(Aborted, now) }
+
 func (s State) wrong(op, hint string) error {
 	return sealift.Errorf(sealift.KindConflict, op, "it is %s", s.Phase).WithReason("phase").WithHint("%s", hint)
 }

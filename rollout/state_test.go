@@ -107,18 +107,19 @@ func TestPhases(t *testing.T) {
 		"withdraw":  func(s rollout.State) (rollout.State, error) { return s.Withdraw(day0.Add(hour)) },
 		"reinstate": func(s rollout.State) (rollout.State, error) { return s.Reinstate(day0.Add(hour)) },
 		"reissue":   func(s rollout.State) (rollout.State, error) { return s.Reissue(day0.Add(hour)) },
+		"end":       func(s rollout.State) (rollout.State, error) { return s.End(day0.Add(hour)), nil },
 	}
 	const no = rollout.Phase("")
 	for phase, row := range map[rollout.Phase]map[string]rollout.Phase{
-		rollout.Running:  {"time": rollout.Running, "halt": rollout.Halted, "pause": rollout.Paused, "resume": no, "approve": no, "finish": rollout.Finished, "abort": rollout.Aborted, "withdraw": rollout.Withdrawn, "reinstate": no, "reissue": rollout.Reissued},
-		rollout.Waiting:  {"time": rollout.Waiting, "halt": rollout.Halted, "pause": rollout.Paused, "resume": no, "approve": rollout.Running, "finish": rollout.Finished, "abort": rollout.Aborted, "withdraw": rollout.Withdrawn, "reinstate": no, "reissue": rollout.Reissued},
-		rollout.Paused:   {"time": rollout.Paused, "halt": rollout.Paused, "pause": rollout.Paused, "resume": rollout.Running, "approve": no, "finish": no, "abort": rollout.Aborted, "withdraw": rollout.Withdrawn, "reinstate": no, "reissue": rollout.Reissued},
-		rollout.Halted:   {"time": rollout.Halted, "halt": rollout.Halted, "pause": rollout.Halted, "resume": rollout.Running, "approve": no, "finish": no, "abort": rollout.Aborted, "withdraw": rollout.Withdrawn, "reinstate": no, "reissue": rollout.Reissued},
-		rollout.Finished: {"time": rollout.Finished, "halt": rollout.Finished, "pause": no, "resume": no, "approve": no, "finish": no, "abort": no, "withdraw": rollout.Withdrawn, "reinstate": no, "reissue": no},
-		rollout.Aborted:  {"time": rollout.Aborted, "halt": rollout.Aborted, "pause": no, "resume": no, "approve": no, "finish": no, "abort": no, "withdraw": no, "reinstate": no, "reissue": no},
+		rollout.Running:  {"time": rollout.Running, "halt": rollout.Halted, "pause": rollout.Paused, "resume": no, "approve": no, "finish": rollout.Finished, "abort": rollout.Aborted, "withdraw": rollout.Withdrawn, "reinstate": no, "reissue": rollout.Reissued, "end": rollout.Aborted},
+		rollout.Waiting:  {"time": rollout.Waiting, "halt": rollout.Halted, "pause": rollout.Paused, "resume": no, "approve": rollout.Running, "finish": rollout.Finished, "abort": rollout.Aborted, "withdraw": rollout.Withdrawn, "reinstate": no, "reissue": rollout.Reissued, "end": rollout.Aborted},
+		rollout.Paused:   {"time": rollout.Paused, "halt": rollout.Paused, "pause": rollout.Paused, "resume": rollout.Running, "approve": no, "finish": no, "abort": rollout.Aborted, "withdraw": rollout.Withdrawn, "reinstate": no, "reissue": rollout.Reissued, "end": rollout.Aborted},
+		rollout.Halted:   {"time": rollout.Halted, "halt": rollout.Halted, "pause": rollout.Halted, "resume": rollout.Running, "approve": no, "finish": no, "abort": rollout.Aborted, "withdraw": rollout.Withdrawn, "reinstate": no, "reissue": rollout.Reissued, "end": rollout.Aborted},
+		rollout.Finished: {"time": rollout.Finished, "halt": rollout.Finished, "pause": no, "resume": no, "approve": no, "finish": no, "abort": no, "withdraw": rollout.Withdrawn, "reinstate": no, "reissue": no, "end": rollout.Aborted},
+		rollout.Aborted:  {"time": rollout.Aborted, "halt": rollout.Aborted, "pause": no, "resume": no, "approve": no, "finish": no, "abort": no, "withdraw": no, "reinstate": no, "reissue": no, "end": rollout.Aborted},
 
-		rollout.Withdrawn: {"time": rollout.Withdrawn, "halt": rollout.Withdrawn, "pause": no, "resume": no, "approve": no, "finish": no, "abort": no, "withdraw": rollout.Withdrawn, "reinstate": rollout.Running, "reissue": no},
-		rollout.Reissued:  {"time": rollout.Reissued, "halt": rollout.Reissued, "pause": no, "resume": no, "approve": no, "finish": no, "abort": no, "withdraw": no, "reinstate": no, "reissue": no},
+		rollout.Withdrawn: {"time": rollout.Withdrawn, "halt": rollout.Withdrawn, "pause": no, "resume": no, "approve": no, "finish": no, "abort": no, "withdraw": rollout.Withdrawn, "reinstate": rollout.Running, "reissue": no, "end": rollout.Aborted},
+		rollout.Reissued:  {"time": rollout.Reissued, "halt": rollout.Reissued, "pause": no, "resume": no, "approve": no, "finish": no, "abort": no, "withdraw": no, "reinstate": no, "reissue": no, "end": rollout.Aborted},
 	} {
 		for act, want := range row {
 			s := rollout.State{Phase: phase, Since: day0}

@@ -278,8 +278,9 @@ func stateAt(d store.Draft, now time.Time) string {
 
 // Settle looks at every draft that waits: one for which nothing is missing any
 // more, as after a ceremony that asks for fewer co-signers, is certified and
-// published, and one that is too old is given up. What cannot be done for one
-// draft does not keep the others; the error joins all of it.
+// published, and one that is too old is given up. Then it takes roll-backs out of the
+// offer whose time is over. What cannot be done for one draft does not keep the others;
+// the error joins all of it.
 func (s *Service) Settle(ctx context.Context) error {
 	rows, err := view(ctx, s.store, func(tx store.Tx) ([]store.Draft, error) { return tx.SubmittedDrafts(ctx, "") })
 	if err != nil {
@@ -303,5 +304,6 @@ func (s *Service) Settle(ctx context.Context) error {
 			failed = append(failed, sealift.Errorf(sealift.KindOf(err), "looking at the draft of "+subjectOf(row.Coordinates), "%w", err))
 		}
 	}
+	failed = append(failed, s.endRollbacks(ctx))
 	return errors.Join(append(failed, s.Flush(ctx))...)
 }

@@ -100,7 +100,11 @@ func (s *Service) noTarget(ctx context.Context, tx store.Tx, app sealift.AppID, 
 				WithHint("devices go back to nothing but what was approved; see for what it waits: sealift release pending --app %s", app)
 		}
 	}
-	return sealift.Errorf(sealift.KindNotFound, rollbackOp, "no version %s is published in channel %s", want.To, want.Channel).WithReason("release").
+	place := string(want.Channel)
+	if want.Platform != "" {
+		place += " for " + string(want.Platform)
+	}
+	return sealift.Errorf(sealift.KindNotFound, rollbackOp, "no version %s is published in channel %s", want.To, place).WithReason("release").
 		WithHint("see what is with: sealift release list --app %s --channel %s", app, want.Channel)
 }
 

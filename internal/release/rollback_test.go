@@ -10,6 +10,7 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/release"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/rollout"
 	"github.com/sealift/sealift/sealifttest"
@@ -92,9 +93,17 @@ func TestRollBack(t *testing.T) {
 	b.wantOffer("1.0.1", "1.0.0")
 	b.publish("1.3.0")
 	b.wantOffer("1.3.0", "1.0.0")
+	b.settle()
+	b.wantOffer("1.3.0", "1.0.0")
 	b.clock = b.clock.Add(sealift.RollbackLife + time.Second)
-	b.publish("1.3.1")
-	b.wantOffer("1.3.1")
+	b.settle()
+	b.wantOffer("1.3.0")
+	if p := b.phase(r.Counter); p.State.Phase != rollout.Aborted {
+		t.Errorf("the roll-back is %s", p.State.Phase)
+	}
+	if e := b.last("rollout.end"); e.Actor != release.System("rollout") || e.Details["phase"] != "aborted" {
+		t.Errorf("%+v", e)
+	}
 }
 
 // Only what is named is led away from, and every release of it, whoever made it.

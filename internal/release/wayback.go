@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -63,6 +64,56 @@ func (s *Service) before(ctx context.Context, tx *vault.Tx, row store.Rollout) (
 	}
 	return "", sealift.Errorf(sealift.KindNotFound, "preparing the roll-back", "nothing before %s is offered", subjectOf(row.Coordinates)).WithReason("release").
 		WithHint("publish a mended version: sealift publish")
+}
+
+// endRollbacks takes roll-backs out of the offer whose time is over: devices would
+// fetch and refuse them. It goes on with the others where one cannot be ended.
+func (s *Service) endRollbacks(ctx context.Context) error {
+	due, err := view(ctx, s.store, func(tx store.Tx) ([]store.Rollout, error) { return s.endedRollbacks(ctx, tx) })
+	failed := []error{err}
+	for _, row := range due {
+		failed = append(failed, s.vault.Update(ctx, func(tx *vault.Tx) error {
+			row, err := s.findRollout(ctx, tx, row.App, row.Counter)
+			if err != nil || !rollout.Phase(row.Phase).Offered() {
+				return err
+			}
+			of, err := rolloutOf(row)
+			if err != nil {
+				return err
+			}
+			return s.setRollout(ctx, tx, System(access.Machine), &row, of.Plan, of.State.End(s.now().UTC()), "rollout.end", map[string]string{})
+		}))
+	}
+	return errors.Join(failed...)
+}
+
+// endedRollbacks returns the roll-outs of roll-backs that are offered and whose time is
+// over.
+func (s *Service) endedRollbacks(ctx context.Context, tx store.Tx) (due []store.Rollout, err error) {
+	apps, err := tx.Apps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, app := range apps {
+		rows, err := tx.Releases(ctx, app.ID, store.ReleaseFilter{Act: sealift.ActRollback})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			signed, err := signedIn(r)
+			if err != nil || signed.Rollback == nil || !s.now().After(signed.Rollback.NotAfter.Time) {
+				continue // what cannot be read is said where it would be offered
+			}
+			row, err := tx.Rollout(ctx, app.ID, r.Counter)
+			switch {
+			case err == nil && rollout.Phase(row.Phase).Offered():
+				due = append(due, row)
+			case err != nil && sealift.KindOf(err) != sealift.KindNotFound:
+				return nil, err
+			}
+		}
+	}
+	return due, nil
 }
 
 // clip cuts what people read to what fits.
