@@ -21,6 +21,17 @@ const (
 	MaxSequenceAhead = 24 * time.Hour
 )
 
+// What devices choose by themselves.
+const (
+	// MaxChosen is how many devices of all apps are on a channel at their own request:
+	// the other half of MaxAssignments is for people.
+	MaxChosen = MaxAssignments / 2
+	// ChoicesPerHour is how often a device may ask for a channel, and AppChoicesPerHour
+	// all of an app: each that is granted is a signature of the director, of 35 ms.
+	ChoicesPerHour    = 10
+	AppChoicesPerHour = 2_000
+)
+
 // Labels.
 const (
 	// MaxDeviceLabels is how many labels a device carries.

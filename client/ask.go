@@ -101,8 +101,7 @@ func (d *Device) epochKey(ctx context.Context, rules *trust.Rules, r *trust.Rele
 		return nil, err
 	}
 	if !s.Enrolled {
-		return nil, sealift.Errorf(sealift.KindDenied, "asking the vault for the epoch's key", "this device is not enrolled").
-			WithReason("not-enrolled").WithHint("enrol it first, with a token from: sealift enrol token --app %s --out FILE", d.cfg.App)
+		return nil, d.notEnrolled("asking the vault for the epoch's key")
 	}
 	answer, err := d.ask(ctx, rules, trust.RequestEpoch, func(*trust.Request) any {
 		return trust.EpochRequest{Channel: r.Channel, Number: r.Epoch.Number}

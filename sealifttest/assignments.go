@@ -23,6 +23,20 @@ func (w *World) Assign(a trust.Assignment) error {
 	return w.Direct(target(trust.AssignPath(a.Device), content))
 }
 
+// choose puts a device on the channel that it asks for, if devices may: SelfAssign.
+func (w *World) choose(req *trust.Request) (trust.ChannelChosen, error) {
+	var want trust.ChannelRequest
+	if err := trust.DecodeBody(req.Body, &want); err != nil {
+		return trust.ChannelChosen{}, err
+	}
+	if want.Channel != "" && !w.SelfAssign[want.Channel] {
+		return trust.ChannelChosen{}, sealift.Errorf(sealift.KindDenied, "choosing a channel", "devices may not put themselves on %.64s", want.Channel).WithReason("channel")
+	}
+	sequence := uint64(w.Now().Unix())
+	err := w.Assign(trust.Assignment{App: req.App, Device: req.Device, Channel: want.Channel, Sequence: sequence})
+	return trust.ChannelChosen{Channel: want.Channel, Sequence: sequence}, err
+}
+
 // Unlist has the director list the assignment of a device no more.
 func (w *World) Unlist(device sealift.DeviceID) error {
 	return w.Direct(target(trust.AssignPath(device), nil))

@@ -161,6 +161,8 @@ func (w *World) grant(req *trust.Request, e trust.Enrolment) (any, error) {
 		return w.grantEpoch(req, e, body)
 	case trust.RequestReport:
 		return w.keepReport(req)
+	case trust.RequestChannel:
+		return w.choose(req)
 	}
 	return nil, sealift.Errorf(sealift.KindInvalid, op, "request %.40q is not known here", req.Kind)
 }

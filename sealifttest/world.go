@@ -43,6 +43,9 @@ type World struct {
 	Deny     trust.Deny
 	Channels map[sealift.AppID]trust.Channels
 
+	// SelfAssign are the channels that devices may put themselves on.
+	SelfAssign map[sealift.Channel]bool
+
 	// BendGrant changes what is granted to a device before it is signed: a
 	// thief of the vault's answer key.
 	BendGrant func(req trust.Request, device bundle.PublicKey, grant *trust.EpochGrant) error
@@ -76,7 +79,7 @@ func New(now time.Time) (*World, error) {
 	w := &World{
 		now:   now.UTC().Truncate(time.Second),
 		files: map[string][]byte{}, roles: map[string][]byte{},
-		epochs: map[string][]*bundle.PrivateKey{}, counter: map[sealift.AppID]sealift.Counter{}, Channels: map[sealift.AppID]trust.Channels{},
+		epochs: map[string][]*bundle.PrivateKey{}, counter: map[sealift.AppID]sealift.Counter{}, Channels: map[sealift.AppID]trust.Channels{}, SelfAssign: map[sealift.Channel]bool{},
 		Deny: trust.Deny{Revoked: []trust.Revocation{}, SuspendedCAs: []sealift.Digest{}, Floors: map[sealift.AppID]trust.Floor{}},
 	}
 	id := make([]byte, 16)
@@ -104,7 +107,7 @@ func (w *World) Clone() *World {
 	c := &World{
 		Vault: w.Vault, RootKeys: slices.Clone(w.RootKeys), TargetsKeys: slices.Clone(w.TargetsKeys),
 		Director: w.Director, Snapshot: w.Snapshot, Timestamp: w.Timestamp,
-		ReleaseCA: w.ReleaseCA, DeviceCA: w.DeviceCA, LogKey: w.LogKey, Cosigners: w.Cosigners, Trust: w.Trust, Deny: w.Deny, Channels: maps.Clone(w.Channels), BendGrant: w.BendGrant,
+		ReleaseCA: w.ReleaseCA, DeviceCA: w.DeviceCA, LogKey: w.LogKey, Cosigners: w.Cosigners, Trust: w.Trust, Deny: w.Deny, Channels: maps.Clone(w.Channels), SelfAssign: maps.Clone(w.SelfAssign), BendGrant: w.BendGrant,
 		now: w.now, files: maps.Clone(w.files), roles: maps.Clone(w.roles), honest: maps.Clone(w.honest),
 		root: w.root, targets: w.targets, log: log{w.log.size, slices.Clone(w.log.hashes)},
 		epochs: maps.Clone(w.epochs), counter: maps.Clone(w.counter), history: slices.Clone(w.history), directors: slices.Clone(w.directors),

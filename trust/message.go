@@ -32,6 +32,8 @@ const (
 	RequestEpoch RequestKind = "epoch" // body: EpochRequest; answer: EpochGrant
 	// RequestReport says how the device is; body: Report; answer: ReportKept.
 	RequestReport RequestKind = "report"
+	// RequestChannel asks for a channel; body: ChannelRequest; answer: ChannelChosen.
+	RequestChannel RequestKind = "channel"
 )
 
 // Request is what a device says, signed by its identity key (DSSE, the key id
@@ -89,6 +91,19 @@ type EpochGrant struct {
 	Channel sealift.Channel `json:"channel"`
 	Number  uint64          `json:"number"`
 	Sealed  []byte          `json:"sealed"` // RFC 9180 enc || ciphertext
+}
+
+// ChannelRequest asks to be put on a channel, or, for an empty one, to be taken off
+// the one that the device asked for before.
+type ChannelRequest struct {
+	Channel sealift.Channel `json:"channel,omitempty"`
+}
+
+// ChannelChosen says what came of it. The device goes by its Assignment alone, which
+// the director signs.
+type ChannelChosen struct {
+	Channel  sealift.Channel `json:"channel,omitempty"` // empty for none
+	Sequence uint64          `json:"sequence"`          // of the Assignment that says so; 0 where there never was one
 }
 
 // Answer is what a vault says to one request, signed by a key under the
@@ -201,7 +216,7 @@ func (r *Request) check() error {
 		return errors.New("the nonce is not 32 lower-case hex digits")
 	}
 	switch r.Kind {
-	case RequestEnrol, RequestEpoch, RequestReport:
+	case RequestEnrol, RequestEpoch, RequestReport, RequestChannel:
 	default:
 		return fmt.Errorf("request %.40q is not known here", r.Kind)
 	}

@@ -33,6 +33,8 @@ type agentRunCmd struct {
 	Server      string        `required:"" placeholder:"URL" help:"Base URL of the server."`
 	App         string        `required:"" placeholder:"ID" help:"The app."`
 	Channel     string        `placeholder:"NAME" help:"The channel to follow. Without it, the app's default."`
+	Switch      string        `name:"switch-channel" placeholder:"NAME" xor:"switch" help:"Ask the vault first to put the device on this channel, whatever --channel says: one that devices may put themselves on."`
+	SwitchBack  bool          `xor:"switch" help:"Ask the vault first to take the device off the channel that it was switched to."`
 	Dir         string        `required:"" placeholder:"DIR" help:"The device's folder: its keys, its state, and the bundle behind the link current."`
 	Root        string        `required:"" placeholder:"FILE" help:"A root.json of the vault, from its owner. Later ones are found from there."`
 	TokenFile   string        `placeholder:"FILE" help:"Enrolment token, readable by you only; needed once, unless the app enrols openly."`
@@ -61,8 +63,12 @@ func runAgent(ctx context.Context, std *IO, opts agentRunCmd) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, device.Close()) }()
-	for {
+	for switched := false; ; {
 		err := opts.enrol(ctx, std, device)
+		if err == nil && !switched {
+			err = opts.switchChannel(ctx, std, device)
+			switched = err == nil
+		}
 		if err == nil {
 			err = opts.update(ctx, std, device)
 			tell(ctx, std, device)
@@ -91,10 +97,11 @@ func (c agentRunCmd) pause() time.Duration {
 
 func (c agentRunCmd) config(std *IO) (client.Config, error) {
 	app, appErr := sealift.ParseAppID(c.App)
-	channel, channelErr := c.channel()
+	channel, channelErr := parseChannel(c.Channel)
+	_, switchErr := parseChannel(c.Switch)
 	platform, platformErr := sealift.ParsePlatform(c.Platform)
 	runtime, runtimeErr := sealift.ParseVersion(c.Runtime)
-	for _, err := range []error{appErr, channelErr, platformErr, runtimeErr} {
+	for _, err := range []error{appErr, channelErr, switchErr, platformErr, runtimeErr} {
 		if err != nil {
 			return client.Config{}, err
 		}
@@ -128,12 +135,28 @@ func (c agentRunCmd) config(std *IO) (client.Config, error) {
 	return cfg, nil
 }
 
-// channel is the one to follow; empty for the app's default.
-func (c agentRunCmd) channel() (sealift.Channel, error) {
-	if c.Channel == "" {
+// parseChannel reads a channel that need not be named.
+func parseChannel(name string) (sealift.Channel, error) {
+	if name == "" {
 		return "", nil
 	}
-	return sealift.ParseChannel(c.Channel)
+	return sealift.ParseChannel(name)
+}
+
+// switchChannel asks the vault for the channel that was named, once.
+func (c agentRunCmd) switchChannel(ctx context.Context, std *IO, device *client.Device) error {
+	if c.Switch == "" && !c.SwitchBack {
+		return nil
+	}
+	if err := device.SetChannel(ctx, sealift.Channel(c.Switch)); err != nil {
+		return err
+	}
+	if c.SwitchBack {
+		std.Note("this device is on no channel any more that it asked for")
+		return nil
+	}
+	std.Note("the vault put this device on channel %s", c.Switch)
+	return nil
 }
 
 // patchLimit is --patch-limit as package client has it.

@@ -195,7 +195,7 @@ func (a *assigning) finish(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !rules.Private {
+		if !rules.Private || rules.SelfAssign { // whoever left could come back
 			continue
 		}
 		if _, err := a.desk.online.TurnEpoch(ctx, a.tx, a.actor, left.app, left.channel, "devices were taken off the channel: "+a.reason); err != nil {

@@ -29,9 +29,11 @@
 // half of that is left; a device that is taken off its channel is told so as long as
 // it may still be shown the document of before. A device that nobody put anywhere by
 // name is where its labels put it: that, too, is written as an assignment, by the one
-// function that every change goes through. The keys of a private channel are
-// for devices that are assigned to it alone, and when one is taken off, its epoch
-// turns.
+// function that every change goes through. A device may ask for
+// a channel itself, where that was set to let it and no person put the device
+// somewhere. The keys of a private channel are for devices that are assigned to it
+// alone, and when one is taken off, its epoch turns, unless devices put themselves on
+// it as they like.
 //
 // A revoked device is granted nothing, and what it reports is refused with reason
 // "revoked" and counted nowhere; in the same transaction the epochs of its app turn,
@@ -54,7 +56,6 @@ import (
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/store"
-	"github.com/sealift/sealift/internal/throttle"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/trust"
 )
@@ -65,7 +66,7 @@ type Desk struct {
 	vault   *vault.Vault
 	now     func() time.Time
 	online  Online
-	reports *throttle.Counter[sealift.DeviceID]
+	rates   rates
 	tallies tallies
 }
 
@@ -89,7 +90,7 @@ type Online interface {
 
 // New returns the desk over a vault and its store.
 func New(s store.Store, v *vault.Vault, online Online, now func() time.Time) *Desk {
-	return &Desk{store: s, vault: v, now: now, online: online, reports: throttle.NewCounter[sealift.DeviceID](sealift.ReportsPerHour, time.Hour)}
+	return &Desk{store: s, vault: v, now: now, online: online, rates: newRates()}
 }
 
 const op = "answering a device"
@@ -103,9 +104,8 @@ const reasonNonce = "nonce"
 func (d *Desk) Answer(ctx context.Context, request []byte, address string) ([]byte, error) {
 	v := visit{desk: d, now: d.now().UTC(), address: address}
 	answer, err := v.receive(ctx, request)
-	if v.kind == trust.RequestReport && v.req != nil && sealift.ReasonOf(err) == reasonNonce {
-		// Whoever sends a device's message again must not use up what it may say.
-		d.reports.Return(v.req.Device)
+	if v.req != nil && sealift.ReasonOf(err) == reasonNonce {
+		d.rates.giveBack(&v)
 	}
 	d.tallies.note(&v, err)
 	return answer, err
@@ -131,19 +131,20 @@ func (v *visit) receive(ctx context.Context, request []byte) ([]byte, error) {
 	if err := d.store.View(ctx, func(tx store.Tx) error { return v.admit(ctx, tx, signed) }); err != nil {
 		return nil, err
 	}
-	if v.req.Kind == trust.RequestReport {
-		if wait, ok := d.reports.Admit(v.req.Device, v.now); !ok {
-			return nil, sealift.Errorf(sealift.KindExhausted, op, "more than %d reports an hour come from device %s", sealift.ReportsPerHour, v.req.Device).
-				WithReason("rate").WithHint("report again in %d minutes", int(wait/time.Minute)+1)
-		}
+	if err := d.rates.admit(v); err != nil {
+		return nil, err
 	}
-	return vault.Do(ctx, d.vault, func(tx *vault.Tx) ([]byte, error) {
+	answer, err := vault.Do(ctx, d.vault, func(tx *vault.Tx) ([]byte, error) {
 		v.tx = tx
 		if err := v.enter(ctx); err != nil {
 			return nil, err
 		}
 		return v.answer(ctx)
 	})
+	if err == nil && v.req.Kind == trust.RequestChannel {
+		_ = d.online.Flush(ctx) // what it chose is signed and kept: the server goes on trying, and says so
+	}
+	return answer, err
 }
 
 // visit is one request on its way through the desk.
@@ -263,6 +264,8 @@ func (v *visit) grant(ctx context.Context) (any, error) {
 		return seen(ctx, v, v.grantEpoch)
 	case trust.RequestReport:
 		return v.report(ctx)
+	case trust.RequestChannel:
+		return seen(ctx, v, v.choose)
 	}
 	return nil, sealift.Errorf(sealift.KindInvalid, op, "request %.40q is not known here", v.req.Kind).WithReason("request")
 }

@@ -54,8 +54,8 @@ func (s *Service) ChangeChannel(ctx context.Context, by access.Caller, app seali
 				return service.Channel{}, err
 			}
 		}
-		if after.Private && !before.Private { // every device of the app may have the key of until now
-			if _, err := s.TurnEpoch(ctx, tx, by.Actor(), app, name, "the channel became private"); err != nil {
+		if closes(before, after) { // every device of the app may have the key of until now
+			if _, err := s.TurnEpoch(ctx, tx, by.Actor(), app, name, "the channel was closed to devices that nobody put on it"); err != nil {
 				return service.Channel{}, err
 			}
 		}
@@ -65,6 +65,12 @@ func (s *Service) ChangeChannel(ctx context.Context, by access.Caller, app seali
 		return service.Channel{}, s.refuse(ctx, by, "channel.change", channelSubject(app, name), nil, err)
 	}
 	return out, s.Flush(ctx)
+}
+
+// closes reports whether a change leaves a channel to fewer devices than were given
+// its key for the asking: it becomes private, or, private, takes no more whoever asks.
+func closes(before, after store.ChannelRules) bool {
+	return after.Private && (!before.Private || before.SelfAssign && !after.SelfAssign)
 }
 
 func channelSubject(app sealift.AppID, name sealift.Channel) string {
