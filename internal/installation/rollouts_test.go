@@ -51,6 +51,18 @@ func (b *bench) rolledOut(r api.Release) api.Rollout {
 	return all[i]
 }
 
+// released returns the newest release of a version.
+func (b *bench) released(version string) api.Release {
+	b.Helper()
+	list, err := b.api.Releases(b.Context(), app, api.ListReleasesParams{Limit: 100})
+	b.check(err)
+	i := slices.IndexFunc(list.Releases, func(r api.Release) bool { return r.Version == version })
+	if i < 0 {
+		b.Fatalf("there is no %s", version)
+	}
+	return list.Releases[i]
+}
+
 func (b *bench) wantPhase(r api.Release, phase api.RolloutPhase, percent float64) {
 	b.Helper()
 	if got := b.rolledOut(r); got.Phase != phase || got.Percent != percent {
@@ -155,6 +167,9 @@ func TestRolloutOnDevices(t *testing.T) {
 
 	broken := b.rollOut("1.2.0", "")
 	hotfix := b.rollOut("1.1.1", `{"stages":[{"percent":100,"duration":"1h"}]}`)
+	b.wantPhase(broken, api.RolloutPhaseReissued, 0) // its counter was below the hotfix's
+	broken = b.released("1.2.0")
+	b.wantPhase(broken, api.RolloutPhaseRunning, 50)
 	sick["<h1>1.2.0</h1>"] = true
 	in, out = b.canaries(broken, 3, enrol, append(in, out...)...)
 	for _, d := range in[:3] {
