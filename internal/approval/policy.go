@@ -16,92 +16,6 @@ import (
 	"github.com/sealift/sealift/internal/vault"
 )
 
-// scope is what a policy may be about: one channel of an app, an app, or the
-// installation where both are empty.
-type scope struct {
-	app     sealift.AppID
-	channel sealift.Channel
-}
-
-func scopeOf(p store.Policy) scope { return scope{p.App, p.Channel} }
-
-// within reports whether all that s is about is in outer as well.
-func (s scope) within(outer scope) bool {
-	return (outer.app == "" || outer.app == s.app) && (outer.channel == "" || outer.channel == s.channel)
-}
-
-// policyFor returns the policy that action in a scope goes by: the channel's own, else
-// the app's, else the installation's, else one that asks nobody. A row that the vault
-// did not write is an error, whatever it says, and so is one that somebody deleted.
-func (b *Board) policyFor(ctx context.Context, tx store.Tx, action string, in scope) (found store.Policy, err error) {
-	rows, err := tx.Policies(ctx)
-	if err != nil {
-		return found, err
-	}
-	if err := vault.CheckWhole(ctx, b.vault, tx, rows); err != nil {
-		return found, err // one that is gone asks nobody
-	}
-	found = store.Policy{Action: action}
-	best := 0
-	for _, row := range rows {
-		rank := rankOf(row, action, in)
-		if rank == 0 {
-			continue
-		}
-		if err := b.vault.CheckRow(ctx, tx, row); err != nil {
-			return found, err
-		}
-		if rank > best {
-			found, best = row, rank
-		}
-	}
-	return found, nil
-}
-
-// ofTheirOwn reports whether action is about releases of a kind that has policies of
-// its own, and goes by those for releases where there is none.
-func ofTheirOwn(action string) bool { return action == ActionUrgent || action == ActionRollback }
-
-// inherits is the Needed of a row that stands for none: the log would miss one that is gone.
-const inherits = -1
-
-// rankOf orders the policies that action in a scope may go by: the greatest counts,
-// and 0 is none of them. For urgent releases and roll-backs one that is off is none,
-// so that they are never asked less about than the policy for releases says.
-func rankOf(row store.Policy, action string, in scope) int {
-	if row.Needed < 0 || !in.within(scopeOf(row)) {
-		return 0
-	}
-	rank := 1
-	switch {
-	case row.Channel != "":
-		rank = 5
-	case row.App != "":
-		rank = 3
-	}
-	switch {
-	case ofTheirOwn(action) && row.Action == action && row.Needed > 0:
-		return rank + 1
-	case row.Action == action && !ofTheirOwn(action), ofTheirOwn(action) && row.Action == ActionRelease:
-		return rank
-	}
-	return 0
-}
-
-// channelOf returns the channel of a roll-out that the vault wrote: what SQL says would
-// else choose the policy.
-func (b *Board) channelOf(ctx context.Context, tx store.Tx, app sealift.AppID, counter sealift.Counter) (sealift.Channel, error) {
-	row, err := tx.Rollout(ctx, app, counter)
-	if err == nil {
-		err = b.vault.CheckRow(ctx, tx, row)
-	}
-	if sealift.KindOf(err) == sealift.KindNotFound {
-		err = sealift.Errorf(sealift.KindNotFound, "looking up the roll-out", "app %s has no roll-out of a release of counter %d", app, counter).
-			WithReason("rollout").WithHint("see those there are with: sealift rollout list --app %s --all", app)
-	}
-	return row.Channel, err
-}
-
 func hasRole(p store.Policy, role string) bool { return slices.Contains(strings.Fields(p.Roles), role) }
 
 // mayApprove reports whether a person counts under a policy: let in by the vault,
@@ -246,41 +160,6 @@ func checkPolicy(want service.NewPolicy) error {
 	return nil
 }
 
-// demandScope refuses what a policy cannot be about: an app or channel that is not there.
-func (b *Board) demandScope(ctx context.Context, tx store.Tx, in scope) error {
-	if in.app == "" {
-		return nil
-	}
-	app, err := tx.App(ctx, in.app)
-	if sealift.KindOf(err) == sealift.KindNotFound {
-		return sealift.Errorf(sealift.KindNotFound, settingPolicy, "there is no app %s", in.app).WithReason("app").
-			WithHint("see the apps there are with: sealift app list")
-	}
-	if err == nil {
-		err = b.vault.CheckRow(ctx, tx, app)
-	}
-	if err != nil || in.channel == "" {
-		return err
-	}
-	_, err = tx.Channel(ctx, in.app, in.channel)
-	if sealift.KindOf(err) == sealift.KindNotFound {
-		return sealift.Errorf(sealift.KindNotFound, settingPolicy, "app %s has no channel %s", in.app, in.channel).WithReason("channel").
-			WithHint("see the channels there are with: sealift channel list --app %s", in.app)
-	}
-	return err
-}
-
-// demandOwn refuses to end the policy of a scope that has none of its own.
-func demandOwn(ctx context.Context, tx store.Tx, in scope, action string) error {
-	rows, err := tx.Policies(ctx)
-	own := func(row store.Policy) bool { return row.Action == action && scopeOf(row) == in && row.Needed >= 0 }
-	if err != nil || slices.ContainsFunc(rows, own) {
-		return err
-	}
-	return sealift.Errorf(sealift.KindNotFound, settingPolicy, "there is none of its own that a wider one could count in the place of").
-		WithReason("policy").WithHint("see those there are with: sealift policy show")
-}
-
 func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, want service.NewPolicy, e *audit.Entry) (row store.Policy, err error) {
 	in := scope{want.App, want.Channel}
 	if err := b.demandScope(ctx, tx, in); err != nil {
@@ -316,20 +195,4 @@ func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, w
 	}
 	e.Details["version"], e.Details[vault.RowDetail] = fmt.Sprint(row.Version), vault.RowTag(row.MAC)
 	return row, tx.PutPolicy(ctx, row)
-}
-
-func aboutReleases(action string) bool { return action == ActionRelease || ofTheirOwn(action) }
-
-// newestVersion returns the version that a new policy goes above: that of all by which
-// something may have been asked that goes by the new one from now on, so that it is
-// void; or the other way round, once a wider one counts again.
-func newestVersion(ctx context.Context, tx store.Tx, in scope, action string) (newest uint64, err error) {
-	rows, err := tx.Policies(ctx)
-	for _, row := range rows {
-		same := row.Action == action || aboutReleases(row.Action) && aboutReleases(action)
-		if same && (in.within(scopeOf(row)) || scopeOf(row).within(in)) {
-			newest = max(newest, row.Version)
-		}
-	}
-	return newest, err
 }
