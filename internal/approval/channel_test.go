@@ -157,6 +157,7 @@ func TestPolicyOfChannelBySQL(t *testing.T) {
 		"put aside": "UPDATE policies SET channel = '', app = app || '/production' WHERE action = 'release'",
 		"renamed":   "UPDATE policies SET channel = '', app = 'production', action = action || '/com.acme.shop' WHERE action = 'release'",
 		"weakened":  "UPDATE policies SET needed = 0 WHERE action = 'release'",
+		"inherited": "UPDATE policies SET needed = -1 WHERE action = 'release'",
 		"deleted":   "DELETE FROM policies WHERE action = 'release'",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -178,6 +179,27 @@ func TestPolicyOfChannelBySQL(t *testing.T) {
 				t.Errorf("it may be certified: %v", err)
 			}
 		})
+	}
+}
+
+// A policy for urgent releases that SQL turns off does not give way to that for releases.
+func TestPolicyOfUrgentBySQL(t *testing.T) {
+	for _, needed := range []int64{0, -1} {
+		w, _, _, _ := trio(t)
+		w.policy(approval.ActionUrgent, app, 2, access.RoleOwner, access.RoleSecurityOfficer)
+		d, payload := w.urgent("d1", &trust.Urgent{})
+		w.bend(func(ctx context.Context, tx store.Tx) error {
+			rows, err := tx.Policies(ctx)
+			w.check(err)
+			row := rows[len(rows)-1]
+			row.Needed, row.Version = needed, row.Version+1
+			return tx.PutPolicy(ctx, row)
+		})
+		err := w.store.View(t.Context(), func(tx store.Tx) error {
+			_, err := w.board.MissingForRelease(t.Context(), tx, d, payload)
+			return err
+		})
+		w.refused(err, sealift.KindDenied, vault.ReasonForged)
 	}
 }
 

@@ -37,14 +37,13 @@ func (b *Board) policyFor(ctx context.Context, tx store.Tx, action string, in sc
 	found = store.Policy{Action: action}
 	best := 0
 	for _, row := range rows {
-		rank := rankOf(row, action, in)
-		if rank == 0 {
+		if !concerns(row, action, in) {
 			continue
 		}
 		if err := b.vault.CheckRow(ctx, tx, row); err != nil {
-			return found, err
+			return found, err // also one that says that it does not count
 		}
-		if rank > best {
+		if rank := rankOf(row, action); rank > best {
 			found, best = row, rank
 		}
 	}
@@ -58,13 +57,15 @@ func ofTheirOwn(action string) bool { return action == ActionUrgent || action ==
 // inherits is the Needed of a row that stands for none: the log would miss one that is gone.
 const inherits = -1
 
-// rankOf orders the policies that action in a scope may go by: the greatest counts,
-// and 0 is none of them. For urgent releases and roll-backs one that is off is none,
-// so that they are never asked less about than the policy for releases says.
-func rankOf(row store.Policy, action string, in scope) int {
-	if row.Needed < 0 || !in.within(scopeOf(row)) {
-		return 0
-	}
+// concerns reports whether action in a scope may go by a policy.
+func concerns(row store.Policy, action string, in scope) bool {
+	return in.within(scopeOf(row)) && (row.Action == action || ofTheirOwn(action) && row.Action == ActionRelease)
+}
+
+// rankOf orders the policies that concern action: the greatest counts, and 0 does not.
+// For urgent releases and roll-backs one that is off is none, so that they are never
+// asked less about than the policy for releases says.
+func rankOf(row store.Policy, action string) int {
 	rank := 1
 	switch {
 	case row.Channel != "":
@@ -72,13 +73,14 @@ func rankOf(row store.Policy, action string, in scope) int {
 	case row.App != "":
 		rank = 3
 	}
+	own := ofTheirOwn(action) && row.Action == action
 	switch {
-	case ofTheirOwn(action) && row.Action == action && row.Needed > 0:
+	case row.Needed < 0, own && row.Needed == 0:
+		return 0
+	case own:
 		return rank + 1
-	case row.Action == action && !ofTheirOwn(action), ofTheirOwn(action) && row.Action == ActionRelease:
-		return rank
 	}
-	return 0
+	return rank
 }
 
 // channelOf returns the channel of a roll-out that the vault wrote: what SQL says would
