@@ -38,7 +38,7 @@ func MakeVectors(now time.Time) ([]Vector, error) {
 		return nil, err
 	}
 	maker.all = append(maker.all, v)
-	if err := errors.Join(maker.good(), maker.bent(), maker.stolen()); err != nil {
+	if err := errors.Join(maker.good(), maker.bent(), maker.stolen(), maker.patches()); err != nil {
 		return nil, err
 	}
 	for i := range maker.all {
@@ -85,6 +85,11 @@ func (m *vectorMaker) vector(w *World, device VectorDevice, name, title string) 
 	p := w.offered
 	v.Trust, v.Deny, v.Release, v.Proof = string(t), string(deny), string(p.ReleaseJSON), string(p.Proof)
 	v.Blob = w.files["blobs/"+p.Release.Full().Digest.String()]
+	for _, older := range w.history {
+		if patch, ok := p.Release.Patch(sealift.DigestOf(older.Archive)); ok {
+			v.Base, v.Blob = older.Archive, w.files["blobs/"+patch.Digest.String()]
+		}
+	}
 	for path, tile := range w.files {
 		if strings.HasPrefix(path, "log/tile/") {
 			v.Tiles[path] = tile
@@ -200,4 +205,32 @@ func (m *vectorMaker) stolen() error {
 		}
 	}
 	return nil
+}
+
+// patches are vectors of patches against what the device has installed.
+func (m *vectorMaker) patches() error {
+	publish := func(bend func(*patchDraft) error) func(*World, *VectorDevice) error {
+		return func(w *World, _ *VectorDevice) error {
+			_, err := w.Publish(Spec{Version: "1.1.0", Bases: w.Offered(), bendPatch: bend})
+			return err
+		}
+	}
+	bend := func(name, title, reason string, change func(*Vector)) error {
+		err := m.add(name, title, VectorWant{sealift.KindIntegrity, reason}, publish(nil))
+		change(&m.all[len(m.all)-1])
+		return err
+	}
+	err := errors.Join(
+		m.add("good-patch", "a patch without pieces", VectorWant{}, publish(nil)),
+		m.add("good-patch-pieces", "a patch whose dictionary ends with two pieces of the older archive", VectorWant{}, publish((*patchDraft).writePieces)),
+		bend("patch-tampered", "a patch with one bit flipped", reasonBlobDigest, func(v *Vector) { v.Blob = garble(v.Blob) }),
+		bend("patch-truncated", "the first half of a patch", reasonBlobLength, func(v *Vector) { v.Blob = v.Blob[:len(v.Blob)/2] }),
+	)
+	for _, a := range patchTheftAttacks() {
+		err = errors.Join(err, m.add(a.Name, a.Title, VectorWant{a.Kind, a.Reasons[0]}, func(w *World, _ *VectorDevice) error {
+			_, err := a.Stage(w, Spec{Version: "1.1.0"})
+			return err
+		}))
+	}
+	return err
 }

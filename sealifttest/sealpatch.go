@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -51,10 +52,22 @@ func (d *patchDraft) write(content []byte) error {
 	return err
 }
 
+// writePieces makes plain one pair of the archive, with two pieces of the base
+// behind the whole of it.
+func (d *patchDraft) writePieces() error {
+	half := len(d.older) / 2
+	frame, err := compress(d.newer, slices.Concat(d.older, d.older[half:], d.older[:512]))
+	d.plain = pair(frame, uint64(len(d.newer)), uint64(len(frame)), uint64(half), uint64(len(d.older)-half), 0, 512)
+	return err
+}
+
 // frame compresses content against the whole of the base.
-func (d *patchDraft) frame(content []byte) ([]byte, error) {
+func (d *patchDraft) frame(content []byte) ([]byte, error) { return compress(content, d.older) }
+
+// compress makes one frame, with a raw dictionary.
+func compress(content, dictionary []byte) ([]byte, error) {
 	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true),
-		zstd.WithEncoderDictRaw(0, d.older))
+		zstd.WithEncoderDictRaw(0, dictionary))
 	if err != nil {
 		return nil, err
 	}

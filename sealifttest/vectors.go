@@ -27,6 +27,8 @@ import (
 //	now                           the later of the device's clock and its trusted time
 //	epoch                         the private key of the release's epoch: KEM, KDF, AEAD and seed (base64)
 //	blob                          what came in place of the full blob, base64
+//	base                          the installed archive, base64, where blob is what came in place of
+//	                              the patch against it; want says then why the patch is dropped
 //	want                          kind and reason of the refusal; both empty if the release is taken
 //	files                         the bundle's files and their SHA-256, if it is taken
 //
@@ -44,6 +46,7 @@ type Vector struct {
 	Now     trust.Time        `json:"now"`
 	Epoch   json.RawMessage   `json:"epoch"` // bundle.PrivateKey.MarshalSecret
 	Blob    []byte            `json:"blob"`
+	Base    []byte            `json:"base,omitempty"`
 	Want    VectorWant        `json:"want"`
 	Files   []VectorFile      `json:"files,omitempty"`
 }
@@ -110,7 +113,11 @@ func (v Vector) Run() ([]VectorFile, error) {
 		return nil, err
 	}
 	r := verified.Release
-	if err := trust.CheckBlob(r.Full(), sealift.DigestOf(v.Blob), int64(len(v.Blob))); err != nil {
+	want, base := r.Full(), sealift.DigestOf(v.Base)
+	if v.Base != nil {
+		want, _ = r.Patch(base)
+	}
+	if err := trust.CheckBlob(want, sealift.DigestOf(v.Blob), int64(len(v.Blob))); err != nil {
 		return nil, err
 	}
 	epoch, err := bundle.ParseSecret(v.Epoch)
@@ -124,7 +131,13 @@ func (v Vector) Run() ([]VectorFile, error) {
 		return nil, err
 	}
 	var files vectorSink
-	if err := bundle.Open(context.Background(), bytes.NewReader(v.Blob), id, r.App, key, &files, nil); err != nil {
+	if v.Base == nil {
+		err = bundle.Open(context.Background(), bytes.NewReader(v.Blob), id, r.App, key, &files, nil)
+	} else {
+		from := bundle.Base{Identity: bundle.Identity{Digest: base, Length: int64(len(v.Base))}, Archiver: bundle.Archive(bytes.NewReader(v.Base))}
+		err = bundle.OpenPatch(context.Background(), bytes.NewReader(v.Blob), from, id, r.App, key, &files, nil)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return files, nil
