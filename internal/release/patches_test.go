@@ -8,12 +8,15 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/bundle"
+	"github.com/sealift/sealift/internal/approval"
+	"github.com/sealift/sealift/internal/blob"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/release"
 	"github.com/sealift/sealift/internal/store"
@@ -120,23 +123,74 @@ func TestPatchIsCertified(t *testing.T) {
 	}
 }
 
-// Patches are opened one at a time: the next waits, for as long as its caller does.
+// countingTree is a published tree that notes how many of some blobs are open at once.
+type countingTree struct {
+	blob.Store
+	mu         sync.Mutex
+	keys       []string
+	open, most int
+}
+
+func (w *countingTree) Open(ctx context.Context, key string) (blob.File, error) {
+	file, err := w.Store.Open(ctx, key)
+	if err != nil || !slices.Contains(w.keys, key) {
+		return file, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.open++
+	w.most = max(w.most, w.open)
+	return countedFile{file, w}, nil
+}
+
+type countedFile struct {
+	blob.File
+	of *countingTree
+}
+
+func (f countedFile) Close() error {
+	time.Sleep(20 * time.Millisecond) // for another to come in
+	f.of.mu.Lock()
+	defer f.of.mu.Unlock()
+	f.of.open--
+	return f.File.Close()
+}
+
+// Patches are opened one at a time, whoever submits them: memory is bounded. The
+// next waits, for as long as its caller does.
 func TestPatchesAreOpenedOneByOne(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	b.publishPage("1.0.0")
-	w := b.reservePage("1.1.0")
-	b.honest(w)
-	b.sign(w)
-	release := b.HoldPatching()
+	tree, now := &countingTree{}, func() time.Time { return foundedAt }
+	first := newBench(t)
+	tree.Store = first.published
+	s := release.New(release.Config{Store: first.store, Vault: first.vault, Published: tree, Approvals: approval.New(first.store, first.vault, nil, now), Now: now})
+	all := []*bench{first, newBench(t), newBench(t)}
+	var works []*work
+	for _, b := range all {
+		b.Service = s
+		b.publishPage("1.0.0")
+		w := b.reservePage("1.1.0")
+		b.honest(w)
+		b.sign(w)
+		tree.keys = append(tree.keys, "blobs/"+w.release.Blobs[1].Digest.String())
+		works = append(works, w)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := b.Submit(ctx, alice, b.app, w.draft.ID, w.what); !errors.Is(err, context.DeadlineExceeded) {
+	release := s.HoldPatching()
+	if _, err := s.Submit(ctx, alice, first.app, works[0].draft.ID, works[0].what); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("beside another patch: %v", err)
 	}
 	release()
-	_, err := b.submit(w)
-	b.check(err)
+	var wg sync.WaitGroup
+	errs := make([]error, len(all))
+	for i, b := range all {
+		wg.Go(func() { _, errs[i] = b.submit(works[i]) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil || tree.most != 1 {
+		t.Errorf("%d patches open at once; %v", tree.most, err)
+	}
 }
 
 // A patch that is not what it should be is refused as a device would refuse it, or
