@@ -131,7 +131,7 @@ func planText(p rollout.Plan) string {
 
 func thenText(then rollout.Then) string {
 	if then == rollout.GoBack {
-		return "nobody else takes it, and a roll-back is prepared for people to approve"
+		return "nobody else takes it, and a roll-back is prepared where people are asked to approve it"
 	}
 	return "nobody else takes it until somebody resumes it"
 }
