@@ -66,7 +66,7 @@ func (d *Desk) outdated(ctx context.Context, tx store.Tx, app sealift.AppID) ([]
 	if err != nil {
 		return nil, err
 	}
-	all, err := tx.DeviceVersions(ctx, app, sealift.MaxVersionsCounted)
+	all, err := tx.DeviceVersions(ctx, app, "", "", sealift.MaxVersionsCounted)
 	under := []store.DeviceVersion{}
 	for _, v := range all {
 		if rules.Under(v.Counter, v.Version) {

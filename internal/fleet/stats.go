@@ -54,7 +54,7 @@ func (d *Desk) Stats(ctx context.Context, app sealift.AppID, f service.StatsFilt
 		if out.Seen, err = tx.CountSeen(ctx, app, f.Channel, f.Platform, now.Add(-day), now.Add(-7*day)); err != nil {
 			return err
 		}
-		out.Versions, err = tx.DeviceVersions(ctx, app, sealift.MaxStatsVersions)
+		out.Versions, err = tx.DeviceVersions(ctx, app, f.Channel, f.Platform, sealift.MaxStatsVersions)
 		return err
 	})
 	return out, err

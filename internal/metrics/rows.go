@@ -83,7 +83,7 @@ func (a *app) read(ctx context.Context, tx store.Tx, now time.Time) (err error) 
 		}
 		a.releases = append(a.releases, r)
 	}
-	versions, err := tx.DeviceVersions(ctx, a.id, sealift.MaxStatsVersions)
+	versions, err := tx.DeviceVersions(ctx, a.id, "", "", sealift.MaxStatsVersions)
 	for _, v := range versions {
 		if a.has(v) {
 			a.installed = append(a.installed, v)

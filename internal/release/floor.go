@@ -30,7 +30,7 @@ func (s *Service) Floor(ctx context.Context, app sealift.AppID, asked trust.Floo
 			return out, err
 		}
 		out.Active = by[store.DeviceActive]
-		all, err := tx.DeviceVersions(ctx, app, sealift.MaxVersionsCounted)
+		all, err := tx.DeviceVersions(ctx, app, "", "", sealift.MaxVersionsCounted)
 		for _, v := range all {
 			if !out.Floor.Holds(v.Counter, v.Version) {
 				out.Under += v.Devices

@@ -1658,7 +1658,7 @@ type DeviceStats struct {
 	// Day How many of them were seen in the last day.
 	Day int64 `json:"day"`
 
-	// Versions What devices of all channels and platforms last said that they run, the most frequent first.
+	// Versions What those last said that they run, the most frequent first.
 	Versions []VersionCount `json:"versions"`
 
 	// Week And in the last week. The rest is silent.

@@ -24,7 +24,7 @@ type AppStats struct {
 	Span     time.Duration // of a point of a course
 	Releases []ReleaseStats
 	Seen     store.Seen            // in the last day and week
-	Versions []store.DeviceVersion // of all channels and platforms
+	Versions []store.DeviceVersion // of those devices
 	Unknown  int64                 // steps that name a release which the app does not have
 }
 

@@ -43,8 +43,8 @@ func pairs(among []store.DeviceVersion) string {
 }
 
 // DeviceVersions implements store.FleetTx.
-func (t *tx) DeviceVersions(ctx context.Context, app sealift.AppID, limit int) ([]store.DeviceVersion, error) {
-	rows, err := t.q.DeviceVersions(ctx, sqlcgen.DeviceVersionsParams{App: string(app), Most: most(limit)})
+func (t *tx) DeviceVersions(ctx context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, limit int) ([]store.DeviceVersion, error) {
+	rows, err := t.q.DeviceVersions(ctx, sqlcgen.DeviceVersionsParams{App: string(app), Channel: string(channel), Platform: string(platform), Most: most(limit)})
 	return collect(rows, t.fail(ctx, "counting what devices of "+string(app)+" have installed", err), func(r sqlcgen.DeviceVersionsRow) store.DeviceVersion {
 		return store.DeviceVersion{Version: sealift.Version(r.Version), Counter: sealift.Counter(r.Counter), Devices: r.Devices}
 	})

@@ -17,6 +17,7 @@ ORDER BY devices.id LIMIT CAST(@most AS BIGINT);
 SELECT device_reports.version, device_reports.counter, CAST(COUNT(*) AS BIGINT) AS devices
 FROM device_reports JOIN devices ON devices.app = device_reports.app AND devices.id = device_reports.device
 WHERE device_reports.app = @app AND devices.state = 'active' AND device_reports.version <> ''
+  AND (device_reports.channel = @channel OR @channel = '') AND (devices.platform = @platform OR @platform = '')
 GROUP BY device_reports.version, device_reports.counter
 ORDER BY COUNT(*) DESC, device_reports.counter, device_reports.version LIMIT CAST(@most AS BIGINT);
 

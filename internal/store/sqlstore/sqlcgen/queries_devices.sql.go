@@ -13,13 +13,16 @@ const deviceVersions = `-- name: DeviceVersions :many
 SELECT device_reports.version, device_reports.counter, CAST(COUNT(*) AS BIGINT) AS devices
 FROM device_reports JOIN devices ON devices.app = device_reports.app AND devices.id = device_reports.device
 WHERE device_reports.app = $1 AND devices.state = 'active' AND device_reports.version <> ''
+  AND (device_reports.channel = $2 OR $2 = '') AND (devices.platform = $3 OR $3 = '')
 GROUP BY device_reports.version, device_reports.counter
-ORDER BY COUNT(*) DESC, device_reports.counter, device_reports.version LIMIT CAST($2 AS BIGINT)
+ORDER BY COUNT(*) DESC, device_reports.counter, device_reports.version LIMIT CAST($4 AS BIGINT)
 `
 
 type DeviceVersionsParams struct {
-	App  string
-	Most int64
+	App      string
+	Channel  string
+	Platform string
+	Most     int64
 }
 
 type DeviceVersionsRow struct {
@@ -29,7 +32,12 @@ type DeviceVersionsRow struct {
 }
 
 func (q *Queries) DeviceVersions(ctx context.Context, arg DeviceVersionsParams) ([]DeviceVersionsRow, error) {
-	rows, err := q.query(ctx, q.deviceVersionsStmt, deviceVersions, arg.App, arg.Most)
+	rows, err := q.query(ctx, q.deviceVersionsStmt, deviceVersions,
+		arg.App,
+		arg.Channel,
+		arg.Platform,
+		arg.Most,
+	)
 	if err != nil {
 		return nil, err
 	}
