@@ -24,7 +24,8 @@
 // moves a [State] forward with the time and what is known of the devices. A
 // person's brake wins: what is paused, aborted or halted is moved by a person
 // alone. [Reach] keeps the share so small that no more devices than a cap have
-// taken a release and not yet confirmed it.
+// been offered a release and not yet confirmed it, and a stage that it holds up does
+// not end.
 //
 // # When it halts
 //
