@@ -270,3 +270,27 @@ func TestForgedLabels(t *testing.T) {
 	b.wantRefusal("what a label comes to, by SQL", err, sealift.KindDenied, vault.ReasonForged)
 	b.on("and so it is nowhere", other, "", "")
 }
+
+// TestDeletedRows: whoever deletes rows takes no device off a channel, has no number
+// begin anew, and takes no label back.
+func TestDeletedRows(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.channel("beta", true)
+	d := b.enrolled()
+	_, err := b.label(alice, "tester", false, d)
+	b.check(err)
+	b.check(b.channelLabel(b.bob(), "tester", "beta", 0))
+	b.bendApp("DELETE FROM device_assignments WHERE app = ?")
+	answered, err := b.askEpochOf(d, "beta", 1)
+	b.wantSigned("its assignment is gone", answered, err, sealift.KindDenied, vault.ReasonDeleted)
+	_, err = b.assign(b.bob(), "beta", time.Time{}, d)
+	b.wantRefusal("numbering anew", err, sealift.KindDenied, vault.ReasonDeleted)
+	other := b.enrolled()
+	b.bendApp("DELETE FROM channel_labels WHERE app = ?")
+	_, err = b.label(b.bob(), "tester", false, other)
+	b.wantRefusal("what the label comes to is gone", err, sealift.KindDenied, vault.ReasonDeleted)
+	b.bendApp("DELETE FROM device_labels WHERE app = ?")
+	_, err = b.label(alice, "tester", true, d)
+	b.wantRefusal("its labels are gone", err, sealift.KindDenied, vault.ReasonDeleted)
+}
