@@ -80,6 +80,11 @@ func (a *assigning) label(ctx context.Context, app sealift.AppID, id sealift.Dev
 		return false, sealift.Errorf(sealift.KindExhausted, labelOp, "device %s would carry %d labels, at most %d are allowed", id, len(list), sealift.MaxDeviceLabels).
 			WithReason("labels").WithHint("take one off it with: sealift device label remove %s --app %s --label LABEL --reason TEXT", id, app)
 	}
+	if !want.Remove {
+		if err := a.mayLabel(ctx, app, want.Label); err != nil {
+			return false, err
+		}
+	}
 	if row, err = a.desk.putLabels(ctx, a.tx, app, id, list); err != nil {
 		return false, err
 	}
@@ -92,6 +97,17 @@ func (a *assigning) label(ctx context.Context, app sealift.AppID, id sealift.Dev
 		return false, err
 	}
 	return true, a.byLabels(ctx, device)
+}
+
+// mayLabel refuses a label that puts devices on a private channel to whoever may not
+// do that, also where it puts this one there later: what is in its way may end by
+// itself.
+func (a *assigning) mayLabel(ctx context.Context, app sealift.AppID, label sealift.Label) error {
+	known, err := a.channelLabels(ctx, app)
+	if err != nil || known[label].Channel == "" {
+		return err
+	}
+	return a.mayOpen(ctx, store.Assignment{App: app, Channel: known[label].Channel})
 }
 
 // putLabels writes what a device is labelled with from now on.

@@ -143,6 +143,25 @@ func TestLabelsOfPrivate(t *testing.T) {
 	b.check(err)
 }
 
+// TestLabelWaitsForPrivate: nobody gives a device the label of a private channel
+// without a proof by putting it elsewhere for as long.
+func TestLabelWaitsForPrivate(t *testing.T) {
+	t.Parallel()
+	b := newBenchAlone(t)
+	b.channel("beta", true)
+	b.channel("pilot", false)
+	b.check(b.channelLabel(b.bob(), "tester", "beta", 0))
+	d := b.enrolled()
+	_, err := b.assign(alice, "pilot", b.clock.Add(time.Hour), d)
+	b.check(err)
+	_, err = b.label(alice, "tester", false, d)
+	b.wantRefusal("a label that puts it there later", err, sealift.KindDenied, access.ReasonPerson)
+	b.clock = b.clock.Add(time.Hour)
+	b.keep()
+	answered, err := b.askEpochOf(d, "beta", 1)
+	b.wantSigned("when that is over", answered, err, sealift.KindDenied, "private")
+}
+
 // TestLabelEnds: when what a person said is over, the label counts.
 func TestLabelEnds(t *testing.T) {
 	t.Parallel()

@@ -89,7 +89,7 @@ func fileIn(r store.Release) (*trust.ReleaseFile, *trust.Release, error) {
 		return nil, nil, err
 	}
 	named := store.Coordinates{App: signed.App, Channel: signed.Channel, Platform: signed.Platform, Runtime: signed.Runtime, Version: signed.Version}
-	if named != r.Coordinates || signed.Counter != r.Counter || file.Digest != r.Digest {
+	if named != r.Coordinates || signed.Counter != r.Counter || signed.Act != r.Act || file.Digest != r.Digest {
 		return nil, nil, sealift.Errorf(sealift.KindDenied, "reading the release", "counter %d in the database is not what was signed", r.Counter).WithReason(vault.ReasonForged).
 			WithHint("somebody changed the database: look at who can write to it; the way back is a backup from before")
 	}

@@ -260,7 +260,7 @@ func (b *bench) under(file []byte, counter sealift.Counter) []byte {
 	b.check(err)
 	signed, err := trust.ParseRelease(parsed.Payload())
 	b.check(err)
-	signed.Counter = counter
+	signed.Act, signed.Counter = sealift.ActReissue, counter
 	payload, err := signed.Encode()
 	b.check(err)
 	envelope, err := trust.Sign(trust.ReleasePayloadType, payload, sealifttest.NewKey())
