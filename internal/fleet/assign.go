@@ -128,6 +128,12 @@ func assigned(a store.Assignment, channel sealift.Channel, now time.Time) bool {
 	return a.Channel == channel && channel != "" && (a.Until.IsZero() || now.Before(a.Until))
 }
 
+// outgrown reports whether a device is on a channel by its own word alone, and that is
+// private by now and takes nobody's: what it said before counts no more.
+func outgrown(a store.Assignment, rules store.ChannelRules) bool {
+	return a.Origin == store.ByDevice && rules.Private && !rules.SelfAssign
+}
+
 // demandAssigned refuses the keys of a private channel to a device that is not
 // assigned to it.
 func (v *visit) demandAssigned(ctx context.Context, channel sealift.Channel) error {
@@ -136,7 +142,7 @@ func (v *visit) demandAssigned(ctx context.Context, channel sealift.Channel) err
 		return err
 	}
 	a, err := v.desk.assignment(ctx, v.tx, v.req.App, v.req.Device)
-	if err != nil || assigned(a, channel, v.now) {
+	if err != nil || assigned(a, channel, v.now) && !outgrown(a, rules) {
 		return err
 	}
 	return sealift.Errorf(sealift.KindDenied, "granting an epoch", "channel %s is private, and device %s is not assigned to it", channel, v.req.Device).

@@ -144,10 +144,39 @@ func TestChooseTurnsNothing(t *testing.T) {
 	no := false
 	_, err = b.releases().ChangeChannel(t.Context(), alice, b.app, "beta", service.ChannelChange{SelfAssign: &no})
 	b.check(err)
-	_, err = b.askEpochOf(d, "beta", 2) // it stayed
+	answered, err = b.askEpochOf(d, "beta", 2)
+	b.wantSigned("it stayed by its own word alone", answered, err, sealift.KindDenied, "private")
+	_, err = b.assign(b.bob(), "beta", time.Time{}, d)
+	b.check(err)
+	_, err = b.askEpochOf(d, "beta", 2)
 	b.check(err)
 	answered, err = b.askEpochOf(left, "beta", 2)
 	b.wantSigned("it left", answered, err, sealift.KindDenied, "private")
 	_, answered, err = b.choose(left, "beta")
 	b.wantSigned("and cannot come back", answered, err, sealift.KindDenied, "channel")
+}
+
+// TestChooseBeforePrivate: who puts itself on a channel while that is for everybody has
+// nothing of it when it is private, and is taken off it when its document is due.
+func TestChooseBeforePrivate(t *testing.T) {
+	t.Parallel()
+	b := newBenchAlone(t)
+	b.channel("beta", false)
+	b.rules(store.ChannelRules{App: b.app, Channel: "beta", SelfAssign: true, Emulators: true})
+	d, member := b.enrolled(), b.enrolled()
+	_, _, err := b.choose(d, "beta")
+	b.check(err)
+	_, err = b.assign(b.bob(), "beta", time.Time{}, member)
+	b.check(err)
+	yes, no := true, false
+	_, err = b.releases().ChangeChannel(t.Context(), alice, b.app, "beta", service.ChannelChange{Private: &yes, SelfAssign: &no})
+	b.check(err)
+	answered, err := b.askEpochOf(d, "beta", 2)
+	b.wantSigned("it chose before", answered, err, sealift.KindDenied, "private")
+	_, err = b.askEpochOf(member, "beta", 2)
+	b.check(err)
+	b.clock = b.clock.Add(sealift.AssignmentLife/2 + time.Hour)
+	b.keep()
+	b.on("it is told so", d, "", "device")
+	b.on("a person put it there", member, "beta", "person")
 }

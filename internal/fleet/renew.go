@@ -56,12 +56,25 @@ func (d *Desk) renew(ctx context.Context, actor audit.Actor) (int, error) {
 	return n, d.online.Flush(ctx)
 }
 
+// over reports whether a device is to be taken off the channel that it is on.
+func (a *assigning) over(ctx context.Context, row store.Assignment) (bool, error) {
+	if row.Channel == "" || !assigned(row, row.Channel, a.now) {
+		return row.Channel != "", nil
+	}
+	rules, err := a.rules(ctx, row.App, row.Channel)
+	return outgrown(row, rules), err
+}
+
 // keep does what is due for one assignment.
 func (a *assigning) keep(ctx context.Context, row store.Assignment) error {
 	if err := a.desk.vault.CheckRow(ctx, a.tx, row); err != nil {
 		return err
 	}
-	if row.Channel != "" && !assigned(row, row.Channel, a.now) {
+	over, err := a.over(ctx, row)
+	if err != nil {
+		return err
+	}
+	if over {
 		device, err := a.desk.device(ctx, a.tx, row.App, row.Device)
 		if err != nil {
 			return err
