@@ -14,3 +14,7 @@ const (
 // MaxRollbackFrom is from how many releases one roll-back takes devices back: as many
 // as a release has blobs. Each is a digest in the offer, 67 bytes.
 const MaxRollbackFrom = MaxBlobs
+
+// MaxReissues is how many releases one hotfix has issued anew: as many as one offer
+// has room for. Each is a counter, a certificate and 60 ms in which nobody else writes.
+const MaxReissues = MaxCandidates

@@ -23,7 +23,8 @@ const reissueOp = "issuing the release anew"
 // above it, and would never take it. It says nothing new, so people are not asked;
 // co-signers are, where the app has them.
 func (s *Service) reissueOvertaken(ctx context.Context, tx *vault.Tx, of store.Coordinates) error {
-	for done := map[sealift.Counter]bool{}; ; {
+	done := map[sealift.Counter]bool{}
+	for range sealift.MaxReissues {
 		row, err := s.overtaken(ctx, tx, of, done)
 		if err != nil || row == nil {
 			return err
@@ -33,6 +34,7 @@ func (s *Service) reissueOvertaken(ctx context.Context, tx *vault.Tx, of store.C
 			return err
 		}
 	}
+	return nil
 }
 
 // overtaken returns the release of the lowest version that is to be issued anew; nil

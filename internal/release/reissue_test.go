@@ -1,6 +1,8 @@
 package release_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/stats"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/rollout"
 	"github.com/sealift/sealift/sealifttest"
 	"github.com/sealift/sealift/trust"
@@ -216,4 +219,44 @@ func TestReissueBySQL(t *testing.T) {
 	wantRefusal(t, "a roll-out by SQL", err, sealift.KindDenied, "forged")
 	_, err = b.Reserve(b.Context(), alice, service.Reservation{App: b.app, Channel: "production", Platform: "web", Runtime: "*", Version: "1.1.0", Act: sealift.ActReissue})
 	wantRefusal(t, "by a publisher", err, sealift.KindInvalid, "act")
+}
+
+// Of more roll-outs under way than one offer has room for, as many are issued anew:
+// or else whoever publishes one below the other spends counters, and the vault's time,
+// with the square of their number.
+func TestReissueOfMany(t *testing.T) {
+	b := newBench(t)
+	b.publish("1.0.0")
+	first := b.publishAs("1.9.0", watched)
+	const more = sealift.MaxReissues + 3
+	b.check(b.vault.Update(b.Context(), func(tx *vault.Tx) error {
+		of, err := tx.Rollout(b.Context(), b.app, first.Counter)
+		b.check(err)
+		source, err := tx.Release(b.Context(), b.app, first.Digest)
+		b.check(err)
+		for i := range sealift.Counter(more - 1) {
+			r, row := source, of
+			r.Counter += 1 + i
+			r.Version = sealift.Version(fmt.Sprintf("1.9.%d", 1+i))
+			r.File = b.bent(source.File, func(signed *trust.Release) { signed.Counter, signed.Version = r.Counter, r.Version })
+			r.Digest = sealift.DigestOf(r.File)
+			b.check(tx.InsertRelease(b.Context(), r))
+			row.Coordinates, row.Counter, row.Release, row.Salt = r.Coordinates, r.Counter, r.Digest, r.Digest.String()[:32]
+			row.MAC, err = tx.Authenticate(row)
+			b.check(err)
+			b.check(tx.InsertRollout(b.Context(), row))
+		}
+		return tx.RaiseCounter(b.Context(), b.app, first.Counter+more)
+	}))
+	b.publish("1.0.1")
+	tried := 0
+	for _, e := range b.entries() {
+		made := e.Action == "release.author" && e.Details["act"] == "reissue"
+		if (made || e.Action == "release.reissue" && e.Result == audit.Refused) && strings.HasPrefix(e.Subject, string(b.app)+"/") {
+			tried++
+		}
+	}
+	if tried != sealift.MaxReissues {
+		t.Errorf("%d were issued anew", tried)
+	}
 }

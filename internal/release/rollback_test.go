@@ -253,14 +253,14 @@ func TestRollBackTooLate(t *testing.T) {
 	}
 }
 
-// under returns a release's file under another counter, which nobody certified.
-func (b *bench) under(file []byte, counter sealift.Counter) []byte {
+// bent returns a release's file that says something else, which nobody certified.
+func (b *bench) bent(file []byte, bend func(*trust.Release)) []byte {
 	b.Helper()
 	parsed, err := trust.ParseReleaseFile(file)
 	b.check(err)
 	signed, err := trust.ParseRelease(parsed.Payload())
 	b.check(err)
-	signed.Act, signed.Counter = sealift.ActReissue, counter
+	bend(signed)
 	payload, err := signed.Encode()
 	b.check(err)
 	envelope, err := trust.Sign(trust.ReleasePayloadType, payload, sealifttest.NewKey())
@@ -284,7 +284,7 @@ func TestRollBackFromMany(t *testing.T) {
 		b.check(err)
 		for i := range more - 1 {
 			row.Act, row.Counter = sealift.ActReissue, r.Counter+1+sealift.Counter(i)
-			row.File = b.under(row.File, row.Counter)
+			row.File = b.bent(row.File, func(r *trust.Release) { r.Act, r.Counter = row.Act, row.Counter })
 			row.Digest = sealift.DigestOf(row.File)
 			b.check(tx.InsertRelease(b.Context(), row))
 		}
