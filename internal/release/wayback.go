@@ -47,15 +47,15 @@ func (s *Service) wayBack(ctx context.Context, tx *vault.Tx, row store.Rollout, 
 	return fmt.Sprintf("the roll-back to %s, draft %s, waits for people", to, out.Draft.ID), nil
 }
 
-// before returns the newest version below a release that devices of the same runtimes
-// may be led to.
+// before returns the newest version below a release that everybody of the same runtimes
+// may take: a canary beside has yet to show that it is any better.
 func (s *Service) before(ctx context.Context, tx *vault.Tx, row store.Rollout) (sealift.Version, error) {
 	rows, err := s.rollouts(ctx, tx, row.App, row.Channel, row.Platform, nil)
 	if err != nil {
 		return "", err
 	}
 	for _, r := range rows {
-		if r.Runtime != row.Runtime || r.Version.Compare(row.Version) >= 0 || !rollout.Phase(r.Phase).Offered() {
+		if r.Runtime != row.Runtime || r.Version.Compare(row.Version) >= 0 || !rollout.Phase(r.Phase).Offered() || r.Share < sealift.Everybody {
 			continue
 		}
 		if _, _, err := s.approvedOf(ctx, tx, r.Coordinates); err == nil {

@@ -82,6 +82,21 @@ func TestHaltGoesBack(t *testing.T) {
 	}
 }
 
+// The way back leads to what everybody may take, and to no canary beside.
+func TestHaltGoesBackToNoCanary(t *testing.T) {
+	b := alone(t)
+	key := sealifttest.NewKey()
+	b.demand(1, key)
+	b.publishAs("1.0.0", nil, key)
+	b.publishAs("1.1.0", watched, key)
+	b.failing(b.publishAs("1.2.0", goingBack, key))
+	done, err := b.Look(b.Context())
+	b.check(err)
+	if len(done) != 1 || !strings.Contains(done[0].What, "the roll-back to 1.0.0, draft ") {
+		t.Errorf("it did %+v", done)
+	}
+}
+
 // Where nobody is asked, or there is nothing to go back to, the halt stands alone and
 // the log says why.
 func TestHaltWithoutWayBack(t *testing.T) {
