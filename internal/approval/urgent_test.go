@@ -15,6 +15,7 @@ import (
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/rollout"
 	"github.com/sealift/sealift/trust"
 )
 
@@ -136,6 +137,31 @@ func TestUrgentIsApproved(t *testing.T) {
 	}))
 	if open := w.requests(store.ApprovalOpen); len(open) != 0 {
 		t.Errorf("people are still asked: %+v", open)
+	}
+}
+
+// How a roll-out begins is a part of what people approve: held or not, and with which
+// plan.
+func TestBeginningIsApproved(t *testing.T) {
+	w, ann, bob, _ := trio(t)
+	w.policy(approval.ActionRelease, "", 1, access.RoleOwner, access.RoleSecurityOfficer)
+	slow, quick := rollout.DefaultPlan(), rollout.AtOnce()
+	plan, err := slow.Encode()
+	w.check(err)
+	other, err := quick.Encode()
+	w.check(err)
+	d, payload := w.urgent("d1", nil)
+	d.Hold, d.Plan = true, plan
+	w.askFor(ann.Caller, d, payload)
+	_, err = bob.approve(w.only(store.ApprovalOpen).ID)
+	w.check(err)
+	let, hasty := d, d
+	let.Hold = false
+	hasty.Plan = other
+	for what, missing := range map[string]int{"as it was": w.missing(d, payload), "not held": 1 - w.missing(let, payload), "with another plan": 1 - w.missing(hasty, payload)} {
+		if missing != 0 {
+			t.Errorf("%s: what people approved is taken for it, or not", what)
+		}
 	}
 }
 

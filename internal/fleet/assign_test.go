@@ -371,3 +371,27 @@ type unsigned struct{ *release.Service }
 func (*unsigned) Assign(context.Context, *vault.Tx, audit.Actor, []trust.Assignment, []sealift.DeviceID) error {
 	return errNotSigned
 }
+
+// TestDeletedByHand: a private channel is not open, nor is a device new to the vault,
+// for want of a row that somebody deleted.
+func TestDeletedByHand(t *testing.T) {
+	t.Parallel()
+	b := newBenchAlone(t)
+	b.channel("pilot", false)
+	b.channel("beta", true)
+	b.check(b.channelLabel(b.bob(), "tester", "beta", 0))
+	d, other := b.enrolled(), b.enrolled()
+	_, err := b.assign(alice, "pilot", time.Time{}, d)
+	b.check(err)
+	_, err = b.label(alice, "plain", false, d)
+	b.check(err)
+	b.behind("DELETE FROM device_assignments WHERE app = ?", b.app)
+	_, err = b.assign(alice, "pilot", time.Time{}, d)
+	b.wantRefusal("its assignment", err, sealift.KindDenied, vault.ReasonDeleted)
+	b.behind("DELETE FROM device_labels WHERE app = ?", b.app)
+	_, err = b.label(alice, "other", false, d)
+	b.wantRefusal("its labels", err, sealift.KindDenied, vault.ReasonDeleted)
+	b.behind("DELETE FROM channel_rules WHERE app = ?", b.app)
+	answered, err := b.askEpochOf(other, "beta", 1)
+	b.wantSigned("the rules of a private channel", answered, err, sealift.KindDenied, vault.ReasonDeleted)
+}

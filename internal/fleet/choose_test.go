@@ -180,3 +180,23 @@ func TestChooseBeforePrivate(t *testing.T) {
 	b.on("it is told so", d, "", "device")
 	b.on("a person put it there", member, "beta", "person")
 }
+
+// TestChooseTooMany: what devices choose leaves room for what people say.
+func TestChooseTooMany(t *testing.T) {
+	t.Parallel()
+	b := newBenchAlone(t)
+	b.channel("beta", false)
+	b.rules(store.ChannelRules{App: b.app, Channel: "beta", SelfAssign: true, Emulators: true})
+	first, d := b.enrolled(), b.enrolled()
+	_, _, err := b.choose(first, "beta")
+	b.check(err)
+	b.behind(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+		INSERT INTO device_assignments SELECT a.app, a.device || '-' || n.i, a.channel, a.sequence, a.until, a.ends, a.changed, a.mac, a.origin FROM device_assignments a, n`, sealift.MaxChosen-1)
+	_, answered, err := b.choose(d, "beta")
+	b.wantSigned("one too many", answered, err, sealift.KindDenied, "assignments")
+	b.on("and so it is nowhere", d, "", "")
+	_, _, err = b.choose(first, "")
+	b.check(err)
+	_, _, err = b.choose(d, "beta")
+	b.check(err)
+}

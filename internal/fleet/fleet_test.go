@@ -433,9 +433,15 @@ func TestForgedRows(t *testing.T) {
 // bendApp changes the app's row behind the store's back.
 func (b *bench) bendApp(statement string) {
 	b.Helper()
+	b.behind(statement, b.app)
+}
+
+// behind runs a statement behind the store's back.
+func (b *bench) behind(statement string, args ...any) {
+	b.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(b.dir, "vault.db")+"?_pragma=busy_timeout(5000)")
 	b.check(err)
 	defer db.Close()
-	_, err = db.ExecContext(b.Context(), statement, b.app)
+	_, err = db.ExecContext(b.Context(), statement, args...)
 	b.check(err)
 }
