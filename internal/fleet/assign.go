@@ -113,13 +113,7 @@ func (a *assigning) byPerson(ctx context.Context, app sealift.AppID, id sealift.
 // nowhere.
 func (d *Desk) assignment(ctx context.Context, tx store.Tx, app sealift.AppID, id sealift.DeviceID) (store.Assignment, error) {
 	row, err := tx.Assignment(ctx, app, id)
-	if sealift.KindOf(err) == sealift.KindNotFound {
-		row = store.Assignment{App: app, Device: id}
-		return row, d.vault.CheckGone(ctx, tx, row)
-	}
-	if err == nil {
-		err = d.vault.CheckRow(ctx, tx, row)
-	}
+	row, _, err = vault.CheckFound(ctx, d.vault, tx, store.Assignment{App: app, Device: id}, row, err)
 	return row, err
 }
 

@@ -138,13 +138,7 @@ func (d *Desk) forgetLabels(ctx context.Context, tx *vault.Tx, app sealift.AppID
 // labelsOf returns what the vault labelled a device with.
 func (d *Desk) labelsOf(ctx context.Context, tx store.Tx, app sealift.AppID, id sealift.DeviceID) (store.DeviceLabels, error) {
 	row, err := tx.DeviceLabels(ctx, app, id)
-	if sealift.KindOf(err) == sealift.KindNotFound {
-		row = store.DeviceLabels{App: app, Device: id}
-		return row, d.vault.CheckGone(ctx, tx, row)
-	}
-	if err == nil {
-		err = d.vault.CheckRow(ctx, tx, row)
-	}
+	row, _, err = vault.CheckFound(ctx, d.vault, tx, store.DeviceLabels{App: app, Device: id}, row, err)
 	return row, err
 }
 

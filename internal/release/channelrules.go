@@ -24,13 +24,7 @@ func unset(app sealift.AppID, name sealift.Channel) store.ChannelRules {
 // unset, as long as nobody deleted one.
 func (s *Service) ChannelRules(ctx context.Context, tx store.Tx, app sealift.AppID, name sealift.Channel) (store.ChannelRules, error) {
 	row, err := tx.ChannelRules(ctx, app, name)
-	if sealift.KindOf(err) == sealift.KindNotFound {
-		row = unset(app, name)
-		return row, s.vault.CheckGone(ctx, tx, row)
-	}
-	if err == nil {
-		err = s.vault.CheckRow(ctx, tx, row)
-	}
+	row, _, err = vault.CheckFound(ctx, s.vault, tx, unset(app, name), row, err)
 	return row, err
 }
 

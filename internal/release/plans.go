@@ -60,13 +60,8 @@ func (s *Service) SetPlan(ctx context.Context, by access.Caller, app sealift.App
 func (s *Service) channelPlan(ctx context.Context, tx store.Tx, app sealift.AppID, channel sealift.Channel) (service.ChannelPlan, error) {
 	out := service.ChannelPlan{App: app, Channel: channel}
 	row, err := tx.ChannelPlan(ctx, app, channel)
-	if sealift.KindOf(err) == sealift.KindNotFound {
-		return out, s.vault.CheckGone(ctx, tx, store.ChannelPlan{App: app, Channel: channel})
-	}
-	if err == nil {
-		err = s.vault.CheckRow(ctx, tx, row)
-	}
-	if err != nil {
+	row, found, err := vault.CheckFound(ctx, s.vault, tx, store.ChannelPlan{App: app, Channel: channel}, row, err)
+	if err != nil || !found {
 		return out, err
 	}
 	out.Creator, out.Changed = row.Creator, row.Changed

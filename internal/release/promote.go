@@ -135,13 +135,8 @@ func (s *Service) promote(ctx context.Context, tx *vault.Tx, by access.Caller, s
 // rule, had a reason. One from before there were roll-outs has none.
 func (s *Service) demandOffered(ctx context.Context, tx store.Tx, op string, r store.Release) error {
 	row, err := tx.Rollout(ctx, r.App, r.Counter)
-	if sealift.KindOf(err) == sealift.KindNotFound {
-		return s.vault.CheckGone(ctx, tx, store.Rollout{Coordinates: r.Coordinates, Counter: r.Counter})
-	}
-	if err == nil {
-		err = s.vault.CheckRow(ctx, tx, row)
-	}
-	if err != nil || rollout.Phase(row.Phase).Offered() {
+	row, found, err := vault.CheckFound(ctx, s.vault, tx, store.Rollout{Coordinates: r.Coordinates, Counter: r.Counter}, row, err)
+	if err != nil || !found || rollout.Phase(row.Phase).Offered() {
 		return err
 	}
 	return sealift.Errorf(sealift.KindConflict, op, "the roll-out of %s is %s", subjectOf(r.Coordinates), row.Phase).

@@ -127,15 +127,10 @@ func (s *Service) findRollout(ctx context.Context, tx store.Tx, app sealift.AppI
 		return store.Rollout{}, err
 	}
 	row, err := tx.Rollout(ctx, app, counter)
-	if sealift.KindOf(err) == sealift.KindNotFound {
-		if err := s.vault.CheckGone(ctx, tx, store.Rollout{Coordinates: store.Coordinates{App: app}, Counter: counter}); err != nil {
-			return row, err
-		}
+	row, found, err := vault.CheckFound(ctx, s.vault, tx, store.Rollout{Coordinates: store.Coordinates{App: app}, Counter: counter}, row, err)
+	if err == nil && !found {
 		return row, sealift.Errorf(sealift.KindNotFound, "looking up the roll-out", "app %s has no roll-out of a release of counter %d", app, counter).
 			WithReason("rollout").WithHint("see those there are with: sealift rollout list --app %s --all", app)
-	}
-	if err == nil {
-		err = s.vault.CheckRow(ctx, tx, row)
 	}
 	return row, err
 }

@@ -72,6 +72,19 @@ func (v *Vault) CheckGone(ctx context.Context, tx Log, r store.Authentic) error 
 	return checkStated(ctx, v.ringFor(tx), tx, kind, r.RowName(), "")
 }
 
+// CheckFound checks what looking for a row in tx came to, row and err: a row that is
+// there as CheckRow does, and that there is none, a KindNotFound, as CheckGone. It
+// returns the row, or none, which has its name, and whether there is one.
+func CheckFound[R store.Authentic](ctx context.Context, v *Vault, tx Log, none, row R, err error) (R, bool, error) {
+	switch {
+	case sealift.KindOf(err) == sealift.KindNotFound:
+		return none, false, v.CheckGone(ctx, tx, none)
+	case err != nil:
+		return none, false, err
+	}
+	return row, true, v.CheckRow(ctx, tx, row)
+}
+
 // CheckWhole refuses with KindDenied and ReasonDeleted where rows of tx, which are
 // all of a kind, lack one that should be there. like is any row of that kind. The
 // rows themselves are not checked.
