@@ -174,22 +174,28 @@ type gatedPublishing struct {
 }
 
 func (g gatedPublishing) Reserve(ctx context.Context, by access.Caller, want service.Reservation) (service.Draft, error) {
-	reserve := func() (service.Draft, error) { return g.reserveService.Reserve(ctx, by, want) }
-	if want.Plan == nil {
-		return reserve()
-	}
-	text, err := want.Plan.Encode()
-	if err != nil {
-		return service.Draft{}, err
-	}
-	p := Proposal{Action: ActionRollout, App: want.App, Subject: fmt.Sprintf("%s/%s/%s %s", want.App, want.Channel, want.Platform, want.Version), Parameters: map[string]string{
-		"operation": "release.plan", "channel": string(want.Channel), "platform": string(want.Platform), "runtime": string(want.Runtime), "version": string(want.Version),
-		"hold": fmt.Sprint(want.Hold),
+	p := Proposal{App: want.App, Subject: fmt.Sprintf("%s/%s/%s %s", want.App, want.Channel, want.Platform, want.Version), Parameters: map[string]string{
+		"channel": string(want.Channel), "platform": string(want.Platform), "runtime": string(want.Runtime), "version": string(want.Version),
 	}}
-	if err := p.addPlan(text); err != nil {
-		return service.Draft{}, err
+	return planned(ctx, g.board, by, p, want.Plan, want.Hold, func() (service.Draft, error) { return g.reserveService.Reserve(ctx, by, want) })
+}
+
+// planned does what begins a roll-out, of which people are asked where it has a plan of
+// its own.
+func planned[T any](ctx context.Context, b *Board, by access.Caller, p Proposal, plan *rollout.Plan, hold bool, do func() (T, error)) (T, error) {
+	if plan == nil {
+		return do()
 	}
-	return Gated(ctx, g.board, by, p, reserve)
+	text, err := plan.Encode()
+	if err == nil {
+		err = p.addPlan(text)
+	}
+	if err != nil {
+		var none T
+		return none, err
+	}
+	p.Action, p.Parameters["operation"], p.Parameters["hold"] = ActionRollout, "release.plan", fmt.Sprint(hold)
+	return Gated(ctx, b, by, p, do)
 }
 
 // Promotions is s with what policies of ActionRollout ask people about: a promotion
@@ -202,22 +208,10 @@ type gatedPromotions struct {
 }
 
 func (g gatedPromotions) Promote(ctx context.Context, by access.Caller, app sealift.AppID, want service.Promotion) (service.Promoted, error) {
-	promote := func() (service.Promoted, error) { return g.promoteService.Promote(ctx, by, app, want) }
-	if want.Plan == nil {
-		return promote()
-	}
-	text, err := want.Plan.Encode()
-	if err != nil {
-		return service.Promoted{}, err
-	}
-	p := Proposal{Action: ActionRollout, App: app, Subject: fmt.Sprintf("%s/%s %s", app, want.To, want.Version), Parameters: map[string]string{
-		"operation": "release.plan", "channel": string(want.To), "promoted-from": string(want.From), "platform": string(want.Platform), "version": string(want.Version),
-		"hold": fmt.Sprint(want.Hold),
+	p := Proposal{App: app, Subject: fmt.Sprintf("%s/%s %s", app, want.To, want.Version), Parameters: map[string]string{
+		"channel": string(want.To), "promoted-from": string(want.From), "platform": string(want.Platform), "version": string(want.Version),
 	}}
-	if err := p.addPlan(text); err != nil {
-		return service.Promoted{}, err
-	}
-	return Gated(ctx, g.board, by, p, promote)
+	return planned(ctx, g.board, by, p, want.Plan, want.Hold, func() (service.Promoted, error) { return g.promoteService.Promote(ctx, by, app, want) })
 }
 
 // Tokens is s with what policies of ActionRole ask people about: new tokens.
