@@ -7,11 +7,15 @@ import (
 	"time"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/stats"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/rollout"
 )
+
+// machine is the caller who does what roll-outs do by themselves.
+var machine = access.Caller{Kind: access.CallerSystem, ID: access.Machine}
 
 // Look moves every open roll-out on as its plan says of the time and of what
 // devices reported: into its next stage, to wait for somebody, to its end, or to a
@@ -205,5 +209,5 @@ func (s *Service) advance(ctx context.Context, tx *vault.Tx, app sealift.AppID, 
 	case l.next.Phase == rollout.Finished:
 		action = "rollout.finish"
 	}
-	return did, s.setRollout(ctx, tx, System("rollout"), &row, l.plan, l.next, action, details)
+	return did, s.setRollout(ctx, tx, machine.Actor(), &row, l.plan, l.next, action, details)
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/sealift/sealift"
-	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
@@ -80,7 +79,6 @@ func isOvertaken(ctx context.Context, tx store.Tx, rows []store.Rollout, row sto
 // cannot open any more, stays as it is, and the log says why: a hotfix does not wait
 // for it.
 func (s *Service) reissue(ctx context.Context, tx *vault.Tx, row store.Rollout) error {
-	machine := access.Caller{Kind: access.CallerSystem, ID: access.Machine}
 	source, err := tx.Release(ctx, row.App, row.Release)
 	if err != nil {
 		return err
@@ -226,29 +224,29 @@ func togetherOf(ctx context.Context, tx store.Tx, row store.Rollout) (together, 
 
 // ReleaseHours implements stats.Hours.
 func (t together) ReleaseHours(ctx context.Context, app sealift.AppID, release sealift.Digest, since time.Time) ([]store.ReleaseHour, error) {
-	rows, err := t.Tx.ReleaseHours(ctx, app, release, since)
-	if err != nil || release != t.release {
-		return rows, err
-	}
-	for _, before := range t.before {
-		more, err := t.Tx.ReleaseHours(ctx, app, before, since)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, more...)
-	}
+	rows, err := t.all(release, func(release sealift.Digest) ([]store.ReleaseHour, error) {
+		return t.Tx.ReleaseHours(ctx, app, release, since)
+	})
 	slices.SortStableFunc(rows, func(a, b store.ReleaseHour) int { return a.Hour.Compare(b.Hour) })
-	return rows, nil
+	return rows, err
 }
 
 // ReleaseTotals implements stats.Totals.
 func (t together) ReleaseTotals(ctx context.Context, app sealift.AppID, release sealift.Digest) ([]store.ReleaseHour, error) {
-	rows, err := t.Tx.ReleaseTotals(ctx, app, release)
+	return t.all(release, func(release sealift.Digest) ([]store.ReleaseHour, error) {
+		return t.Tx.ReleaseTotals(ctx, app, release)
+	})
+}
+
+// all reads the rows of a release, and of those before it where it is the one that is
+// judged.
+func (t together) all(release sealift.Digest, read func(sealift.Digest) ([]store.ReleaseHour, error)) ([]store.ReleaseHour, error) {
+	rows, err := read(release)
 	if err != nil || release != t.release {
 		return rows, err
 	}
 	for _, before := range t.before {
-		more, err := t.Tx.ReleaseTotals(ctx, app, before)
+		more, err := read(before)
 		if err != nil {
 			return nil, err
 		}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/sealift/sealift"
-	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
@@ -32,7 +31,6 @@ func (s *Service) wayBack(ctx context.Context, tx *vault.Tx, row store.Rollout, 
 	if err != nil {
 		return "", noWayBack{err}
 	}
-	machine := access.Caller{Kind: access.CallerSystem, ID: access.Machine}
 	out, err := s.rollBack(ctx, tx, machine, row.App, service.NewRollback{
 		Channel: row.Channel, Platform: row.Platform, Runtime: row.Runtime, To: to, From: []sealift.Version{row.Version},
 		Life: sealift.RollbackLife, Reason: clip("halted: " + why),
@@ -81,7 +79,7 @@ func (s *Service) endRollbacks(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			return s.setRollout(ctx, tx, System(access.Machine), &row, of.Plan, of.State.End(s.now().UTC()), "rollout.end", map[string]string{})
+			return s.setRollout(ctx, tx, machine.Actor(), &row, of.Plan, of.State.End(s.now().UTC()), "rollout.end", map[string]string{})
 		}))
 	}
 	return errors.Join(failed...)
