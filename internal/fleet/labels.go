@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
@@ -70,7 +69,7 @@ func (a *assigning) label(ctx context.Context, app sealift.AppID, id sealift.Dev
 	if err != nil {
 		return false, err
 	}
-	list := labelList(row.Labels)
+	list := store.SplitWords[sealift.Label](row.Labels)
 	if slices.Contains(list, want.Label) != want.Remove {
 		return false, nil
 	}
@@ -112,12 +111,7 @@ func (a *assigning) mayLabel(ctx context.Context, app sealift.AppID, label seali
 
 // putLabels writes what a device is labelled with from now on.
 func (d *Desk) putLabels(ctx context.Context, tx *vault.Tx, app sealift.AppID, id sealift.DeviceID, list []sealift.Label) (store.DeviceLabels, error) {
-	words := make([]string, len(list))
-	for i, label := range list {
-		words[i] = string(label)
-	}
-	slices.Sort(words)
-	row := store.DeviceLabels{App: app, Device: id, Labels: strings.Join(words, " "), Changed: d.now().UTC()}
+	row := store.DeviceLabels{App: app, Device: id, Labels: store.JoinWords(list), Changed: d.now().UTC()}
 	var err error
 	if row.MAC, err = tx.Authenticate(row); err != nil {
 		return row, err
@@ -140,13 +134,6 @@ func (d *Desk) labelsOf(ctx context.Context, tx store.Tx, app sealift.AppID, id 
 	row, err := tx.DeviceLabels(ctx, app, id)
 	row, _, err = vault.CheckFound(ctx, d.vault, tx, store.DeviceLabels{App: app, Device: id}, row, err)
 	return row, err
-}
-
-func labelList(words string) (list []sealift.Label) {
-	for _, word := range strings.Fields(words) {
-		list = append(list, sealift.Label(word))
-	}
-	return list
 }
 
 // byLabels puts a device where its labels do, unless a person, or the device itself,
@@ -181,7 +168,7 @@ func (a *assigning) fallback(ctx context.Context, was store.Assignment, device s
 		return next, err
 	}
 	var best store.ChannelLabel
-	for _, label := range labelList(carried.Labels) {
+	for _, label := range store.SplitWords[sealift.Label](carried.Labels) {
 		l, ok := known[label]
 		if !ok {
 			if err := a.desk.vault.CheckGone(ctx, a.tx, store.ChannelLabel{App: device.App, Label: label}); err != nil {

@@ -131,7 +131,7 @@ func (d *Desk) shown(ctx context.Context, tx store.Tx, row store.Device) (servic
 	case err != nil:
 		return out, err
 	default:
-		out.Labels = labelList(labels.Labels)
+		out.Labels = store.SplitWords[sealift.Label](labels.Labels)
 	}
 	said, err := tx.DeviceReport(ctx, row.App, row.ID)
 	if sealift.KindOf(err) == sealift.KindNotFound {

@@ -85,10 +85,10 @@ func changed(r store.ChannelRules, c service.ChannelChange) store.ChannelRules {
 		r.EpochDays = int64(*c.EpochDays)
 	}
 	if c.Platforms != nil {
-		r.Platforms = joined(*c.Platforms)
+		r.Platforms = store.JoinWords(*c.Platforms)
 	}
 	if c.Builds != nil {
-		r.Builds = joined(*c.Builds)
+		r.Builds = store.JoinWords(*c.Builds)
 		if len(strings.Fields(r.Builds)) == 2 { // both are all there are
 			r.Builds = ""
 		}
@@ -99,23 +99,6 @@ func changed(r store.ChannelRules, c service.ChannelChange) store.ChannelRules {
 		}
 	}
 	return r
-}
-
-// joined is a list as its row has it: sorted, each once, with spaces between.
-func joined[S ~string](list []S) string {
-	words := make([]string, len(list))
-	for i, word := range list {
-		words[i] = string(word)
-	}
-	slices.Sort(words)
-	return strings.Join(slices.Compact(words), " ")
-}
-
-func listed[S ~string](words string) (list []S) {
-	for _, word := range strings.Fields(words) {
-		list = append(list, S(word))
-	}
-	return list
 }
 
 // sameRules compares what rules say, and not when they began to.
@@ -226,14 +209,14 @@ func channelsFile(app sealift.AppID, all []store.ChannelRules) ([]byte, error) {
 // deviceRules are the rules that devices go by.
 func deviceRules(r store.ChannelRules) trust.ChannelRules {
 	return trust.ChannelRules{
-		Private: r.Private, Platforms: listed[sealift.Platform](r.Platforms), Runtime: r.Runtime, Builds: listed[trust.Build](r.Builds), NoEmulators: !r.Emulators,
+		Private: r.Private, Platforms: store.SplitWords[sealift.Platform](r.Platforms), Runtime: r.Runtime, Builds: store.SplitWords[trust.Build](r.Builds), NoEmulators: !r.Emulators,
 	}
 }
 
 func settingsOf(r store.ChannelRules) *service.ChannelSettings {
 	return &service.ChannelSettings{
 		Archived: r.Archived, Default: r.Default, Private: r.Private, SelfAssign: r.SelfAssign,
-		Platforms: listed[sealift.Platform](r.Platforms), Runtime: r.Runtime, Builds: listed[trust.Build](r.Builds), Emulators: r.Emulators, EpochDays: int(r.EpochDays), Changed: r.Changed,
+		Platforms: store.SplitWords[sealift.Platform](r.Platforms), Runtime: r.Runtime, Builds: store.SplitWords[trust.Build](r.Builds), Emulators: r.Emulators, EpochDays: int(r.EpochDays), Changed: r.Changed,
 	}
 }
 
