@@ -23,16 +23,11 @@ func (a *assigned) at(now time.Time) sealift.Channel {
 	return a.Channel
 }
 
-// assignment returns the channel that the vault put the device on, or none. It goes
-// by the document of the highest sequence that the device ever saw: an older one is
-// one of before, and none at all is one that somebody hides, so what the device saw
-// stays until it expires.
-func (d *Device) assignment(ctx context.Context) (sealift.Channel, error) {
-	s, err := d.store.load()
-	if err != nil {
-		return "", err
-	}
-	kept := s.Assigned
+// assignment returns the channel that the vault put the device on, or none; kept is
+// what it was told last. It goes by the document of the highest sequence that the
+// device ever saw: an older one is one of before, and none at all is one that somebody
+// hides, so what the device saw stays until it expires.
+func (d *Device) assignment(ctx context.Context, kept *assigned) (sealift.Channel, error) {
 	data, err := d.meta.Delegated(ctx, trust.AssignPath(d.keys.id))
 	if sealift.KindOf(err) == sealift.KindNotFound {
 		return kept.at(d.meta.Now()), nil

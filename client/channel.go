@@ -25,8 +25,8 @@ func (d *Device) channelsOf(ctx context.Context) (*trust.Channels, error) {
 // effectiveChannel returns the channel that the device is to follow: the one that
 // the vault put it on, which is assigned, or else its own configuration's, or else the
 // default of its app.
-func (d *Device) effectiveChannel(ctx context.Context) (channel sealift.Channel, assigned bool, err error) {
-	if channel, err = d.assignment(ctx); err != nil || channel != "" {
+func (d *Device) effectiveChannel(ctx context.Context, s *state) (channel sealift.Channel, assigned bool, err error) {
+	if channel, err = d.assignment(ctx, s.Assigned); err != nil || channel != "" {
 		return channel, true, err
 	}
 	return cmp.Or(d.cfg.Channel, d.channels.Default), false, nil
@@ -36,7 +36,11 @@ func (d *Device) effectiveChannel(ctx context.Context) (channel sealift.Channel,
 // it, and writes both down. What is installed stays when the channel changes: the
 // next release of the new one replaces it that is newer, by version and counter.
 func (d *Device) place(ctx context.Context) (channel sealift.Channel, excluded string, err error) {
-	channel, assigned, err := d.effectiveChannel(ctx)
+	s, err := d.store.load()
+	if err != nil {
+		return "", "", err
+	}
+	channel, assigned, err := d.effectiveChannel(ctx, &s)
 	if err != nil {
 		return "", "", err
 	}
@@ -48,9 +52,8 @@ func (d *Device) place(ctx context.Context) (channel sealift.Channel, excluded s
 	excluded = rules.Excludes(trust.ChannelDevice{
 		Platform: d.cfg.Platform, Runtime: d.cfg.Runtime, Build: d.cfg.Build, Emulator: d.cfg.Emulator, Assigned: assigned,
 	})
-	s, err := d.store.load()
-	if err != nil || s.Reports.Channel == channel && s.Excluded == excluded {
-		return channel, excluded, err
+	if s.Reports.Channel == channel && s.Excluded == excluded {
+		return channel, excluded, nil
 	}
 	_, err = d.store.change(func(s *state) error {
 		s.Reports.Channel, s.Excluded = channel, excluded
