@@ -34,7 +34,7 @@ type publishCmd struct {
 	Runtime  string        `default:"*" placeholder:"RANGE" help:"Versions of the native host that it runs on, such as '>=2.1.0 <3.0.0'."`
 	Wait     time.Duration `placeholder:"DURATION" help:"Where people have yet to sign it, wait so long for them, such as 2h. Without it: say what it waits for, and end."`
 	Urgent   bool          `help:"Devices take it at their next check: it skips the stages of a roll-out and quiet hours. The policy for urgent releases says who approves."`
-	Reason   string        `placeholder:"TEXT" help:"With --urgent: why; it is signed, and approvers read it."`
+	Reason   string        `placeholder:"TEXT" help:"With --urgent, which needs it: why; it is signed, and approvers read it."`
 	Plan     string        `placeholder:"FILE" help:"With which plan its roll-out begins, in place of the channel's: JSON, as sealift simulate takes it. For who may set the channel's."`
 	Hold     bool          `help:"Begin the roll-out paused, before anybody may take it; let it begin with: sealift rollout start."`
 	Archives *string       `placeholder:"DIR" help:"Keep the archive of each release in this folder of yours, and make patches from those that devices still run."`
@@ -176,11 +176,11 @@ func (c publishCmd) request() (req publisher.Request, err error) {
 	if req.Runtime, err = sealift.ParseRuntimeRange(c.Runtime); err != nil {
 		return req, err
 	}
+	if req.Urgent, err = c.urgency(); err != nil {
+		return req, err
+	}
 	req.Hold = c.Hold
 	if c.Plan != "" {
-		if c.Urgent {
-			return req, usage("--plan goes not with --urgent: an urgent release is for everybody at once")
-		}
 		plan, err := readPlan(c.Plan, "--plan FILE")
 		if err != nil {
 			return req, err
@@ -189,14 +189,22 @@ func (c publishCmd) request() (req publisher.Request, err error) {
 			return req, err
 		}
 	}
-	req.Urgent, err = c.urgency()
-	return req, err
+	return req, nil
 }
 
+// urgency reads whether the release is urgent, and why: nil for one that can wait.
 func (c publishCmd) urgency() (*trust.Urgent, error) {
 	switch {
 	case !c.Urgent && c.Reason != "":
 		return nil, usage("--reason goes with --urgent")
+	case c.Urgent && c.Plan != "":
+		return nil, usage("--plan goes not with --urgent: an urgent release is for everybody at once")
+	case c.Urgent && c.Hold:
+		return nil, usage("--hold goes not with --urgent: an urgent release is for everybody at once").
+			WithHint("leave out one of the two: what is held is let go with: sealift rollout start VERSION --app %s --reason TEXT", c.App)
+	case c.Urgent && strings.TrimSpace(c.Reason) == "":
+		return nil, usage("--urgent needs --reason: approvers read why it skips stages and quiet hours, and it is signed").
+			WithHint("say why: sealift publish %s --app %s --channel %s --version %s --urgent --reason TEXT", c.Dir, c.App, c.Channel, c.Version)
 	case len(c.Reason) > sealift.MaxReason:
 		return nil, usage("--reason has %d bytes; at most %d are allowed", len(c.Reason), sealift.MaxReason)
 	case !c.Urgent:

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"strings"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
@@ -9,6 +10,7 @@ import (
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/rollout"
+	"github.com/sealift/sealift/trust"
 )
 
 // Plan implements service.Plans.
@@ -102,11 +104,22 @@ func (s *Service) planOf(ctx context.Context, tx store.Tx, d store.Draft, c cand
 	return plan.Encode()
 }
 
-// checkPlan refuses a plan of its own for what is urgent.
-func checkPlan(d store.Draft, c candidate) error {
-	if len(d.Plan) == 0 || c.release.Urgent == nil {
+// checkUrgent refuses what is urgent and would wait all the same, or does not say why
+// it must not. Nobody submits what the vault makes of a release that was published
+// before a reason was asked for.
+func checkUrgent(d store.Draft, urgent *trust.Urgent) error {
+	switch {
+	case urgent == nil:
 		return nil
+	case strings.TrimSpace(urgent.Reason) == "":
+		return sealift.Errorf(sealift.KindInvalid, submitOp, "an urgent release says why it is urgent, and this one does not").WithReason("reason").
+			WithHint("approvers read it: sealift publish DIR --app %s --channel %s --version %s --urgent --reason TEXT", d.App, d.Channel, d.Version)
+	case len(d.Plan) > 0:
+		return sealift.Errorf(sealift.KindInvalid, submitOp, "an urgent release is for everybody at once, and has no plan").WithReason("plan").
+			WithHint("leave the plan out, or publish it as one that is not urgent")
+	case d.Hold:
+		return sealift.Errorf(sealift.KindInvalid, submitOp, "an urgent release is for everybody at once, and its roll-out does not begin held").WithReason("hold").
+			WithHint("publish it with --hold alone, or with --urgent alone")
 	}
-	return sealift.Errorf(sealift.KindInvalid, submitOp, "an urgent release is for everybody at once, and has no plan").WithReason("plan").
-		WithHint("leave the plan out, or publish it as one that is not urgent")
+	return nil
 }

@@ -109,8 +109,8 @@ func TestPlans(t *testing.T) {
 	wantRefusal(t, "no channel", err, sealift.KindNotFound, "channel")
 }
 
-// What is urgent is for everybody, whatever the channel's plan, and has none of its
-// own; held it waits like any other.
+// What is urgent is for everybody, whatever the channel's plan: it has none of its
+// own, is not held, and says why.
 func TestUrgentSkipsStages(t *testing.T) {
 	b := newBench(t)
 	b.setPlan(b.plan(canary))
@@ -119,15 +119,24 @@ func TestUrgentSkipsStages(t *testing.T) {
 	if of.Share != sealift.Everybody || len(of.Plan.Stages) != 1 || !of.Urgent {
 		t.Errorf("urgent: %+v", of)
 	}
-	w := b.reserveWith("1.1.0", func(r *service.Reservation) { r.Plan = b.plan(canary) })
-	urgently(w)
-	b.upload(w)
-	b.sign(w)
-	_, err := b.submit(w)
-	wantRefusal(t, "with a plan of its own", err, sealift.KindInvalid, "plan")
-	if of := b.begun("1.1.1", func(r *service.Reservation) { r.Hold = true }, urgently); of.Share != 0 || of.State.Phase != rollout.Paused || !of.Urgent {
-		t.Errorf("held: %+v", of)
+	refused := func(what string, change func(*service.Reservation), urgent trust.Urgent, reason string) {
+		t.Helper()
+		w := b.reserveWith("1.1.0", change)
+		w.release.Urgent = &urgent
+		b.upload(w)
+		b.sign(w)
+		_, err := b.submit(w)
+		wantRefusal(t, what, err, sealift.KindInvalid, reason)
+		if sealift.HintOf(err) == "" {
+			t.Errorf("%s: no hint", what)
+		}
 	}
+	none := func(*service.Reservation) {}
+	leaks := trust.Urgent{Reason: "it leaks"}
+	refused("with a plan of its own", func(r *service.Reservation) { r.Plan = b.plan(canary) }, leaks, "plan")
+	refused("held", func(r *service.Reservation) { r.Hold = true }, leaks, "hold")
+	refused("for no reason", none, trust.Urgent{}, "reason")
+	refused("for blanks", none, trust.Urgent{Reason: " \n"}, "reason")
 }
 
 // The plan that people approve is the one it begins with, whatever becomes of the

@@ -35,6 +35,9 @@ func (s *Service) Submit(ctx context.Context, by access.Caller, app sealift.AppI
 	if d.State != store.DraftReserved {
 		return s.submitted(ctx, d, c)
 	}
+	if err := checkUrgent(d, c.release.Urgent); err != nil {
+		return service.DraftDetail{}, err
+	}
 	if err := s.store.View(ctx, func(tx store.Tx) error { return s.check(ctx, tx, c) }); err != nil {
 		return service.DraftDetail{}, err
 	}
@@ -59,9 +62,6 @@ func (s *Service) submit(ctx context.Context, tx *vault.Tx, by access.Caller, d 
 		return service.DraftDetail{}, err
 	}
 	if d.Envelope, err = signed.Encode(); err != nil {
-		return service.DraftDetail{}, err
-	}
-	if err := checkPlan(d, c); err != nil {
 		return service.DraftDetail{}, err
 	}
 	// What people approve includes it, so it stays as it is from here on.

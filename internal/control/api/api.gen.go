@@ -3635,7 +3635,7 @@ type UnsealSecret struct {
 // Urgent The release says, signed, that it waits neither for the stages of a
 // roll-out nor for the quiet hours of devices. Absent where it can wait.
 type Urgent struct {
-	// Reason Why, for people; at most 1 KiB.
+	// Reason Why, for people; at most 1 KiB. Absent in releases of before a reason was asked for.
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -4787,6 +4787,8 @@ type ClientInterface interface {
 	// yet, such as co-signatures, the draft waits (202) and is certified when
 	// the last of it comes. Submitting the same again answers the same, so
 	// that a client whose connection broke may simply repeat the call.
+	// A payload that is urgent is refused without a reason (`reason`), and for
+	// a draft with a plan of its own (`plan`) or one that is held (`hold`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4801,6 +4803,8 @@ type ClientInterface interface {
 	// yet, such as co-signatures, the draft waits (202) and is certified when
 	// the last of it comes. Submitting the same again answers the same, so
 	// that a client whose connection broke may simply repeat the call.
+	// A payload that is urgent is refused without a reason (`reason`), and for
+	// a draft with a plan of its own (`plan`) or one that is held (`hold`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7101,6 +7105,8 @@ func (c *Client) CosignDraft(ctx context.Context, app InApp, draft OfDraft, body
 // yet, such as co-signatures, the draft waits (202) and is certified when
 // the last of it comes. Submitting the same again answers the same, so
 // that a client whose connection broke may simply repeat the call.
+// A payload that is urgent is refused without a reason (`reason`), and for
+// a draft with a plan of its own (`plan`) or one that is held (`hold`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -7125,6 +7131,8 @@ func (c *Client) SubmitDraftWithBody(ctx context.Context, app InApp, draft OfDra
 // yet, such as co-signatures, the draft waits (202) and is certified when
 // the last of it comes. Submitting the same again answers the same, so
 // that a client whose connection broke may simply repeat the call.
+// A payload that is urgent is refused without a reason (`reason`), and for
+// a draft with a plan of its own (`plan`) or one that is held (`hold`).
 //
 // Takes a body of the `application/json` content type.
 //
