@@ -76,7 +76,9 @@ func AtOnce() Plan {
 // ParsePlan reads a plan and fills in what it leaves out. It refuses, with
 // KindInvalid, stages that do not grow, that overlap another (the same share
 // twice), that end before everybody may take the release, that last for less
-// than nothing or longer than sealift.MaxStage, and limits that are none.
+// than nothing or longer than sealift.MaxStage, or end as they begin though another
+// follows, that want more confirmed devices than sealift.MaxBlastRadius, and limits
+// that are none.
 func ParsePlan(data []byte) (Plan, error) {
 	var file struct {
 		Stages []json.RawMessage `json:"stages"`
@@ -89,7 +91,7 @@ func ParsePlan(data []byte) (Plan, error) {
 	p := Plan{Stages: make([]Stage, len(file.Stages)), Halt: file.Halt.orDefault()}
 	for i, stage := range file.Stages {
 		if err := strictjson.UnmarshalKnown(stage, sealift.MaxPlan, &p.Stages[i]); err != nil {
-			return Plan{}, invalidPlan("stage %d: %w", i+1, err)
+			return Plan{}, invalidPlan("stage %d: %w", i+1, withHint(err))
 		}
 	}
 	if err := p.check(); err != nil {
@@ -98,9 +100,17 @@ func ParsePlan(data []byte) (Plan, error) {
 	return p, nil
 }
 
+// withHint says of an error what is right too: its own hint gives way to that of the plan.
+func withHint(err error) error {
+	if hint := sealift.HintOf(err); hint != "" {
+		return fmt.Errorf("%w: %s", err, hint)
+	}
+	return err
+}
+
 func invalidPlan(format string, args ...any) *sealift.Error {
 	return sealift.Errorf(sealift.KindInvalid, "reading the plan", format, args...).WithReason("plan").
-		WithHint(`stages grow to 100 percent: {"stages":[{"percent":1,"duration":"24h"},{"percent":100,"duration":"24h","gate":"approval"}]}`)
+		WithHint(`stages grow to 100 percent: {"stages":[{"percent":1,"duration":"24h","gate":"approval"},{"percent":100,"duration":"24h"}]}; try it with: sealift simulate --plan FILE`)
 }
 
 func (p *Plan) check() error {
@@ -118,10 +128,12 @@ func (p *Plan) check() error {
 			return fmt.Errorf("stage %d is at %s percent, 0.01 to 100 are allowed", i+1, s.Share)
 		case s.Duration < 0 || s.Duration > Duration(sealift.MaxStage):
 			return fmt.Errorf("stage %d lasts %s, 0s to %s are allowed", i+1, time.Duration(s.Duration), sealift.MaxStage)
-		case s.Confirmed < 0:
-			return fmt.Errorf("stage %d wants %d confirmed devices", i+1, s.Confirmed)
+		case s.Confirmed < 0 || s.Confirmed > sealift.MaxBlastRadius:
+			return fmt.Errorf("stage %d wants %d confirmed devices, 0 to %d are allowed", i+1, s.Confirmed, sealift.MaxBlastRadius)
 		case s.Gate != "" && s.Gate != Automatic && s.Gate != Approval:
 			return fmt.Errorf("stage %d has the gate %q, %s and %s are allowed", i+1, s.Gate, Automatic, Approval)
+		case s.Duration == 0 && s.Confirmed == 0 && s.Gate != Approval && i+1 < len(p.Stages):
+			return fmt.Errorf("stage %d ends as it begins: give it a duration, a number of confirmed devices, or the gate %s", i+1, Approval)
 		}
 		last = s.Share
 	}

@@ -200,7 +200,7 @@ func readBounded(path, what string, most int64, hint string) ([]byte, error) {
 		err = fmt.Errorf("%s has more than %d bytes", path, most)
 	}
 	if err != nil {
-		return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err)
+		return nil, sealift.Errorf(sealift.KindInvalid, op, "%w", err).WithHint("%s", hint)
 	}
 	return data, nil
 }

@@ -64,7 +64,7 @@ func unmarshal(data []byte, max int, v any, known bool) error {
 	if err := checkKeys(data, reflect.TypeOf(v), "$", known); err != nil {
 		return err
 	}
-	return json.Unmarshal(data, v)
+	return mistyped(json.Unmarshal(data, v))
 }
 
 // checkShape reads all tokens once: syntax, depth, duplicate keys and trailing
@@ -94,24 +94,43 @@ func checkValue(dec *json.Decoder, depth int) error {
 		return nil
 	}
 	seen := map[string]bool{}
-	for dec.More() {
+	for i := 0; dec.More(); i++ {
+		key := ""
 		if delim == '{' {
-			key, err := dec.Token()
+			token, err := dec.Token()
 			if err != nil {
 				return syntax(err)
 			}
-			name := key.(string) // the decoder yields nothing else here
-			if seen[name] {
-				return fmt.Errorf("key %q twice in one object", name)
+			key = token.(string) // the decoder yields nothing else here
+			if seen[key] {
+				return &doubled{key: key}
 			}
-			seen[name] = true
+			seen[key] = true
 		}
 		if err := checkValue(dec, depth+1); err != nil {
-			return err
+			return within(err, delim, key, i)
 		}
 	}
 	_, err = dec.Token()
 	return syntax(err)
+}
+
+// doubled is a key that an object has twice.
+type doubled struct{ key, path string }
+
+func (d *doubled) Error() string { return fmt.Sprintf("key %q twice in $%s", d.key, d.path) }
+
+// within says of an error in a value which key of an object it is of, or which
+// element of a list.
+func within(err error, delim json.Delim, key string, i int) error {
+	if d, ok := err.(*doubled); ok {
+		step := "." + key
+		if delim == '[' {
+			step = fmt.Sprintf("[%d]", i)
+		}
+		d.path = step + d.path
+	}
+	return err
 }
 
 func syntax(err error) error {

@@ -3220,7 +3220,7 @@ type RolloutStage struct {
 	// Confirmed How many devices must have confirmed the release before it can end.
 	Confirmed int `json:"confirmed,omitempty"`
 
-	// Duration How long it lasts at least.
+	// Duration How long it lasts at least; at most 2160h.
 	//
 	// Example: 24h0m0s
 	Duration string           `json:"duration"`
