@@ -17,7 +17,7 @@ const layers = `
 	NONE < sealift;
 
 	# Pure: documents, bundles, decisions. No files, no sockets, no clock.
-	sealift < internal/strictjson < trust, bundle, rollout, internal/pkcs11;
+	sealift < internal/strictjson < trust, bundle, rollout, internal/capgo, internal/pkcs11;
 	trust < trust/tufrepo;
 
 	# The device library, which other people's programs link.
@@ -71,7 +71,7 @@ const layers = `
 
 // pure are the packages that, with everything below them, do no I/O and read no
 // clock: what they decide depends on their arguments alone.
-const pure = "trust, bundle, rollout, trust/tufrepo"
+const pure = "trust, bundle, rollout, trust/tufrepo, internal/capgo"
 
 // modules lists the modules that each package may import. A package without a
 // line, and without a parent that has one, gets by on the standard library.

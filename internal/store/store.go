@@ -86,6 +86,7 @@ type Tx interface {
 	ChannelTx
 	LabelTx
 	PatchTx
+	CapgoTx
 	RestoreTx
 	CopyTx
 }

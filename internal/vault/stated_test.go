@@ -56,7 +56,7 @@ func written[R store.Authentic](tx *Tx, n int, row func(mac []byte) R, old *[]by
 }
 
 func statedKinds() map[string]statedKind {
-	var old [13][]byte
+	var old [14][]byte
 	return map[string]statedKind{
 		"token": kindOf("tokens", func(ctx context.Context, tx store.Tx) (store.Token, error) { return tx.Token(ctx, "t1") }, store.Token{ID: "t1"},
 			func(ctx context.Context, tx *Tx, n int) error {
@@ -156,6 +156,22 @@ func statedKinds() map[string]statedKind {
 					}
 				}
 				return written(tx, n, row, &old[12], put, func(r store.Assignment, _ []byte) error { return put(r) })
+			}),
+		"capgo-bundle": kindOf("capgo_bundles", func(ctx context.Context, tx store.Tx) (store.CapgoBundle, error) {
+			return tx.CapgoBundle(ctx, testApp, sealift.Digest{1})
+		}, store.CapgoBundle{App: testApp, Release: sealift.Digest{1}},
+			func(ctx context.Context, tx *Tx, n int) error {
+				row := func(mac []byte) store.CapgoBundle {
+					return store.CapgoBundle{App: testApp, Release: sealift.Digest{1}, Document: []byte{byte(n)}, MAC: mac}
+				}
+				put := func(r store.CapgoBundle) error { return tx.PutCapgoBundle(ctx, r) }
+				if n == 1 { // the release that it is about
+					release := store.Release{Coordinates: store.Coordinates{App: testApp, Channel: "production"}, Counter: 1, Digest: sealift.Digest{1}}
+					if err := tx.InsertRelease(ctx, release); err != nil {
+						return err
+					}
+				}
+				return written(tx, n, row, &old[13], put, func(r store.CapgoBundle, _ []byte) error { return put(r) })
 			}),
 		"draft": kindOf("drafts", func(ctx context.Context, tx store.Tx) (store.Draft, error) { return tx.Draft(ctx, "d1") }, store.Draft{ID: "d1"},
 			func(ctx context.Context, tx *Tx, n int) error {

@@ -196,6 +196,17 @@ var sweptKinds = []sweptKind{
 		app, channel, _ := strings.Cut(name, "/")
 		return tx.ChannelPlan(ctx, sealift.AppID(app), sealift.Channel(channel))
 	}),
+	named("capgo-bundle", func(ctx context.Context, tx store.Tx, name string) (b store.CapgoBundle, err error) {
+		app, release, _ := strings.Cut(name, "/")
+		digest, err := sealift.ParseDigest(release)
+		if err != nil {
+			return b, errStatement(-1, "it names a bundle %.80q", name)
+		}
+		return tx.CapgoBundle(ctx, sealift.AppID(app), digest)
+	}),
+	named("capgo-draft", func(ctx context.Context, tx store.Tx, name string) (store.CapgoDraft, error) {
+		return tx.CapgoDraft(ctx, name)
+	}),
 	named("device-labels", func(ctx context.Context, tx store.Tx, name string) (store.DeviceLabels, error) {
 		app, device, _ := strings.Cut(name, "/")
 		return tx.DeviceLabels(ctx, sealift.AppID(app), sealift.DeviceID(device))

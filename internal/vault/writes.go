@@ -144,6 +144,21 @@ func (tx *Tx) PutChannelLabel(ctx context.Context, l store.ChannelLabel) error {
 	return put(ctx, tx, l, tx.Tx.PutChannelLabel)
 }
 
+// PutCapgoBundle implements store.CapgoTx.
+func (tx *Tx) PutCapgoBundle(ctx context.Context, b store.CapgoBundle) error {
+	return put(ctx, tx, b, tx.Tx.PutCapgoBundle)
+}
+
+// PutCapgoDraft implements store.CapgoTx.
+func (tx *Tx) PutCapgoDraft(ctx context.Context, d store.CapgoDraft) error {
+	return put(ctx, tx, d, tx.Tx.PutCapgoDraft)
+}
+
+// DeleteCapgoDraft implements store.CapgoTx.
+func (tx *Tx) DeleteCapgoDraft(ctx context.Context, draft string) error {
+	return tx.delete(ctx, store.CapgoDraft{Draft: draft}, tx.Tx.DeleteCapgoDraft)
+}
+
 // InsertToken implements store.TokenTx.
 func (tx *Tx) InsertToken(ctx context.Context, t store.Token) error {
 	return insert(ctx, tx, t, tx.Tx.InsertToken)

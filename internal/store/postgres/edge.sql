@@ -7,7 +7,7 @@ DO $$ DECLARE published text; BEGIN
     IF NOT has_schema_privilege('sealift_edge', current_schema(), 'USAGE') THEN
       EXECUTE format('GRANT USAGE ON SCHEMA %I TO sealift_edge', current_schema());
     END IF;
-    FOREACH published IN ARRAY ARRAY['apps', 'channels', 'releases', 'blobs', 'metadata', 'documents', 'checkpoints', 'audit_hashes'] LOOP
+    FOREACH published IN ARRAY ARRAY['apps', 'channels', 'releases', 'blobs', 'metadata', 'documents', 'checkpoints', 'audit_hashes', 'capgo_bundles'] LOOP
       IF NOT has_table_privilege('sealift_edge', published, 'SELECT') THEN
         EXECUTE format('GRANT SELECT ON %I TO sealift_edge', published);
       END IF;

@@ -158,6 +158,8 @@ var populate = []write{
 		a.Request, a.Person = "q1", "p1"
 		return tx.InsertApproval(ctx, a)
 	}},
+	{"PutCapgoBundle", func(ctx context.Context, tx store.Tx) error { return tx.PutCapgoBundle(ctx, aCapgoBundle()) }},
+	{"PutCapgoDraft", func(ctx context.Context, tx store.Tx) error { return tx.PutCapgoDraft(ctx, aCapgoDraft("d1")) }},
 	{"RaiseVersion", func(ctx context.Context, tx store.Tx) error { return tx.RaiseVersion(ctx, "timestamp", 5) }},
 	{"InsertBackup", func(ctx context.Context, tx store.Tx) error { return tx.InsertBackup(ctx, filled[store.Backup](1)) }},
 	{"PutRestore", func(ctx context.Context, tx store.Tx) error { return tx.PutRestore(ctx, filled[store.Restore](1)) }},
@@ -265,6 +267,13 @@ var change = []write{
 		r := aRequest("q1", store.ApprovalGranted, someTime)
 		return tx.UpdateApprovalRequest(ctx, r, r.MAC)
 	}},
+	{"PutCapgoBundle", func(ctx context.Context, tx store.Tx) error {
+		return tx.PutCapgoBundle(ctx, store.CapgoBundle{App: app, Release: aRelease(1).Digest})
+	}},
+	{"PutCapgoDraft", func(ctx context.Context, tx store.Tx) error {
+		return tx.PutCapgoDraft(ctx, store.CapgoDraft{Draft: "d1"})
+	}},
+	{"DeleteCapgoDraft", func(ctx context.Context, tx store.Tx) error { return tx.DeleteCapgoDraft(ctx, "d1") }},
 	{"RaiseVersion", func(ctx context.Context, tx store.Tx) error { return tx.RaiseVersion(ctx, "timestamp", 6) }},
 	{"InsertBackup", func(ctx context.Context, tx store.Tx) error { return tx.InsertBackup(ctx, filled[store.Backup](2)) }},
 	{"PutRestore", func(ctx context.Context, tx store.Tx) error {
@@ -349,6 +358,8 @@ func readContents(t *testing.T, tx store.Tx) contents {
 	keep("ChannelLabels")(first(tx.ChannelLabels(ctx, app)))
 	keep("Assignment")(first(tx.Assignment(ctx, app, "d1")))
 	keep("ChannelPlan")(first(tx.ChannelPlan(ctx, app, channel)))
+	keep("CapgoBundle")(first(tx.CapgoBundle(ctx, app, aRelease(1).Digest)))
+	keep("CapgoDraft")(first(tx.CapgoDraft(ctx, "d1")))
 	keep("DeviceReport")(first(tx.DeviceReport(ctx, app, "d1")))
 	keep("DeviceSteps")(first(tx.DeviceSteps(ctx, app, "d1", 0, 10)))
 	keep("DeviceOutcome")(first(tx.DeviceOutcome(ctx, app, "d1", anOutcome("d1", 1).Release)))

@@ -81,6 +81,7 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"Reports", testReports},
 		{"Search", testSearch},
 		{"Patches", testPatches},
+		{"Capgo", testCapgo},
 		{"Fleet", testFleet},
 		{"Nonces", testNonces},
 		{"VersionFloors", testVersionFloors},

@@ -66,6 +66,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.blobStmt, err = db.PrepareContext(ctx, blob); err != nil {
 		return nil, fmt.Errorf("error preparing query Blob: %w", err)
 	}
+	if q.capgoBundleStmt, err = db.PrepareContext(ctx, capgoBundle); err != nil {
+		return nil, fmt.Errorf("error preparing query CapgoBundle: %w", err)
+	}
+	if q.capgoDraftStmt, err = db.PrepareContext(ctx, capgoDraft); err != nil {
+		return nil, fmt.Errorf("error preparing query CapgoDraft: %w", err)
+	}
 	if q.channelStmt, err = db.PrepareContext(ctx, channel); err != nil {
 		return nil, fmt.Errorf("error preparing query Channel: %w", err)
 	}
@@ -116,6 +122,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.credentialsStmt, err = db.PrepareContext(ctx, credentials); err != nil {
 		return nil, fmt.Errorf("error preparing query Credentials: %w", err)
+	}
+	if q.deleteCapgoDraftStmt, err = db.PrepareContext(ctx, deleteCapgoDraft); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteCapgoDraft: %w", err)
 	}
 	if q.deleteCredentialStmt, err = db.PrepareContext(ctx, deleteCredential); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteCredential: %w", err)
@@ -317,6 +326,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.putAssignmentStmt, err = db.PrepareContext(ctx, putAssignment); err != nil {
 		return nil, fmt.Errorf("error preparing query PutAssignment: %w", err)
+	}
+	if q.putCapgoBundleStmt, err = db.PrepareContext(ctx, putCapgoBundle); err != nil {
+		return nil, fmt.Errorf("error preparing query PutCapgoBundle: %w", err)
+	}
+	if q.putCapgoDraftStmt, err = db.PrepareContext(ctx, putCapgoDraft); err != nil {
+		return nil, fmt.Errorf("error preparing query PutCapgoDraft: %w", err)
 	}
 	if q.putChannelLabelStmt, err = db.PrepareContext(ctx, putChannelLabel); err != nil {
 		return nil, fmt.Errorf("error preparing query PutChannelLabel: %w", err)
@@ -546,6 +561,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing blobStmt: %w", cerr)
 		}
 	}
+	if q.capgoBundleStmt != nil {
+		if cerr := q.capgoBundleStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing capgoBundleStmt: %w", cerr)
+		}
+	}
+	if q.capgoDraftStmt != nil {
+		if cerr := q.capgoDraftStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing capgoDraftStmt: %w", cerr)
+		}
+	}
 	if q.channelStmt != nil {
 		if cerr := q.channelStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing channelStmt: %w", cerr)
@@ -629,6 +654,11 @@ func (q *Queries) Close() error {
 	if q.credentialsStmt != nil {
 		if cerr := q.credentialsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing credentialsStmt: %w", cerr)
+		}
+	}
+	if q.deleteCapgoDraftStmt != nil {
+		if cerr := q.deleteCapgoDraftStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteCapgoDraftStmt: %w", cerr)
 		}
 	}
 	if q.deleteCredentialStmt != nil {
@@ -966,6 +996,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing putAssignmentStmt: %w", cerr)
 		}
 	}
+	if q.putCapgoBundleStmt != nil {
+		if cerr := q.putCapgoBundleStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putCapgoBundleStmt: %w", cerr)
+		}
+	}
+	if q.putCapgoDraftStmt != nil {
+		if cerr := q.putCapgoDraftStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putCapgoDraftStmt: %w", cerr)
+		}
+	}
 	if q.putChannelLabelStmt != nil {
 		if cerr := q.putChannelLabelStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putChannelLabelStmt: %w", cerr)
@@ -1274,6 +1314,8 @@ type Queries struct {
 	auditSizeStmt             *sql.Stmt
 	backupsStmt               *sql.Stmt
 	blobStmt                  *sql.Stmt
+	capgoBundleStmt           *sql.Stmt
+	capgoDraftStmt            *sql.Stmt
 	channelStmt               *sql.Stmt
 	channelLabelsStmt         *sql.Stmt
 	channelPlanStmt           *sql.Stmt
@@ -1291,6 +1333,7 @@ type Queries struct {
 	countSeenStmt             *sql.Stmt
 	credentialStmt            *sql.Stmt
 	credentialsStmt           *sql.Stmt
+	deleteCapgoDraftStmt      *sql.Stmt
 	deleteCredentialStmt      *sql.Stmt
 	deleteDocumentStmt        *sql.Stmt
 	deleteSecretStmt          *sql.Stmt
@@ -1358,6 +1401,8 @@ type Queries struct {
 	pruneReleaseHoursStmt     *sql.Stmt
 	pruneSessionsStmt         *sql.Stmt
 	putAssignmentStmt         *sql.Stmt
+	putCapgoBundleStmt        *sql.Stmt
+	putCapgoDraftStmt         *sql.Stmt
 	putChannelLabelStmt       *sql.Stmt
 	putChannelPlanStmt        *sql.Stmt
 	putChannelRulesStmt       *sql.Stmt
@@ -1429,6 +1474,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		auditSizeStmt:             q.auditSizeStmt,
 		backupsStmt:               q.backupsStmt,
 		blobStmt:                  q.blobStmt,
+		capgoBundleStmt:           q.capgoBundleStmt,
+		capgoDraftStmt:            q.capgoDraftStmt,
 		channelStmt:               q.channelStmt,
 		channelLabelsStmt:         q.channelLabelsStmt,
 		channelPlanStmt:           q.channelPlanStmt,
@@ -1446,6 +1493,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countSeenStmt:             q.countSeenStmt,
 		credentialStmt:            q.credentialStmt,
 		credentialsStmt:           q.credentialsStmt,
+		deleteCapgoDraftStmt:      q.deleteCapgoDraftStmt,
 		deleteCredentialStmt:      q.deleteCredentialStmt,
 		deleteDocumentStmt:        q.deleteDocumentStmt,
 		deleteSecretStmt:          q.deleteSecretStmt,
@@ -1513,6 +1561,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		pruneReleaseHoursStmt:     q.pruneReleaseHoursStmt,
 		pruneSessionsStmt:         q.pruneSessionsStmt,
 		putAssignmentStmt:         q.putAssignmentStmt,
+		putCapgoBundleStmt:        q.putCapgoBundleStmt,
+		putCapgoDraftStmt:         q.putCapgoDraftStmt,
 		putChannelLabelStmt:       q.putChannelLabelStmt,
 		putChannelPlanStmt:        q.putChannelPlanStmt,
 		putChannelRulesStmt:       q.putChannelRulesStmt,

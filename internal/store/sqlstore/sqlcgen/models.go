@@ -71,6 +71,21 @@ type Blob struct {
 	Created int64
 }
 
+type CapgoBundle struct {
+	App      string
+	Release  []byte
+	Document []byte
+	Created  int64
+	Mac      []byte
+}
+
+type CapgoDraft struct {
+	Draft    string
+	Document []byte
+	Created  int64
+	Mac      []byte
+}
+
 type Channel struct {
 	App     string
 	Name    string

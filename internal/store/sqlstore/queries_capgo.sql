@@ -1,0 +1,18 @@
+-- name: PutCapgoBundle :execrows
+INSERT INTO capgo_bundles (app, release, document, created, mac)
+VALUES (@app, @release, @document, @created, @mac)
+ON CONFLICT (app, release) DO UPDATE SET document = excluded.document, created = excluded.created, mac = excluded.mac;
+
+-- name: CapgoBundle :one
+SELECT * FROM capgo_bundles WHERE app = @app AND release = @release;
+
+-- name: PutCapgoDraft :execrows
+INSERT INTO capgo_drafts (draft, document, created, mac)
+VALUES (@draft, @document, @created, @mac)
+ON CONFLICT (draft) DO UPDATE SET document = excluded.document, created = excluded.created, mac = excluded.mac;
+
+-- name: CapgoDraft :one
+SELECT * FROM capgo_drafts WHERE draft = @draft;
+
+-- name: DeleteCapgoDraft :execrows
+DELETE FROM capgo_drafts WHERE draft = @draft;
