@@ -22,7 +22,7 @@ type floorSetCmd struct {
 	Counter uint64     `placeholder:"N" help:"Refuse counters under this one."`
 	Reason  string     `placeholder:"TEXT" help:"Why, in your words, for the log."`
 	DryRun  bool       `help:"Only show which devices would be under it, and where nothing that is offered would be left."`
-	Force   bool       `help:"Raise it even if nothing that is offered on some channel and platform is at or above it."`
+	Force   bool       `help:"Raise it even if nothing that is offered on some channel and platform is at or above it, or nobody published that version."`
 	API     APIOptions `embed:""`
 }
 

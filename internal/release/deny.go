@@ -47,8 +47,8 @@ func (s *Service) denial(ctx context.Context, tx store.Tx, want service.NewDenia
 	case service.DenyFloor:
 		row.Counter, row.Version = want.Counter, want.Version
 		_, err := s.findApp(ctx, tx, want.App)
-		if err == nil && !want.Force {
-			err = checkServed(ctx, tx, want.App, trust.Floor{Counter: want.Counter, Version: want.Version})
+		if err == nil {
+			err = checkFloor(ctx, tx, want.App, trust.Floor{Counter: want.Counter, Version: want.Version}, want.Force)
 		}
 		return row, err
 	}

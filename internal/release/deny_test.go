@@ -129,7 +129,7 @@ func TestDenyFloor(t *testing.T) {
 	_, err = b.Deny(b.Context(), officer, service.NewDenial{Kind: service.DenyFloor, App: b.app, Version: "1.1.0", Reason: "lower"})
 	wantRefusal(t, "a floor under the floor", err, sealift.KindConflict, "denied")
 	// By itself each of two parts only rises.
-	counter := b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Counter: 2})
+	counter := b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Counter: 2, Force: true})
 	if got := b.denied().Floors[b.app]; got != (trust.Floor{Counter: 2, Version: "1.2.0"}) {
 		t.Errorf("the floor is %v", got)
 	}

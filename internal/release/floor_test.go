@@ -2,6 +2,7 @@ package release_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -70,13 +71,43 @@ func TestFloor(t *testing.T) {
 	refused.Force = true
 	b.deny(refused)
 	// What has nothing left already is no reason to refuse a floor that is higher still.
-	b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Counter: above.Counter + 5})
+	elsewhere := b.publishFor("1.2.0", "ios", sealift.AnyRuntime)
+	b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Version: "1.2.0"})
 	b.trusting(func(t *trust.Trust) {
-		t.Apps[b.app] = trust.AppTrust{Floor: trust.Floor{Counter: above.Counter + 5, Version: "1.1.0"}}
+		t.Apps[b.app] = trust.AppTrust{Floor: trust.Floor{Counter: elsewhere.Counter, Version: "1.2.0"}}
 	})
-	if f := told(trust.Floor{}); f.Trust != f.Floor || f.Deny != (trust.Floor{}) || f.Floor.Counter != above.Counter+5 {
+	if f := told(trust.Floor{}); f.Trust != f.Floor || f.Deny != (trust.Floor{}) || f.Floor.Counter != elsewhere.Counter {
 		t.Errorf("once people confirmed it: %+v", f)
 	}
 	_, err = b.Floor(b.Context(), "com.acme.none", trust.Floor{})
 	wantRefusal(t, "no such app", err, sealift.KindNotFound, "app")
+}
+
+// A floor that changes nothing, or stands at what nobody published, is a mistake: each
+// says where it is, or what there is.
+func TestFloorMistakes(t *testing.T) {
+	b := newBench(t)
+	b.publish("1.0.0")
+	one := b.publish("1.1.0")
+	refused := func(what string, floor trust.Floor, kind sealift.Kind, reason, says, hint string) {
+		t.Helper()
+		want := service.NewDenial{Kind: service.DenyFloor, App: b.app, Version: floor.Version, Counter: floor.Counter, Reason: "x"}
+		_, err := b.Deny(b.Context(), officer, want)
+		wantRefusal(t, what, err, kind, reason)
+		if !strings.Contains(err.Error(), says) || !strings.Contains(sealift.HintOf(err), hint) {
+			t.Errorf("%s: %v, hint %q", what, err, sealift.HintOf(err))
+		}
+		b.wantRefused("deny.add", reason)
+	}
+	refused("a version that is none", trust.Floor{Version: "1.0.5"}, sealift.KindNotFound, "release", "no version 1.0.5 of "+string(b.app)+" is published", "sealift release list --app "+string(b.app))
+	refused("above the newest", trust.Floor{Version: "1.2.0"}, sealift.KindConflict, "unserved", "nothing that is offered on production/web", "publish there first")
+	refused("a counter above all", trust.Floor{Counter: one.Counter + 1}, sealift.KindConflict, "unserved", "nothing that is offered on production/web", "publish there first")
+	b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Version: "1.1.0"})
+	for _, floor := range []trust.Floor{{Version: "1.0.0"}, {Version: "1.1.0"}} {
+		refused("under the floor", floor, sealift.KindConflict, "denied", "is at version 1.1.0, and version "+string(floor.Version)+" is not above that", "sealift floor list --app "+string(b.app))
+	}
+	b.withdraw(b.counterOfRow("1.1.0"))
+	b.withdraw(b.counterOfRow("1.0.0"))
+	refused("above all where nothing is offered", trust.Floor{Counter: one.Counter + 1}, sealift.KindNotFound, "release", fmt.Sprintf("no counter of %d or more", one.Counter+1), "sealift release list")
+	b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Version: "1.9.0", Force: true})
 }

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -27,6 +28,7 @@ func (s *Service) RollBack(ctx context.Context, by access.Caller, app sealift.Ap
 	}
 	out, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (service.RolledBack, error) { return s.rollBack(ctx, tx, by, app, want) })
 	if err != nil {
+		err = s.hintWaysBack(ctx, app, want, err)
 		details := map[string]string{"channel": string(want.Channel), "to": string(want.To), "reason-given": want.Reason}
 		return service.RolledBack{}, s.refuse(ctx, by, "release.rollback", string(app), details, err)
 	}
@@ -104,7 +106,15 @@ func (s *Service) noTarget(ctx context.Context, tx store.Tx, app sealift.AppID, 
 	if want.Platform != "" {
 		place += " for " + string(want.Platform)
 	}
-	return sealift.Errorf(sealift.KindNotFound, rollbackOp, "no version %s is published in channel %s", want.To, place).WithReason("release").
+	elsewhere, err := tx.Releases(ctx, app, store.ReleaseFilter{Version: want.To, Limit: 1})
+	if err != nil {
+		return err
+	}
+	but := ""
+	if len(elsewhere) > 0 {
+		but = fmt.Sprintf(", though in channel %s for %s", elsewhere[0].Channel, elsewhere[0].Platform)
+	}
+	return sealift.Errorf(sealift.KindNotFound, rollbackOp, "no version %s is published in channel %s%s", want.To, place, but).WithReason("release").
 		WithHint("see what is with: sealift release list --app %s --channel %s", app, want.Channel)
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -176,6 +177,45 @@ func TestRollBackRefusals(t *testing.T) {
 	b.lift(d)
 	b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Version: "1.2.0"})
 	refused("under the floor", back("1.1.0"), sealift.KindVersion, "floor")
+}
+
+// Whoever names a version that devices cannot go back to is told what is wrong with it,
+// and which there are.
+func TestRollBackHints(t *testing.T) {
+	b := newBench(t)
+	_, err := b.CreateChannel(b.Context(), alice, b.app, "beta")
+	b.check(err)
+	for _, v := range []sealift.Version{"1.0.0", "1.1.0", "1.2.0", "1.3.0"} {
+		b.publish(v)
+	}
+	refused := func(to sealift.Version, reason, says, hint string) {
+		t.Helper()
+		_, err := b.RollBack(b.Context(), alice, b.app, back(to))
+		wantRefusal(t, string(to), err, sealift.KindOf(err), reason)
+		if !strings.Contains(err.Error(), says) || !strings.HasPrefix(sealift.HintOf(err), hint) {
+			t.Errorf("to %s: %v, hint %q", to, err, sealift.HintOf(err))
+		}
+	}
+	refused("1.3.0", "newest", "nothing newer than version 1.3.0 is published", "devices can go back to 1.2.0, 1.1.0, 1.0.0; see what is with: sealift release list")
+	refused("9.9.9", "release", "no version 9.9.9 is published in channel production", "devices can go back to 1.2.0, 1.1.0, 1.0.0; ")
+	b.withdraw(b.counterOfRow("1.2.0"))
+	refused("1.2.0", "phase", "/production/web 1.2.0 is withdrawn", "devices can go back to 1.1.0, 1.0.0; see why")
+	denied := b.deny(service.NewDenial{Kind: service.DenyRelease, App: b.app, Release: service.Which{Version: "1.0.0"}})
+	refused("1.0.0", "revoked", "judging the release as its devices do", "devices can go back to 1.1.0; ")
+	b.lift(denied)
+	b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Version: "1.1.0"})
+	refused("1.0.0", "floor", "is under the floor of 1.1.0", "devices can go back to 1.1.0; ")
+	beta := back("1.1.0")
+	beta.Channel = "beta"
+	_, err = b.RollBack(b.Context(), alice, b.app, beta)
+	wantRefusal(t, "of another channel", err, sealift.KindNotFound, "release")
+	if !strings.Contains(err.Error(), "no version 1.1.0 is published in channel beta, though in channel production for web") || !strings.HasPrefix(sealift.HintOf(err), "there is no version that devices can go back to; publish a mended one") {
+		t.Errorf("%v, hint %q", err, sealift.HintOf(err))
+	}
+	key := sealifttest.NewKey()
+	b.demand(1, key)
+	b.waiting("1.4.0")
+	refused("1.4.0", "unapproved", "nobody has approved it", "there is no version") // co-signers were added since: no older release has their signature
 }
 
 // publishSigned takes a version all the way that a co-signer signs.

@@ -2297,7 +2297,7 @@ type NewDenial struct {
 	Counter Counter `json:"counter,omitempty"`
 
 	// Force Raise the floor even if nothing that is offered on some channel and platform is
-	// at or above it.
+	// at or above it, or no release has that version or a counter that high.
 	Force bool `json:"force,omitempty"`
 
 	// Issuer The CA, by the SHA-256 of its SubjectPublicKeyInfo.

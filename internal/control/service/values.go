@@ -162,7 +162,7 @@ type NewDenial struct {
 	Issuer  sealift.Digest  // the CA: SHA-256 of its SubjectPublicKeyInfo
 	Counter sealift.Counter // the floor: 0 for none
 	Version sealift.Version // the floor: "" for none
-	Force   bool            // the floor: even if nothing that is offered somewhere holds it
+	Force   bool            // the floor: even if nothing that is offered somewhere holds it, or no release is there
 	Reason  string          // in a person's words, for the log; never empty
 }
 
