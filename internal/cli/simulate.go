@@ -49,6 +49,9 @@ func runSimulate(ctx context.Context, std *IO, opts simulateCmd) error {
 	progress := std.Progress("simulating", int64(opts.Runs), term.InItems)
 	defer progress.Finish()
 	summary, err := simulate.Many(ctx, model, opts.Runs, func() { progress.Add(1) })
+	if sealift.ReasonOf(err) == simulate.ReasonModel {
+		return usage("%w", err) // with where the numbers are said
+	}
 	if err != nil {
 		return err
 	}

@@ -29,10 +29,14 @@ type Model struct {
 	Seed uint64
 }
 
-// check refuses, with KindInvalid, a model that is none.
+// ReasonModel is the reason of a KindInvalid error about a number of a Model, or a kind of
+// failure, that is none.
+const ReasonModel = "model"
+
+// check refuses, with KindInvalid and ReasonModel, a model that is none.
 func (m *Model) check() error {
 	refuse := func(format string, args ...any) error {
-		return sealift.Errorf(sealift.KindInvalid, "simulating", format, args...)
+		return sealift.Errorf(sealift.KindInvalid, "simulating", format, args...).WithReason(ReasonModel)
 	}
 	part := func(x float64) bool { return x >= 0 && x <= 1 }
 	span := func(d time.Duration) bool { return d >= time.Minute && d <= 30*24*time.Hour }
@@ -52,7 +56,7 @@ func (m *Model) check() error {
 	case m.Look < 1:
 		return refuse("a look after every %d devices, at least 1 is allowed", m.Look)
 	case m.Cap < 0:
-		return refuse("a cap of %d devices", m.Cap)
+		return refuse("a cap of %d devices, at least 0 is allowed, which is none", m.Cap)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package simulate_test
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,9 @@ func TestModelsRefused(t *testing.T) {
 		"no devices":       func(m *simulate.Model) { m.Devices = 0 },
 		"too many":         func(m *simulate.Model) { m.Devices = sealift.MaxSimulated + 1 },
 		"a rate above one": func(m *simulate.Model) { m.FailureRate = 1.01 },
+		"no number":        func(m *simulate.Model) { m.FailureRate = math.NaN() },
+		"no part":          func(m *simulate.Model) { m.Offline = math.NaN() },
+		"without end":      func(m *simulate.Model) { m.FailureRate = math.Inf(1) },
 		"a negative rate":  func(m *simulate.Model) { m.FailureRate = -0.1 },
 		"offline":          func(m *simulate.Model) { m.Offline = 2 },
 		"failure":          func(m *simulate.Model) { m.Failure = "melted" },
@@ -128,7 +132,7 @@ func TestModelsRefused(t *testing.T) {
 	} {
 		m := model(0)
 		bend(&m)
-		if _, err := simulate.Run(t.Context(), m); sealift.KindOf(err) != sealift.KindInvalid {
+		if _, err := simulate.Run(t.Context(), m); sealift.KindOf(err) != sealift.KindInvalid || sealift.ReasonOf(err) != simulate.ReasonModel {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
