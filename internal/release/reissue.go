@@ -193,10 +193,16 @@ func (s *Service) catchUp(ctx context.Context, tx *vault.Tx, row store.Rollout) 
 	if err := s.reissueOvertaken(ctx, tx, row.Coordinates); err != nil {
 		return row, err
 	}
+	return s.goneOn(ctx, tx, row)
+}
+
+// goneOn returns the roll-out as which one goes on that may have been issued anew:
+// they have their salt in common.
+func (s *Service) goneOn(ctx context.Context, tx store.Tx, row store.Rollout) (store.Rollout, error) {
 	rows, err := tx.Rollouts(ctx, row.App, row.Channel, row.Platform)
 	for _, r := range rows { // newest counter first
 		if r.Salt == row.Salt {
-			return r, nil
+			return r, s.vault.CheckRow(ctx, tx, r)
 		}
 	}
 	return row, err

@@ -215,7 +215,8 @@ func ranBefore(ctx context.Context, tx store.Tx, r *trust.Release, fresh trust.D
 	return devices, nil
 }
 
-// takeBack takes what a roll-back leads away from out of the offer.
+// takeBack takes what a roll-back leads away from out of the offer, also what was
+// issued anew while people were asked: its re-issue is the same archive.
 func (s *Service) takeBack(ctx context.Context, tx *vault.Tx, actor audit.Actor, r *trust.Release) error {
 	now := s.now().UTC()
 	for _, digest := range r.Rollback.From {
@@ -226,6 +227,9 @@ func (s *Service) takeBack(ctx context.Context, tx *vault.Tx, actor audit.Actor,
 		row, err := s.findRollout(ctx, tx, r.App, bad.Counter)
 		if sealift.KindOf(err) == sealift.KindNotFound { // of before there were roll-outs
 			continue
+		}
+		if err == nil {
+			row, err = s.goneOn(ctx, tx, row)
 		}
 		if err != nil {
 			return err
@@ -253,12 +257,17 @@ func (s *Service) demandKept(ctx context.Context, tx store.Tx, row store.Rollout
 	if err != nil {
 		return err
 	}
+	of, err := togetherOf(ctx, tx, row)
+	if err != nil {
+		return err
+	}
+	led := func(from sealift.Digest) bool { return from == row.Release || slices.Contains(of.before, from) }
 	for counter, back := range backs {
-		of, err := s.findRollout(ctx, tx, row.App, counter)
+		own, err := s.findRollout(ctx, tx, row.App, counter)
 		if err != nil {
 			return err
 		}
-		if rollout.Phase(of.Phase).Offered() && slices.Contains(back.Rollback.From, row.Release) {
+		if rollout.Phase(own.Phase).Offered() && slices.ContainsFunc(back.Rollback.From, led) {
 			return sealift.Errorf(sealift.KindConflict, "offering the release again", "the roll-back to version %s, counter %d, takes devices back from it until %s", back.Version, counter, back.Rollback.NotAfter.UTC().Format(time.RFC3339)).
 				WithReason("rolled-back").WithHint("take that out of the offer first: sealift withdraw %d --app %s --reason TEXT", counter, row.App)
 		}

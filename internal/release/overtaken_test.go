@@ -1,0 +1,53 @@
+package release_test
+
+import (
+	"crypto"
+	"testing"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/rollout"
+	"github.com/sealift/sealift/sealifttest"
+	"github.com/sealift/sealift/trust"
+)
+
+// bring brings a co-signer's signature to a draft that waits for it.
+func (b *bench) bring(draft string, key crypto.Signer) (service.DraftDetail, error) {
+	b.Helper()
+	d, err := b.Draft(b.Context(), b.app, draft)
+	b.check(err)
+	signed, err := trust.ParseReleaseEnvelope(d.Envelope)
+	b.check(err)
+	more, err := trust.Sign(trust.ReleasePayloadType, signed.Payload, key)
+	b.check(err)
+	return b.Cosign(b.Context(), bob, b.app, draft, more)
+}
+
+// What a roll-back leads away from may be issued anew while people are asked: it is
+// taken out of the offer under its new counter, too, and stays out.
+func TestRollBackFromReissued(t *testing.T) {
+	b := newBench(t)
+	key := sealifttest.NewKey()
+	b.demand(1, key)
+	b.publishAs("1.0.0", nil, key)
+	canary := b.publishAs("1.1.0", watched, key)
+	asked := b.rollBack(back("1.0.0", "1.1.0"))
+	if asked.Draft.Release != nil || len(asked.From) != 1 || asked.From[0].Counter != canary.Counter {
+		t.Fatalf("asked %+v", asked)
+	}
+	b.publishAs("1.0.1", nil, key)
+	_, err := b.bring(b.open()["1.1.0"].Reissue, key)
+	b.check(err)
+	again := b.open()["1.1.0"]
+	if again.Counter <= canary.Counter {
+		t.Fatalf("it was not issued anew: %+v", again)
+	}
+	_, err = b.bring(asked.Draft.ID, key)
+	b.check(err)
+	b.wantOffer("1.0.1", "1.0.0")
+	if p := b.phase(again.Counter); p.State.Phase != rollout.Withdrawn {
+		t.Errorf("the re-issue is %s", p.State.Phase)
+	}
+	_, err = b.SteerRollout(b.Context(), officer, b.app, again.Counter, service.SteerReinstate, "it is good")
+	wantRefusal(t, "offering it again", err, sealift.KindConflict, "rolled-back")
+}
