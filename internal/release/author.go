@@ -83,6 +83,7 @@ func (s *Service) author(ctx context.Context, tx *vault.Tx, by access.Caller, of
 func (s *Service) authorAs(ctx context.Context, tx *vault.Tx, by access.Caller, d store.Draft, source store.Release, next *trust.Release) (out service.DraftDetail, err error) {
 	now, of := s.now().UTC(), d.Coordinates
 	d.ID, d.Act, d.State, d.Requester = newDraftID(), next.Act, store.DraftReserved, by.ID
+	d.Source = source.Digest
 	d.Created, d.Expires = now, now.Add(sealift.MaxPublishAge)
 	if d.Counter, err = nextCounter(ctx, tx, of.App); err != nil {
 		return out, err

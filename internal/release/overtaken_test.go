@@ -51,3 +51,58 @@ func TestRollBackFromReissued(t *testing.T) {
 	_, err = b.SteerRollout(b.Context(), officer, b.app, again.Counter, service.SteerReinstate, "it is good")
 	wantRefusal(t, "offering it again", err, sealift.KindConflict, "rolled-back")
 }
+
+// What was stopped where it was tested while people were asked about its promotion is
+// not promoted by what they said before; what was issued anew there is.
+func TestPromoteOfStopped(t *testing.T) {
+	b := newPromotion(t)
+	key := sealifttest.NewKey()
+	b.demand(1, key)
+	b.publishAs("1.0.0", nil, key)
+	tested := b.publishAs("1.1.0", watched, key)
+	d, err := b.promote("1.1.0")
+	b.check(err)
+	if d.Release != nil {
+		t.Fatalf("it waits for nobody: %+v", d)
+	}
+	for what, stop := range map[string]func() error{
+		"paused": func() error {
+			_, err := b.PauseRollout(b.Context(), officer, b.app, tested.Counter, "it crashes")
+			return err
+		},
+		"withdrawn": func() error { b.withdraw(tested.Counter); return nil },
+	} {
+		b.check(stop())
+		_, err = b.bring(d.ID, key)
+		wantRefusal(t, what, err, sealift.KindConflict, "phase")
+		if waits := b.pending(); len(waits) != 1 || waits[0].Problem == "" {
+			t.Errorf("%s: whoever looks sees %+v", what, waits)
+		}
+		again := service.SteerResume
+		if what == "withdrawn" {
+			again = service.SteerReinstate
+		}
+		_, err := b.SteerRollout(b.Context(), officer, b.app, tested.Counter, again, "it does not")
+		b.check(err)
+	}
+	b.publishAs("1.0.1", nil, key)
+	_, err = b.bring(b.open()["1.1.0"].Reissue, key)
+	b.check(err)
+	d, err = b.bring(d.ID, key)
+	if err != nil || d.Release == nil {
+		t.Errorf("what goes on under another counter: %+v, %v", d, err)
+	}
+}
+
+// What devices refuse by now where it was tested is not promoted either.
+func TestPromoteOfRevoked(t *testing.T) {
+	b := newPromotion(t)
+	key := sealifttest.NewKey()
+	b.demand(1, key)
+	tested := b.publishAs("1.0.0", nil, key)
+	d, err := b.promote("1.0.0")
+	b.check(err)
+	b.deny(service.NewDenial{Kind: service.DenyRelease, App: b.app, Release: service.Which{Counter: tested.Counter}})
+	_, err = b.bring(d.ID, key)
+	wantRefusal(t, "revoked", err, sealift.KindChain, "revoked")
+}

@@ -209,6 +209,8 @@ func (s *Service) tell(ctx context.Context, tx store.Tx, d store.Draft) (service
 	}
 	if err := s.check(ctx, tx, c); err != nil {
 		out.Problem = err.Error()
+	} else if err := s.checkPromoted(ctx, tx, d); err != nil {
+		out.Problem = err.Error()
 	}
 	return out, nil
 }

@@ -136,9 +136,43 @@ func (s *Service) promote(ctx context.Context, tx *vault.Tx, by access.Caller, s
 func (s *Service) demandOffered(ctx context.Context, tx store.Tx, op string, r store.Release) error {
 	row, err := tx.Rollout(ctx, r.App, r.Counter)
 	row, found, err := vault.CheckFound(ctx, s.vault, tx, store.Rollout{Coordinates: r.Coordinates, Counter: r.Counter}, row, err)
-	if err != nil || !found || rollout.Phase(row.Phase).Offered() {
+	if err != nil || !found {
 		return err
 	}
-	return sealift.Errorf(sealift.KindConflict, op, "the roll-out of %s is %s", subjectOf(r.Coordinates), row.Phase).
+	return checkOffered(op, row)
+}
+
+func checkOffered(op string, r store.Rollout) error {
+	if rollout.Phase(r.Phase).Offered() {
+		return nil
+	}
+	return sealift.Errorf(sealift.KindConflict, op, "the roll-out of %s is %s", subjectOf(r.Coordinates), r.Phase).
 		WithReason("phase").WithHint("see why, and what lets it go on: sealift rollout show %d --app %s", r.Counter, r.App)
+}
+
+// checkPromoted refuses a promotion of what was stopped in its own channel, or is
+// refused by devices there, while people were asked about it. What was issued anew
+// there meanwhile goes on.
+func (s *Service) checkPromoted(ctx context.Context, tx store.Tx, d store.Draft) error {
+	if d.Act != sealift.ActPromotion {
+		return nil
+	}
+	source, err := tx.Release(ctx, d.App, d.Source)
+	if err != nil {
+		return err
+	}
+	if _, err := s.derivable(ctx, tx, source); err != nil {
+		return err
+	}
+	row, err := s.findRollout(ctx, tx, d.App, source.Counter)
+	if sealift.KindOf(err) == sealift.KindNotFound { // of before there were roll-outs
+		return nil
+	}
+	if err == nil {
+		row, err = s.goneOn(ctx, tx, row)
+	}
+	if err != nil {
+		return err
+	}
+	return checkOffered(promoteOp, row)
 }

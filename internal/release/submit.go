@@ -185,6 +185,9 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, 
 	if err := s.check(ctx, tx, c); err != nil {
 		return store.Release{}, err
 	}
+	if err := s.checkPromoted(ctx, tx, *d); err != nil {
+		return store.Release{}, err
+	}
 	file, leaf, err := s.certify(ctx, tx, actor, c)
 	if err != nil {
 		return store.Release{}, err

@@ -187,10 +187,14 @@ func (d Draft) Columns() (kind string, columns []string) {
 // nothing it is empty, so that drafts of before keep their MACs; a colon is in no
 // other part of its column.
 func (d Draft) begins() string {
-	if len(d.Plan) == 0 && !d.Hold {
+	if len(d.Plan) == 0 && !d.Hold && d.Source.IsZero() {
 		return ""
 	}
-	return ":" + hex.EncodeToString(d.Plan) + ":" + strconv.FormatBool(d.Hold)
+	text := ":" + hex.EncodeToString(d.Plan) + ":" + strconv.FormatBool(d.Hold)
+	if !d.Source.IsZero() {
+		text += ":" + d.Source.String()
+	}
+	return text
 }
 
 // Tag implements Authentic.

@@ -130,6 +130,7 @@ type Draft struct {
 	CSR       []byte         // of the leaf, DER; nil until submitted
 	Plan      []byte         // JSON of the rollout.Plan it begins with; nil for the channel's, until submitted
 	Hold      bool           // the roll-out begins paused
+	Source    sealift.Digest // of the release.json that the vault made it of; zero for a publisher's
 	MAC       []byte         // see Authentic
 }
 

@@ -32,7 +32,7 @@ func (t *tx) UpdateDraft(ctx context.Context, d store.Draft, from store.DraftSta
 			App: r.App, Channel: r.Channel, Platform: r.Platform, Runtime: r.Runtime, Version: r.Version,
 			Counter: r.Counter, Act: r.Act, State: r.State, Requester: r.Requester,
 			Created: r.Created, Expires: r.Expires, Submitted: r.Submitted, Release: r.Release,
-			Mac: r.Mac, Csr: r.Csr, Envelope: r.Envelope, Plan: r.Plan, Hold: r.Hold,
+			Mac: r.Mac, Csr: r.Csr, Envelope: r.Envelope, Plan: r.Plan, Hold: r.Hold, Source: r.Source,
 			ID: r.ID, OldState: string(from),
 		})
 	})
@@ -67,7 +67,7 @@ func draftRow(d store.Draft) sqlcgen.Draft {
 		Runtime: string(d.Runtime), Version: string(d.Version), Counter: number(d.Counter), Act: string(d.Act),
 		State: string(d.State), Requester: d.Requester, Created: micros(d.Created), Expires: micros(d.Expires),
 		Submitted: micros(d.Submitted), Release: d.Release[:], Mac: some(d.MAC), Csr: some(d.CSR), Envelope: some(d.Envelope),
-		Plan: some(d.Plan), Hold: flag(d.Hold),
+		Plan: some(d.Plan), Hold: flag(d.Hold), Source: d.Source[:],
 	}
 }
 
@@ -77,7 +77,7 @@ func draftOf(r sqlcgen.Draft) store.Draft {
 		Counter: sealift.Counter(r.Counter), Act: sealift.Act(r.Act), State: store.DraftState(r.State),
 		Requester: r.Requester, Created: moment(r.Created), Expires: moment(r.Expires),
 		Submitted: moment(r.Submitted), Release: digest(r.Release), MAC: bare(r.Mac), CSR: bare(r.Csr), Envelope: bare(r.Envelope),
-		Plan: bare(r.Plan), Hold: r.Hold != 0,
+		Plan: bare(r.Plan), Hold: r.Hold != 0, Source: digest(r.Source),
 	}
 }
 

@@ -136,8 +136,8 @@ SELECT * FROM epochs WHERE app = @app AND channel = @channel AND number = @numbe
 SELECT * FROM epochs WHERE app = @app AND channel = @channel ORDER BY number DESC LIMIT 1;
 
 -- name: InsertDraft :execrows
-INSERT INTO drafts (id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold)
-VALUES (@id, @app, @channel, @platform, @runtime, @version, @counter, @act, @state, @requester, @created, @expires, @release, @submitted, @mac, @csr, @envelope, @plan, @hold)
+INSERT INTO drafts (id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold, source)
+VALUES (@id, @app, @channel, @platform, @runtime, @version, @counter, @act, @state, @requester, @created, @expires, @release, @submitted, @mac, @csr, @envelope, @plan, @hold, @source)
 ON CONFLICT DO NOTHING;
 
 -- name: Draft :one
@@ -148,7 +148,7 @@ UPDATE drafts SET
   app = @app, channel = @channel, platform = @platform, runtime = @runtime, version = @version,
   counter = @counter, act = @act, state = @state, requester = @requester, created = @created,
   expires = @expires, submitted = @submitted, release = @release, mac = @mac, csr = @csr, envelope = @envelope,
-  plan = @plan, hold = @hold
+  plan = @plan, hold = @hold, source = @source
 WHERE id = @id AND state = @old_state;
 
 -- name: OpenDrafts :many

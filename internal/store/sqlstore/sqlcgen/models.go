@@ -264,6 +264,7 @@ type Draft struct {
 	Envelope  []byte
 	Plan      []byte
 	Hold      int64
+	Source    []byte
 }
 
 type EnrolmentToken struct {

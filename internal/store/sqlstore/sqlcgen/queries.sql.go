@@ -768,7 +768,7 @@ func (q *Queries) Documents(ctx context.Context) ([]string, error) {
 }
 
 const draft = `-- name: Draft :one
-SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold FROM drafts WHERE id = $1
+SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold, source FROM drafts WHERE id = $1
 `
 
 func (q *Queries) Draft(ctx context.Context, id string) (Draft, error) {
@@ -794,6 +794,7 @@ func (q *Queries) Draft(ctx context.Context, id string) (Draft, error) {
 		&i.Envelope,
 		&i.Plan,
 		&i.Hold,
+		&i.Source,
 	)
 	return i, err
 }
@@ -1189,8 +1190,8 @@ func (q *Queries) InsertDeviceStep(ctx context.Context, arg InsertDeviceStepPara
 }
 
 const insertDraft = `-- name: InsertDraft :execrows
-INSERT INTO drafts (id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+INSERT INTO drafts (id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold, source)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
 ON CONFLICT DO NOTHING
 `
 
@@ -1214,6 +1215,7 @@ type InsertDraftParams struct {
 	Envelope  []byte
 	Plan      []byte
 	Hold      int64
+	Source    []byte
 }
 
 func (q *Queries) InsertDraft(ctx context.Context, arg InsertDraftParams) (int64, error) {
@@ -1237,6 +1239,7 @@ func (q *Queries) InsertDraft(ctx context.Context, arg InsertDraftParams) (int64
 		arg.Envelope,
 		arg.Plan,
 		arg.Hold,
+		arg.Source,
 	)
 	if err != nil {
 		return 0, err
@@ -1902,7 +1905,7 @@ func (q *Queries) NextCounter(ctx context.Context, arg NextCounterParams) (int64
 }
 
 const openDrafts = `-- name: OpenDrafts :many
-SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold FROM drafts
+SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold, source FROM drafts
 WHERE app = $1 AND channel = $2 AND platform = $3 AND runtime = $4
   AND version = $5 AND state IN ('reserved', 'submitted')
 ORDER BY counter
@@ -1951,6 +1954,7 @@ func (q *Queries) OpenDrafts(ctx context.Context, arg OpenDraftsParams) ([]Draft
 			&i.Envelope,
 			&i.Plan,
 			&i.Hold,
+			&i.Source,
 		); err != nil {
 			return nil, err
 		}
@@ -2693,7 +2697,7 @@ func (q *Queries) Statement(ctx context.Context) (int64, error) {
 }
 
 const submittedDrafts = `-- name: SubmittedDrafts :many
-SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold FROM drafts
+SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold, source FROM drafts
 WHERE state = 'submitted' AND (app = $1 OR $1 = '')
 ORDER BY submitted, id
 `
@@ -2727,6 +2731,7 @@ func (q *Queries) SubmittedDrafts(ctx context.Context, app string) ([]Draft, err
 			&i.Envelope,
 			&i.Plan,
 			&i.Hold,
+			&i.Source,
 		); err != nil {
 			return nil, err
 		}
@@ -2829,7 +2834,7 @@ func (q *Queries) TrimOutbox(ctx context.Context, seq int64) error {
 }
 
 const unfinishedDrafts = `-- name: UnfinishedDrafts :many
-SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold FROM drafts WHERE state IN ('reserved', 'submitted') ORDER BY id
+SELECT id, app, channel, platform, runtime, version, counter, act, state, requester, created, expires, release, submitted, mac, csr, envelope, plan, hold, source FROM drafts WHERE state IN ('reserved', 'submitted') ORDER BY id
 `
 
 func (q *Queries) UnfinishedDrafts(ctx context.Context) ([]Draft, error) {
@@ -2861,6 +2866,7 @@ func (q *Queries) UnfinishedDrafts(ctx context.Context) ([]Draft, error) {
 			&i.Envelope,
 			&i.Plan,
 			&i.Hold,
+			&i.Source,
 		); err != nil {
 			return nil, err
 		}
@@ -3058,8 +3064,8 @@ UPDATE drafts SET
   app = $1, channel = $2, platform = $3, runtime = $4, version = $5,
   counter = $6, act = $7, state = $8, requester = $9, created = $10,
   expires = $11, submitted = $12, release = $13, mac = $14, csr = $15, envelope = $16,
-  plan = $17, hold = $18
-WHERE id = $19 AND state = $20
+  plan = $17, hold = $18, source = $19
+WHERE id = $20 AND state = $21
 `
 
 type UpdateDraftParams struct {
@@ -3081,6 +3087,7 @@ type UpdateDraftParams struct {
 	Envelope  []byte
 	Plan      []byte
 	Hold      int64
+	Source    []byte
 	ID        string
 	OldState  string
 }
@@ -3105,6 +3112,7 @@ func (q *Queries) UpdateDraft(ctx context.Context, arg UpdateDraftParams) (int64
 		arg.Envelope,
 		arg.Plan,
 		arg.Hold,
+		arg.Source,
 		arg.ID,
 		arg.OldState,
 	)

@@ -1,0 +1,5 @@
+-- +goose Up
+
+-- Of which release the vault made a draft; empty for a publisher's. It is under the
+-- row's MAC.
+ALTER TABLE drafts ADD COLUMN source BLOB NOT NULL DEFAULT x'';
