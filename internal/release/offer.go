@@ -15,7 +15,8 @@ import (
 // releases by version, newest first, each for the share that its roll-out has
 // reached. Behind one that everybody may take nothing older is offered to the same
 // runtimes, but roll-backs: these lead devices on from the releases that they name,
-// so they stand beside everything else until they end. What was withdrawn, what is stopped and what
+// so they stand beside everything else until they end. Of more than an offer has room
+// for, fitting says which. What was withdrawn, what is stopped and what
 // devices refuse is left out: who has it keeps it. Everything that changes one of these calls it, in
 // its transaction.
 func (s *Service) compose(ctx context.Context, tx *vault.Tx, app sealift.AppID, channel sealift.Channel, platform sealift.Platform) (tufrepo.Target, error) {
@@ -40,11 +41,11 @@ func (s *Service) composeAfter(ctx context.Context, tx *vault.Tx, app sealift.Ap
 	if err != nil {
 		return tufrepo.Target{}, err
 	}
-	candidates := []trust.Candidate{}
+	var all []placed
 	everybody := map[sealift.RuntimeRange]bool{}
 	for _, row := range rows {
 		back := backs[row.Counter] != nil
-		if everybody[row.Runtime] && !back || !rollout.Phase(row.Phase).Offered() || row.Share == 0 || len(candidates) == sealift.MaxCandidates {
+		if everybody[row.Runtime] && !back || !rollout.Phase(row.Phase).Offered() || row.Share == 0 {
 			continue
 		}
 		r, err := tx.Release(ctx, app, row.Release)
@@ -61,12 +62,12 @@ func (s *Service) composeAfter(ctx context.Context, tx *vault.Tx, app sealift.Ap
 		}
 		c := signed.Candidate(r.File, r.Proof, row.Share, row.Salt)
 		c.Stage = int(row.Stage)
-		candidates = append(candidates, c)
+		all = append(all, placed{c, rankOf(c), row.Created})
 		if row.Share == sealift.Everybody && signed.Rollback == nil {
 			everybody[row.Runtime] = true
 		}
 	}
-	content, err := (&trust.Offer{App: app, Channel: channel, Platform: platform, Candidates: candidates}).Encode()
+	content, err := (&trust.Offer{App: app, Channel: channel, Platform: platform, Candidates: fitting(all)}).Encode()
 	return tufrepo.Target{Path: trust.OfferPath(app, channel, platform), Content: content}, err
 }
 

@@ -214,6 +214,9 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, 
 	if err != nil {
 		return store.Release{}, err
 	}
+	if err := demandRoom(ctx, tx, r, offer); err != nil {
+		return store.Release{}, err
+	}
 	if err := s.direct(ctx, tx, actor, []tufrepo.Target{offer}); err != nil {
 		return store.Release{}, err
 	}
