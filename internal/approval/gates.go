@@ -3,6 +3,7 @@ package approval
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
@@ -127,13 +128,18 @@ func (g gatedRollouts) SteerRollout(ctx context.Context, by access.Caller, app s
 	if do == service.SteerAbort {
 		return steer()
 	}
-	channel, err := view(ctx, g.board, func(tx store.Tx) (sealift.Channel, error) { return g.board.channelOf(ctx, tx, app, counter) })
+	row, err := view(ctx, g.board, func(tx store.Tx) (store.Rollout, error) { return g.board.rolloutOf(ctx, tx, app, counter) })
 	if err != nil {
 		return service.Rollout{}, err
 	}
-	return Gated(ctx, g.board, by, Proposal{Action: ActionRollout, App: app, Subject: fmt.Sprintf("%s/%d", app, counter), Parameters: map[string]string{
-		"operation": "rollout." + string(do), "channel": string(channel), "counter": fmt.Sprint(counter), "reason": reason,
-	}}, steer)
+	p := Proposal{Action: ActionRollout, App: app, Subject: fmt.Sprintf("%s/%d", app, counter), Parameters: map[string]string{
+		"operation": "rollout." + string(do), "channel": string(row.Channel), "counter": fmt.Sprint(counter), "reason": reason,
+	}}
+	if do != service.SteerFinish {
+		// Past this stop, or this stage, and no later one: a person's brake wins.
+		p.Parameters["phase"], p.Parameters["stage"], p.Parameters["since"] = row.Phase, fmt.Sprint(row.Stage+1), row.Since.UTC().Format(time.RFC3339Nano)
+	}
+	return Gated(ctx, g.board, by, p, steer)
 }
 
 // Plans is s with what policies of ActionRollout ask people about: with which plan the

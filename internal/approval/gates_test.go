@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
@@ -84,6 +85,62 @@ func TestRolloutGate(t *testing.T) {
 	if got := fmt.Sprint(kept.did); got != "[pause7 abort7 withdraw7 resume8]" {
 		t.Errorf("it did %s", got)
 	}
+}
+
+// An approval is of how a roll-out stood when it was asked for, and of no later stop:
+// one that was kept back does not lift the next brake.
+func TestRolloutGateOfOneStop(t *testing.T) {
+	w, ann, bob, _ := trio(t)
+	w.policy(approval.ActionRollout, "", 1, access.RoleOwner, access.RoleSecurityOfficer)
+	w.channels("production")
+	gated := w.board.Rollouts(&steered{})
+	counter := sealift.Counter(20)
+	steer := func(do service.Steer) error {
+		_, err := gated.SteerRollout(t.Context(), ann.Caller, app, counter, do, "because")
+		return err
+	}
+	for what, c := range map[string]struct {
+		do   service.Steer
+		bend func(*store.Rollout)
+	}{
+		"another stop":       {service.SteerResume, func(r *store.Rollout) { r.Since = r.Since.Add(time.Microsecond) }},
+		"a halt by the rule": {service.SteerResume, func(r *store.Rollout) { r.Phase = "halted" }},
+		"the next stage":     {service.SteerApprove, func(r *store.Rollout) { r.Stage++ }},
+		"withdrawn again":    {service.SteerReinstate, func(r *store.Rollout) { r.Since = r.Since.Add(time.Hour) }},
+	} {
+		counter++
+		w.rollouts("production", counter)
+		w.refused(steer(c.do), sealift.KindDenied, approval.ReasonApproval)
+		_, err := bob.approve(w.only(store.ApprovalOpen).ID)
+		w.check(err)
+		w.stand(counter, c.bend)
+		if err := steer(c.do); sealift.ReasonOf(err) != approval.ReasonApproval {
+			t.Errorf("%s: what was approved before it did it: %v", what, err)
+		}
+		w.reject(w.only(store.ApprovalOpen).ID)
+	}
+	// To give it to everybody was approved in whichever stage it is.
+	counter++
+	w.rollouts("production", counter)
+	w.refused(steer(service.SteerFinish), sealift.KindDenied, approval.ReasonApproval)
+	_, err := bob.approve(w.only(store.ApprovalOpen).ID)
+	w.check(err)
+	w.stand(counter, func(r *store.Rollout) { r.Stage++ })
+	w.check(steer(service.SteerFinish))
+}
+
+// stand changes how a roll-out stands, as the vault does.
+func (w *world) stand(counter sealift.Counter, change func(*store.Rollout)) {
+	w.Helper()
+	w.check(w.vault.Update(w.Context(), func(tx *vault.Tx) error {
+		row, err := tx.Rollout(w.Context(), app, counter)
+		w.check(err)
+		old := row.MAC
+		change(&row)
+		row.MAC, err = tx.Authenticate(row)
+		w.check(err)
+		return tx.UpdateRollout(w.Context(), row, old)
+	}))
 }
 
 type (

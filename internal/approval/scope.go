@@ -83,9 +83,9 @@ func rankOf(row store.Policy, action string) int {
 	return rank
 }
 
-// channelOf returns the channel of a roll-out that the vault wrote: what SQL says would
+// rolloutOf returns a roll-out that the vault wrote: what SQL says of its channel would
 // else choose the policy.
-func (b *Board) channelOf(ctx context.Context, tx store.Tx, app sealift.AppID, counter sealift.Counter) (sealift.Channel, error) {
+func (b *Board) rolloutOf(ctx context.Context, tx store.Tx, app sealift.AppID, counter sealift.Counter) (store.Rollout, error) {
 	row, err := tx.Rollout(ctx, app, counter)
 	if err == nil {
 		err = b.vault.CheckRow(ctx, tx, row)
@@ -94,7 +94,7 @@ func (b *Board) channelOf(ctx context.Context, tx store.Tx, app sealift.AppID, c
 		err = sealift.Errorf(sealift.KindNotFound, "looking up the roll-out", "app %s has no roll-out of a release of counter %d", app, counter).
 			WithReason("rollout").WithHint("see those there are with: sealift rollout list --app %s --all", app)
 	}
-	return row.Channel, err
+	return row, err
 }
 
 // demandScope refuses what a policy cannot be about: an app or channel that is not there.
