@@ -124,6 +124,9 @@ func (a *assigning) mayOpen(ctx context.Context, next store.Assignment) error {
 	return a.by.Fresh("putting devices on a private channel", a.now)
 }
 
+// reasonOtherApp is that of a device that another app told where it is.
+const reasonOtherApp = "other-app"
+
 // demandOwn refuses where the document of a device's id is that of another app: a
 // device that enrolled for two by one key made the one in the way of the other.
 func (a *assigning) demandOwn(ctx context.Context, next store.Assignment) error {
@@ -135,10 +138,19 @@ func (a *assigning) demandOwn(ctx context.Context, next store.Assignment) error 
 		return err
 	}
 	if _, err := trust.ParseAssignment(data, next.App, next.Device); err != nil {
-		return sealift.Errorf(sealift.KindConflict, assignOp, "device %s: %w", next.Device, err).WithReason("other-app").
+		return sealift.Errorf(sealift.KindConflict, assignOp, "device %s: %w", next.Device, err).WithReason(reasonOtherApp).
 			WithHint("the same key enrolled for two apps: have the device enrol anew for this one, in a folder of its own")
 	}
 	return nil
+}
+
+// passedOver notes of a device that it stays where it is, and why.
+func (a *assigning) passedOver(ctx context.Context, device store.Device, why string) error {
+	_, err := audit.Append(ctx, a.tx, audit.Entry{
+		Time: a.now, Actor: a.actor, Action: actionAssign, Subject: string(device.ID), Result: audit.Refused,
+		Details: map[string]string{"app": string(device.App), "reason": why, "reason-given": a.reason},
+	})
+	return err
 }
 
 // write keeps the row, and notes its document to be signed. Of a device that is on

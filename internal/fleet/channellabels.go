@@ -158,7 +158,11 @@ func (d *Desk) settle(ctx context.Context, actor audit.Actor, label store.Channe
 			if err != nil {
 				return label, err
 			}
-			if err := a.byLabels(ctx, device); err != nil {
+			err = a.byLabels(ctx, device)
+			if sealift.ReasonOf(err) == reasonOtherApp { // it is in nobody's way but its own
+				err = a.passedOver(ctx, device, reasonOtherApp)
+			}
+			if err != nil {
 				return label, err
 			}
 		}

@@ -313,3 +313,32 @@ func TestDeletedRows(t *testing.T) {
 	_, err = b.label(alice, "tester", true, d)
 	b.wantRefusal("its labels are gone", err, sealift.KindDenied, vault.ReasonDeleted)
 }
+
+// A device whose key is enrolled for another app, too, and that put itself on a channel
+// there, cannot be told of a channel here. It keeps no other device that carries its
+// label from being moved.
+func TestLabelPastAnotherApps(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.channel("beta", false)
+	double, honest := b.enrolled(), b.enrolled()
+	own := b.app
+	b.app = b.makeApp(false)
+	b.channel("open", false)
+	b.rules(store.ChannelRules{App: b.app, Channel: "open", SelfAssign: true, Emulators: true})
+	_, err := b.enrol(double, b.token(0, time.Hour))
+	b.check(err)
+	_, _, err = b.choose(double, "open")
+	b.check(err)
+	b.app = own
+	_, err = b.label(alice, "berlin", false, double, honest)
+	b.check(err)
+	b.check(b.channelLabel(alice, "berlin", "beta", 0))
+	b.on("the other one", honest, "beta", "label")
+	if list, err := b.desk.ChannelLabels(b.Context(), b.app); err != nil || len(list) != 1 || list[0].Settling {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if told := b.told(string(double.id), audit.Refused); told["device.assign"] != "label berlin" {
+		t.Errorf("refusals in the log: %v", told)
+	}
+}
