@@ -45,7 +45,11 @@ func (d *Device) assignment(ctx context.Context, kept *assigned) (sealift.Channe
 	if kept != nil && told.Sequence <= kept.Sequence {
 		return kept.at(d.meta.Now()), nil
 	}
-	kept = &assigned{Channel: told.Channel, Sequence: told.Sequence, Expires: told.Expires.Time}
-	_, err = d.store.change(func(s *state) error { s.Assigned = kept; return nil })
-	return kept.at(d.meta.Now()), err
+	s, err := d.store.change(func(s *state) error {
+		if s.Assigned == nil || s.Assigned.Sequence < told.Sequence { // else another process was told of a later one
+			s.Assigned = &assigned{Channel: told.Channel, Sequence: told.Sequence, Expires: told.Expires.Time}
+		}
+		return nil
+	})
+	return s.Assigned.at(d.meta.Now()), err
 }

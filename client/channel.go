@@ -55,7 +55,7 @@ func (d *Device) place(ctx context.Context) (channel sealift.Channel, excluded s
 	if s.Reports.Channel == channel && s.Excluded == excluded {
 		return channel, excluded, nil
 	}
-	_, err = d.store.change(func(s *state) error {
+	_, err = d.conclude(func(s *state) error {
 		s.Reports.Channel, s.Excluded = channel, excluded
 		// What was said on the channel before is news again.
 		s.Reports.Recent = nil

@@ -17,7 +17,8 @@ import (
 type plan struct {
 	rules    *trust.Rules
 	verified *trust.Verified
-	release  []byte // release.json
+	seen     trust.Seen // what was known of the log when it was verified
+	release  []byte     // release.json
 	proof    []byte
 }
 
@@ -98,20 +99,37 @@ func (d *Device) follow(rules *trust.Rules) error {
 	if err != nil {
 		return err
 	}
+	next := s
+	if err := next.follow(rules); err != nil {
+		return err
+	}
+	if s.Vault == next.Vault && s.Blocked == next.Blocked && s.Log.Equal(next.Log) {
+		return nil
+	}
+	_, err = d.conclude(func(s *state) error { return s.follow(rules) })
+	return err
+}
+
+func (s *state) follow(rules *trust.Rules) error {
 	if s.Vault != "" && s.Vault != rules.Vault() {
 		return sealift.Errorf(sealift.KindMetadata, "reading trust.json", "it is of vault %s, this device is of %s", rules.Vault(), s.Vault).WithReason("vault").
 			WithHint("check that the root and the server belong together")
 	}
-	blocked := s.Installed != nil && rules.Under(s.Installed.Counter, s.Installed.Version)
-	log := rules.Recall(s.Log)
-	if s.Vault == rules.Vault() && s.Blocked == blocked && s.Log.Equal(log) {
-		return nil
-	}
-	_, err = d.store.change(func(s *state) error {
-		s.Vault, s.Blocked, s.Log = rules.Vault(), blocked, rules.Recall(s.Log)
-		return nil
+	s.Vault, s.Log = rules.Vault(), rules.Recall(s.Log)
+	s.Blocked = s.Installed != nil && rules.Under(s.Installed.Counter, s.Installed.Version)
+	return nil
+}
+
+// conclude writes down what follows from the metadata that this process judged. If
+// another one has seen newer metadata since, nothing follows from this any more.
+func (d *Device) conclude(f func(*state) error) (state, error) {
+	known := d.meta.remembered()
+	return d.store.change(func(s *state) error {
+		if !s.Memory.equal(known) {
+			return changedMeanwhile("writing down what the metadata says")
+		}
+		return f(s)
 	})
-	return err
 }
 
 // delegated reads a target that must be there. That a bin does not list it may
@@ -304,11 +322,12 @@ func (d *Device) authenticate(ctx context.Context, s *state, rules *trust.Rules,
 	if err != nil {
 		return err
 	}
-	p.rules, p.verified = rules, verified
+	p.rules, p.verified, p.seen = rules, verified, s.Log
 	return nil
 }
 
-// verify takes it through step 3 and keeps what the log was seen at.
+// verify takes it through step 3 and keeps what the log was seen at, in s as well:
+// whatever is verified next must be consistent with that.
 func (d *Device) verify(s *state, p *plan) error {
 	if err := p.rules.CheckVersion(d.judged(s, p.rules, p.verified), p.verified.Release, d.meta.Now()); err != nil {
 		return err
@@ -316,7 +335,16 @@ func (d *Device) verify(s *state, p *plan) error {
 	if p.verified.Log.Equal(s.Log) {
 		return nil
 	}
-	_, err := d.store.change(func(s *state) error { s.Log = p.verified.Log; return nil })
+	_, err := d.conclude(func(s *state) error {
+		if !s.Log.Equal(p.seen) && !s.Log.Equal(p.verified.Log) {
+			return changedMeanwhile("writing down what was seen of the log")
+		}
+		s.Log = p.verified.Log
+		return nil
+	})
+	if err == nil {
+		s.Log = p.verified.Log
+	}
 	return err
 }
 
@@ -324,32 +352,31 @@ func (d *Device) verify(s *state, p *plan) error {
 // open a blob may take days if its sender wants it to, and the verdict is only
 // as good as it is fresh: what was revoked, suspended or has ended meanwhile is
 // refused as it would have been at first. That the offer has moved on is no
-// reason: the next update does so, too.
-func (d *Device) recheck(ctx context.Context, p *plan) error {
+// reason: the next update does so, too. The state that it was judged by is returned.
+func (d *Device) recheck(ctx context.Context, p *plan) (s state, err error) {
 	age, err := d.meta.age()
 	if err != nil {
-		return err
+		return s, err
 	}
-	s, err := d.store.load()
-	if err != nil {
-		return err
+	if s, err = d.store.load(); err != nil {
+		return s, err
 	}
 	if age > sealift.MaxVerdictAge {
 		rules, err := d.refresh(ctx)
 		if err != nil {
-			return err
+			return s, err
 		}
 		if s, err = d.store.load(); err != nil {
-			return err
+			return s, err
 		}
 		if err := d.authenticate(ctx, &s, rules, p); err != nil {
-			return err
+			return s, err
 		}
 	}
 	if err := d.meta.stillGood(); err != nil {
-		return err
+		return s, err
 	}
-	return d.verify(&s, p)
+	return s, d.verify(&s, p)
 }
 
 // judged is what step 3 holds a release to.

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"io"
 	"path"
 	"slices"
@@ -39,6 +40,7 @@ type Dropped struct {
 // nothing points to: from a patch against what is installed, if there is one, and
 // else whole. Whatever is wrong with a patch, the whole bundle comes in its place;
 // only if this machine's disk is full, or ctx has ended, there is no sense in that.
+// The patch is not tried again for this release then.
 func (d *Device) bring(ctx context.Context, s *state, p *plan, key bundle.ContentKey, slot string, came *Delivery) error {
 	full := p.verified.Release.Full()
 	patch, patched := d.patchFor(s, p)
@@ -51,11 +53,16 @@ func (d *Device) bring(ctx context.Context, s *state, p *plan, key bundle.Conten
 			return err
 		}
 		came.Dropped = &Dropped{pointer(patch), sealift.KindOf(err), sealift.ReasonOf(err), err.Error()}
-		if err := d.files.RemoveAll(staged(patch)); err != nil { // its room may be needed
-			return diskError(blobOp, err)
+		if err := d.giveUp(patch, err); err != nil {
+			return err
 		}
 	}
+	before := came.Fetched
 	if err := d.stage(ctx, full, came); err != nil {
+		offline := came.Dropped != nil && came.Dropped.Kind == sealift.KindNetwork && sealift.KindOf(err) == sealift.KindNetwork
+		if offline && came.Fetched == before {
+			err = errors.Join(err, d.giveAnotherTry(patch))
+		}
 		return err
 	}
 	return d.unpack(full, slot, func(sealed io.Reader, sink bundle.Sink) error {

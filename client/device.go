@@ -177,23 +177,19 @@ func (d *Device) open() (err error) {
 	if err != nil {
 		return err
 	}
-	if st.App != "" && st.App != d.cfg.App {
-		return sealift.Errorf(sealift.KindConflict, "opening a device", "%s belongs to app %s, not to %s", d.cfg.Dir, st.App, d.cfg.App).
-			WithHint("give each app a folder of its own")
+	claimed := st
+	if err := d.claim(&claimed); err != nil {
+		return err
 	}
 	if d.keys, err = openKeys(d.files, st.Enrolled); err != nil {
 		return err
 	}
-	if st.App == "" || st.Reports.Channel == "" && d.cfg.Channel != "" {
-		st, err = d.store.change(func(s *state) error {
-			s.App, s.Reports.Channel = d.cfg.App, d.cfg.Channel // which it follows, a check says
-			return nil
-		})
-		if err != nil {
+	if claimed.App != st.App || claimed.Reports.Channel != st.Reports.Channel {
+		if _, err := d.store.change(d.claim); err != nil {
 			return err
 		}
 	}
-	if err := d.relink(&st); err != nil {
+	if err := d.relink(); err != nil {
 		return err
 	}
 	d.meta, err = OpenMetadata(MetadataConfig{
@@ -204,10 +200,31 @@ func (d *Device) open() (err error) {
 	return err
 }
 
+// claim has a new state be that of this device's app. Which channel it follows, a
+// check says.
+func (d *Device) claim(s *state) error {
+	if s.App != "" && s.App != d.cfg.App {
+		return sealift.Errorf(sealift.KindConflict, "opening a device", "%s belongs to app %s, not to %s", d.cfg.Dir, s.App, d.cfg.App).
+			WithHint("give each app a folder of its own")
+	}
+	s.App, s.Reports.Channel = d.cfg.App, cmp.Or(s.Reports.Channel, d.cfg.Channel)
+	return nil
+}
+
 // relink makes "current" point to where the state says. The state is written
-// first, so a crash between the two ends here.
-func (d *Device) relink(s *state) error {
+// first, so a crash between the two ends here. It is held meanwhile, so that no
+// link follows a state that is no more.
+func (d *Device) relink() error {
 	const op = "pointing current at the installed release"
+	lock, err := d.store.lock()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	s, err := d.store.load()
+	if err != nil {
+		return err
+	}
 	have, err := d.files.ReadLink(currentLink)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return diskError(op, err)
@@ -307,7 +324,7 @@ type Available struct {
 	Archive trust.Pointer   `json:"archive"`
 	Blob    *trust.Pointer  `json:"blob,omitempty"` // the whole bundle, as it is fetched
 	// Patch is fetched in place of Blob, where there is one against what is
-	// installed.
+	// installed, unless an earlier Update gave it up.
 	Patch *trust.Pointer `json:"patch,omitempty"`
 	// Urgent is set where the release says that it waits for nothing.
 	Urgent *trust.Urgent `json:"urgent,omitempty"`

@@ -4,7 +4,8 @@
 // # The way of an update
 //
 //	refresh   TUF metadata: what is current, who is trusted, what time it is
-//	place     which channel, and whether channels.json says that it is for this device
+//	place     which channel (an assignment's, the configuration's or the app's
+//	          default), and whether channels.json says that it is for this device
 //	decide    the first candidate of offer.json that is for this device
 //	fetch     release.json and its log proof by digest, the epoch's key if it is
 //	          not held, the blob into staging: a patch or the whole bundle
@@ -59,23 +60,40 @@
 // Whatever is wrong with it, the patch is dropped and the whole bundle taken in its
 // place, in the same Update: that says nothing about the release, and is not
 // reported as its failure. Result.Delivery says which of the two came, how many
-// bytes, and why a patch was dropped. A disk that is full is no reason to fetch
-// more, and a patch whose process ended while it was applied is not tried again.
+// bytes, and why a patch was dropped. It is not tried again for this release, so that
+// one which stalls costs its patience once and not at each check; unless of the whole
+// bundle nothing came either, which says that there was no network. A disk that is full
+// is no reason to fetch more, and a patch whose process ended while it was applied is
+// not tried again.
 //
 // # Channels
 //
-// A device follows the channel of its configuration, or else the default that the
-// app's channels.json names. Rules there say which devices a channel is for; one
+// A device follows the channel that it is assigned to, or else that of its
+// configuration, or else the default that the app's channels.json names. Rules there say which devices a channel is for; one
 // that they exclude installs nothing, which is no error: Result says why (Excluded).
 // They are applied to what the host says of itself (Config.Platform, Runtime, Build,
 // Emulator), so they keep order and no secrets. What is installed stays when the
 // channel changes: a lower version on the new one is no way back, and a higher one
 // is taken when it comes. Epoch keys are asked for by the channel of a release.
 //
+// # Assignments
+//
+// The vault may put a device on a channel, whatever its configuration says: because a
+// person said so, by a label that the device bears, or because the device asked for it
+// (SetChannel) and the channel lets it. The word comes as a document of the director's
+// for this one device (trust.Assignment), with a sequence and an end. The device goes by
+// the highest sequence that it saw until that document's end, whether it is shown an
+// older one, or none: to withhold a document, or to put an old one back, moves nobody. A
+// document may say that the device is on no channel any more: then its configuration
+// counts again. A sequence that is more than sealift.MaxSequenceAhead ahead of the
+// device's own time, a document for another device or app, and one that is malformed,
+// end the check.
+//
 // # A device's folder
 //
 //	state.json        the truth: what is installed, what is being tried, what was
-//	                  refused, the highest counter, versions and trusted time
+//	                  refused, the highest counter, versions and trusted time, and
+//	                  the last assignment
 //	identity.pem      the device's identity, P-256, PKCS #8
 //	hpke.json         the key that epoch keys are sealed to
 //	epochs/<sha256>   epoch keys, named by their public half
@@ -83,6 +101,7 @@
 //	bundles/a, b      the installed release, and the next or the last one
 //	releases/         release.json and log proof of what is in bundles
 //	staging/<sha256>  a blob on its way; with .tried, a patch that is being applied
+//	                  or was given up, and why
 //	tuf/              cache of metadata and small targets
 //	agent.lock        held while a process has the device open
 //	state.lock        held while state.json is written
@@ -109,6 +128,11 @@
 // device has changed over. The link follows the state, at the latest when the
 // folder is opened again. Going back works the same way: first the state, then
 // the link. So current always shows one release, whole.
+//
+// What is written is decided within that comparison. Should two processes have the
+// folder open after all, as on a disk whose locks do not hold, what one of them has
+// seen (versions, the log, an assignment, a floor, a release that failed) is not undone
+// by what the other one read before: that is KindConflict.
 //
 // A pending release is the last good one once it is confirmed: after its health
 // check, by Confirm, or at once if the app asked for neither. Until then only

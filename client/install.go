@@ -29,7 +29,7 @@ func (d *Device) Update(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	// Nothing may point to the folder that is about to be written.
-	if err := d.relink(&s); err != nil {
+	if err := d.relink(); err != nil {
 		return d.failed(Result{}, err)
 	}
 	if s.Pending != nil {
@@ -74,10 +74,7 @@ func (d *Device) install(ctx context.Context, p *plan, came *Delivery) error {
 	if err := d.bring(ctx, &s, p, key, slot, came); err != nil {
 		return err
 	}
-	if s, err = d.store.load(); err != nil {
-		return err
-	}
-	err = d.recheck(ctx, p)
+	s, err = d.recheck(ctx, p)
 	if err == nil && !d.quietFor(&s, p).IsZero() {
 		err = errQuiet // they began meanwhile; the blob stays, for when they are over
 	}
@@ -88,7 +85,7 @@ func (d *Device) install(ctx context.Context, p *plan, came *Delivery) error {
 	if err := d.keepFiles(&s, p); err != nil {
 		return diskError("storing the release", err)
 	}
-	if err := d.swap(p, slot); err != nil {
+	if err := d.swap(p, slot, &s); err != nil {
 		return err
 	}
 	// From here the release is in place; what follows is tidying up.
@@ -124,8 +121,9 @@ func (d *Device) keepFiles(s *state, p *plan) error {
 }
 
 // swap is the moment at which the device changes over: first in the state,
-// then in the link, which follows the state also after a crash.
-func (d *Device) swap(p *plan, slot string) error {
+// then in the link, which follows the state also after a crash. It is from the
+// state that the release was judged by, and from no other.
+func (d *Device) swap(p *plan, slot string, judged *state) error {
 	r := p.verified.Release
 	next := &Pending{Installed: Installed{
 		Release: p.verified.Digest, Payload: p.verified.Payload, Version: r.Version, Counter: r.Counter, Archive: r.Archive, Slot: slot,
@@ -134,9 +132,10 @@ func (d *Device) swap(p *plan, slot string) error {
 		next.wait(d.cfg.Host.Now(), d.cfg.ConfirmWithin)
 	}
 	now := d.cfg.Host.Now()
-	s, err := d.store.change(func(s *state) error {
-		if s.Pending != nil || s.idle() != slot {
-			return sealift.Errorf(sealift.KindConflict, "installing", "the device changed meanwhile").WithHint("try again")
+	_, err := d.conclude(func(s *state) error {
+		if s.Pending != nil || s.idle() != slot || s.Confirmed != judged.Confirmed || !same(s.Installed, judged.Installed) ||
+			slices.Contains(s.Refused, p.verified.Digest) || s.failedOn(p.verified) {
+			return changedMeanwhile("installing")
 		}
 		s.Pending = next
 		s.note(now, p.step(trust.StepVerified))
@@ -147,8 +146,10 @@ func (d *Device) swap(p *plan, slot string) error {
 		return err
 	}
 	d.watch = watch{next.Release, time.Now(), d.cfg.ConfirmWithin, true}
-	return d.relink(&s)
+	return d.relink()
 }
+
+func same(a, b *Installed) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // maxTries is how often a release's health check may be begun without coming
 // to an end.
@@ -168,7 +169,7 @@ func (d *Device) prove(ctx context.Context) (Result, error) {
 	case s.Pending.ConfirmBy != nil:
 		return d.await(&s)
 	default:
-		s, err = confirmIn(d.store, d.cfg.Host)
+		s, err = confirmIn(d.store, d.cfg.Host, s.Pending.Release)
 	}
 	return s.result(OutcomeUpdated), err
 }
@@ -186,32 +187,32 @@ func (d *Device) checkHealth(ctx context.Context) (Result, error) {
 		return s.result(OutcomeUpdated), err
 	}
 	if s.Pending.Tries > maxTries {
-		return d.takeBack(errors.New("its health check never came to an end"), (*state).revert)
+		return d.takeBack(s.Pending.Release, errors.New("its health check never came to an end"), (*state).revert)
 	}
 	err = d.cfg.HealthCheck(ctx, filepath.Join(d.cfg.Dir, bundlesDir, s.Pending.Slot))
 	switch {
 	case ctx.Err() != nil: // interrupted: that says nothing about the release
 		return s.result(OutcomePending), sealift.Errorf(sealift.KindInternal, "checking the new release's health", "%w", context.Cause(ctx)).WithReason("cancelled")
 	case err != nil:
-		return d.takeBack(err, (*state).revert)
+		return d.takeBack(s.Pending.Release, err, (*state).revert)
 	}
-	s, err = confirmIn(d.store, d.cfg.Host)
+	s, err = confirmIn(d.store, d.cfg.Host, s.Pending.Release)
 	if sealift.ReasonOf(err) == reasonNotPending { // somebody else was faster
 		s, err = d.store.load()
 	}
 	return s.result(OutcomeUpdated), err
 }
 
-// takeBack returns to the last good release, or to none. how is what becomes of
-// the one that waits: revert or lapse.
-func (d *Device) takeBack(cause error, how func(*state)) (Result, error) {
+// takeBack returns to the last good release, or to none. which is the one that must
+// wait, zero for any, and how what becomes of it: revert or lapse.
+func (d *Device) takeBack(which sealift.Digest, cause error, how func(*state)) (Result, error) {
 	var bad Installed
 	now, word := d.cfg.Host.Now(), reasonUnhealthy
 	if errors.Is(cause, errUnconfirmed) {
 		word = "unconfirmed"
 	}
 	s, err := d.store.change(func(s *state) error {
-		if s.Pending == nil {
+		if !s.waits(which) {
 			return nothingPending("taking a release back")
 		}
 		bad = s.Pending.Installed
@@ -222,7 +223,7 @@ func (d *Device) takeBack(cause error, how func(*state)) (Result, error) {
 		return nil
 	})
 	if err == nil {
-		err = d.relink(&s)
+		err = d.relink()
 	}
 	if err != nil {
 		return d.failed(Result{}, err)
@@ -255,7 +256,7 @@ func nothingPending(op string) error {
 // now on, and the device takes none with a lower counter any more. With nothing
 // pending it fails with KindNotFound.
 func (d *Device) Confirm(context.Context) (Result, error) {
-	s, err := confirmIn(d.store, d.cfg.Host)
+	s, err := confirmIn(d.store, d.cfg.Host, sealift.Digest{})
 	return s.result(OutcomeUpdated), err
 }
 
@@ -267,14 +268,15 @@ func ConfirmIn(host Host, dir string) (Result, error) {
 		return Result{}, err
 	}
 	defer files.Close()
-	s, err := confirmIn(stateStore{files}, host)
+	s, err := confirmIn(stateStore{files}, host, sealift.Digest{})
 	return s.result(OutcomeUpdated), err
 }
 
-func confirmIn(store stateStore, host Host) (state, error) {
+// confirmIn confirms the release which waits, zero for any.
+func confirmIn(store stateStore, host Host, which sealift.Digest) (state, error) {
 	now := host.Now()
 	return store.change(func(s *state) error {
-		if s.Pending == nil {
+		if !s.waits(which) {
 			return nothingPending("confirming a release")
 		}
 		s.note(now, s.Pending.step(trust.StepConfirmed))
@@ -289,7 +291,7 @@ func confirmIn(store stateStore, host Host) (state, error) {
 func (d *Device) Revert(_ context.Context, reason string) (Result, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.takeBack(errors.New(reason), (*state).revert)
+	return d.takeBack(sealift.Digest{}, errors.New(reason), (*state).revert)
 }
 
 // Await waits until the pending release is confirmed, by this process or

@@ -128,6 +128,11 @@ func (f fileMemory) Load() (Memory, error) {
 // Swap implements MemoryStore.
 func (f fileMemory) Swap(old, next Memory) error {
 	const op = "writing the remembered versions"
+	lock, err := lockSoon(f.files, f.name+".lock")
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	stored, err := f.Load()
 	if err != nil {
 		return err

@@ -349,6 +349,13 @@ func (m *Metadata) stillGood() error {
 	return metadataError("looking at the metadata again", m.checkExpiry(m.up.GetTrustedMetadataSet()))
 }
 
+// remembered is what this process knows to be remembered.
+func (m *Metadata) remembered() Memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.known
+}
+
 // Now is the later of the clock and trusted time, as of when metadata was
 // judged last.
 func (m *Metadata) Now() time.Time {

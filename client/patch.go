@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -32,9 +33,8 @@ func (d *Device) patchFor(s *state, p *plan) (trust.Blob, bool) {
 // far as names and sizes say, is found out before anything is fetched, and the
 // rest before a byte of the patch is decrypted.
 func (d *Device) bringPatch(ctx context.Context, s *state, p *plan, patch trust.Blob, key bundle.ContentKey, slot string, came *Delivery) error {
-	if d.exists(tried(patch)) {
-		return sealift.Errorf(sealift.KindInternal, patchOp, "it was tried before and did not come to an end").WithReason("tried").
-			WithHint("the machine may have too little memory for it: see PatchLimit")
+	if err := d.triedBefore(patch); err != nil {
+		return err
 	}
 	base, err := d.base(s)
 	if err != nil {
@@ -60,8 +60,52 @@ func (d *Device) bringPatch(ctx context.Context, s *state, p *plan, patch trust.
 	return err
 }
 
-// tried is the file that says that a patch was begun to be applied.
+// tried is the file that says that a patch is not to be tried again: it is empty from
+// when it is begun to be applied, and says why once it is given up. It goes with the
+// release.
 func tried(patch trust.Blob) string { return staged(patch) + ".tried" }
+
+// maxTried bounds what such a file says, in bytes: an error has some hundred.
+const maxTried = 1 << 10
+
+// triedBefore is an error if the patch is not to be tried again.
+func (d *Device) triedBefore(patch trust.Blob) error {
+	why, err := d.files.ReadFile(tried(patch), maxTried)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return diskError(patchOp, err)
+	case len(why) > 0:
+		return sealift.Errorf(sealift.KindInternal, patchOp, "it was given up before: %s", why).WithReason("tried")
+	}
+	return sealift.Errorf(sealift.KindInternal, patchOp, "it was tried before and did not come to an end").WithReason("tried").
+		WithHint("the machine may have too little memory for it: see PatchLimit")
+}
+
+// giveUp has a patch not be tried again, for a cause that may be there the next time,
+// too: at each check, to find that out would cost what it cost now.
+func (d *Device) giveUp(patch trust.Blob, cause error) error {
+	if sealift.ReasonOf(cause) != "tried" {
+		why := cause.Error()
+		if err := d.files.WriteFile(tried(patch), []byte(why[:min(len(why), maxTried)]), 0o600); err != nil {
+			return diskError(patchOp, err)
+		}
+	}
+	if err := d.files.RemoveAll(staged(patch)); err != nil { // its room may be needed
+		return diskError(patchOp, err)
+	}
+	return nil
+}
+
+// giveAnotherTry is for a patch that nobody brought when nobody brought anything: that
+// says nothing about it.
+func (d *Device) giveAnotherTry(patch trust.Blob) error {
+	if err := d.files.RemoveAll(tried(patch)); err != nil {
+		return diskError(patchOp, err)
+	}
+	return nil
+}
 
 // base is the archive of what is installed, to be read from its folder.
 func (d *Device) base(s *state) (bundle.Base, error) {

@@ -94,6 +94,11 @@ func (i *Installed) is(v *trust.Verified) bool {
 	return i.Release == v.Digest || i.Payload == v.Payload
 }
 
+// waits reports whether the release which, or any if that is zero, is pending.
+func (s *state) waits(which sealift.Digest) bool {
+	return s.Pending != nil && (which.IsZero() || s.Pending.Release == which)
+}
+
 // slot names the folder that "current" should point to, "" for none.
 func (s *state) slot() string {
 	switch {
@@ -214,11 +219,19 @@ func (s stateStore) swap(old, next state) error {
 	return nil
 }
 
-// lock waits for the lock of a write, which takes as long as a disk's sync.
-func (s stateStore) lock() (io.Closer, error) {
+func (s stateStore) lock() (io.Closer, error) { return lockSoon(s.files, stateLock) }
+
+// changedMeanwhile is why something is not written that was decided by what is no
+// more.
+func changedMeanwhile(op string) error {
+	return sealift.Errorf(sealift.KindConflict, op, "another process changed the device meanwhile").WithReason("meanwhile").WithHint("try again")
+}
+
+// lockSoon waits for the lock of a write, which takes as long as a disk's sync.
+func lockSoon(files Files, name string) (io.Closer, error) {
 	const patience, pause = 5 * time.Second, 20 * time.Millisecond
 	for waited := time.Duration(0); ; waited += pause {
-		lock, err := s.files.Lock(stateLock)
+		lock, err := files.Lock(name)
 		if sealift.KindOf(err) != sealift.KindConflict {
 			return lock, err
 		}

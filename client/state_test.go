@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"pgregory.net/rapid"
 
@@ -50,6 +51,40 @@ func TestStateSwap(t *testing.T) {
 	if s, err := store.load(); err != nil || s.Confirmed != 7+writers*changes {
 		t.Errorf("%d, %v: a change was lost", s.Confirmed, err)
 	}
+}
+
+// overtaken is a disk on which somebody else begins a write in the midst of the first.
+type overtaken struct {
+	Files
+	first sync.Once
+	begin func()
+}
+
+func (o *overtaken) WriteFile(name string, data []byte, perm fs.FileMode) error {
+	o.first.Do(func() {
+		go o.begin()
+		synctest.Wait()
+	})
+	return o.Files.WriteFile(name, data, perm)
+}
+
+// Of two processes that remember something at once, one is told that it came too late.
+func TestMemoryOfTwo(t *testing.T) {
+	files := testFiles(t)
+	synctest.Test(t, func(t *testing.T) {
+		late := make(chan error, 1)
+		second := fileMemory{files, memoryFile}
+		first := fileMemory{&overtaken{Files: files, begin: func() { late <- second.Swap(Memory{}, Memory{Root: 2}) }}, memoryFile}
+		if err := first.Swap(Memory{}, Memory{Root: 3}); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-late; sealift.KindOf(err) != sealift.KindConflict {
+			t.Errorf("the second: %v", err)
+		}
+		if m, err := second.Load(); err != nil || m.Root != 3 {
+			t.Errorf("%+v, %v", m, err)
+		}
+	})
 }
 
 func TestRefusedIsBounded(t *testing.T) {

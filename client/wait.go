@@ -36,9 +36,9 @@ func (d *Device) await(s *state) (Result, error) {
 		return s.result(OutcomePending), nil
 	}
 	if d.watch.whole {
-		return d.takeBack(errUnconfirmed, (*state).revert)
+		return d.takeBack(s.Pending.Release, errUnconfirmed, (*state).revert)
 	}
-	return d.takeBack(errUnconfirmed, (*state).lapse)
+	return d.takeBack(s.Pending.Release, errUnconfirmed, (*state).lapse)
 }
 
 // errUnconfirmed is why a release is taken back that waited for Confirm.
