@@ -201,6 +201,45 @@ func TestReissueOfRevoked(t *testing.T) {
 	}
 }
 
+// What is issued in the place of a release has its archive, and no other.
+func TestReissueOfAnotherArchive(t *testing.T) {
+	b := newBench(t)
+	key := sealifttest.NewKey()
+	b.demand(1, key)
+	first := b.publishAs("1.0.0", nil, key)
+	canary := b.publishAs("1.1.0", watched, key)
+	b.publishAs("1.0.1", nil, key)
+	list := b.pending()
+	if len(list) != 1 || list[0].Act != sealift.ActReissue || list[0].Version != canary.Version {
+		t.Fatalf("pending: %+v", list)
+	}
+	d, err := b.Draft(b.Context(), b.app, list[0].ID)
+	b.check(err)
+	signed, err := trust.ParseReleaseEnvelope(d.Envelope)
+	b.check(err)
+	more, err := trust.Sign(trust.ReleasePayloadType, signed.Payload, key)
+	b.check(err)
+	names := func(release sealift.Digest) {
+		t.Helper()
+		b.check(b.vault.Update(b.Context(), func(tx *vault.Tx) error {
+			row, err := tx.Rollout(b.Context(), b.app, canary.Counter)
+			b.check(err)
+			mac := row.MAC
+			row.Release = release
+			row.MAC, err = tx.Authenticate(row)
+			b.check(err)
+			return tx.UpdateRollout(b.Context(), row, mac)
+		}))
+	}
+	names(first.Digest)
+	_, err = b.Cosign(b.Context(), bob, b.app, d.ID, more)
+	wantRefusal(t, "of another archive", err, sealift.KindIntegrity, "archive")
+	names(canary.Digest)
+	_, err = b.Cosign(b.Context(), bob, b.app, d.ID, more)
+	b.check(err)
+	b.wantOffer("1.1.0", "1.0.1")
+}
+
 // Nobody has the vault issue by SQL what it did not publish.
 func TestReissueBySQL(t *testing.T) {
 	b := newBench(t)
