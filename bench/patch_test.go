@@ -62,7 +62,7 @@ func measurePatch(b *testing.B, r *report) {
 	patch, whole := openInTurns(b, made)
 	s.target("apply all four, by opening the whole bundles", patch.wall/whole.wall, maxPatchTime, "×", fmt.Sprintf("%.0f ms against %.0f ms", 1000*patch.wall, 1000*whole.wall))
 	s.add("the same, of processor time", patch.cpu/whole.cpu, "×", fmt.Sprintf("%.0f ms against %.0f ms", 1000*patch.cpu, 1000*whole.cpu))
-	s.remark("Bytes are of the sealed patch. zstd is `zstd -19 --long=31 --patch-from`, %s, of the same archives, and zip `zip -9 -r -X`. Applying reads and hashes the installed folder, the older archive and the newer one; files are thrown away, for both. Medians of 15 rounds in turns.", zstdVersion(b))
+	s.remark("Bytes are of the sealed patch. zstd is `zstd -19 --long=31 --patch-from`, %s, of the same archives, and zip `zip -9 -r -X`. Applying reads the installed folder, which is the older archive, and hashes the newer one; files are thrown away, for both. Medians of 15 rounds in turns.", zstdVersion(b))
 	measurePatchMemory(b, r)
 }
 

@@ -2,7 +2,6 @@ package bundle
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -65,8 +64,9 @@ type workspace struct {
 	done   int // length of the new one so far
 }
 
-// newWorkspace reads the older archive, and refuses any other with Reason
-// "base". Its memory is taken when it is used, not before.
+// newWorkspace reads the older archive, and refuses one of another length with
+// Reason "base"; checkBase has the rest. Its memory is taken when it is used, not
+// before.
 func newWorkspace(ctx context.Context, base Base, archive int64) (*workspace, error) {
 	for _, length := range []int64{base.Length, archive} {
 		if length < tarTrailer || length > sealift.MaxPatchArchive {
@@ -75,15 +75,22 @@ func newWorkspace(ctx context.Context, base Base, archive int64) (*workspace, er
 	}
 	w := &workspace{base: int(base.Length)}
 	w.buffer = make([]byte, base.Length+archive+2*sealift.MaxPatchFrame)
-	hash := sha256.New()
 	into := &fixedWriter{space: w.buffer[:w.base]}
-	if err := base.WriteArchive(ctx, io.MultiWriter(hash, into)); err != nil {
+	if err := base.WriteArchive(ctx, into); err != nil {
 		return nil, err
 	}
-	if sealift.Digest(hash.Sum(nil)) != base.Digest {
+	if len(into.space) > 0 {
 		return nil, refuseBase()
 	}
 	return w, nil
+}
+
+// checkBase refuses an older archive that is not base's, with Reason "base".
+func (w *workspace) checkBase(base Base) error {
+	if sealift.DigestOf(w.old()) != base.Digest {
+		return refuseBase()
+	}
+	return nil
 }
 
 func refuseBase() error {

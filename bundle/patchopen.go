@@ -18,17 +18,31 @@ import (
 //
 // Refusals are those of Open and these:
 //
-//	base    the older archive is not base.Digest's
+//	base    nothing came of it, and the older archive is not base.Digest's
 //	length  one of the archives is longer than sealift.MaxPatchArchive
 //	patch   a frame's list of pieces is missing or out of bounds
 //
 // None of them says that the release is bad: the full blob may well be good,
-// and the caller should take it.
+// and the caller should take it. Files that the Sink was given may then be made of
+// what no signature covers, as with Open.
 func OpenPatch(ctx context.Context, sealed io.Reader, base Base, id Identity, app sealift.AppID, key ContentKey, sink Sink, progress Progress) error {
 	work, err := newWorkspace(ctx, base, id.Length)
 	if err != nil {
 		return err
 	}
+	// Whatever the older archive is, what comes out has the SHA-256 of id or is refused.
+	// So that of base is computed to name what is at fault, and otherwise not: it would
+	// be half of all the hashing.
+	err = work.openPatch(ctx, sealed, base, id, app, key, sink, progress)
+	if err != nil && ctx.Err() == nil {
+		if other := work.checkBase(base); other != nil {
+			return other
+		}
+	}
+	return err
+}
+
+func (w *workspace) openPatch(ctx context.Context, sealed io.Reader, base Base, id Identity, app sealift.AppID, key ContentKey, sink Sink, progress Progress) error {
 	plain, err := newOpeningReader(&sourceReader{sealed}, key, patchBinding(app, id.Digest, base.Digest))
 	if err != nil {
 		return unpass(err)
@@ -39,7 +53,7 @@ func OpenPatch(ctx context.Context, sealed io.Reader, base Base, id Identity, ap
 	out := &opening{ctx: ctx, id: id, hash: sha256.New(), progress: progress, packed: &boundedReader{}}
 	out.tar = tarReader{sink: sink, left: id.Length}
 	defer out.tar.abandon()
-	p := &unpatcher{work: work, in: plain, out: out}
+	p := &unpatcher{work: w, in: plain, out: out}
 	for out.done < id.Length {
 		if err := p.frame(); err != nil {
 			return out.classify(err)

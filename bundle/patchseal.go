@@ -32,6 +32,9 @@ func SealPatch(ctx context.Context, dst io.Writer, base Base, src *Source, id Id
 		return Blob{}, changed("its archive has %d bytes instead of %d", src.length, id.Length)
 	}
 	work, err := newWorkspace(ctx, base, id.Length)
+	if err == nil {
+		err = work.checkBase(base)
+	}
 	if err != nil {
 		return Blob{}, err
 	}

@@ -31,7 +31,7 @@ func (d *Device) patchFor(s *state, p *plan) (trust.Blob, bool) {
 // bringPatch fetches a patch and opens it into the folder of a slot. The older
 // archive is made anew from what is installed: what no longer is what it was, as
 // far as names and sizes say, is found out before anything is fetched, and the
-// rest before a byte of the patch is decrypted.
+// rest when the new archive is not what was signed.
 func (d *Device) bringPatch(ctx context.Context, s *state, p *plan, patch trust.Blob, key bundle.ContentKey, slot string, came *Delivery) error {
 	if err := d.triedBefore(patch); err != nil {
 		return err
