@@ -79,6 +79,7 @@ const modules = `
 	trust            github.com/secure-systems-lab/go-securesystemslib github.com/theupdateframework/go-tuf/v2 golang.org/x/mod
 	trust/tufrepo    github.com/theupdateframework/go-tuf/v2 github.com/sigstore/sigstore github.com/secure-systems-lab/go-securesystemslib
 	bundle           github.com/klauspost/compress github.com/tink-crypto/tink-go/v2 golang.org/x/text
+	internal/capgo   github.com/andybalholm/brotli
 	client           github.com/theupdateframework/go-tuf/v2 golang.org/x/mod golang.org/x/sys
 	sealifttest      github.com/theupdateframework/go-tuf/v2 github.com/tink-crypto/tink-go/v2 github.com/klauspost/compress golang.org/x/mod
 	internal/audit   golang.org/x/mod
