@@ -36,7 +36,7 @@ const layers = `
 	# Keys and people, and what people do with their own keys, away from the
 	# server. The API's services are an interface that knows no HTTP.
 	trust/tufrepo, bundle, internal/audit, internal/blob < internal/access;
-	trust/tufrepo, bundle, internal/audit, internal/blob, internal/pkcs11 < internal/vault;
+	trust/tufrepo, bundle, internal/audit, internal/blob, internal/capgo, internal/pkcs11 < internal/vault;
 	internal/vault < internal/vault/vaulttest;
 	trust/tufrepo < internal/ceremony;
 	rollout, trust, internal/store < internal/stats;
