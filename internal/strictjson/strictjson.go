@@ -185,7 +185,7 @@ func checkKeys(data []byte, t reflect.Type, path string, known bool) error {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t == nil || decodesItself(t) {
+	if t == nil || decodesItself(t) || plain(t) {
 		return nil
 	}
 	switch t.Kind() {
@@ -240,6 +240,20 @@ func checkBinary(data []byte, path string) error {
 	return nil
 }
 
+// plain reports whether nothing of a t can be spelled in two ways: numbers, texts, and
+// lists and maps of these, of which a device's state has hundreds.
+func plain(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Slice, reflect.Array:
+		return t.Elem().Kind() != reflect.Uint8 && plain(t.Elem())
+	case reflect.Map:
+		return plain(t.Elem())
+	case reflect.Struct, reflect.Pointer, reflect.Interface:
+		return false
+	}
+	return true
+}
+
 func checkElements(data []byte, t reflect.Type, path string, known bool, into any) error {
 	if json.Unmarshal(data, into) != nil {
 		return nil // json.Unmarshal into v reports it
@@ -276,10 +290,17 @@ var fieldsKnown sync.Map // of map[string]reflect.Type by reflect.Type, none of 
 var unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
 
 // decodesItself reports whether t brings its own decoder (time.Time,
-// json.RawMessage), whose keys are not fields.
+// json.RawMessage), whose keys are not fields. It is worked out once for each type.
 func decodesItself(t reflect.Type) bool {
-	return t.Implements(unmarshalerType) || reflect.PointerTo(t).Implements(unmarshalerType)
+	if known, ok := decodersKnown.Load(t); ok {
+		return known.(bool)
+	}
+	does := t.Implements(unmarshalerType) || reflect.PointerTo(t).Implements(unmarshalerType)
+	decodersKnown.Store(t, does)
+	return does
 }
+
+var decodersKnown sync.Map // of bool by reflect.Type
 
 // Fields returns the JSON keys of the struct type t and the type of each.
 // Embedded structs without a key of their own are read through.
