@@ -300,9 +300,13 @@ func noteDelivery(std *IO, d *client.Delivery) {
 }
 
 // tell reports to the vault what the device did. That it cannot be told now is no
-// failure: it is told later.
+// failure: it is told later, unless the vault wants to hear of the device no more.
 func tell(ctx context.Context, std *IO, device *client.Device) {
-	if left, err := device.Report(ctx); err != nil && ctx.Err() == nil {
+	switch left, err := device.Report(ctx); {
+	case err == nil || ctx.Err() != nil:
+	case sealift.ReasonOf(err) == "revoked":
+		std.Warn("the vault takes no reports of this device any more, and gives it no keys: %v", err)
+	default:
 		std.Note("the vault is told later what this device did (%d steps): %v", left, err)
 	}
 }

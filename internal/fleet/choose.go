@@ -17,8 +17,8 @@ func (v *visit) choose(ctx context.Context) (trust.ChannelChosen, error) {
 	if err := trust.DecodeBody(v.req.Body, &want); err != nil {
 		return trust.ChannelChosen{}, err
 	}
-	if v.device.State != store.DeviceActive {
-		return trust.ChannelChosen{}, sealift.Errorf(sealift.KindDenied, op, "device %s was revoked", v.req.Device).WithReason("revoked")
+	if err := v.demandActive(op); err != nil {
+		return trust.ChannelChosen{}, err
 	}
 	was, err := v.desk.assignment(ctx, v.tx, v.req.App, v.req.Device)
 	if err != nil {

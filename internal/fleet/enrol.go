@@ -136,8 +136,8 @@ func (v *visit) grantEpoch(ctx context.Context) (trust.EpochGrant, error) {
 	if err := trust.DecodeBody(v.req.Body, &want); err != nil {
 		return trust.EpochGrant{}, err
 	}
-	if v.device.State != store.DeviceActive {
-		return trust.EpochGrant{}, sealift.Errorf(sealift.KindDenied, op, "device %s was revoked", v.req.Device).WithReason("revoked")
+	if err := v.demandActive(op); err != nil {
+		return trust.EpochGrant{}, err
 	}
 	if _, err := sealift.ParseChannel(string(want.Channel)); err != nil {
 		return trust.EpochGrant{}, err

@@ -33,11 +33,20 @@ func (v *visit) lastReport(ctx context.Context) (store.DeviceReport, error) {
 	return row, err
 }
 
+// demandActive refuses what a revoked device asks for. It is told so, with the vault's
+// signature: it is known by its key.
+func (v *visit) demandActive(op string) error {
+	if v.device.State == store.DeviceActive {
+		return nil
+	}
+	return sealift.Errorf(sealift.KindDenied, op, "device %s was revoked", v.req.Device).WithReason("revoked")
+}
+
 // report keeps what a device says of itself.
 func (v *visit) report(ctx context.Context) (trust.ReportKept, error) {
 	const op = "keeping a report"
-	if v.device.State != store.DeviceActive {
-		return trust.ReportKept{}, sealift.Errorf(sealift.KindDenied, op, "device %s was revoked", v.req.Device).WithReason("revoked")
+	if err := v.demandActive(op); err != nil {
+		return trust.ReportKept{}, err
 	}
 	var r trust.Report
 	if err := trust.DecodeBody(v.req.Body, &r); err != nil {

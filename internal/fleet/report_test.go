@@ -172,6 +172,83 @@ func TestReportRefusals(t *testing.T) {
 	}
 }
 
+// TestRevokedSaysNothing: what a revoked device reports changes neither what is known of
+// it nor any count. That it was refused is an entry, as for whatever it asks.
+func TestRevokedSaysNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	release := b.released()
+	d := b.enrolled()
+	took := reportOf(1)
+	took.Steps[0] = trust.ReportStep{Sequence: 1, Time: trust.At(b.clock), Step: trust.StepDownloading, Release: release, Version: "1.5.0", Counter: 8, Channel: "production"}
+	b.report(d, took)
+	_, err := b.desk.RevokeDevices(b.Context(), alice, b.app, only(d))
+	b.check(err)
+	row, steps := b.kept(d)
+	hours, refused := b.hours(release), b.logSize()
+	b.clock = b.clock.Add(time.Hour)
+	more := reportOf(2)
+	more.Steps[0].Release = release
+	more.State.Installed.Version = "1.5.0"
+	for range 3 {
+		_, answered, err := b.ask(b.request(d, trust.RequestReport), more, d.identity)
+		b.wantSigned("revoked", answered, err, sealift.KindDenied, "revoked")
+		refused++
+	}
+	after, stepsAfter := b.kept(d)
+	if diff := cmp.Diff([]any{row, steps, hours, refused}, []any{after, stepsAfter, b.hours(release), b.logSize()}); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestReportByAWrongClock: steps keep the time that the device says, years behind or
+// ahead, and count in the hour in which the vault hears of them.
+func TestReportByAWrongClock(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	release := b.released()
+	for i, year := range []int{1970, 2099} {
+		d := b.enrolled()
+		told := reportOf(1)
+		told.Steps[0].Release, told.Steps[0].Time = release, trust.At(time.Date(year, 3, 4, 5, 6, 7, 0, time.UTC))
+		b.report(d, told)
+		row, steps := b.kept(d)
+		if len(steps) != 1 || steps[0].At.Year() != year || !steps[0].Received.Equal(b.clock) || !row.Seen.Equal(b.clock) || !row.Reported.Equal(b.clock) {
+			t.Errorf("%d: %+v, %+v", year, row, steps)
+		}
+		want := []store.ReleaseHour{
+			{App: b.app, Release: release, Hour: b.clock.Truncate(time.Hour), Outcome: "refused", Kind: "integrity", Reason: "digest", Evidence: int64(i + 1)},
+			{App: b.app, Release: release, Hour: b.clock.Truncate(time.Hour), Outcome: "taken", Evidence: int64(i + 1)},
+		}
+		if diff := cmp.Diff(want, b.hours(release)); diff != "" {
+			t.Errorf("%d: %s", year, diff)
+		}
+	}
+}
+
+// released has a release, and returns its digest.
+func (b *bench) released() sealift.Digest {
+	b.Helper()
+	digest := sealift.DigestOf([]byte(b.app))
+	b.check(b.store.Update(b.Context(), func(tx store.Tx) error {
+		return tx.InsertRelease(b.Context(), store.Release{
+			Coordinates: store.Coordinates{App: b.app, Channel: "production", Platform: "web", Runtime: sealift.AnyRuntime, Version: "1.5.0"},
+			Digest:      digest, Counter: 8, Act: sealift.ActRelease, File: []byte("{}"), Proof: []byte("proof"),
+		})
+	}))
+	return digest
+}
+
+// hours returns all that is counted of a release.
+func (b *bench) hours(release sealift.Digest) (rows []store.ReleaseHour) {
+	b.Helper()
+	b.check(b.store.View(b.Context(), func(tx store.Tx) (err error) {
+		rows, err = tx.ReleaseHours(b.Context(), b.app, release, time.UnixMicro(0))
+		return err
+	}))
+	return rows
+}
+
 // TestReportsAreBounded: a device that reports without end is told to wait, and
 // only its last steps are kept.
 func TestReportsAreBounded(t *testing.T) {
@@ -242,13 +319,7 @@ func TestReportsRacing(t *testing.T) {
 func TestManyDuplicates(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	release := sealift.DigestOf([]byte(b.app))
-	b.check(b.store.Update(b.Context(), func(tx store.Tx) error {
-		return tx.InsertRelease(b.Context(), store.Release{
-			Coordinates: store.Coordinates{App: b.app, Channel: "production", Platform: "web", Runtime: sealift.AnyRuntime, Version: "1.5.0"},
-			Digest:      release, Counter: 8, Act: sealift.ActRelease, File: []byte("{}"), Proof: []byte("proof"),
-		})
-	}))
+	release := b.released()
 	const devices, hours, share = 4, 7, sealift.ReportsPerHour - 5
 	reports := make([]trust.Report, devices)
 	var all []*device
@@ -365,13 +436,7 @@ func TestShow(t *testing.T) {
 func TestReportsAreCounted(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	digest := sealift.DigestOf([]byte(b.app))
-	b.check(b.store.Update(b.Context(), func(tx store.Tx) error {
-		return tx.InsertRelease(b.Context(), store.Release{
-			Coordinates: store.Coordinates{App: b.app, Channel: "production", Platform: "web", Runtime: sealift.AnyRuntime, Version: "1.5.0"},
-			Digest:      digest, Counter: 8, Act: sealift.ActRelease, File: []byte("{}"), Proof: []byte("proof"),
-		})
-	}))
+	digest := b.released()
 	told := reportOf(1, 2)
 	for i := range told.Steps {
 		told.Steps[i].Release, told.Steps[i].Time = digest, trust.At(time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC))
