@@ -87,7 +87,7 @@ func seal(o order) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := bundle.CheckStorePolicy(ctx, source); err != nil {
+	if err := bundle.StorePolicy().Check(ctx, source); err != nil {
 		return err
 	}
 	id, err := source.Digest(ctx, nil)

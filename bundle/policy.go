@@ -23,9 +23,6 @@ type Policy struct {
 // StorePolicy is the policy for apps that come from an app store.
 func StorePolicy() Policy { return Policy{RefuseNative: true, RequireIndex: true} }
 
-// CheckStorePolicy is StorePolicy().Check.
-func CheckStorePolicy(ctx context.Context, src *Source) error { return StorePolicy().Check(ctx, src) }
-
 const (
 	opPolicy  = "checking store policy"
 	indexFile = "index.html"

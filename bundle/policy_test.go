@@ -167,7 +167,7 @@ func checkSource(t *testing.T, bundle tree) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return CheckStorePolicy(t.Context(), source)
+	return StorePolicy().Check(t.Context(), source)
 }
 
 // checkSink unpacks a bundle as Open would, step bytes at a time, and holds

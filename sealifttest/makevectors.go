@@ -178,7 +178,11 @@ func (m *vectorMaker) bent() error {
 
 // signAgain signs the payload by another key and keeps the leaf.
 func (p *Published) signAgain(key crypto.Signer) error {
-	signed, err := trust.SignReleasePayload(p.Payload, key)
+	envelope, err := trust.Sign(trust.ReleasePayloadType, p.Payload, key)
+	if err != nil {
+		return err
+	}
+	signed, err := trust.ParseReleaseEnvelope(envelope)
 	if err != nil {
 		return err
 	}

@@ -190,16 +190,6 @@ func AssembleRelease(p *SignedPayload, leaf []byte) ([]byte, error) {
 	return encode(file{ReleaseMediaType, [][]byte{leaf}, p.envelope})
 }
 
-// SignReleasePayload is Sign followed by ParseReleaseEnvelope, for those who
-// sign and assemble in one place.
-func SignReleasePayload(payload []byte, keys ...crypto.Signer) (*SignedPayload, error) {
-	envelope, err := Sign(ReleasePayloadType, payload, keys...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseReleaseEnvelope(envelope)
-}
-
 // String keeps payloads out of logs: they are long, and a caller that prints
 // one has not verified it.
 func (p *SignedPayload) String() string {

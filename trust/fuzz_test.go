@@ -105,7 +105,7 @@ func FuzzParseMessages(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	signed, err := trust.SignReleasePayload([]byte("{}"), c.key)
+	signed, err := signRelease([]byte("{}"), c.key)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -540,7 +540,7 @@ func TestKeysOfOtherPurposes(t *testing.T) {
 	o.refused(o.answer(nil), "eku") // a release's leaf as an answer key
 
 	a := newOffice(t)
-	signed, err := trust.SignReleasePayload(p.Payload, a.key)
+	signed, err := signRelease(p.Payload, a.key)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,7 +147,7 @@ func (b *bench) forge(p *sealifttest.Published, ca sealifttest.CA, leaf crypto.S
 	if err != nil {
 		b.Fatal(err)
 	}
-	signed, err := trust.SignReleasePayload(p.Payload, p.Leaf)
+	signed, err := signRelease(p.Payload, p.Leaf)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func TestReleaseFileForm(t *testing.T) {
 			t.Errorf("envelope, %s: %v", name, err)
 		}
 	}
-	signed, err := trust.SignReleasePayload(p.Payload, p.Leaf)
+	signed, err := signRelease(p.Payload, p.Leaf)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -191,7 +191,7 @@ func TestBinding(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			signed, err := trust.SignReleasePayload(p.Payload, p.Leaf)
+			signed, err := signRelease(p.Payload, p.Leaf)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -234,7 +234,7 @@ func TestSignature(t *testing.T) {
 	b := newBench(t)
 	p := b.prepare(sealifttest.Spec{})
 
-	unsigned, err := trust.SignReleasePayload(p.Payload, p.Leaf)
+	unsigned, err := signRelease(p.Payload, p.Leaf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestSignature(t *testing.T) {
 	b.wantRefusal(err, sealift.KindSignature, "unsigned")
 
 	other := b.prepare(sealifttest.Spec{Version: "1.0.1"})
-	wrongKey, err := trust.SignReleasePayload(p.Payload, other.Leaf)
+	wrongKey, err := signRelease(p.Payload, other.Leaf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,4 +350,13 @@ func TestLogHistory(t *testing.T) {
 
 	b.world.ForkLog(50) // shorter than what the device saw, and not its prefix
 	b.refuse(b.prepare(sealifttest.Spec{Version: "2.0.2"}), sealift.KindSignature, "log")
+}
+
+// signRelease signs a payload, as a publisher submits it.
+func signRelease(payload []byte, keys ...crypto.Signer) (*trust.SignedPayload, error) {
+	envelope, err := trust.Sign(trust.ReleasePayloadType, payload, keys...)
+	if err != nil {
+		return nil, err
+	}
+	return trust.ParseReleaseEnvelope(envelope)
 }
