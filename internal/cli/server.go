@@ -45,34 +45,11 @@ type serverCmd struct {
 func (c *serverCmd) Run(ctx context.Context, std *IO) error { return runServer(ctx, std, *c) }
 
 func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
-	if err := opts.Passphrases.Check(installation.VaultKey); err != nil {
-		return err
-	}
-	if opts.Timestamp < sealift.MinTimestampLife || opts.Timestamp > sealift.MaxTimestampLife {
-		return sealift.Errorf(sealift.KindInvalid, "reading --timestamp-life", "%s is not between %s and %s", opts.Timestamp, sealift.MinTimestampLife, sealift.MaxTimestampLife)
-	}
-	settings, err := config.Flags{Listen: opts.Listen, TLSCert: opts.TLSCert, TLSKey: opts.TLSKey, BehindProxy: opts.BehindProxy, Metrics: opts.Metrics, Token: opts.MetricsTo != ""}.Resolve()
+	in, err := opts.input(std)
 	if err != nil {
 		return err
 	}
-	metricsToken, err := readMetricsToken(opts.MetricsTo)
-	if err != nil {
-		return err
-	}
-	defer metricsToken.Clear()
-	peers, err := readWitnesses(opts.Witnesses)
-	if err != nil {
-		return err
-	}
-	backups, err := opts.Backup.schedule(std)
-	if err != nil {
-		return err
-	}
-	issuer, err := readIssuer(opts.OIDC)
-	if err != nil {
-		return err
-	}
-	defer issuer.secret.Clear()
+	defer in.clear()
 	// A crash must leave no keys on disk. Before they are in memory.
 	if err := vault.HardenProcess(); err != nil {
 		return err
@@ -86,28 +63,21 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, tokens.Close()) }()
-	i, err := installation.Open(ctx, opts.Data, installation.Options{Now: std.Now, Log: log, TimestampLife: opts.Timestamp, Witnesses: peers, Tokens: tokens, Backups: backups})
+	i, err := installation.Open(ctx, opts.Data, installation.Options{Now: std.Now, Log: log, TimestampLife: opts.Timestamp, Witnesses: in.peers, Tokens: tokens, Backups: in.backups})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, i.Close()) }()
-	listener, err := listen(ctx, settings.Listen, "--listen")
+	listener, err := listen(ctx, in.settings.Listen, "--listen")
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	if err := openMetrics(ctx, std, i, settings.Metrics, metricsToken); err != nil {
+	if err := openMetrics(ctx, std, i, in.settings.Metrics, in.metricsToken); err != nil {
 		return err
 	}
-	if origin := opts.origin(settings, listener.Addr()); origin != "" {
-		if err := i.People.SetOrigin(origin); err != nil {
-			return err
-		}
-	}
-	if opts.OIDC != "" {
-		if err := i.People.SetIssuer(issuer.settings, string(issuer.secret.Bytes())); err != nil {
-			return err
-		}
+	if err := opts.signIn(i, in, listener.Addr()); err != nil {
+		return err
 	}
 	if err := opts.unseal(ctx, std, i, tokens); err != nil {
 		return err
@@ -119,12 +89,69 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 		return err
 	}
 	scheme := "http"
-	if settings.TLS != nil {
+	if in.settings.TLS != nil {
 		scheme = "https"
 	}
 	std.Note("serving on %s://%s", scheme, listener.Addr())
-	log.Info("serving", "address", listener.Addr().String(), "tls", settings.TLS != nil)
-	return i.Serve(ctx, listener, settings, std.Build.Version)
+	log.Info("serving", "address", listener.Addr().String(), "tls", in.settings.TLS != nil)
+	return i.Serve(ctx, listener, in.settings, std.Build.Version)
+}
+
+// serverInput is what the flags of a server say, and the files that they name.
+type serverInput struct {
+	settings     config.Server
+	metricsToken term.Secret
+	peers        []witness.Peer
+	backups      *installation.Schedule
+	issuer       signInIssuer
+}
+
+func (in *serverInput) clear() {
+	in.metricsToken.Clear()
+	in.issuer.secret.Clear()
+}
+
+// input reads and checks all of it, before anything is opened.
+func (c serverCmd) input(std *IO) (in serverInput, err error) {
+	defer func() {
+		if err != nil {
+			in.clear()
+		}
+	}()
+	if err := c.Passphrases.Check(installation.VaultKey); err != nil {
+		return in, err
+	}
+	if c.Timestamp < sealift.MinTimestampLife || c.Timestamp > sealift.MaxTimestampLife {
+		return in, usage("--timestamp-life is %s; %s to %s are allowed", c.Timestamp, sealift.MinTimestampLife, sealift.MaxTimestampLife)
+	}
+	in.settings, err = config.Flags{Listen: c.Listen, TLSCert: c.TLSCert, TLSKey: c.TLSKey, BehindProxy: c.BehindProxy, Metrics: c.Metrics, Token: c.MetricsTo != ""}.Resolve()
+	if err != nil {
+		return in, err
+	}
+	if in.metricsToken, err = readMetricsToken(c.MetricsTo); err != nil {
+		return in, err
+	}
+	if in.peers, err = readWitnesses(c.Witnesses); err != nil {
+		return in, err
+	}
+	if in.backups, err = c.Backup.schedule(std); err != nil {
+		return in, err
+	}
+	in.issuer, err = readIssuer(c.OIDC)
+	return in, err
+}
+
+// signIn says how people prove in a browser who they are.
+func (c serverCmd) signIn(i *installation.Installation, in serverInput, listen net.Addr) error {
+	if origin := c.origin(in.settings, listen); origin != "" {
+		if err := i.People.SetOrigin(origin); err != nil {
+			return err
+		}
+	}
+	if c.OIDC == "" {
+		return nil
+	}
+	return i.People.SetIssuer(in.issuer.settings, string(in.issuer.secret.Bytes()))
 }
 
 // origin is how browsers reach the server; empty where nobody has said so, and it
