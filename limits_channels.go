@@ -11,4 +11,8 @@ const (
 	// MaxEpochDays is the most days after which an epoch turns by the calendar: its
 	// key is good for a year.
 	MaxEpochDays = 365
+	// MaxPlaced is how many kinds of devices of an app's channels are told apart to
+	// count them, by all that rules look at: a few hundred in an honest fleet. Devices
+	// may make up runtimes; the rarest are then left out.
+	MaxPlaced = 10_000
 )

@@ -5,8 +5,8 @@ import "time"
 // What a monitoring system is told, and how often.
 const (
 	// MaxMetricsApps is of how many apps there are numbers by release, and
-	// MaxMetricsReleases of how many releases of each: with twelve numbers a release
-	// 12,000 time series, which the smallest Prometheus bears. What is left out is
+	// MaxMetricsReleases of how many releases of each: with fourteen numbers a release
+	// 14,000 time series, which the smallest Prometheus bears. What is left out is
 	// counted.
 	MaxMetricsApps     = 50
 	MaxMetricsReleases = 20

@@ -85,7 +85,7 @@ func (d *Device) install(ctx context.Context, p *plan, came *Delivery) error {
 	if err := d.keepFiles(&s, p); err != nil {
 		return diskError("storing the release", err)
 	}
-	if err := d.swap(p, slot, &s); err != nil {
+	if err := d.swap(p, slot, &s, came); err != nil {
 		return err
 	}
 	// From here the release is in place; what follows is tidying up.
@@ -123,7 +123,7 @@ func (d *Device) keepFiles(s *state, p *plan) error {
 // swap is the moment at which the device changes over: first in the state,
 // then in the link, which follows the state also after a crash. It is from the
 // state that the release was judged by, and from no other.
-func (d *Device) swap(p *plan, slot string, judged *state) error {
+func (d *Device) swap(p *plan, slot string, judged *state, came *Delivery) error {
 	r := p.verified.Release
 	next := &Pending{Installed: Installed{
 		Release: p.verified.Digest, Payload: p.verified.Payload, Version: r.Version, Counter: r.Counter, Archive: r.Archive, Slot: slot,
@@ -138,7 +138,11 @@ func (d *Device) swap(p *plan, slot string, judged *state) error {
 			return changedMeanwhile("installing")
 		}
 		s.Pending = next
-		s.note(now, p.step(trust.StepVerified))
+		verified := p.step(trust.StepVerified)
+		if came.Base != nil {
+			verified.Patch = came.Blob.Digest
+		}
+		s.note(now, verified)
 		s.note(now, p.step(trust.StepInstalled))
 		return nil
 	})

@@ -52,8 +52,9 @@ func (c *Counts) Failures() (n int) {
 // devices took what they took: New is the release that is rolled out, Old the
 // one before it.
 type Slice struct {
-	New Counts `json:"new"`
-	Old Counts `json:"old"`
+	From time.Time `json:"from,omitzero"` // when it begins; zero where that is not known
+	New  Counts    `json:"new"`
+	Old  Counts    `json:"old"`
 	// Due is whether Rule.Silence has passed since the slice's end, so that every
 	// device in it that has not been heard of is counted as Silent. Before that, a
 	// slice says nothing of silence.
@@ -146,12 +147,22 @@ type Evidence struct {
 	Taken int     `json:"taken"` // devices that took the release
 	Count int     `json:"count"` // of them failed so
 	Rate  float64 `json:"rate"`
-	Limit float64 `json:"limit"` // the plan's
+	// Low and High are the ends of the Wilson score interval of 99 % of Rate.
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+	// OldTaken and OldCount are Taken and Count of the older release in the same
+	// slices.
+	OldTaken int     `json:"oldTaken"`
+	OldCount int     `json:"oldCount"`
+	Limit    float64 `json:"limit"` // the plan's
 	// Weight is log10 of E, and Needed log10 of what halts.
 	Weight  float64 `json:"weight"`
 	Needed  float64 `json:"needed"`
-	Warning bool    `json:"warning"` // Wilson's lower bound of 99 % is above the limit
-	Halts   bool    `json:"halts"`
+	Warning bool    `json:"warning"` // Low is above the limit, and more than one device failed
+	// Since is from which slice on, all before it included, there has been a Warning;
+	// zero for none, and where that is not known.
+	Since time.Time `json:"since,omitzero"`
+	Halts bool      `json:"halts"`
 }
 
 // Verdict is what a rule makes of what happened: one Evidence a kind.
@@ -185,23 +196,37 @@ func (r Rule) Judge(slices []Slice) (v Verdict) {
 	needed := math.Log(float64(len(Kinds)) / r.Error)
 	for kind, name := range Kinds {
 		limit := r.Limits[name]
-		n, k := 0, 0
+		sum := Evidence{Kind: name, Limit: limit}
 		for i := range slices {
 			if slices[i].says(kind) {
-				n += slices[i].New.Taken
-				k += slices[i].New.Failed[kind]
+				sum.take(&slices[i], kind)
 			}
 		}
 		e := r.weight(slices, kind, limit)
-		v[kind] = Evidence{
-			Kind: name, Taken: n, Count: k, Limit: limit, Weight: e / math.Ln10, Needed: needed / math.Ln10,
-			Warning: k > 1 && WilsonLower(k, n) > limit, Halts: e >= needed,
+		sum.Weight, sum.Needed, sum.Halts = e/math.Ln10, needed/math.Ln10, e >= needed
+		sum.Low, sum.High = WilsonLower(sum.Count, sum.Taken), WilsonUpper(sum.Count, sum.Taken)
+		if sum.Taken > 0 {
+			sum.Rate = float64(sum.Count) / float64(sum.Taken)
 		}
-		if n > 0 {
-			v[kind].Rate = float64(k) / float64(n)
-		}
+		v[kind] = sum
 	}
 	return v
+}
+
+// take adds a slice to what was before.
+func (e *Evidence) take(s *Slice, kind int) {
+	e.Taken += s.New.Taken
+	e.Count += s.New.Failed[kind]
+	e.OldTaken += s.Old.Taken
+	e.OldCount += s.Old.Failed[kind]
+	warned := e.Warning
+	e.Warning = e.Count > 1 && WilsonLower(e.Count, e.Taken) > e.Limit
+	switch {
+	case !e.Warning:
+		e.Since = time.Time{}
+	case !warned:
+		e.Since = s.From
+	}
 }
 
 // grid is how many alternatives share the weight, and top the greatest of them.

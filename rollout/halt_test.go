@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -173,5 +174,24 @@ func TestSilence(t *testing.T) {
 	}
 	if v := rule.Judge([]rollout.Slice{{New: quiet}}); v.Halts() != nil || v.Warns() {
 		t.Errorf("none had the time: %+v", v)
+	}
+}
+
+// A warning says since when there has been one, and no longer than it lasts.
+func TestWarningSince(t *testing.T) {
+	rule := rollout.DefaultRule()
+	hour := func(n int) time.Time { return time.Unix(int64(n)*3600, 0) }
+	all := []rollout.Slice{
+		{From: hour(1), New: failing(20, 2), Old: failing(9, 1)}, {From: hour(2), New: failing(400, 0)}, {From: hour(3), New: failing(100, 25)}, {From: hour(4), New: failing(10, 0)},
+	}
+	back := rollout.RolledBack.Kind()
+	for n, want := range []time.Time{{}, {}, {}, hour(3), hour(3)} {
+		v := rule.Judge(all[:n])
+		if e := v[back]; !e.Since.Equal(want) || e.Warning != !want.IsZero() {
+			t.Errorf("of %d: %+v", n, e)
+		}
+	}
+	if e := rule.Judge(all)[back]; e.Low != rollout.WilsonLower(27, 530) || e.High != rollout.WilsonUpper(27, 530) || e.OldTaken != 9 || e.OldCount != 1 {
+		t.Errorf("%+v", e)
 	}
 }

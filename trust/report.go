@@ -50,6 +50,9 @@ type ReportStep struct {
 	// Took is how long it took since the step before it of the same release, in
 	// milliseconds; 0 where that is not known.
 	Took int64 `json:"took,omitempty"`
+	// Patch is the SHA-256 of the patch from which the bundle was made, of a step
+	// verified; absent where it came whole.
+	Patch sealift.Digest `json:"patch,omitzero"`
 }
 
 // DeviceState is how a device is.
@@ -144,6 +147,9 @@ func (s *ReportStep) Check() error {
 	}
 	if s.Kind != "" && !reportReason.MatchString(string(s.Kind)) || s.Reason != "" && (s.Kind == "" || !reportReason.MatchString(s.Reason)) {
 		return errors.New("a kind or reason that is none")
+	}
+	if !s.Patch.IsZero() && s.Step != StepVerified {
+		return errors.New("a patch is for what was verified")
 	}
 	if s.Took < 0 || s.Took > sealift.MaxReportTook.Milliseconds() {
 		return errors.New("it took longer than anything does")

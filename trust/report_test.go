@@ -18,13 +18,15 @@ func goodReport() *trust.Report {
 	step := func(n uint64, s trust.Step) trust.ReportStep {
 		return trust.ReportStep{Sequence: n, Time: trust.At(start), Step: s, Release: release, Version: "1.4.0", Counter: 7, Channel: "production", Took: 20}
 	}
+	verified := step(3, trust.StepVerified)
+	verified.Patch = sealift.DigestOf([]byte("patch"))
 	refused := step(9, trust.StepRefused)
 	refused.Kind, refused.Reason = sealift.KindIntegrity, "digest"
 	at := &trust.ReportRelease{Release: release, Version: "1.4.0", Counter: 7}
 	return &trust.Report{
 		Steps: []trust.ReportStep{
 			{Sequence: 1, Time: trust.At(start), Step: trust.StepChecked, Channel: "production"},
-			step(2, trust.StepDownloading), step(3, trust.StepVerified), step(5, trust.StepInstalled), step(6, trust.StepConfirmed), refused,
+			step(2, trust.StepDownloading), verified, step(5, trust.StepInstalled), step(6, trust.StepConfirmed), refused,
 		},
 		Lost: 3,
 		State: trust.DeviceState{
@@ -57,6 +59,7 @@ func TestReport(t *testing.T) {
 		"a huge sequence":    func(r *trust.Report) { r.Steps[5].Sequence = sealift.MaxReportSequence + 1 },
 		"too many steps":     func(r *trust.Report) { r.Steps = make([]trust.ReportStep, sealift.MaxReportSteps+1) },
 		"an unknown step":    func(r *trust.Report) { r.Steps[0].Step = "danced" },
+		"a patch early":      func(r *trust.Report) { r.Steps[1].Patch = r.Steps[1].Release },
 		"no release":         func(r *trust.Report) { r.Steps[1].Release = sealift.Digest{} },
 		"no counter":         func(r *trust.Report) { r.Steps[1].Counter = 0 },
 		"a strange version":  func(r *trust.Report) { r.Steps[1].Version = "one" },

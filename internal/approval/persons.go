@@ -94,7 +94,7 @@ func (b *Board) confirmation(ctx context.Context, tx store.Tx, row store.Person)
 	if err != nil {
 		return Proposal{}, err
 	}
-	name, err := nameOf(ctx, tx, row.Inviter)
+	name, err := store.NameOf(ctx, tx, row.Inviter)
 	if err != nil {
 		return Proposal{}, err
 	}

@@ -40,11 +40,11 @@ func (b *Board) Requests(ctx context.Context, by access.Caller, want service.App
 // tell says all of a request but what is asked of whom.
 func (b *Board) tell(ctx context.Context, tx store.Tx, r store.ApprovalRequest) (service.ApprovalRequest, error) {
 	p := proposalOf(r)
-	name, err := nameOf(ctx, tx, r.Requester)
+	name, err := store.NameOf(ctx, tx, r.Requester)
 	if err != nil {
 		return service.ApprovalRequest{}, err
 	}
-	login, err := loginOf(ctx, tx, r.Person)
+	login, err := store.LoginOf(ctx, tx, r.Person)
 	if err != nil {
 		return service.ApprovalRequest{}, err
 	}
@@ -87,7 +87,7 @@ func (b *Board) tell(ctx context.Context, tx store.Tx, r store.ApprovalRequest) 
 		return out, err
 	}
 	for _, a := range rows {
-		login, err := loginOf(ctx, tx, a.Person)
+		login, err := store.LoginOf(ctx, tx, a.Person)
 		if err != nil {
 			return out, err
 		}
@@ -102,27 +102,6 @@ func reason(err error) string {
 		return e.Err.Error()
 	}
 	return err.Error()
-}
-
-// loginOf is what people know a person by; empty for an id that is no person's.
-func loginOf(ctx context.Context, tx store.Tx, id string) (string, error) {
-	p, err := tx.Person(ctx, id)
-	if sealift.KindOf(err) == sealift.KindNotFound {
-		return "", nil
-	}
-	return p.Login, err
-}
-
-// nameOf is what people know a person or a token by; empty where neither has id.
-func nameOf(ctx context.Context, tx store.Tx, id string) (string, error) {
-	if login, err := loginOf(ctx, tx, id); err != nil || login != "" {
-		return login, err
-	}
-	t, err := tx.Token(ctx, id)
-	if sealift.KindOf(err) == sealift.KindNotFound {
-		return "", nil
-	}
-	return t.Label, err
 }
 
 // Request implements service.Approvals.

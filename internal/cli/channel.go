@@ -71,9 +71,13 @@ func runChannelList(ctx context.Context, std *IO, opts channelListCmd) error {
 	}
 	var rows [][]string
 	for _, ch := range channels {
-		rows = append(rows, []string{ch.Name, strconv.FormatUint(ch.Epoch, 10), channelMarks(ch.Settings), channelRules(ch.Settings), ch.Created.Format(time.DateTime)})
+		devices := "-"
+		if ch.Devices != nil {
+			devices = strconv.FormatInt(ch.Devices.Placed, 10)
+		}
+		rows = append(rows, []string{ch.Name, strconv.FormatUint(ch.Epoch, 10), devices, channelMarks(ch.Settings), channelRules(ch.Settings), ch.Created.Format(time.DateTime)})
 	}
-	return std.Print(api.ChannelList{Channels: channels}, Table([]string{"CHANNEL", "EPOCH", "IS", "FOR", "CREATED"}, rows))
+	return std.Print(api.ChannelList{Channels: channels}, Table([]string{"CHANNEL", "EPOCH", "DEVICES", "IS", "FOR", "CREATED"}, rows))
 }
 
 // channelMarks is what a channel is, in words.
@@ -157,9 +161,49 @@ func channelText(c api.Channel) func(io.Writer) error {
 		if c.Settings != nil && c.Settings.Changed != nil {
 			set += fmt.Sprintf("  set  %s\n", c.Settings.Changed.Format(time.DateTime))
 		}
-		_, err := fmt.Fprintf(w, "%s of %s, epoch %d, made %s\n  is   %s\n  for  %s\n%s",
-			c.Name, c.App, c.Epoch, c.Created.Format(time.DateTime), channelMarks(c.Settings), channelRules(c.Settings), set)
+		_, err := fmt.Fprintf(w, "%s of %s, epoch %d, made %s\n  is   %s\n  for  %s\n%s%s",
+			c.Name, c.App, c.Epoch, c.Created.Format(time.DateTime), channelMarks(c.Settings), channelRules(c.Settings), set, placedText(c.Devices))
 		return err
+	}
+}
+
+// placedText says which devices a channel has, and which of them get nothing.
+func placedText(d *api.ChannelDevices) string {
+	if d == nil {
+		return ""
+	}
+	text := fmt.Sprintf("  has  %d devices, %d of which follow it by now\n", d.Placed, d.Following)
+	if d.Placed > 0 {
+		text += fmt.Sprintf("       %d put there by name, %d by a label, %d at their own request,\n       %d by their own configuration or as the default\n", d.Assigned, d.Labelled, d.Chosen, d.Own)
+	}
+	if n, why := excludedOf(d); n > 0 {
+		text += fmt.Sprintf("       %d get nothing from it: %s\n", n, why)
+	}
+	return text
+}
+
+// excludedOf is how many devices a channel's rules keep from taking anything, and by
+// which rules.
+func excludedOf(d *api.ChannelDevices) (n int64, why string) {
+	var parts []string
+	for _, e := range d.Excluded {
+		n += e.Devices
+		parts = append(parts, fmt.Sprintf("%s (%d)", e.Reason, e.Devices))
+	}
+	return n, strings.Join(parts, ", ")
+}
+
+// warnExcluded says what a change of a channel means for the devices that are on it.
+func warnExcluded(std *IO, c api.Channel, change api.ChannelChange) {
+	if c.Devices == nil {
+		return
+	}
+	if change.Archived != nil && *change.Archived && c.Devices.Placed > 0 {
+		std.Warn("%d devices are on %s, and get nothing new from it any more", c.Devices.Placed, c.Name)
+		return
+	}
+	if n, why := excludedOf(c.Devices); n > 0 {
+		std.Warn("%d of the %d devices on %s get nothing from it any more: %s", n, c.Devices.Placed, c.Name, why)
 	}
 }
 
@@ -239,6 +283,7 @@ func changeChannel(ctx context.Context, std *IO, options APIOptions, app, name s
 	if err != nil {
 		return err
 	}
+	warnExcluded(std, out, change)
 	return std.Print(out, channelText(out))
 }
 

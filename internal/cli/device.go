@@ -223,6 +223,9 @@ func stepRow(s api.DeviceStep) []string {
 	if s.Release != "" {
 		release = s.Release[:12]
 	}
+	if s.Patch != "" {
+		why = "from a patch"
+	}
 	if s.Took > 0 {
 		took = (time.Duration(s.Took) * time.Millisecond).String()
 	}

@@ -48,6 +48,9 @@ func runFloorSet(ctx context.Context, std *IO, opts floorSetCmd) error {
 		return std.Print(would, func(w io.Writer) error { return showFloors(w, []api.AppFloor{would}) })
 	}
 	std.Note("%d of %d active devices of %s run something under it%s", would.Under, would.Active, app, versionsText(would.Versions))
+	for _, p := range would.Unserved {
+		std.Warn("nothing that is offered on %s/%s would be left: %d devices that follow it would get nothing more", p.Channel, p.Platform, p.Devices)
+	}
 	return runDeny(ctx, std, opts.API, api.NewDenial{
 		Kind: api.DenialKindFloor, App: opts.App, Version: opts.Version, Counter: opts.Counter, Force: opts.Force, Reason: opts.Reason,
 	})
@@ -97,7 +100,7 @@ func showFloors(w io.Writer, floors []api.AppFloor) error {
 	for _, f := range floors {
 		var empty []string
 		for _, p := range f.Unserved {
-			empty = append(empty, p.Channel+"/"+p.Platform)
+			empty = append(empty, fmt.Sprintf("%s/%s (%d)", p.Channel, p.Platform, p.Devices))
 		}
 		rows = append(rows, []string{
 			f.App, floorOf(f.Floor.Counter, f.Floor.Version), floorOf(f.Trust.Counter, f.Trust.Version), fmt.Sprintf("%d of %d", f.Under, f.Active),

@@ -102,8 +102,11 @@ type rolloutShowCmd struct {
 
 // Run implements the command.
 func (c *rolloutShowCmd) Run(ctx context.Context, std *IO) error {
-	_, _, r, err := c.find(ctx, std)
+	client, app, r, err := c.find(ctx, std)
 	if err != nil {
+		return err
+	}
+	if r, err = client.Rollout(ctx, app, r.Counter); err != nil {
 		return err
 	}
 	return printRollout(std, r)
@@ -125,6 +128,7 @@ func rolloutText(r api.Rollout) string {
 	}
 	fmt.Fprintf(&b, "\n  %s since %s, offered to %s of the devices\n",
 		r.Phase, r.Since.UTC().Format(time.RFC3339), percentText(r.Percent))
+	b.WriteString(whyText(r))
 	for i, s := range r.Stages {
 		mark := "  "
 		if i+1 == r.Stage {

@@ -71,7 +71,10 @@ func showStats(w io.Writer, s api.Stats, now time.Time) error {
 		return err
 	}
 	if unvouched > 0 {
-		fmt.Fprintf(w, "\n%d more devices took them that nobody vouches for, beyond what counts of one network and hour.\n", unvouched)
+		fmt.Fprintf(w, "\n%d more devices took them that are no evidence: nobody vouches for them,\nbeyond what counts of one network and hour, or they were revoked since.\n", unvouched)
+	}
+	if err := showFetched(w, s.Releases); err != nil {
+		return err
 	}
 	if len(why) > 0 {
 		fmt.Fprintln(w)
@@ -97,7 +100,10 @@ func showStats(w io.Writer, s api.Stats, now time.Time) error {
 		}
 		versions = append(versions, []string{v.Version, strconv.FormatUint(v.Counter, 10), strconv.FormatInt(v.Devices, 10), share})
 	}
-	return term.Table(w, []string{"INSTALLED", "COUNTER", "DEVICES", "SHARE"}, versions)
+	if err := term.Table(w, []string{"INSTALLED", "COUNTER", "DEVICES", "SHARE"}, versions); err != nil {
+		return err
+	}
+	return showHistory(w, s.History)
 }
 
 func failedOf(c api.OutcomeCounts) int { return c.Refused + c.NotStored + c.RolledBack }

@@ -2,7 +2,9 @@ package control
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
@@ -142,6 +144,14 @@ func channelOut(c service.Channel) api.Channel {
 			Runtime:   string(cmp.Or(s.Runtime, "*")),
 			Builds:    each(s.Builds, func(b trust.Build) api.Build { return api.Build(b) }),
 			Emulators: s.Emulators, EpochDays: s.EpochDays, Changed: timeOut(s.Changed),
+		}
+	}
+	if d := c.Devices; d != nil {
+		out.Devices = &api.ChannelDevices{
+			Placed: d.Placed, Following: d.Following, Assigned: d.Assigned, Labelled: d.Labelled, Chosen: d.Chosen, Own: d.Own, Excluded: []api.ExcludedDevices{},
+		}
+		for _, reason := range slices.Sorted(maps.Keys(d.Excluded)) {
+			out.Devices.Excluded = append(out.Devices.Excluded, api.ExcludedDevices{Reason: api.ExcludedDevicesReason(reason), Devices: d.Excluded[reason]})
 		}
 	}
 	return out

@@ -70,7 +70,7 @@ func TestDenials(t *testing.T) {
 	floor, err := c.Floor(t.Context(), "com.acme.shop", api.GetFloorParams{Version: "1.2.0", Counter: 3})
 	check(t, "floor", err, floor, api.AppFloor{
 		App: "com.acme.shop", Trust: api.Floor{Counter: 3}, Deny: api.Floor{Version: "1.2.0"}, Floor: api.Floor{Counter: 3, Version: "1.2.0"}, Active: 9, Under: 4,
-		Versions: []api.VersionCount{{Version: "1.0.0", Counter: 1, Devices: 4}}, Unserved: []api.Place{{Channel: "beta", Platform: "ios"}},
+		Versions: []api.VersionCount{{Version: "1.0.0", Counter: 1, Devices: 4}}, Unserved: []api.Place{{Channel: "beta", Platform: "ios", Devices: 6}},
 	})
 	check(t, "asked", nil, f.services.last(), []any{sealift.AppID("com.acme.shop"), trust.Floor{Counter: 3, Version: "1.2.0"}})
 	if _, err := c.Floor(t.Context(), "com.acme.shop", api.GetFloorParams{Version: "1"}); sealift.KindOf(err) != sealift.KindInvalid || f.services.last() != nil {

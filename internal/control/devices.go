@@ -68,6 +68,10 @@ func searched(page *service.DevicePage, params api.ListDevicesParams) (err error
 		return sealift.Errorf(sealift.KindInvalid, "reading request", "no id of a device begins with %q", cut(page.Prefix)).
 			WithHint("use up to 32 lower-case hex digits")
 	}
+	if page.Outdated && params.State != "" && params.State != api.DeviceStateActive {
+		return sealift.Errorf(sealift.KindInvalid, "reading request", "only active devices are outdated, and %s ones are asked for", cut(page.State)).
+			WithHint("leave the state out")
+	}
 	switch params.State {
 	case "", api.DeviceStateActive, api.DeviceStateRevoked, api.DeviceStateErased:
 		return nil
@@ -195,6 +199,9 @@ func stepOut(s service.DeviceStep) api.DeviceStep {
 	}
 	if !s.Release.IsZero() {
 		out.Release = s.Release.String()
+	}
+	if !s.Patch.IsZero() {
+		out.Patch = s.Patch.String()
 	}
 	return out
 }

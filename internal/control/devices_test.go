@@ -42,7 +42,7 @@ func TestDevices(t *testing.T) {
 	}
 	check(t, "device", err, detail, api.DeviceDetail{Device: want, Steps: []api.DeviceStep{step}, Next: 7})
 	check(t, "asked", nil, f.services.last(), []any{sealift.AppID("com.acme.shop"), device1.ID, uint64(9), 2})
-	for _, query := range []string{"?limit=101", "?limit=-1", "?behind=x", "?channel=X", "?prefix=X", "?prefix=" + string(device1.ID) + "0", "?version=1", "?platform=I%20OS", "?state=gone", "?seen_since=today", "/x", "/" + string(device1.ID) + "?limit=101", "/" + string(device1.ID) + "?before=-1"} {
+	for _, query := range []string{"?limit=101", "?limit=-1", "?behind=x", "?channel=X", "?prefix=X", "?prefix=" + string(device1.ID) + "0", "?version=1", "?platform=I%20OS", "?state=gone", "?state=revoked&outdated=true", "?seen_since=today", "/x", "/" + string(device1.ID) + "?limit=101", "/" + string(device1.ID) + "?before=-1"} {
 		f.wantProblem(f.do("GET", acme+"/devices"+query, "auditor", ""), 400, sealift.KindInvalid, "")
 	}
 	if asked := f.services.last(); asked != nil {
@@ -54,10 +54,10 @@ func TestDeviceSearch(t *testing.T) {
 	f := newFixture(t, roles{})
 	since, before := time.Unix(30, 0).UTC(), time.Unix(40, 0).UTC()
 	_, err := f.client(access.RoleOperator).Devices(t.Context(), "com.acme.shop", api.ListDevicesParams{
-		Platform: "ios", Version: "1.4.0", State: "revoked", Prefix: "0a", Outdated: true, SeenSince: since, SeenBefore: before,
+		Platform: "ios", Version: "1.4.0", State: "active", Prefix: "0a", Outdated: true, SeenSince: since, SeenBefore: before,
 	})
 	check(t, "asked", err, f.services.last(), []any{sealift.AppID("com.acme.shop"), service.DevicePage{
-		Limit: 51, Platform: "ios", Version: "1.4.0", State: "revoked", Prefix: "0a", Outdated: true, Since: since, Until: before,
+		Limit: 51, Platform: "ios", Version: "1.4.0", State: "active", Prefix: "0a", Outdated: true, Since: since, Until: before,
 	}})
 }
 

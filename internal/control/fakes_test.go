@@ -15,6 +15,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/control"
 	"github.com/sealift/sealift/internal/control/apiclient"
 	"github.com/sealift/sealift/internal/control/problem"
@@ -112,7 +113,17 @@ var (
 		State:  rollout.State{Phase: rollout.Running, Stage: 0, Since: time.Unix(21, 0)}, Share: 150, Capped: true, Reissue: "5c1d7a0e", Next: time.Unix(22, 0), Creator: "alice",
 		Created: time.Unix(23, 0), Changed: time.Unix(24, 0),
 	}
-	atOnce  = rollout.AtOnce()
+	atOnce = rollout.AtOnce()
+	story1 = service.Story{
+		Last: &service.RolloutChange{
+			Entry: 7, Time: time.Unix(26, 0), Action: "rollout.halt", Actor: audit.Actor{Kind: audit.Person, ID: "p1", Session: "s1", Address: "192.0.2.1"}, Name: "ann", Reason: "x", Warns: true,
+		},
+		Halt: &rollout.Evidence{
+			Kind: rollout.Silent, Taken: 20, Count: 7, Rate: 0.35, Low: 0.1, High: 0.6, OldTaken: 9, OldCount: 1, Limit: 0.05, Weight: 3.5, Needed: 2.6, Warning: true, Since: time.Unix(27, 0), Halts: true,
+		},
+		WayBack: "it waits", Evidence: []rollout.Evidence{{Kind: rollout.Refused, Taken: 3}}, Known: rollout.Known{Confirmed: 2, Fleet: 5, Cap: 1},
+		Backs: []service.DraftDetail{{Reservation: service.Reservation{Version: "1.0.0"}, ID: "5c1d7a0e", Expires: time.Unix(28, 0), Missing: []service.Missing{{What: "approvals", Need: 2}}}},
+	}
 	plan1   = service.ChannelPlan{App: "com.acme.shop", Channel: "production", Plan: &atOnce, Creator: "alice", Changed: time.Unix(25, 0)}
 	denial1 = service.Denial{
 		ID: "909432b7adc8a37f", Kind: service.DenyRelease, App: "com.acme.shop", Counter: 17, Version: "1.4.0", Issuer: sealift.Digest{7}, Serial: "7f",
@@ -278,6 +289,12 @@ func (s *services) Rollouts(_ context.Context, app sealift.AppID, channel sealif
 	return []service.Rollout{rollout1}, s.note(app, channel, platform, all)
 }
 
+func (s *services) Rollout(_ context.Context, app sealift.AppID, counter sealift.Counter) (service.Rollout, error) {
+	r := rollout1
+	r.Story = &story1
+	return r, s.note(app, counter)
+}
+
 func (s *services) PauseRollout(_ context.Context, by access.Caller, app sealift.AppID, counter sealift.Counter, reason string) (service.Rollout, error) {
 	return rollout1, s.note(by, app, counter, reason)
 }
@@ -305,7 +322,7 @@ func (s *services) Deny(_ context.Context, by access.Caller, want service.NewDen
 func (s *services) Floor(_ context.Context, app sealift.AppID, asked trust.Floor) (service.AppFloor, error) {
 	return service.AppFloor{
 		App: app, Trust: trust.Floor{Counter: 3}, Deny: trust.Floor{Version: "1.2.0"}, Floor: trust.Floor{Counter: 3, Version: "1.2.0"}, Active: 9, Under: 4,
-		Versions: []store.DeviceVersion{{Version: "1.0.0", Counter: 1, Devices: 4}}, Unserved: []service.Place{{Channel: "beta", Platform: "ios"}},
+		Versions: []store.DeviceVersion{{Version: "1.0.0", Counter: 1, Devices: 4}}, Unserved: []service.Place{{Channel: "beta", Platform: "ios", Devices: 6}},
 	}, s.note(app, asked)
 }
 

@@ -7,7 +7,6 @@ import (
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/control/api"
 	"github.com/sealift/sealift/internal/control/service"
-	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/trust"
 )
 
@@ -35,11 +34,9 @@ func (h *handler) GetFloor(w http.ResponseWriter, r *http.Request, app api.InApp
 func appFloorOut(f service.AppFloor) api.AppFloor {
 	return api.AppFloor{
 		App: string(f.App), Floor: floorOut(f.Floor), Trust: floorOut(f.Trust), Deny: floorOut(f.Deny), Active: f.Active, Under: f.Under,
-		Versions: each(f.Versions, func(v store.DeviceVersion) api.VersionCount {
-			return api.VersionCount{Version: string(v.Version), Counter: uint64(v.Counter), Devices: v.Devices}
-		}),
+		Versions: each(f.Versions, versionOut),
 		Unserved: each(f.Unserved, func(p service.Place) api.Place {
-			return api.Place{Channel: string(p.Channel), Platform: string(p.Platform)}
+			return api.Place{Channel: string(p.Channel), Platform: string(p.Platform), Devices: p.Devices}
 		}),
 	}
 }

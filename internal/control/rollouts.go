@@ -27,6 +27,18 @@ func (h *handler) ListRollouts(w http.ResponseWriter, r *http.Request, app api.I
 	})
 }
 
+// GetRollout implements GET /apps/{app}/rollouts/{counter}.
+func (h *handler) GetRollout(w http.ResponseWriter, r *http.Request, app api.InApp, counter uint64) {
+	h.do(w, r, access.ListReleases, app, http.StatusOK, func(access.Caller) (any, error) {
+		id, err := inRollout(app, counter)
+		if err != nil {
+			return nil, err
+		}
+		out, err := h.Rollouts.Rollout(r.Context(), id, sealift.Counter(counter))
+		return rolloutOut(out), err
+	})
+}
+
 // PauseRollout implements POST /apps/{app}/rollouts/{counter}/pause.
 func (h *handler) PauseRollout(w http.ResponseWriter, r *http.Request, app api.InApp, counter uint64) {
 	h.do(w, r, access.PauseRollouts, app, http.StatusOK, func(by access.Caller) (any, error) {
@@ -69,15 +81,21 @@ func (h *handler) SteerRollout(w http.ResponseWriter, r *http.Request, app api.I
 // rolloutAct reads whose roll-out something is to be done to, and the body about it,
 // of which reason is a part.
 func rolloutAct(w http.ResponseWriter, r *http.Request, app string, counter uint64, body any, reason *string) (sealift.AppID, error) {
-	id, err := sealift.ParseAppID(app)
-	if err == nil && (counter == 0 || counter > sealift.MaxCounter) {
-		err = sealift.Errorf(sealift.KindInvalid, "reading request", "%d is no counter", counter).WithHint("see the roll-outs with: sealift rollout list --app %s", id)
-	}
+	id, err := inRollout(app, counter)
 	if err == nil {
 		err = readJSON(w, r, sealift.MaxAPIBody, body)
 	}
 	if err == nil {
 		err = checkReason(*reason)
+	}
+	return id, err
+}
+
+// inRollout reads whose roll-out is meant.
+func inRollout(app string, counter uint64) (sealift.AppID, error) {
+	id, err := sealift.ParseAppID(app)
+	if err == nil && (counter == 0 || counter > sealift.MaxCounter) {
+		err = sealift.Errorf(sealift.KindInvalid, "reading request", "%d is no counter", counter).WithHint("see the roll-outs with: sealift rollout list --app %s", id)
 	}
 	return id, err
 }
@@ -100,6 +118,44 @@ func rolloutOut(r service.Rollout) api.Rollout {
 	if !r.Next.IsZero() {
 		next := r.Next.UTC()
 		out.Next = &next
+	}
+	if r.Story != nil {
+		tellStory(&out, r.Story)
+	}
+	return out
+}
+
+// tellStory adds what only one roll-out is told with. Where somebody sat who acted is
+// for those who may read the log.
+func tellStory(out *api.Rollout, s *service.Story) {
+	if l := s.Last; l != nil {
+		out.Last = &api.RolloutChange{
+			Entry: l.Entry, Time: l.Time.UTC(), Action: l.Action, Actor: api.LogActor{Kind: api.LogActorKind(l.Actor.Kind), ID: l.Actor.ID},
+			Name: l.Name, Reason: l.Reason, Warning: l.Warns,
+		}
+	}
+	if s.Halt != nil {
+		halt := evidenceOut(*s.Halt)
+		out.Halt = &halt
+	}
+	out.WayBack = s.WayBack
+	if s.Evidence != nil {
+		out.Evidence = each(s.Evidence, evidenceOut)
+		out.Known = &api.RolloutKnown{Confirmed: s.Known.Confirmed, Fleet: s.Known.Fleet, Cap: s.Known.Cap}
+	}
+	for _, d := range s.Backs {
+		out.Backs = append(out.Backs, api.WaitingRollback{Draft: d.ID, Version: string(d.Version), Expires: d.Expires.UTC(), Missing: each(d.Missing, missingOut)})
+	}
+}
+
+func evidenceOut(e rollout.Evidence) api.RolloutEvidence {
+	out := api.RolloutEvidence{
+		Kind: api.RolloutEvidenceKind(e.Kind), Taken: e.Taken, Failed: e.Count, Rate: e.Rate, Low: e.Low, High: e.High, Limit: e.Limit,
+		Weight: e.Weight, Needed: e.Needed, Warning: e.Warning, Halts: e.Halts, OldTaken: e.OldTaken, OldFailed: e.OldCount,
+	}
+	if !e.Since.IsZero() {
+		since := e.Since.UTC()
+		out.Since = &since
 	}
 	return out
 }

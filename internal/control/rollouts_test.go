@@ -26,6 +26,18 @@ func TestRollouts(t *testing.T) {
 	list, err := c.Rollouts(t.Context(), "com.acme.shop", api.ListRolloutsParams{Channel: "production", All: true})
 	check(t, "rollouts", err, list, []api.Rollout{want})
 	check(t, "asked", nil, f.services.last(), []any{sealift.AppID("com.acme.shop"), sealift.Channel("production"), sealift.Platform(""), true})
+	one, err := c.Rollout(t.Context(), "com.acme.shop", 17)
+	told, since := want, time.Unix(27, 0).UTC()
+	told.Last = &api.RolloutChange{
+		Entry: 7, Time: time.Unix(26, 0).UTC(), Action: "rollout.halt", Actor: api.LogActor{Kind: api.LogActorKindPerson, ID: "p1"}, Name: "ann", Reason: "x", Warning: true,
+	}
+	told.Halt = &api.RolloutEvidence{
+		Kind: "silent", Taken: 20, Failed: 7, Rate: 0.35, Low: 0.1, High: 0.6, OldTaken: 9, OldFailed: 1, Limit: 0.05, Weight: 3.5, Needed: 2.6, Warning: true, Since: &since, Halts: true,
+	}
+	told.WayBack, told.Evidence, told.Known = "it waits", []api.RolloutEvidence{{Kind: "refused", Taken: 3}}, &api.RolloutKnown{Confirmed: 2, Fleet: 5, Cap: 1}
+	told.Backs = []api.WaitingRollback{{Draft: "5c1d7a0e", Version: "1.0.0", Expires: time.Unix(28, 0).UTC(), Missing: []api.Missing{{What: "approvals", Need: 2}}}}
+	check(t, "one", err, one, told)
+	check(t, "asked", nil, f.services.last(), []any{sealift.AppID("com.acme.shop"), sealift.Counter(17)})
 	got, err := c.PauseRollout(t.Context(), "com.acme.shop", 17, "it crashes")
 	check(t, "pause", err, got, want)
 	check(t, "asked", nil, f.services.last(), []any{caller(access.RoleReleaseManager), sealift.AppID("com.acme.shop"), sealift.Counter(17), "it crashes"})

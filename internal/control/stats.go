@@ -50,20 +50,26 @@ func (h *handler) GetStats(w http.ResponseWriter, r *http.Request, app api.InApp
 func statsOut(s service.AppStats) api.Stats {
 	out := api.Stats{
 		Since: s.Since.UTC(), Span: api.StatsSpanDay, Releases: each(s.Releases, releaseStatsOut), Unknown: s.Unknown,
-		Devices: api.DeviceStats{Active: s.Seen.Devices, Day: s.Seen.Day, Week: s.Seen.Week, Versions: each(s.Versions, func(v store.DeviceVersion) api.VersionCount {
-			return api.VersionCount{Version: string(v.Version), Counter: uint64(v.Counter), Devices: v.Devices}
-		})},
+		Devices: api.DeviceStats{Active: s.Seen.Devices, Day: s.Seen.Day, Week: s.Seen.Week, Versions: each(s.Versions, versionOut)},
 	}
+	out.History = each(s.History, func(m stats.Moment) api.HistoryPoint {
+		return api.HistoryPoint{At: m.At.UTC(), Versions: each(m.Versions, versionOut)}
+	})
 	if s.Span == time.Hour {
 		out.Span = api.StatsSpanHour
 	}
 	return out
 }
 
+func versionOut(v store.DeviceVersion) api.VersionCount {
+	return api.VersionCount{Version: string(v.Version), Counter: uint64(v.Counter), Devices: v.Devices}
+}
+
 func releaseStatsOut(r service.ReleaseStats) api.ReleaseStats {
 	return api.ReleaseStats{
 		Release: r.Release.String(), Channel: string(r.Channel), Platform: string(r.Platform), Version: string(r.Version), Counter: uint64(r.Counter),
 		Withdrawn: r.Withdrawn, Counts: countsOut(r.Evidence), Unvouched: countsOut(r.Unvouched), Success: successOut(r.Evidence),
+		Fetched: api.FetchCounts{Whole: r.Whole, Patched: r.Ways.Patched, Saved: r.Saved},
 		Failures: each(r.Causes, func(c stats.Cause) api.FailureCount {
 			return api.FailureCount{Outcome: api.FailureCountOutcome(c.Failure), Kind: c.Kind, Reason: c.Reason, Devices: c.Evidence, Unvouched: c.Unvouched}
 		}),

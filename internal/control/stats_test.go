@@ -21,9 +21,11 @@ var stats1 = service.AppStats{
 		Summary: stats.Summary{
 			Evidence: rollout.Counts{Taken: 10, Confirmed: 3, Failed: [4]int{1, 2, 3, 0}}, Unvouched: rollout.Counts{Taken: 4},
 			Causes: []stats.Cause{{Failure: rollout.RolledBack, Kind: "rollback", Reason: "crash", Evidence: 3, Unvouched: 1}},
-			Course: []stats.Point{{From: time.Unix(7200, 0), Counts: rollout.Counts{Taken: 10}}},
+			Course: []stats.Point{{From: time.Unix(7200, 0), Counts: rollout.Counts{Taken: 10}}}, Ways: stats.Ways{Whole: 5, Patched: 4},
 		},
+		Saved: 1000,
 	}, {}},
+	History: []stats.Moment{{At: time.Unix(3600, 0)}, {At: time.Unix(7200, 0), Versions: []store.DeviceVersion{{Version: "1.4.0", Counter: 17, Devices: 8}}}},
 }
 
 func TestStats(t *testing.T) {
@@ -41,6 +43,7 @@ func TestStats(t *testing.T) {
 		Success:  &api.SuccessRate{Rate: 1. / 3, Low: rollout.WilsonLower(3, 9), High: rollout.WilsonUpper(3, 9)},
 		Failures: []api.FailureCount{{Outcome: "rolled-back", Kind: "rollback", Reason: "crash", Devices: 3, Unvouched: 1}},
 		Course:   []api.CoursePoint{{From: time.Unix(7200, 0).UTC(), Counts: api.OutcomeCounts{Taken: 10}}},
+		Fetched:  api.FetchCounts{Whole: 5, Patched: 4, Saved: 1000},
 	}
 	check(t, "a release", nil, got.Releases[0], want)
 	if got.Releases[1].Success != nil {
@@ -50,6 +53,7 @@ func TestStats(t *testing.T) {
 	check(t, "the rest", nil, got, api.Stats{
 		Since: time.Unix(3600, 0).UTC(), Span: "hour", Unknown: 2,
 		Devices: api.DeviceStats{Active: 9, Day: 5, Week: 7, Versions: []api.VersionCount{{Version: "1.4.0", Counter: 17, Devices: 8}}},
+		History: []api.HistoryPoint{{At: time.Unix(3600, 0).UTC(), Versions: []api.VersionCount{}}, {At: time.Unix(7200, 0).UTC(), Versions: []api.VersionCount{{Version: "1.4.0", Counter: 17, Devices: 8}}}},
 	})
 	_, err = c.Stats(t.Context(), "com.acme.shop", api.GetStatsParams{})
 	check(t, "by default", err, f.services.last(), []any{sealift.AppID("com.acme.shop"), service.StatsFilter{Limit: 10}})

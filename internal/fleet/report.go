@@ -64,6 +64,10 @@ func (v *visit) report(ctx context.Context) (trust.ReportKept, error) {
 	}
 	row.Seen, row.Reported, row.Lost = v.now, v.now, max(row.Lost, r.Lost)
 	row.Root, row.Targets, row.Channel = r.State.Root, r.State.Targets, r.State.Channel
+	row.Runtime, row.Build, row.Emulator = r.State.Runtime, string(r.State.Build), r.State.Emulator
+	if err := v.moves(ctx, row, r.State.Installed); err != nil {
+		return trust.ReportKept{}, err
+	}
 	row.Version, row.Counter = "", 0
 	if r.State.Installed != nil {
 		row.Version, row.Counter = r.State.Installed.Version, r.State.Installed.Counter
@@ -103,6 +107,52 @@ func (v *visit) keep(ctx context.Context, row *store.DeviceReport, steps []trust
 func (v *visit) stepOf(s trust.ReportStep) store.DeviceStep {
 	return store.DeviceStep{
 		App: v.req.App, Device: v.req.Device, Sequence: s.Sequence, Received: v.now, At: s.Time.Time, Step: string(s.Step),
-		Release: s.Release, Version: s.Version, Counter: s.Counter, Channel: s.Channel, Kind: string(s.Kind), Reason: s.Reason, Took: s.Took,
+		Release: s.Release, Version: s.Version, Counter: s.Counter, Channel: s.Channel, Kind: string(s.Kind), Reason: s.Reason, Took: s.Took, Patch: hexOf(s.Patch),
 	}
+}
+
+// moves counts that the device runs something else than it did when it reported
+// last.
+func (v *visit) moves(ctx context.Context, was store.DeviceReport, now *trust.ReportRelease) error {
+	var after sealift.Digest
+	if now != nil {
+		if was.Version == now.Version && was.Counter == now.Counter {
+			return nil
+		}
+		after = now.Release
+	}
+	before, err := installedIn(was)
+	if err != nil {
+		return err
+	}
+	return stats.Move(ctx, v.tx, v.req.App, before, after, v.now)
+}
+
+// installedIn returns what a device said it had installed; zero for nothing.
+func installedIn(r store.DeviceReport) (sealift.Digest, error) {
+	if len(r.State) == 0 {
+		return sealift.Digest{}, nil
+	}
+	var state trust.DeviceState
+	if err := json.Unmarshal(r.State, &state); err != nil {
+		return sealift.Digest{}, sealift.Errorf(sealift.KindInternal, "reading what device "+string(r.Device)+" reported", "%w", err)
+	}
+	if state.Installed == nil {
+		return sealift.Digest{}, nil
+	}
+	return state.Installed.Release, nil
+}
+
+// patchOf reads what hexOf wrote.
+func patchOf(s string) sealift.Digest {
+	d, _ := sealift.ParseDigest(s) // zero for ""
+	return d
+}
+
+// hexOf is a digest as rows keep it that is seldom there.
+func hexOf(d sealift.Digest) string {
+	if d.IsZero() {
+		return ""
+	}
+	return d.String()
 }

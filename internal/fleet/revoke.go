@@ -9,6 +9,7 @@ import (
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/stats"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 )
@@ -96,8 +97,14 @@ func (d *Desk) change(ctx context.Context, tx *vault.Tx, by access.Caller, app s
 		if err != nil {
 			return nil, err
 		}
+		was := row.State
 		if !turn(&row) {
 			continue
+		}
+		if was == store.DeviceActive {
+			if err := d.leave(ctx, tx, row); err != nil {
+				return nil, err
+			}
 		}
 		if row.MAC, err = tx.Authenticate(row); err != nil {
 			return nil, err
@@ -119,6 +126,25 @@ func (d *Desk) change(ctx context.Context, tx *vault.Tx, by access.Caller, app s
 			WithHint("see how a device is with: sealift device show ID --app %s", app)
 	}
 	return changed, nil
+}
+
+// leave has a device that is not active any more count for nothing from now on.
+func (d *Desk) leave(ctx context.Context, tx *vault.Tx, row store.Device) error {
+	if err := stats.Disown(ctx, tx, row); err != nil {
+		return err
+	}
+	said, err := tx.DeviceReport(ctx, row.App, row.ID)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ran, err := installedIn(said)
+	if err != nil {
+		return err
+	}
+	return stats.Move(ctx, tx, row.App, ran, sealift.Digest{}, d.now())
 }
 
 func noDevice(app sealift.AppID, id sealift.DeviceID) error {

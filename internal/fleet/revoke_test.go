@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -167,4 +168,58 @@ func (b *bench) told(subject string, result audit.Result) map[string]string {
 		return err
 	}))
 	return told
+}
+
+// TestRevokedIsNoEvidence: what a revoked device said is nobody's word by now, but
+// stays counted; it is outdated no more, and runs nothing.
+func TestRevokedIsNoEvidence(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	digest := sealift.DigestOf([]byte(b.app))
+	b.check(b.store.Update(b.Context(), func(tx store.Tx) error {
+		return tx.InsertRelease(b.Context(), store.Release{
+			Coordinates: store.Coordinates{App: b.app, Channel: "production", Platform: "web", Runtime: sealift.AnyRuntime, Version: "1.5.0"},
+			Digest:      digest, Counter: 8, Act: sealift.ActRelease, File: []byte("{}"), Proof: []byte("proof"),
+		})
+	}))
+	told := reportOf(1, 2)
+	for i := range told.Steps {
+		told.Steps[i].Release = digest
+	}
+	told.State.Installed = &trust.ReportRelease{Release: digest, Version: "1.5.0", Counter: 8}
+	revoked, stays := b.enrolled(), b.enrolled()
+	b.report(revoked, told)
+	b.report(stays, told)
+	want := func(evidence, unvouched int, ran ...int64) {
+		t.Helper()
+		sums, err := b.desk.Stats(b.Context(), b.app, service.StatsFilter{Limit: 5})
+		b.check(err)
+		if got := sums.Releases[0]; got.Evidence.Taken != evidence || got.Evidence.Failures() != evidence || got.Unvouched.Taken != unvouched || got.Unvouched.Failures() != unvouched {
+			t.Errorf("%+v", got)
+		}
+		var had []int64
+		for _, m := range sums.History {
+			n := int64(0)
+			for _, v := range m.Versions {
+				n += v.Devices
+			}
+			had = append(had, n)
+		}
+		if !slices.Equal(had, ran) {
+			t.Errorf("ran it: %d, want %d", had, ran)
+		}
+	}
+	want(2, 0, 0, 2)
+	b.clock = b.clock.Add(2 * time.Hour)
+	_, err := b.desk.RevokeDevices(b.Context(), alice, b.app, only(revoked))
+	b.check(err)
+	b.clock = b.clock.Add(2 * time.Hour)
+	want(1, 1, 0, 2, 1, 1)
+	_, err = b.desk.EraseDevices(b.Context(), alice, b.app, only(revoked))
+	b.check(err)
+	want(1, 1, 0, 2, 1, 1)
+	_, err = b.desk.EraseDevices(b.Context(), alice, b.app, only(stays)) // it is forgotten, and what it said in good faith is not
+	b.check(err)
+	b.clock = b.clock.Add(2 * time.Hour)
+	want(1, 1, 0, 2, 1, 0, 0)
 }

@@ -21,6 +21,7 @@ func (d *Desk) Devices(ctx context.Context, app sealift.AppID, page service.Devi
 			if among, err = d.outdated(ctx, tx, app); err != nil {
 				return err
 			}
+			page.State = string(store.DeviceActive) // what the others run is nobody's concern any more
 		}
 		rows, err := tx.Devices(ctx, app, store.DeviceFilter{
 			Among:  among,
@@ -96,7 +97,7 @@ func (d *Desk) Device(ctx context.Context, app sealift.AppID, id sealift.DeviceI
 		for _, s := range rows {
 			steps = append(steps, service.DeviceStep{Received: s.Received, ReportStep: trust.ReportStep{
 				Sequence: s.Sequence, Time: trust.At(s.At), Step: trust.Step(s.Step), Release: s.Release, Version: s.Version, Counter: s.Counter,
-				Channel: s.Channel, Kind: sealift.Kind(s.Kind), Reason: s.Reason, Took: s.Took,
+				Channel: s.Channel, Kind: sealift.Kind(s.Kind), Reason: s.Reason, Took: s.Took, Patch: patchOf(s.Patch),
 			}})
 		}
 		return err

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -9,6 +10,7 @@ import (
 	"github.com/sealift/sealift/internal/stats"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/rollout"
+	"github.com/sealift/sealift/trust"
 )
 
 // Stats implements service.Devices.
@@ -30,6 +32,11 @@ func (d *Desk) Stats(ctx context.Context, app sealift.AppID, f service.StatsFilt
 		if err != nil {
 			return err
 		}
+		live, err := tx.DeviceVersions(ctx, app, "", "", sealift.MaxVersionsCounted)
+		if err != nil {
+			return err
+		}
+		var ran []stats.Running
 		for i := range releases {
 			rows, err := tx.ReleaseHours(ctx, app, releases[i].Digest, out.Since)
 			if err != nil {
@@ -39,11 +46,15 @@ func (d *Desk) Stats(ctx context.Context, app sealift.AppID, f service.StatsFilt
 			if err != nil {
 				return err
 			}
-			out.Releases = append(out.Releases, service.ReleaseStats{
+			of := service.ReleaseStats{
 				Coordinates: releases[i].Coordinates, Release: releases[i].Digest, Counter: releases[i].Counter, Withdrawn: withdrawn,
 				Summary: stats.Summarize(rows, out.Span),
-			})
+			}
+			of.Saved = savedBy(releases[i], of.Patches)
+			out.Releases = append(out.Releases, of)
+			ran = append(ran, stats.Running{DeviceVersion: liveOf(live, releases[i]), Moves: of.Moves})
 		}
+		out.History = stats.History(ran, out.Since, now, out.Span)
 		strange, err := tx.ReleaseHours(ctx, app, sealift.Digest{}, out.Since)
 		if err != nil {
 			return err
@@ -71,4 +82,34 @@ func (d *Desk) withdrawn(ctx context.Context, tx store.Tx, r store.Release) (boo
 		err = d.vault.CheckRow(ctx, tx, row)
 	}
 	return rollout.Phase(row.Phase) == rollout.Withdrawn, err
+}
+
+// liveOf is how many devices say that they run a release.
+func liveOf(live []store.DeviceVersion, r store.Release) store.DeviceVersion {
+	is := func(v store.DeviceVersion) bool { return v.Version == r.Version && v.Counter == r.Counter }
+	if i := slices.IndexFunc(live, is); i >= 0 {
+		return live[i]
+	}
+	return store.DeviceVersion{Version: r.Version, Counter: r.Counter}
+}
+
+// savedBy returns how many bytes devices did not fetch that took patches of a
+// release; of one that is none of its patches nothing is known.
+func savedBy(r store.Release, patches map[string]int64) (saved int64) {
+	if len(patches) == 0 {
+		return 0
+	}
+	file, err := trust.ParseReleaseFile(r.File)
+	if err != nil {
+		return 0 // who serves it says so
+	}
+	signed, err := trust.ParseRelease(file.Payload())
+	if err != nil {
+		return 0
+	}
+	whole := signed.Full().Length
+	for _, p := range signed.Patches() {
+		saved += patches[p.Digest.String()] * max(whole-p.Length, 0)
+	}
+	return saved
 }

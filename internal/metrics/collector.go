@@ -14,7 +14,7 @@ var descs = struct {
 	sealed, up, updates, commits, messages, steps            *prometheus.Desc
 	outbox, issued, expires, leftOut                         *prometheus.Desc
 	active, seenDay, seenWeek, installed, release, unvouched *prometheus.Desc
-	phase, share                                             *prometheus.Desc
+	fetched, phase, share                                    *prometheus.Desc
 }{
 	sealed:   desc("sealift_vault_sealed", "Whether the vault is sealed: it signs nothing and answers no device."),
 	up:       desc("sealift_store_up", "Whether rows could be read this time."),
@@ -35,6 +35,7 @@ var descs = struct {
 
 	release:   desc("sealift_release_devices", "Devices that took a release, and what became of them.", of("outcome")...),
 	unvouched: desc("sealift_release_devices_unvouched", "The same, of devices that nobody vouches for beyond those that count.", of("outcome")...),
+	fetched:   desc("sealift_release_devices_fetched", "Devices that verified a release, by how they say its bundle came: whole, or as a patch.", of("via")...),
 	phase:     desc("sealift_rollout_phase", "1 for the phase in which the roll-out of a release is.", of("phase")...),
 	share:     desc("sealift_rollout_share_ratio", "The part of the devices to whom a release is offered now.", of()...),
 }

@@ -28,6 +28,7 @@
 //	sealift_devices_installed                   app, version, counter: of these, by what they say that they run
 //	sealift_release_devices                     app, channel, platform, version, counter, outcome
 //	sealift_release_devices_unvouched           the same, of those that are no evidence
+//	sealift_release_devices_fetched             app, channel, platform, version, counter, via: whole or patch
 //	sealift_rollout_phase                       app, channel, platform, version, counter, phase: 1
 //	sealift_rollout_share_ratio                 app, channel, platform, version, counter: who is offered the release now
 //	sealift_apps_left_out                       apps that are left out of the above

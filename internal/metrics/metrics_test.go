@@ -103,7 +103,9 @@ func (w *world) device(app sealift.AppID, name string, version sealift.Version, 
 		reporter := stats.Reporter{Device: d, Now: noon}
 		return errors.Join(tx.PutDevice(w.Context(), d),
 			tx.PutDeviceReport(w.Context(), store.DeviceReport{App: app, Device: d.ID, Seen: noon, Reported: noon, Version: version, Counter: sealift.Counter(n), State: []byte("{}")}),
-			reporter.Count(w.Context(), tx, []trust.ReportStep{{Step: trust.StepConfirmed, Release: sealift.DigestOf(fmt.Append(nil, app, n))}}))
+			reporter.Count(w.Context(), tx, []trust.ReportStep{
+				{Step: trust.StepVerified, Release: sealift.DigestOf(fmt.Append(nil, app, n))}, {Step: trust.StepConfirmed, Release: sealift.DigestOf(fmt.Append(nil, app, n))},
+			}))
 	})
 }
 
@@ -173,6 +175,8 @@ func TestMetrics(t *testing.T) {
 		`sealift_release_devices{app="com.acme.shop",channel="production",counter="1",outcome="confirmed",platform="web",version="1.1.0"} 2`,
 		`sealift_release_devices{app="com.acme.shop",channel="production",counter="2",outcome="rolled-back",platform="web",version="1.2.0"} 0`,
 		`sealift_release_devices_unvouched{app="com.acme.shop",channel="production",counter="1",outcome="taken",platform="web",version="1.1.0"} 0`,
+		`sealift_release_devices_fetched{app="com.acme.shop",channel="production",counter="1",platform="web",version="1.1.0",via="patch"} 0`,
+		`sealift_release_devices_fetched{app="com.acme.shop",channel="production",counter="1",platform="web",version="1.1.0",via="whole"} 2`,
 		`sealift_rollout_phase{app="com.acme.shop",channel="production",counter="2",phase="halted",platform="web",version="1.2.0"} 1`,
 		`sealift_rollout_share_ratio{app="com.acme.shop",channel="production",counter="2",platform="web",version="1.2.0"} 0`,
 		`sealift_rollout_share_ratio{app="com.acme.shop",channel="production",counter="1",platform="web",version="1.1.0"} 0.25`,

@@ -30,10 +30,10 @@ type app struct {
 
 type release struct {
 	store.Coordinates
-	counter             sealift.Counter
-	evidence, unvouched rollout.Counts
-	phase               rollout.Phase // "" for none
-	share               sealift.Share // who is offered it now
+	counter sealift.Counter
+	sums    stats.Sums
+	phase   rollout.Phase // "" for none
+	share   sealift.Share // who is offered it now
 }
 
 func readRows(ctx context.Context, s *Source, now time.Time) (*rows, error) {
@@ -75,7 +75,7 @@ func (a *app) read(ctx context.Context, tx store.Tx, now time.Time) (err error) 
 	}
 	for i := range newest {
 		r := release{Coordinates: newest[i].Coordinates, counter: newest[i].Counter}
-		if r.evidence, r.unvouched, err = stats.Total(ctx, tx, a.id, newest[i].Digest); err != nil {
+		if r.sums, err = stats.Total(ctx, tx, a.id, newest[i].Digest); err != nil {
 			return err
 		}
 		if err := r.readRollout(ctx, tx); err != nil {
@@ -152,8 +152,10 @@ func (r *release) emit(e emitter) {
 			e.gauge(d, float64(c.Failed[f.Kind()]), is(string(f))...)
 		}
 	}
-	counts(descs.release, r.evidence)
-	counts(descs.unvouched, r.unvouched)
+	counts(descs.release, r.sums.Evidence)
+	counts(descs.unvouched, r.sums.Unvouched)
+	e.gauge(descs.fetched, float64(r.sums.Whole), is("whole")...)
+	e.gauge(descs.fetched, float64(r.sums.Patched), is("patch")...)
 	if r.phase != "" {
 		e.gauge(descs.phase, 1, is(string(r.phase))...)
 		e.gauge(descs.share, float64(r.share)/float64(sealift.Everybody), is()...)

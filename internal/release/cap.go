@@ -85,11 +85,11 @@ func (s *Service) shareOf(ctx context.Context, tx store.Tx, row store.Rollout, p
 	if err != nil {
 		return 0, err
 	}
-	total, _, err := stats.Total(ctx, counts, row.App, row.Release)
+	total, err := stats.Total(ctx, counts, row.App, row.Release)
 	if err != nil {
 		return 0, err
 	}
-	known, err := s.capped(ctx, tx, row.Coordinates, row.Release, rollout.Known{Confirmed: total.Confirmed})
+	known, err := s.capped(ctx, tx, row.Coordinates, row.Release, rollout.Known{Confirmed: total.Evidence.Confirmed})
 	return reached(row.Share, plan, state, known), err
 }
 

@@ -58,7 +58,12 @@ func (s *Service) ChangeChannel(ctx context.Context, by access.Caller, app seali
 	if err != nil {
 		return service.Channel{}, s.refuse(ctx, by, "channel.change", channelSubject(app, name), nil, err)
 	}
-	return out, s.Flush(ctx)
+	if err := s.Flush(ctx); err != nil {
+		return out, err
+	}
+	// Afterwards, since others wait for who writes.
+	err = s.store.View(ctx, func(tx store.Tx) error { return s.countDevices(ctx, tx, app, &out) })
+	return out, err
 }
 
 // closes reports whether a change leaves a channel to fewer devices than were given

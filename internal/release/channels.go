@@ -105,12 +105,14 @@ func (s *Service) Channels(ctx context.Context, app sealift.AppID) ([]service.Ch
 			return nil, err
 		}
 		out := make([]service.Channel, len(rows))
+		each := make([]*service.Channel, len(rows))
 		for i, row := range rows {
 			if out[i], err = s.tellChannel(ctx, tx, row); err != nil {
 				return nil, err
 			}
+			each[i] = &out[i]
 		}
-		return out, nil
+		return out, s.countDevices(ctx, tx, app, each...)
 	})
 }
 
@@ -121,7 +123,11 @@ func (s *Service) Channel(ctx context.Context, app sealift.AppID, name sealift.C
 		if err != nil {
 			return service.Channel{}, err
 		}
-		return s.tellChannel(ctx, tx, row)
+		out, err := s.tellChannel(ctx, tx, row)
+		if err == nil {
+			err = s.countDevices(ctx, tx, app, &out)
+		}
+		return out, err
 	})
 }
 

@@ -54,7 +54,7 @@ func TestFloor(t *testing.T) {
 		t.Errorf("as it would be: %s", diff)
 	}
 	above := trust.Floor{Counter: two.Counter + 1}
-	if f := told(above); f.Under != 5 || len(f.Unserved) != 1 || f.Unserved[0] != (service.Place{Channel: "production", Platform: "web"}) {
+	if f := told(above); f.Under != 5 || len(f.Unserved) != 1 || f.Unserved[0] != (service.Place{Channel: "production", Platform: "web", Devices: 5}) {
 		t.Errorf("above everything: %+v", f)
 	}
 	refused := service.NewDenial{Kind: service.DenyFloor, App: b.app, Counter: above.Counter, Reason: "x"}

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -192,19 +193,24 @@ func (s *Service) advance(ctx context.Context, tx *vault.Tx, app sealift.AppID, 
 		why := l.known.Verdict.Halts()
 		action = "rollout.halt"
 		details["why"], details["evidence"] = why.String(), fmt.Sprintf("10^%.2f of 10^%.2f", why.Weight, why.Needed)
+		verdict, err := json.Marshal(why)
+		if err != nil {
+			return did, sealift.Errorf(sealift.KindInternal, "writing the verdict", "%w", err)
+		}
+		details[detailVerdict] = string(verdict)
 		did.What += ": " + why.String()
 		if l.plan.Halt.Then == rollout.GoBack {
 			back, err := s.wayBack(ctx, tx, row, why.String(), none)
 			if err != nil {
 				return did, err
 			}
-			details["rollback"] = back
+			details[detailWayBack] = back
 			did.What += "; " + back
 		}
 	case l.next.Phase == rollout.Waiting:
 		action = "rollout.wait"
 		if l.known.Verdict.Warns() {
-			details["warning"] = "true"
+			details[detailWarning] = "true"
 		}
 	case l.next.Phase == rollout.Finished:
 		action = "rollout.finish"

@@ -175,6 +175,9 @@ func (s *Service) takeOver(ctx context.Context, tx *vault.Tx, actor audit.Actor,
 	if err := s.putRollout(ctx, tx, actor, &before, of.Plan, next, "rollout.reissue", map[string]string{"by": fmt.Sprint(r.Counter)}); err != nil {
 		return err
 	}
+	if row.Entry, err = tx.AuditSize(ctx); err != nil { // that of recordAs, below
+		return err
+	}
 	if row.MAC, err = tx.Authenticate(row); err != nil {
 		return err
 	}

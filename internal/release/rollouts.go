@@ -93,6 +93,9 @@ func (s *Service) begin(ctx context.Context, tx *vault.Tx, actor audit.Actor, r 
 			return row, err
 		}
 	}
+	if row.Entry, err = tx.AuditSize(ctx); err != nil { // that of recordAs, below
+		return row, err
+	}
 	if row.MAC, err = tx.Authenticate(row); err != nil {
 		return row, err
 	}

@@ -106,7 +106,8 @@ func (s *Service) Release(ctx context.Context, app sealift.AppID, which service.
 		if out.Release, err = s.tellRelease(ctx, tx, row); err != nil {
 			return out, err
 		}
-		out.Evidence, out.Unvouched, err = stats.Total(ctx, tx, app, row.Digest)
+		total, err := stats.Total(ctx, tx, app, row.Digest)
+		out.Evidence, out.Unvouched = total.Evidence, total.Unvouched
 		return out, err
 	})
 }

@@ -105,7 +105,7 @@ func (s *Service) steer(ctx context.Context, by access.Caller, app sealift.AppID
 				return before, err
 			}
 		}
-		if err := s.setRollout(ctx, tx, by.Actor(), &row, before.Plan, next, action, map[string]string{"reason-given": reason}); err != nil {
+		if err := s.setRollout(ctx, tx, by.Actor(), &row, before.Plan, next, action, map[string]string{detailReason: reason}); err != nil {
 			return service.Rollout{}, err
 		}
 		if next.Phase == rollout.Running && !before.State.Phase.Offered() {
@@ -116,7 +116,7 @@ func (s *Service) steer(ctx context.Context, by access.Caller, app sealift.AppID
 		return rolloutOf(row)
 	})
 	if err != nil {
-		return service.Rollout{}, s.refuse(ctx, by, action, fmt.Sprintf("%s/%d", app, counter), map[string]string{"reason-given": reason}, err)
+		return service.Rollout{}, s.refuse(ctx, by, action, fmt.Sprintf("%s/%d", app, counter), map[string]string{detailReason: reason}, err)
 	}
 	return out, s.Flush(ctx)
 }
@@ -159,6 +159,9 @@ func (s *Service) putRollout(ctx context.Context, tx *vault.Tx, actor audit.Acto
 		}
 	}
 	row.Changed = s.now().UTC()
+	if row.Entry, err = tx.AuditSize(ctx); err != nil { // that of recordAs, below
+		return err
+	}
 	if row.MAC, err = tx.Authenticate(*row); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"time"
@@ -40,9 +41,12 @@ func (r *Reporter) Count(ctx context.Context, tx Rows, steps []trust.ReportStep)
 		if !known {
 			order = append(order, release)
 		}
-		if !known || said.outcome.rank() > before.outcome.rank() {
-			words[release] = said
+		via := cmp.Or(before.via, said.via)
+		if known && said.outcome.rank() <= before.outcome.rank() {
+			said = before
 		}
+		said.via = via
+		words[release] = said
 		mentions[release]++
 	}
 	for _, release := range order {
@@ -74,14 +78,38 @@ func (r *Reporter) count(ctx context.Context, tx Rows, release sealift.Digest, s
 	case err != nil:
 		return err
 	}
+	changed := taken
 	if said.outcome.rank() > Outcome(row.Outcome).rank() {
+		changed = true
 		if row, err = r.conclude(ctx, tx, row, said); err != nil {
 			return err
 		}
-	} else if !taken {
+	}
+	if said.via != "" && row.Via == "" {
+		changed = true
+		if row, err = r.arrive(ctx, tx, row, said.via); err != nil {
+			return err
+		}
+	}
+	if !changed {
 		return nil
 	}
 	return tx.PutDeviceOutcome(ctx, row)
+}
+
+// arrive counts how the bundle came to the device. The first word of it stays.
+func (r *Reporter) arrive(ctx context.Context, tx Rows, row store.DeviceOutcome, via string) (store.DeviceOutcome, error) {
+	h := store.ReleaseHour{App: row.App, Release: row.Release, Hour: row.Hour, Outcome: string(whole)}
+	if row.Via = via; via != string(whole) {
+		h.Outcome, h.Reason = string(patched), via
+		if n, err := tx.CountOtherReasons(ctx, h); err != nil {
+			return row, err
+		} else if n >= sealift.MaxOutcomeReasons {
+			h.Reason = other
+		}
+	}
+	_, err := tx.AddReleaseHour(ctx, counted(h, row.Evidence, 1))
+	return row, err
 }
 
 // take counts that the device took a release, in this hour.

@@ -33,6 +33,15 @@
 // sealift.UnvouchedPerHour devices a release and hour are evidence. The rest are
 // counted as unvouched: people see them, and no roll-out is judged by them.
 //
+// A device that was revoked is evidence no more, whatever it said (Disown): its counts
+// move to those of the unvouched.
+//
+// # What is counted beside
+//
+// How the bundle came to a device that verified it: whole, or from a patch. And, as
+// differences by hour, how many devices run a release: by what they say that they have
+// installed, which History tells backwards from now.
+//
 // # What is kept
 //
 // Counts by hour stay when devices are erased, and go after sealift.MaxStatsAge, as

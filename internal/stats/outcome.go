@@ -19,6 +19,17 @@ const (
 	Unknown   Outcome = "unknown" // steps that name a release which the app does not have
 )
 
+// What is counted beside. These are no outcomes, and nothing is judged by them.
+const (
+	// whole and patched are how the bundle came to devices that verified it: whole, or
+	// from the patch whose SHA-256 in hex is the reason.
+	whole   Outcome = "whole"
+	patched Outcome = "patched"
+	// running is by how many more devices say in an hour that they run the release,
+	// which is below zero where more left it than came.
+	running Outcome = "running"
+)
+
 // other stands for reasons beyond sealift.MaxOutcomeReasons, and kinds that are none.
 const other = "other"
 
@@ -31,15 +42,21 @@ func (o Outcome) rank() int { return slices.Index(ranks, o) }
 type word struct {
 	outcome      Outcome // "" for none yet
 	kind, reason string  // of the error, where it failed
+	via          string  // store.DeviceOutcome.Via
 }
 
 // wordOf returns what a step says of its release; false for nothing.
 func wordOf(s *trust.ReportStep) (word, bool) {
 	failed := func(f rollout.Failure, kind sealift.Kind) (word, bool) {
-		return word{Outcome(f), string(kind), s.Reason}, true
+		return word{outcome: Outcome(f), kind: string(kind), reason: s.Reason}, true
 	}
 	switch s.Step {
-	case trust.StepDownloading, trust.StepVerified, trust.StepInstalled:
+	case trust.StepVerified:
+		if !s.Patch.IsZero() {
+			return word{via: s.Patch.String()}, true
+		}
+		return word{via: string(whole)}, true
+	case trust.StepDownloading, trust.StepInstalled:
 		return word{}, true
 	case trust.StepConfirmed:
 		return word{outcome: Confirmed}, true

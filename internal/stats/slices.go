@@ -45,7 +45,7 @@ func Slices(ctx context.Context, tx Hours, app sealift.AppID, fresh, old sealift
 		if hour.Before(since) {
 			continue
 		}
-		s := rollout.Slice{New: *counts[hour], Due: !now.Before(hour.Add(time.Hour + silence))}
+		s := rollout.Slice{From: hour, New: *counts[hour], Due: !now.Before(hour.Add(time.Hour + silence))}
 		if old := before[hour]; old != nil {
 			s.Old = *old
 		}
@@ -58,21 +58,42 @@ func Slices(ctx context.Context, tx Hours, app sealift.AppID, fresh, old sealift
 	return all, confirmed, nil
 }
 
-// Total returns what is known of a release in all hours: of the devices that are
-// evidence, and of the others.
-func Total(ctx context.Context, tx Totals, app sealift.AppID, release sealift.Digest) (evidence, unvouched rollout.Counts, err error) {
+// Sums are what is known of a release in all hours.
+type Sums struct {
+	Evidence, Unvouched rollout.Counts // of the devices that are evidence, and of the others
+	Ways
+}
+
+// Ways is how a release's bundle came to devices, as far as they said.
+type Ways struct{ Whole, Patched int64 }
+
+func (w *Ways) add(row *store.ReleaseHour) {
+	switch n := row.Evidence + row.Unvouched; Outcome(row.Outcome) {
+	case whole:
+		w.Whole += n
+	case patched:
+		w.Patched += n
+	}
+}
+
+// Total returns what is known of a release in all hours.
+func Total(ctx context.Context, tx Totals, app sealift.AppID, release sealift.Digest) (s Sums, err error) {
 	rows, err := tx.ReleaseTotals(ctx, app, release)
 	for i := range rows {
-		add(&evidence, rows[i].Outcome, rows[i].Evidence)
-		add(&unvouched, rows[i].Outcome, rows[i].Unvouched)
+		add(&s.Evidence, rows[i].Outcome, rows[i].Evidence)
+		add(&s.Unvouched, rows[i].Outcome, rows[i].Unvouched)
+		s.add(&rows[i])
 	}
-	return evidence, unvouched, err
+	return s, err
 }
 
 // byHour sums the evidence of each hour, in the order of rows, which is that of time.
 func byHour(rows []store.ReleaseHour) (hours []time.Time, counts map[time.Time]*rollout.Counts) {
 	counts = map[time.Time]*rollout.Counts{}
 	for i := range rows {
+		if Outcome(rows[i].Outcome) == running {
+			continue // whoever leaves a release does not take it
+		}
 		hour := rows[i].Hour
 		if counts[hour] == nil {
 			counts[hour] = &rollout.Counts{}

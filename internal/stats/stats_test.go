@@ -113,8 +113,9 @@ func (f *fleet) hours(digest sealift.Digest) (rows []store.ReleaseHour) {
 
 func (f *fleet) total(digest sealift.Digest) (evidence, unvouched rollout.Counts) {
 	f.Helper()
-	f.update(func(tx store.Tx) (err error) {
-		evidence, unvouched, err = stats.Total(f.t.Context(), tx, f.app, digest)
+	f.update(func(tx store.Tx) error {
+		s, err := stats.Total(f.t.Context(), tx, f.app, digest)
+		evidence, unvouched = s.Evidence, s.Unvouched
 		return err
 	})
 	return evidence, unvouched
@@ -386,8 +387,8 @@ func TestSlices(t *testing.T) {
 	}
 	const made = sealift.UnvouchedPerHour
 	want := []rollout.Slice{
-		{New: rollout.Counts{Taken: 6 + made, Confirmed: 2, Failed: [4]int{0, 0, 1 + made, 0}}, Old: rollout.Counts{Taken: 5, Failed: [4]int{0, 0, 1, 0}}},
-		{New: rollout.Counts{Taken: 2}},
+		{From: noon.Add(time.Hour), New: rollout.Counts{Taken: 6 + made, Confirmed: 2, Failed: [4]int{0, 0, 1 + made, 0}}, Old: rollout.Counts{Taken: 5, Failed: [4]int{0, 0, 1, 0}}},
+		{From: noon.Add(3 * time.Hour), New: rollout.Counts{Taken: 2}},
 	}
 	if diff := cmp.Diff(want, judged(release(0), noon.Add(4*time.Hour-1))); diff != "" {
 		t.Error(diff)

@@ -15,6 +15,16 @@ type Summary struct {
 	Evidence, Unvouched rollout.Counts // in sum
 	Causes              []Cause        // why it failed, the most frequent first, at most sealift.MaxCauses
 	Course              []Point        // oldest first; where nobody took the release there is none
+	Ways
+	Patches map[string]int64 // devices by the patch that they took: its SHA-256 in hex, "other" for rare ones
+	Moves   []Moved          // oldest first; where there were none there is none
+}
+
+// Moved is by how many more devices ran a release at the end of a span of time than
+// at its beginning.
+type Moved struct {
+	From time.Time
+	Net  int64
 }
 
 // Cause is one way in which a release failed.
@@ -51,9 +61,23 @@ func Summarize(rows []store.ReleaseHour, span time.Duration) Summary {
 	}
 	causes := map[why]*Cause{}
 	for _, row := range rows {
+		from := row.Hour.Truncate(span)
+		if Outcome(row.Outcome) == running {
+			if n := len(s.Moves); n == 0 || !s.Moves[n-1].From.Equal(from) {
+				s.Moves = append(s.Moves, Moved{From: from})
+			}
+			s.Moves[len(s.Moves)-1].Net += row.Evidence
+			continue
+		}
+		s.Ways.add(&row)
+		if Outcome(row.Outcome) == patched {
+			if s.Patches == nil {
+				s.Patches = map[string]int64{}
+			}
+			s.Patches[row.Reason] += row.Evidence + row.Unvouched
+		}
 		add(&s.Evidence, row.Outcome, row.Evidence)
 		add(&s.Unvouched, row.Outcome, row.Unvouched)
-		from := row.Hour.Truncate(span)
 		if n := len(s.Course); n == 0 || !s.Course[n-1].From.Equal(from) {
 			s.Course = append(s.Course, Point{From: from})
 		}

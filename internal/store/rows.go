@@ -426,23 +426,10 @@ type DeviceReport struct {
 	Version  sealift.Version // that is installed; empty for none
 	Counter  sealift.Counter
 	State    []byte // JSON of trust.DeviceState; empty before the first report
-}
-
-// DeviceStep is a step that a device reported.
-type DeviceStep struct {
-	App      sealift.AppID
-	Device   sealift.DeviceID
-	Sequence uint64
-	Received time.Time
-	At       time.Time // by the device's clock
-	Step     string
-	Release  sealift.Digest // of release.json; zero for none
-	Version  sealift.Version
-	Counter  sealift.Counter
-	Channel  sealift.Channel
-	Kind     string // of the error, where it failed
-	Reason   string
-	Took     int64 // milliseconds since the step before it; 0 for unknown
+	// What rules of channels look at, out of State.
+	Runtime  sealift.Version
+	Build    string // a trust.Build
+	Emulator bool
 }
 
 // Fleet counts devices.

@@ -32,3 +32,21 @@ type DeviceVersion struct {
 	Counter sealift.Counter
 	Devices int64 // how many; filters do not look at it
 }
+
+// DeviceStep is a step that a device reported.
+type DeviceStep struct {
+	App      sealift.AppID
+	Device   sealift.DeviceID
+	Sequence uint64
+	Received time.Time
+	At       time.Time // by the device's clock
+	Step     string
+	Release  sealift.Digest // of release.json; zero for none
+	Version  sealift.Version
+	Counter  sealift.Counter
+	Channel  sealift.Channel
+	Kind     string // of the error, where it failed
+	Reason   string
+	Took     int64  // milliseconds since the step before it; 0 for unknown
+	Patch    string // SHA-256 of the patch that it speaks of, in hex; "" for none
+}

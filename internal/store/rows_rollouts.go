@@ -26,5 +26,6 @@ type Rollout struct {
 	Creator string
 	Created time.Time
 	Changed time.Time
+	Entry   int64  // index in the log of the entry that says how it came to be so; 0 for unknown
 	MAC     []byte // see Authentic
 }

@@ -17,6 +17,7 @@ type DeviceOutcome struct {
 	Reason   string
 	Network  string // where nobody vouches for the device: the one that it took the release from
 	Evidence bool   // whether a halt may rest on it
+	Via      string // how the bundle came: "whole", or the SHA-256 of the patch in hex; "" for unknown
 }
 
 // Seen counts active devices of an app.

@@ -87,6 +87,7 @@ type Tx interface {
 	LabelTx
 	PatchTx
 	CapgoTx
+	PlacedTx
 	RestoreTx
 	CopyTx
 }

@@ -27,11 +27,15 @@ type RolloutTx interface {
 
 // Columns implements Authentic.
 func (r Rollout) Columns() (kind string, columns []string) {
-	return "rollout", []string{
+	columns = []string{
 		strconv.FormatUint(uint64(r.Counter), 10), string(r.App), string(r.Channel), string(r.Platform), string(r.Runtime), string(r.Version),
 		r.Release.String(), hex.EncodeToString(r.Plan), r.Salt, strconv.FormatBool(r.Urgent), r.Phase, strconv.FormatInt(r.Stage, 10), column(r.Since),
 		strconv.FormatInt(int64(r.Spent), 10), column(r.Cleared), strconv.Itoa(int(r.Share)), r.Creator, column(r.Created), column(r.Changed),
 	}
+	if r.Entry != 0 { // rows of before have none
+		columns = append(columns, strconv.FormatInt(r.Entry, 10))
+	}
+	return "rollout", columns
 }
 
 // Tag implements Authentic.

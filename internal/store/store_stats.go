@@ -15,6 +15,8 @@ type StatsTx interface {
 	// DeviceOutcome returns it, or KindNotFound where the device did not take the
 	// release.
 	DeviceOutcome(ctx context.Context, app sealift.AppID, device sealift.DeviceID, release sealift.Digest) (DeviceOutcome, error)
+	// DeviceOutcomes returns all of them of a device, by hour.
+	DeviceOutcomes(ctx context.Context, app sealift.AppID, device sealift.DeviceID) ([]DeviceOutcome, error)
 	// CountNetwork returns how many devices of a network took a release in an hour
 	// and are evidence; 0 for no network.
 	CountNetwork(ctx context.Context, app sealift.AppID, release sealift.Digest, hour time.Time, network string) (int64, error)

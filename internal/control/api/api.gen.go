@@ -281,6 +281,33 @@ func (e DraftState) Valid() bool {
 	}
 }
 
+// Defines values for ExcludedDevicesReason.
+const (
+	ExcludedDevicesReasonBuild    ExcludedDevicesReason = "build"
+	ExcludedDevicesReasonEmulator ExcludedDevicesReason = "emulator"
+	ExcludedDevicesReasonPlatform ExcludedDevicesReason = "platform"
+	ExcludedDevicesReasonPrivate  ExcludedDevicesReason = "private"
+	ExcludedDevicesReasonRuntime  ExcludedDevicesReason = "runtime"
+)
+
+// Valid indicates whether the value is a known member of the ExcludedDevicesReason enum.
+func (e ExcludedDevicesReason) Valid() bool {
+	switch e {
+	case ExcludedDevicesReasonBuild:
+		return true
+	case ExcludedDevicesReasonEmulator:
+		return true
+	case ExcludedDevicesReasonPlatform:
+		return true
+	case ExcludedDevicesReasonPrivate:
+		return true
+	case ExcludedDevicesReasonRuntime:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FailureCountOutcome.
 const (
 	FailureCountOutcomeNotStored  FailureCountOutcome = "not-stored"
@@ -668,6 +695,30 @@ func (e RolloutThen) Valid() bool {
 	case RolloutThenPause:
 		return true
 	case RolloutThenRollback:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RolloutEvidenceKind.
+const (
+	RolloutEvidenceKindNotStored  RolloutEvidenceKind = "not-stored"
+	RolloutEvidenceKindRefused    RolloutEvidenceKind = "refused"
+	RolloutEvidenceKindRolledBack RolloutEvidenceKind = "rolled-back"
+	RolloutEvidenceKindSilent     RolloutEvidenceKind = "silent"
+)
+
+// Valid indicates whether the value is a known member of the RolloutEvidenceKind enum.
+func (e RolloutEvidenceKind) Valid() bool {
+	switch e {
+	case RolloutEvidenceKindNotStored:
+		return true
+	case RolloutEvidenceKindRefused:
+		return true
+	case RolloutEvidenceKindRolledBack:
+		return true
+	case RolloutEvidenceKindSilent:
 		return true
 	default:
 		return false
@@ -1225,21 +1276,6 @@ type CACertificate struct {
 	Version uint64 `json:"version"`
 }
 
-// CapgoKey defines model for CapgoKey.
-type CapgoKey struct {
-	// ID Example: shop-ci
-	ID ServiceKeyID `json:"id"`
-
-	// KeyID By which devices name the key that they have.
-	//
-	// Example: MIIBCgKCAQEAtt3bMNVP
-	KeyID string `json:"keyId"`
-
-	// PublicKey The public half, as the app's store build holds it; PKCS 1 in PEM.
-	PublicKey string `json:"publicKey"`
-	Version   uint64 `json:"version"`
-}
-
 // Ceremony `root`, or `targets` with `trust`, or all three.
 type Ceremony struct {
 	// Root The next root.json, at most 512 KiB; the present one stays where it is absent.
@@ -1267,6 +1303,9 @@ type Channel struct {
 
 	// Created Example: 2026-01-02T03:04:05Z
 	Created Time `json:"created"`
+
+	// Devices Absent where only the epoch is told.
+	Devices *ChannelDevices `json:"devices,omitempty"`
 
 	// Epoch The present generation of the channel's key.
 	Epoch uint64 `json:"epoch"`
@@ -1299,6 +1338,30 @@ type ChannelChange struct {
 	// Runtime `*` for all.
 	Runtime    *RuntimeRange `json:"runtime,omitempty"`
 	SelfAssign *bool         `json:"selfAssign,omitempty"`
+}
+
+// ChannelDevices The active devices that are on the channel, by an assignment, or else by what they
+// last reported to follow. `assigned`, `labelled`, `chosen` and `own` are their parts.
+// Those that never reported and are assigned nowhere are on no channel.
+type ChannelDevices struct {
+	// Assigned That a person put there by name.
+	Assigned int64 `json:"assigned"`
+
+	// Chosen That asked to be put there.
+	Chosen int64 `json:"chosen"`
+
+	// Excluded That the channel's rules keep from taking anything of it, by the rule.
+	Excluded []ExcludedDevices `json:"excluded"`
+
+	// Following Of them, those that last reported to follow it. The others have yet to learn it.
+	Following int64 `json:"following"`
+
+	// Labelled That a label put there.
+	Labelled int64 `json:"labelled"`
+
+	// Own That follow it by their own configuration, or since it is the default.
+	Own    int64 `json:"own"`
+	Placed int64 `json:"placed"`
 }
 
 // ChannelLabel defines model for ChannelLabel.
@@ -1695,6 +1758,9 @@ type DeviceStep struct {
 	// Example: integrity
 	Kind string `json:"kind,omitempty"`
 
+	// Patch Of a step verified, the patch from which the bundle was made; absent where it came whole.
+	Patch SHA256 `json:"patch,omitempty"`
+
 	// Reason Example: blob-digest
 	Reason string `json:"reason,omitempty"`
 
@@ -1866,6 +1932,15 @@ type Erasure struct {
 	Devices []DeviceID `json:"devices"`
 }
 
+// ExcludedDevices defines model for ExcludedDevices.
+type ExcludedDevices struct {
+	Devices int64                 `json:"devices"`
+	Reason  ExcludedDevicesReason `json:"reason"`
+}
+
+// ExcludedDevicesReason defines model for ExcludedDevices.Reason.
+type ExcludedDevicesReason string
+
 // FailureCount defines model for FailureCount.
 type FailureCount struct {
 	Devices int `json:"devices"`
@@ -1881,6 +1956,16 @@ type FailureCount struct {
 
 // FailureCountOutcome defines model for FailureCount.Outcome.
 type FailureCountOutcome string
+
+// FetchCounts How the release's bundle came to devices that verified it, as far as they said; those
+// nobody vouches for included.
+type FetchCounts struct {
+	Patched int64 `json:"patched"`
+
+	// Saved By how many bytes the patches that they took are shorter than the whole bundle.
+	Saved int64 `json:"saved"`
+	Whole int64 `json:"whole"`
+}
 
 // FleetRetirement How far the fleet is from letting go of a version. Devices count that are
 // active, enrolled with a token, and were seen.
@@ -1922,6 +2007,15 @@ type Floor struct {
 	//
 	// Example: 1.4.0
 	Version Version `json:"version,omitempty"`
+}
+
+// HistoryPoint defines model for HistoryPoint.
+type HistoryPoint struct {
+	// At Example: 2026-01-02T03:04:05Z
+	At Time `json:"at"`
+
+	// Versions Newest counter first. What no device ran is left out.
+	Versions []VersionCount `json:"versions"`
 }
 
 // ImportedKey defines model for ImportedKey.
@@ -2780,6 +2874,9 @@ type Place struct {
 	// Channel Example: production
 	Channel ChannelName `json:"channel"`
 
+	// Devices Active devices that follow it and were seen within 30 days, whether or not they are under the floor.
+	Devices int64 `json:"devices"`
+
 	// Platform Example: web
 	Platform Platform `json:"platform"`
 }
@@ -3060,6 +3157,10 @@ type ReleaseStats struct {
 	Course   []CoursePoint  `json:"course"`
 	Failures []FailureCount `json:"failures"`
 
+	// Fetched How the release's bundle came to devices that verified it, as far as they said; those
+	// nobody vouches for included.
+	Fetched FetchCounts `json:"fetched"`
+
 	// Platform Example: web
 	Platform Platform `json:"platform"`
 
@@ -3139,6 +3240,9 @@ type Rollout struct {
 	// Example: com.acme.shop
 	App AppID `json:"app"`
 
+	// Backs Roll-backs from the release that wait for people.
+	Backs []WaitingRollback `json:"backs,omitempty"`
+
 	// Capped These are fewer than the stage is for: the app's `blastRadius` lets no more
 	// devices take it until those that did confirm it, or somebody finishes it.
 	Capped bool `json:"capped,omitempty"`
@@ -3159,6 +3263,18 @@ type Rollout struct {
 
 	// Creator Who published the release.
 	Creator string `json:"creator"`
+
+	// Evidence Of one that is not over, what speaks against the release by now, one a kind of failure.
+	Evidence []RolloutEvidence `json:"evidence,omitempty"`
+
+	// Halt Of a halted one, what halted it, as the log has it.
+	Halt *RolloutEvidence `json:"halt,omitempty"`
+
+	// Known Of one that is not over, by how many devices it goes on.
+	Known *RolloutKnown `json:"known,omitempty"`
+
+	// Last What was done to it last, by the log.
+	Last *RolloutChange `json:"last,omitempty"`
 
 	// Next When the stage's time is over. Absent where it waits for something else.
 	Next *time.Time `json:"next,omitempty"`
@@ -3207,10 +3323,89 @@ type Rollout struct {
 	//
 	// Example: 1.4.0
 	Version Version `json:"version"`
+
+	// WayBack Of a halted one, what became of the roll-back that its plan asks for.
+	WayBack string `json:"wayBack,omitempty"`
 }
 
 // RolloutThen What follows when it halts; `rollback` prepares one for people to approve.
 type RolloutThen string
+
+// RolloutChange defines model for RolloutChange.
+type RolloutChange struct {
+	// Action Example: rollout.pause
+	Action string `json:"action"`
+
+	// Actor Who acted, and from where.
+	Actor LogActor `json:"actor"`
+
+	// Entry Its index in the log.
+	Entry int64 `json:"entry"`
+
+	// Name The login of that person, or label of that token; absent where there is none.
+	Name string `json:"name,omitempty"`
+
+	// Reason In a person's words; absent where roll-outs did it by themselves.
+	Reason string `json:"reason,omitempty"`
+
+	// Time Example: 2026-01-02T03:04:05Z
+	Time Time `json:"time"`
+
+	// Warning It waits since a kind of failure is worth a look, and not since its plan says so.
+	Warning bool `json:"warning,omitempty"`
+}
+
+// RolloutEvidence defines model for RolloutEvidence.
+type RolloutEvidence struct {
+	// Failed Of them failed so.
+	Failed int                 `json:"failed"`
+	Halts  bool                `json:"halts"`
+	High   float64             `json:"high"`
+	Kind   RolloutEvidenceKind `json:"kind"`
+
+	// Limit How often it may fail so, by the plan.
+	Limit float64 `json:"limit"`
+
+	// Low The lower end of the Wilson score interval of 99 % of the rate.
+	Low float64 `json:"low"`
+
+	// Needed Log10 of the e-value that halts.
+	Needed float64 `json:"needed"`
+
+	// OldFailed Of them failed so.
+	OldFailed int `json:"oldFailed"`
+
+	// OldTaken Devices that took the release before it in the same hours.
+	OldTaken int     `json:"oldTaken"`
+	Rate     float64 `json:"rate"`
+
+	// Since From which hour on that is so, by when devices took the release.
+	Since *time.Time `json:"since,omitempty"`
+
+	// Taken Devices by which it is judged; of silence, only those that had their time to speak.
+	Taken int `json:"taken"`
+
+	// Warning `low` is above `limit`: the roll-out does not go on by itself.
+	Warning bool `json:"warning"`
+
+	// Weight Log10 of the e-value.
+	Weight float64 `json:"weight"`
+}
+
+// RolloutEvidenceKind defines model for RolloutEvidence.Kind.
+type RolloutEvidenceKind string
+
+// RolloutKnown defines model for RolloutKnown.
+type RolloutKnown struct {
+	// Cap The app's `blastRadius`; absent where it has none, or it does not hold for this release.
+	Cap int `json:"cap,omitempty"`
+
+	// Confirmed Devices that say that the release works.
+	Confirmed int `json:"confirmed"`
+
+	// Fleet Devices of the channel and platform; absent where the app has no cap.
+	Fleet int `json:"fleet,omitempty"`
+}
 
 // RolloutList defines model for RolloutList.
 type RolloutList struct {
@@ -3467,7 +3662,12 @@ type SigningRequestPadding string
 
 // Stats defines model for Stats.
 type Stats struct {
-	Devices  DeviceStats    `json:"devices"`
+	Devices DeviceStats `json:"devices"`
+
+	// History How many devices ran each of `releases` at `since`, at the end of each span in
+	// which that changed, and now; oldest first. It is counted back from what active
+	// devices say by now, wherever they are.
+	History  []HistoryPoint `json:"history"`
 	Releases []ReleaseStats `json:"releases"`
 
 	// Since Example: 2026-01-02T03:04:05Z
@@ -3670,6 +3870,19 @@ type VersionCount struct {
 	// Version Semantic version 2.0.0, without leading `v` and without `+build`.
 	//
 	// Example: 1.4.0
+	Version Version `json:"version"`
+}
+
+// WaitingRollback defines model for WaitingRollback.
+type WaitingRollback struct {
+	// Draft Example: 5c1d7a0e9b2f4c3d
+	Draft DraftID `json:"draft"`
+
+	// Expires Example: 2026-01-02T03:04:05Z
+	Expires Time      `json:"expires"`
+	Missing []Missing `json:"missing"`
+
+	// Version To which it goes back.
 	Version Version `json:"version"`
 }
 
@@ -4450,15 +4663,6 @@ type ClientInterface interface {
 	// Corresponds with PUT /apps/{app}/blobs/{sha256} (the `UploadBlob` operationId).
 	UploadBlobWithBody(ctx context.Context, app InApp, sha256 SHA256, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetCapgoKey The public key for devices that run Capgo's plugin
-	//
-	// Roles: all. 404 with reason `capgo-key` where the app has no such key that is
-	// active. The private half stays in the vault, which uses it for what is
-	// published with a submission's `capgo`, and for nothing else.
-	//
-	// Corresponds with GET /apps/{app}/capgo-key (the `GetCapgoKey` operationId).
-	GetCapgoKey(ctx context.Context, app InApp, reqEditors ...RequestEditorFn) (*http.Response, error)
-
 	// ListChannelLabels The labels that put devices on channels, the highest priority first
 	//
 	// Roles: all.
@@ -4990,6 +5194,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /apps/{app}/rollouts (the `ListRollouts` operationId).
 	ListRollouts(ctx context.Context, app InApp, params *ListRolloutsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRollout How one release reaches its devices, and why it stands where it does
+	//
+	// Roles: all. With `last`, `halt`, `evidence`, `known` and `backs`, which lists and
+	// changes leave out.
+	//
+	// Corresponds with GET /apps/{app}/rollouts/{counter} (the `GetRollout` operationId).
+	GetRollout(ctx context.Context, app InApp, counter Counter, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PauseRolloutWithBody Take a release out of the offer until somebody resumes it
 	//
@@ -6457,25 +6669,6 @@ func (c *Client) UploadBlobWithBody(ctx context.Context, app InApp, sha256 SHA25
 	return c.Client.Do(req)
 }
 
-// GetCapgoKey The public key for devices that run Capgo's plugin
-//
-// Roles: all. 404 with reason `capgo-key` where the app has no such key that is
-// active. The private half stays in the vault, which uses it for what is
-// published with a submission's `capgo`, and for nothing else.
-//
-// Corresponds with GET /apps/{app}/capgo-key (the `GetCapgoKey` operationId).
-func (c *Client) GetCapgoKey(ctx context.Context, app InApp, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetCapgoKeyRequest(c.Server, app)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
 // ListChannelLabels The labels that put devices on channels, the highest priority first
 //
 // Roles: all.
@@ -7468,6 +7661,24 @@ func (c *Client) RollBack(ctx context.Context, app InApp, body RollBackJSONReque
 // Corresponds with GET /apps/{app}/rollouts (the `ListRollouts` operationId).
 func (c *Client) ListRollouts(ctx context.Context, app InApp, params *ListRolloutsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListRolloutsRequest(c.Server, app, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRollout How one release reaches its devices, and why it stands where it does
+//
+// Roles: all. With `last`, `halt`, `evidence`, `known` and `backs`, which lists and
+// changes leave out.
+//
+// Corresponds with GET /apps/{app}/rollouts/{counter} (the `GetRollout` operationId).
+func (c *Client) GetRollout(ctx context.Context, app InApp, counter Counter, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRolloutRequest(c.Server, app, counter)
 	if err != nil {
 		return nil, err
 	}
@@ -10029,40 +10240,6 @@ func NewUploadBlobRequestWithBody(server string, app InApp, sha256 SHA256, conte
 	return req, nil
 }
 
-// NewGetCapgoKeyRequest constructs an http.Request for the GetCapgoKey method
-func NewGetCapgoKeyRequest(server string, app InApp) (*http.Request, error) {
-	var err error
-
-	var pathParam0 string
-
-	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
-	if err != nil {
-		return nil, err
-	}
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/apps/%s/capgo-key", pathParam0)
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-
-	return req, nil
-}
-
 // NewListChannelLabelsRequest constructs an http.Request for the ListChannelLabels method
 func NewListChannelLabelsRequest(server string, app InApp) (*http.Request, error) {
 	var err error
@@ -11812,6 +11989,47 @@ func NewListRolloutsRequest(server string, app InApp, params *ListRolloutsParams
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
 		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetRolloutRequest constructs an http.Request for the GetRollout method
+func NewGetRolloutRequest(server string, app InApp, counter Counter) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "counter", counter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "uint64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/rollouts/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -14365,9 +14583,6 @@ type ServerInterface interface {
 	// UploadBlob Upload a sealed blob
 	// (PUT /apps/{app}/blobs/{sha256})
 	UploadBlob(w http.ResponseWriter, r *http.Request, app InApp, sha256 SHA256)
-	// GetCapgoKey The public key for devices that run Capgo's plugin
-	// (GET /apps/{app}/capgo-key)
-	GetCapgoKey(w http.ResponseWriter, r *http.Request, app InApp)
 	// ListChannelLabels The labels that put devices on channels, the highest priority first
 	// (GET /apps/{app}/channel-labels)
 	ListChannelLabels(w http.ResponseWriter, r *http.Request, app InApp)
@@ -14464,6 +14679,9 @@ type ServerInterface interface {
 	// ListRollouts How releases reach their devices, newest counter first
 	// (GET /apps/{app}/rollouts)
 	ListRollouts(w http.ResponseWriter, r *http.Request, app InApp, params ListRolloutsParams)
+	// GetRollout How one release reaches its devices, and why it stands where it does
+	// (GET /apps/{app}/rollouts/{counter})
+	GetRollout(w http.ResponseWriter, r *http.Request, app InApp, counter Counter)
 	// PauseRollout Take a release out of the offer until somebody resumes it
 	// (POST /apps/{app}/rollouts/{counter}/pause)
 	PauseRollout(w http.ResponseWriter, r *http.Request, app InApp, counter Counter)
@@ -15019,32 +15237,6 @@ func (siw *ServerInterfaceWrapper) UploadBlob(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.UploadBlob(w, r, app, sha256)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
-// GetCapgoKey operation middleware
-func (siw *ServerInterfaceWrapper) GetCapgoKey(w http.ResponseWriter, r *http.Request) {
-
-	var err error
-	_ = err
-
-	// ------------- Path parameter "app" -------------
-	var app InApp
-
-	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
-	if err != nil {
-		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
-		return
-	}
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetCapgoKey(w, r, app)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -16435,6 +16627,41 @@ func (siw *ServerInterfaceWrapper) ListRollouts(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListRollouts(w, r, app, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetRollout operation middleware
+func (siw *ServerInterfaceWrapper) GetRollout(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "counter" -------------
+	var counter Counter
+
+	err = runtime.BindStyledParameterWithOptions("simple", "counter", r.PathValue("counter"), &counter, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "uint64", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "counter", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRollout(w, r, app, counter)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -17983,13 +18210,13 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/promotions", wrapper.PromoteRelease)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollbacks", wrapper.RollBack)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/drafts/{draft}/cosignatures", wrapper.CosignDraft)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/capgo-key", wrapper.GetCapgoKey)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/keys/{key}/signatures", wrapper.SignWithKey)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases", wrapper.ListReleases)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/apps/{app}/channels/{channel}/plan", wrapper.ClearPlan)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/channels/{channel}/plan", wrapper.GetPlan)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/apps/{app}/channels/{channel}/plan", wrapper.SetPlan)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/rollouts", wrapper.ListRollouts)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/rollouts/{counter}", wrapper.GetRollout)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollouts/{counter}/pause", wrapper.PauseRollout)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollouts/{counter}/withdraw", wrapper.WithdrawRelease)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollouts/{counter}/steer", wrapper.SteerRollout)

@@ -16,6 +16,13 @@ func (c *Client) Rollouts(ctx context.Context, app sealift.AppID, params api.Lis
 	return list.Rollouts, err
 }
 
+// Rollout returns one roll-out, with all there is to say of it.
+func (c *Client) Rollout(ctx context.Context, app sealift.AppID, counter uint64) (api.Rollout, error) {
+	return decoded[api.Rollout](ctx, func(ctx context.Context) (*http.Response, error) {
+		return c.api.GetRollout(ctx, string(app), counter)
+	})
+}
+
 // PauseRollout stops a roll-out until somebody resumes it.
 func (c *Client) PauseRollout(ctx context.Context, app sealift.AppID, counter uint64, reason string) (api.Rollout, error) {
 	return decoded[api.Rollout](ctx, func(ctx context.Context) (*http.Response, error) {

@@ -14,6 +14,19 @@ type Channel struct {
 	Epoch    uint64           // the present generation of its key, from 1
 	Settings *ChannelSettings // nil where only the epoch is told
 	Created  time.Time
+	Devices  *ChannelDevices // nil where only the epoch is told
+}
+
+// ChannelDevices counts the active devices of a channel, as far as they said where
+// they are. Those that never reported and are assigned nowhere are on none.
+type ChannelDevices struct {
+	Placed    int64            // that are on it by an assignment, else by what they last reported
+	Following int64            // of them, those that last reported to follow it
+	Assigned  int64            // that a person put there by name
+	Labelled  int64            // that a label put there
+	Chosen    int64            // that asked to be put there
+	Own       int64            // that follow it by their own configuration, or since it is the default
+	Excluded  map[string]int64 // that its rules keep from taking anything of it, by trust.ChannelRules.Excludes
 }
 
 // ChannelSettings are what a channel was set to.

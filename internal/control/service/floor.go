@@ -23,4 +23,5 @@ type AppFloor struct {
 type Place struct {
 	Channel  sealift.Channel
 	Platform sealift.Platform
+	Devices  int64 // that follow it, and were seen within sealift.FleetSilence; 0 where they are not counted
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/rollout"
 )
 
@@ -16,6 +17,8 @@ type Rollouts interface {
 	// empty, newest counter first; KindNotFound if there is no such app. Those that
 	// are over are among them with all only.
 	Rollouts(ctx context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, all bool) ([]Rollout, error)
+	// Rollout returns one, with its Story; KindNotFound if there is none.
+	Rollout(ctx context.Context, app sealift.AppID, counter sealift.Counter) (Rollout, error)
 	// PauseRollout takes a release out of the offer until somebody resumes it. What
 	// is stopped already stays as it is. KindNotFound if there is no such roll-out,
 	// KindConflict with reason "phase" if it is over.
@@ -81,4 +84,26 @@ type Rollout struct {
 	Creator  string
 	Created  time.Time
 	Changed  time.Time
+	Story    *Story // of Rollouts.Rollout alone
+}
+
+// Story is how a roll-out came to be as it is, and what speaks for and against it.
+type Story struct {
+	Last     *RolloutChange     // by the log; nil where that does not say, as of rows of before
+	Halt     *rollout.Evidence  // why it halted, as the log has it; nil where Last is no halt
+	WayBack  string             // what became of the roll-back that the plan asks for on a halt; "" where it asks for none
+	Evidence []rollout.Evidence // by now, one a kind of failure; nil of what is over
+	Known    rollout.Known      // by now, but for the verdict; zero of what is over
+	Backs    []DraftDetail      // roll-backs from the release that wait for people
+}
+
+// RolloutChange is what was done to a roll-out last.
+type RolloutChange struct {
+	Entry  int64       // of the log
+	Time   time.Time   // by the vault's clock
+	Action string      // of the entry
+	Actor  audit.Actor // whose ID is "rollout" for what roll-outs do by themselves
+	Name   string      // the login or label of Actor.ID; "" for none
+	Reason string      // in a person's words
+	Warns  bool        // it waits since a kind of failure is worth a look, not since its plan says so
 }

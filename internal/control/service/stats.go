@@ -25,6 +25,7 @@ type AppStats struct {
 	Releases []ReleaseStats
 	Seen     store.Seen            // in the last day and week
 	Versions []store.DeviceVersion // of those devices
+	History  []stats.Moment        // how many devices of the app ran these releases, since then until now
 	Unknown  int64                 // steps that name a release which the app does not have
 }
 
@@ -41,5 +42,6 @@ type ReleaseStats struct {
 	Release   sealift.Digest // of release.json
 	Counter   sealift.Counter
 	Withdrawn bool
+	Saved     int64 // bytes that devices did not fetch since they took patches
 	stats.Summary
 }

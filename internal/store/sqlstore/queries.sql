@@ -287,21 +287,22 @@ SELECT * FROM devices WHERE app = @app AND id = @id;
 SELECT state, COUNT(*) AS devices FROM devices WHERE app = @app GROUP BY state;
 
 -- name: PutDeviceReport :exec
-INSERT INTO device_reports (app, device, seen, reported, through, lost, root, targets, channel, version, counter, state)
-VALUES (@app, @device, @seen, @reported, @through, @lost, @root, @targets, @channel, @version, @counter, @state)
+INSERT INTO device_reports (app, device, seen, reported, through, lost, root, targets, channel, version, counter, state, runtime, build, emulator)
+VALUES (@app, @device, @seen, @reported, @through, @lost, @root, @targets, @channel, @version, @counter, @state, @runtime, @build, @emulator)
 ON CONFLICT (app, device) DO UPDATE SET
   seen = excluded.seen, reported = excluded.reported, through = excluded.through, lost = excluded.lost,
   root = excluded.root, targets = excluded.targets, channel = excluded.channel,
-  version = excluded.version, counter = excluded.counter, state = excluded.state;
+  version = excluded.version, counter = excluded.counter, state = excluded.state,
+  runtime = excluded.runtime, build = excluded.build, emulator = excluded.emulator;
 
 -- name: DeviceReport :one
 SELECT * FROM device_reports WHERE app = @app AND device = @device;
 
 -- name: InsertDeviceStep :execrows
 INSERT INTO device_steps (
-  app, device, sequence, received, at, step, release, version, counter, channel, kind, reason, took
+  app, device, sequence, received, at, step, release, version, counter, channel, kind, reason, took, patch
 ) VALUES (
-  @app, @device, @sequence, @received, @at, @step, @release, @version, @counter, @channel, @kind, @reason, @took
+  @app, @device, @sequence, @received, @at, @step, @release, @version, @counter, @channel, @kind, @reason, @took, @patch
 ) ON CONFLICT DO NOTHING;
 
 -- name: PruneDeviceSteps :exec

@@ -1,6 +1,6 @@
 -- name: InsertRollout :execrows
-INSERT INTO rollouts (app, counter, channel, platform, runtime, version, release, plan, salt, urgent, phase, stage, since, spent, cleared, share, creator, created, changed, mac)
-VALUES (@app, @counter, @channel, @platform, @runtime, @version, @release, @plan, @salt, @urgent, @phase, @stage, @since, @spent, @cleared, @share, @creator, @created, @changed, @mac)
+INSERT INTO rollouts (app, counter, channel, platform, runtime, version, release, plan, salt, urgent, phase, stage, since, spent, cleared, share, creator, created, changed, mac, entry)
+VALUES (@app, @counter, @channel, @platform, @runtime, @version, @release, @plan, @salt, @urgent, @phase, @stage, @since, @spent, @cleared, @share, @creator, @created, @changed, @mac, @entry)
 ON CONFLICT DO NOTHING;
 
 -- name: Rollout :one
@@ -10,7 +10,7 @@ SELECT * FROM rollouts WHERE app = @app AND counter = @counter;
 UPDATE rollouts SET
   channel = @channel, platform = @platform, runtime = @runtime, version = @version, release = @release, plan = @plan, salt = @salt,
   urgent = @urgent, phase = @phase, stage = @stage, since = @since, spent = @spent, cleared = @cleared, share = @share,
-  creator = @creator, created = @created, changed = @changed, mac = @mac
+  creator = @creator, created = @created, changed = @changed, mac = @mac, entry = @entry
 WHERE app = @app AND counter = @counter AND mac = @old_mac;
 
 -- name: Rollouts :many

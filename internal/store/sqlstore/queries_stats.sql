@@ -1,12 +1,15 @@
 -- name: PutDeviceOutcome :exec
-INSERT INTO device_outcomes (app, device, release, hour, outcome, kind, reason, network, evidence)
-VALUES (@app, @device, @release, @hour, @outcome, @kind, @reason, @network, @evidence)
+INSERT INTO device_outcomes (app, device, release, hour, outcome, kind, reason, network, evidence, via)
+VALUES (@app, @device, @release, @hour, @outcome, @kind, @reason, @network, @evidence, @via)
 ON CONFLICT (app, device, release) DO UPDATE SET
   hour = excluded.hour, outcome = excluded.outcome, kind = excluded.kind, reason = excluded.reason,
-  network = excluded.network, evidence = excluded.evidence;
+  network = excluded.network, evidence = excluded.evidence, via = excluded.via;
 
 -- name: DeviceOutcome :one
 SELECT * FROM device_outcomes WHERE app = @app AND device = @device AND release = @release;
+
+-- name: OutcomesOfDevice :many
+SELECT * FROM device_outcomes WHERE app = @app AND device = @device ORDER BY hour, release;
 
 -- name: CountNetwork :one
 SELECT COUNT(*) FROM device_outcomes

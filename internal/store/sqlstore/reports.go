@@ -16,6 +16,7 @@ func (t *tx) PutDeviceReport(ctx context.Context, s store.DeviceReport) error {
 			App: string(s.App), Device: string(s.Device), Seen: micros(s.Seen), Reported: micros(s.Reported),
 			Through: number(s.Through), Lost: number(s.Lost), Root: s.Root, Targets: s.Targets, Channel: string(s.Channel),
 			Version: string(s.Version), Counter: number(uint64(s.Counter)), State: some(s.State),
+			Runtime: string(s.Runtime), Build: s.Build, Emulator: flag(s.Emulator),
 		}))
 	})
 	return t.fail(ctx, "storing how device "+string(s.Device)+" is", err)
@@ -31,6 +32,7 @@ func (t *tx) DeviceReport(ctx context.Context, app sealift.AppID, id sealift.Dev
 		App: sealift.AppID(r.App), Device: sealift.DeviceID(r.Device), Seen: moment(r.Seen), Reported: moment(r.Reported),
 		Through: uint64(r.Through), Lost: uint64(r.Lost), Root: r.Root, Targets: r.Targets, Channel: sealift.Channel(r.Channel),
 		Version: sealift.Version(r.Version), Counter: sealift.Counter(r.Counter), State: bare(r.State),
+		Runtime: sealift.Version(r.Runtime), Build: r.Build, Emulator: r.Emulator != 0,
 	}, nil
 }
 
@@ -40,7 +42,7 @@ func (t *tx) InsertDeviceStep(ctx context.Context, s store.DeviceStep) error {
 		return t.q.InsertDeviceStep(ctx, sqlcgen.InsertDeviceStepParams{
 			App: string(s.App), Device: string(s.Device), Sequence: number(s.Sequence), Received: micros(s.Received), At: micros(s.At),
 			Step: s.Step, Release: s.Release[:], Version: string(s.Version), Counter: number(uint64(s.Counter)), Channel: string(s.Channel),
-			Kind: s.Kind, Reason: s.Reason, Took: s.Took,
+			Kind: s.Kind, Reason: s.Reason, Took: s.Took, Patch: s.Patch,
 		})
 	})
 	return t.added(ctx, "storing a step of device "+string(s.Device), rows, err)
@@ -59,7 +61,7 @@ func (t *tx) DeviceSteps(ctx context.Context, app sealift.AppID, id sealift.Devi
 		return store.DeviceStep{
 			App: sealift.AppID(r.App), Device: sealift.DeviceID(r.Device), Sequence: uint64(r.Sequence), Received: moment(r.Received), At: moment(r.At),
 			Step: r.Step, Release: digest(r.Release), Version: sealift.Version(r.Version), Counter: sealift.Counter(r.Counter), Channel: sealift.Channel(r.Channel),
-			Kind: r.Kind, Reason: r.Reason, Took: r.Took,
+			Kind: r.Kind, Reason: r.Reason, Took: r.Took, Patch: r.Patch,
 		}
 	})
 }

@@ -33,7 +33,7 @@ func (t *tx) UpdateRollout(ctx context.Context, r store.Rollout, oldMAC []byte) 
 			App: n.App, Counter: n.Counter, Channel: n.Channel, Platform: n.Platform, Runtime: n.Runtime, Version: n.Version,
 			Release: n.Release, Plan: n.Plan, Salt: n.Salt, Urgent: n.Urgent, Phase: n.Phase, Stage: n.Stage, Since: n.Since,
 			Spent: n.Spent, Cleared: n.Cleared, Share: n.Share, Creator: n.Creator, Created: n.Created, Changed: n.Changed,
-			Mac: n.Mac, OldMac: some(oldMAC),
+			Mac: n.Mac, Entry: n.Entry, OldMac: some(oldMAC),
 		})
 	})
 	return t.swapped(ctx, fmt.Sprintf("changing roll-out %d of %s", r.Counter, r.App), rows, err, func() error {
@@ -59,7 +59,7 @@ func rolloutRow(r store.Rollout) sqlcgen.Rollout {
 		App: string(r.App), Counter: number(r.Counter), Channel: string(r.Channel), Platform: string(r.Platform), Runtime: string(r.Runtime),
 		Version: string(r.Version), Release: r.Release[:], Plan: some(r.Plan), Salt: r.Salt, Urgent: flag(r.Urgent), Phase: r.Phase,
 		Stage: r.Stage, Since: micros(r.Since), Spent: int64(r.Spent), Cleared: micros(r.Cleared), Share: int64(r.Share),
-		Creator: r.Creator, Created: micros(r.Created), Changed: micros(r.Changed), Mac: some(r.MAC),
+		Creator: r.Creator, Created: micros(r.Created), Changed: micros(r.Changed), Mac: some(r.MAC), Entry: r.Entry,
 	}
 }
 
@@ -68,6 +68,6 @@ func rolloutOf(r sqlcgen.Rollout) store.Rollout {
 		Coordinates: coordinates(r.App, r.Channel, r.Platform, r.Runtime, r.Version),
 		Counter:     sealift.Counter(r.Counter), Release: digest(r.Release), Plan: bare(r.Plan), Salt: r.Salt, Urgent: r.Urgent != 0,
 		Phase: r.Phase, Stage: r.Stage, Since: moment(r.Since), Spent: time.Duration(r.Spent), Cleared: moment(r.Cleared),
-		Share: sealift.Share(r.Share), Creator: r.Creator, Created: moment(r.Created), Changed: moment(r.Changed), MAC: bare(r.Mac),
+		Share: sealift.Share(r.Share), Creator: r.Creator, Created: moment(r.Created), Changed: moment(r.Changed), MAC: bare(r.Mac), Entry: r.Entry,
 	}
 }

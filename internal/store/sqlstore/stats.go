@@ -14,7 +14,7 @@ func (t *tx) PutDeviceOutcome(ctx context.Context, o store.DeviceOutcome) error 
 	_, err := t.refusable(ctx, func() (int64, error) {
 		return none(t.q.PutDeviceOutcome(ctx, sqlcgen.PutDeviceOutcomeParams{
 			App: string(o.App), Device: string(o.Device), Release: o.Release[:], Hour: micros(o.Hour), Outcome: o.Outcome,
-			Kind: o.Kind, Reason: o.Reason, Network: o.Network, Evidence: flag(o.Evidence),
+			Kind: o.Kind, Reason: o.Reason, Network: o.Network, Evidence: flag(o.Evidence), Via: o.Via,
 		}))
 	})
 	return t.fail(ctx, "storing what came of a release on device "+string(o.Device), err)
@@ -26,10 +26,20 @@ func (t *tx) DeviceOutcome(ctx context.Context, app sealift.AppID, device sealif
 	if err != nil {
 		return store.DeviceOutcome{}, t.fail(ctx, "reading what came of a release on device "+string(device), err)
 	}
+	return outcomeOf(r), nil
+}
+
+// DeviceOutcomes implements store.StatsTx.
+func (t *tx) DeviceOutcomes(ctx context.Context, app sealift.AppID, device sealift.DeviceID) ([]store.DeviceOutcome, error) {
+	rows, err := t.q.OutcomesOfDevice(ctx, sqlcgen.OutcomesOfDeviceParams{App: string(app), Device: string(device)})
+	return collect(rows, t.fail(ctx, "reading what came of releases on device "+string(device), err), outcomeOf)
+}
+
+func outcomeOf(r sqlcgen.DeviceOutcome) store.DeviceOutcome {
 	return store.DeviceOutcome{
 		App: sealift.AppID(r.App), Device: sealift.DeviceID(r.Device), Release: digest(r.Release), Hour: moment(r.Hour), Outcome: r.Outcome,
-		Kind: r.Kind, Reason: r.Reason, Network: r.Network, Evidence: r.Evidence != 0,
-	}, nil
+		Kind: r.Kind, Reason: r.Reason, Network: r.Network, Evidence: r.Evidence != 0, Via: r.Via,
+	}
 }
 
 // CountNetwork implements store.StatsTx.

@@ -53,6 +53,12 @@ func testStats(t *testing.T, s store.Store) {
 			do(t, tx.PutDeviceOutcome(ctx, o))
 			gives(t, o)(tx.DeviceOutcome(ctx, app, o.Device, o.Release))
 		}
+		both, err := tx.DeviceOutcomes(ctx, app, "d5")
+		if do(t, err); len(both) != 2 {
+			t.Errorf("of one device: %+v", both)
+		}
+		gives(t, []store.DeviceOutcome{one})(tx.DeviceOutcomes(ctx, app, "d1"))
+		gives(t, []store.DeviceOutcome{})(tx.DeviceOutcomes(ctx, app, "none"))
 		gives(t, int64(1))(tx.CountNetwork(ctx, app, release, one.Hour, one.Network))
 		gives(t, int64(0))(tx.CountNetwork(ctx, app, release, one.Hour, ""))
 		changed := filled[store.DeviceOutcome](9)

@@ -66,6 +66,7 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"Rollouts", testRollouts},
 		{"ChannelPlans", testChannelPlans},
 		{"Followers", testFollowers},
+		{"Placed", testPlaced},
 		{"Stats", testStats},
 		{"ChannelRules", testChannelRules},
 		{"Assignments", testAssignments},

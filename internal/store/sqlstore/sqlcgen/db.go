@@ -165,6 +165,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.devicesStmt, err = db.PrepareContext(ctx, devices); err != nil {
 		return nil, fmt.Errorf("error preparing query Devices: %w", err)
 	}
+	if q.devicesPlacedStmt, err = db.PrepareContext(ctx, devicesPlaced); err != nil {
+		return nil, fmt.Errorf("error preparing query DevicesPlaced: %w", err)
+	}
 	if q.documentStmt, err = db.PrepareContext(ctx, document); err != nil {
 		return nil, fmt.Errorf("error preparing query Document: %w", err)
 	}
@@ -296,6 +299,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.outboxStmt, err = db.PrepareContext(ctx, outbox); err != nil {
 		return nil, fmt.Errorf("error preparing query Outbox: %w", err)
+	}
+	if q.outcomesOfDeviceStmt, err = db.PrepareContext(ctx, outcomesOfDevice); err != nil {
+		return nil, fmt.Errorf("error preparing query OutcomesOfDevice: %w", err)
 	}
 	if q.personStmt, err = db.PrepareContext(ctx, person); err != nil {
 		return nil, fmt.Errorf("error preparing query Person: %w", err)
@@ -726,6 +732,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing devicesStmt: %w", cerr)
 		}
 	}
+	if q.devicesPlacedStmt != nil {
+		if cerr := q.devicesPlacedStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing devicesPlacedStmt: %w", cerr)
+		}
+	}
 	if q.documentStmt != nil {
 		if cerr := q.documentStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing documentStmt: %w", cerr)
@@ -944,6 +955,11 @@ func (q *Queries) Close() error {
 	if q.outboxStmt != nil {
 		if cerr := q.outboxStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing outboxStmt: %w", cerr)
+		}
+	}
+	if q.outcomesOfDeviceStmt != nil {
+		if cerr := q.outcomesOfDeviceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing outcomesOfDeviceStmt: %w", cerr)
 		}
 	}
 	if q.personStmt != nil {
@@ -1347,6 +1363,7 @@ type Queries struct {
 	deviceStepsStmt           *sql.Stmt
 	deviceVersionsStmt        *sql.Stmt
 	devicesStmt               *sql.Stmt
+	devicesPlacedStmt         *sql.Stmt
 	documentStmt              *sql.Stmt
 	documentsStmt             *sql.Stmt
 	draftStmt                 *sql.Stmt
@@ -1391,6 +1408,7 @@ type Queries struct {
 	openDraftsStmt            *sql.Stmt
 	openRolloutsStmt          *sql.Stmt
 	outboxStmt                *sql.Stmt
+	outcomesOfDeviceStmt      *sql.Stmt
 	personStmt                *sql.Stmt
 	personByLoginStmt         *sql.Stmt
 	personsStmt               *sql.Stmt
@@ -1507,6 +1525,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deviceStepsStmt:           q.deviceStepsStmt,
 		deviceVersionsStmt:        q.deviceVersionsStmt,
 		devicesStmt:               q.devicesStmt,
+		devicesPlacedStmt:         q.devicesPlacedStmt,
 		documentStmt:              q.documentStmt,
 		documentsStmt:             q.documentsStmt,
 		draftStmt:                 q.draftStmt,
@@ -1551,6 +1570,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		openDraftsStmt:            q.openDraftsStmt,
 		openRolloutsStmt:          q.openRolloutsStmt,
 		outboxStmt:                q.outboxStmt,
+		outcomesOfDeviceStmt:      q.outcomesOfDeviceStmt,
 		personStmt:                q.personStmt,
 		personByLoginStmt:         q.personByLoginStmt,
 		personsStmt:               q.personsStmt,

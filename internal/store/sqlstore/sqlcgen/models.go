@@ -206,6 +206,7 @@ type DeviceOutcome struct {
 	Reason   string
 	Network  string
 	Evidence int64
+	Via      string
 }
 
 type DeviceReport struct {
@@ -221,6 +222,9 @@ type DeviceReport struct {
 	Version  string
 	Counter  int64
 	State    []byte
+	Runtime  string
+	Build    string
+	Emulator int64
 }
 
 type DeviceStep struct {
@@ -237,6 +241,7 @@ type DeviceStep struct {
 	Kind     string
 	Reason   string
 	Took     int64
+	Patch    string
 }
 
 type Document struct {
@@ -410,6 +415,7 @@ type Rollout struct {
 	Created  int64
 	Changed  int64
 	Mac      []byte
+	Entry    int64
 }
 
 type RowsStatement struct {

@@ -646,7 +646,7 @@ func (q *Queries) Device(ctx context.Context, arg DeviceParams) (Device, error) 
 }
 
 const deviceReport = `-- name: DeviceReport :one
-SELECT app, device, seen, reported, through, lost, root, targets, channel, version, counter, state FROM device_reports WHERE app = $1 AND device = $2
+SELECT app, device, seen, reported, through, lost, root, targets, channel, version, counter, state, runtime, build, emulator FROM device_reports WHERE app = $1 AND device = $2
 `
 
 type DeviceReportParams struct {
@@ -670,12 +670,15 @@ func (q *Queries) DeviceReport(ctx context.Context, arg DeviceReportParams) (Dev
 		&i.Version,
 		&i.Counter,
 		&i.State,
+		&i.Runtime,
+		&i.Build,
+		&i.Emulator,
 	)
 	return i, err
 }
 
 const deviceSteps = `-- name: DeviceSteps :many
-SELECT app, device, sequence, received, at, step, release, version, counter, channel, kind, reason, took FROM device_steps
+SELECT app, device, sequence, received, at, step, release, version, counter, channel, kind, reason, took, patch FROM device_steps
 WHERE app = $1 AND device = $2 AND (sequence < $3 OR $3 = 0)
 ORDER BY sequence DESC LIMIT CAST($4 AS BIGINT)
 `
@@ -715,6 +718,7 @@ func (q *Queries) DeviceSteps(ctx context.Context, arg DeviceStepsParams) ([]Dev
 			&i.Kind,
 			&i.Reason,
 			&i.Took,
+			&i.Patch,
 		); err != nil {
 			return nil, err
 		}
@@ -1145,9 +1149,9 @@ func (q *Queries) InsertDenial(ctx context.Context, arg InsertDenialParams) (int
 
 const insertDeviceStep = `-- name: InsertDeviceStep :execrows
 INSERT INTO device_steps (
-  app, device, sequence, received, at, step, release, version, counter, channel, kind, reason, took
+  app, device, sequence, received, at, step, release, version, counter, channel, kind, reason, took, patch
 ) VALUES (
-  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
 ) ON CONFLICT DO NOTHING
 `
 
@@ -1165,6 +1169,7 @@ type InsertDeviceStepParams struct {
 	Kind     string
 	Reason   string
 	Took     int64
+	Patch    string
 }
 
 func (q *Queries) InsertDeviceStep(ctx context.Context, arg InsertDeviceStepParams) (int64, error) {
@@ -1182,6 +1187,7 @@ func (q *Queries) InsertDeviceStep(ctx context.Context, arg InsertDeviceStepPara
 		arg.Kind,
 		arg.Reason,
 		arg.Took,
+		arg.Patch,
 	)
 	if err != nil {
 		return 0, err
@@ -2224,12 +2230,13 @@ func (q *Queries) PutDevice(ctx context.Context, arg PutDeviceParams) error {
 }
 
 const putDeviceReport = `-- name: PutDeviceReport :exec
-INSERT INTO device_reports (app, device, seen, reported, through, lost, root, targets, channel, version, counter, state)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+INSERT INTO device_reports (app, device, seen, reported, through, lost, root, targets, channel, version, counter, state, runtime, build, emulator)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT (app, device) DO UPDATE SET
   seen = excluded.seen, reported = excluded.reported, through = excluded.through, lost = excluded.lost,
   root = excluded.root, targets = excluded.targets, channel = excluded.channel,
-  version = excluded.version, counter = excluded.counter, state = excluded.state
+  version = excluded.version, counter = excluded.counter, state = excluded.state,
+  runtime = excluded.runtime, build = excluded.build, emulator = excluded.emulator
 `
 
 type PutDeviceReportParams struct {
@@ -2245,6 +2252,9 @@ type PutDeviceReportParams struct {
 	Version  string
 	Counter  int64
 	State    []byte
+	Runtime  string
+	Build    string
+	Emulator int64
 }
 
 func (q *Queries) PutDeviceReport(ctx context.Context, arg PutDeviceReportParams) error {
@@ -2261,6 +2271,9 @@ func (q *Queries) PutDeviceReport(ctx context.Context, arg PutDeviceReportParams
 		arg.Version,
 		arg.Counter,
 		arg.State,
+		arg.Runtime,
+		arg.Build,
+		arg.Emulator,
 	)
 	return err
 }

@@ -10,8 +10,8 @@ import (
 )
 
 const insertRollout = `-- name: InsertRollout :execrows
-INSERT INTO rollouts (app, counter, channel, platform, runtime, version, release, plan, salt, urgent, phase, stage, since, spent, cleared, share, creator, created, changed, mac)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+INSERT INTO rollouts (app, counter, channel, platform, runtime, version, release, plan, salt, urgent, phase, stage, since, spent, cleared, share, creator, created, changed, mac, entry)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 ON CONFLICT DO NOTHING
 `
 
@@ -36,6 +36,7 @@ type InsertRolloutParams struct {
 	Created  int64
 	Changed  int64
 	Mac      []byte
+	Entry    int64
 }
 
 func (q *Queries) InsertRollout(ctx context.Context, arg InsertRolloutParams) (int64, error) {
@@ -60,6 +61,7 @@ func (q *Queries) InsertRollout(ctx context.Context, arg InsertRolloutParams) (i
 		arg.Created,
 		arg.Changed,
 		arg.Mac,
+		arg.Entry,
 	)
 	if err != nil {
 		return 0, err
@@ -68,7 +70,7 @@ func (q *Queries) InsertRollout(ctx context.Context, arg InsertRolloutParams) (i
 }
 
 const openRollouts = `-- name: OpenRollouts :many
-SELECT app, counter, channel, platform, runtime, version, release, plan, salt, urgent, phase, stage, since, spent, cleared, share, creator, created, changed, mac FROM rollouts WHERE phase IN ('running', 'waiting') ORDER BY app, counter
+SELECT app, counter, channel, platform, runtime, version, release, plan, salt, urgent, phase, stage, since, spent, cleared, share, creator, created, changed, mac, entry FROM rollouts WHERE phase IN ('running', 'waiting') ORDER BY app, counter
 `
 
 func (q *Queries) OpenRollouts(ctx context.Context) ([]Rollout, error) {
@@ -101,6 +103,7 @@ func (q *Queries) OpenRollouts(ctx context.Context) ([]Rollout, error) {
 			&i.Created,
 			&i.Changed,
 			&i.Mac,
+			&i.Entry,
 		); err != nil {
 			return nil, err
 		}
@@ -116,7 +119,7 @@ func (q *Queries) OpenRollouts(ctx context.Context) ([]Rollout, error) {
 }
 
 const rollout = `-- name: Rollout :one
-SELECT app, counter, channel, platform, runtime, version, release, plan, salt, urgent, phase, stage, since, spent, cleared, share, creator, created, changed, mac FROM rollouts WHERE app = $1 AND counter = $2
+SELECT app, counter, channel, platform, runtime, version, release, plan, salt, urgent, phase, stage, since, spent, cleared, share, creator, created, changed, mac, entry FROM rollouts WHERE app = $1 AND counter = $2
 `
 
 type RolloutParams struct {
@@ -148,12 +151,13 @@ func (q *Queries) Rollout(ctx context.Context, arg RolloutParams) (Rollout, erro
 		&i.Created,
 		&i.Changed,
 		&i.Mac,
+		&i.Entry,
 	)
 	return i, err
 }
 
 const rollouts = `-- name: Rollouts :many
-SELECT app, counter, channel, platform, runtime, version, release, plan, salt, urgent, phase, stage, since, spent, cleared, share, creator, created, changed, mac FROM rollouts
+SELECT app, counter, channel, platform, runtime, version, release, plan, salt, urgent, phase, stage, since, spent, cleared, share, creator, created, changed, mac, entry FROM rollouts
 WHERE app = $1 AND (channel = $2 OR $2 = '') AND (platform = $3 OR $3 = '')
 ORDER BY counter DESC
 `
@@ -194,6 +198,7 @@ func (q *Queries) Rollouts(ctx context.Context, arg RolloutsParams) ([]Rollout, 
 			&i.Created,
 			&i.Changed,
 			&i.Mac,
+			&i.Entry,
 		); err != nil {
 			return nil, err
 		}
@@ -212,8 +217,8 @@ const updateRollout = `-- name: UpdateRollout :execrows
 UPDATE rollouts SET
   channel = $1, platform = $2, runtime = $3, version = $4, release = $5, plan = $6, salt = $7,
   urgent = $8, phase = $9, stage = $10, since = $11, spent = $12, cleared = $13, share = $14,
-  creator = $15, created = $16, changed = $17, mac = $18
-WHERE app = $19 AND counter = $20 AND mac = $21
+  creator = $15, created = $16, changed = $17, mac = $18, entry = $19
+WHERE app = $20 AND counter = $21 AND mac = $22
 `
 
 type UpdateRolloutParams struct {
@@ -235,6 +240,7 @@ type UpdateRolloutParams struct {
 	Created  int64
 	Changed  int64
 	Mac      []byte
+	Entry    int64
 	App      string
 	Counter  int64
 	OldMac   []byte
@@ -260,6 +266,7 @@ func (q *Queries) UpdateRollout(ctx context.Context, arg UpdateRolloutParams) (i
 		arg.Created,
 		arg.Changed,
 		arg.Mac,
+		arg.Entry,
 		arg.App,
 		arg.Counter,
 		arg.OldMac,

@@ -143,7 +143,7 @@ func (q *Queries) CountSeen(ctx context.Context, arg CountSeenParams) (CountSeen
 }
 
 const deviceOutcome = `-- name: DeviceOutcome :one
-SELECT app, device, release, hour, outcome, kind, reason, network, evidence FROM device_outcomes WHERE app = $1 AND device = $2 AND release = $3
+SELECT app, device, release, hour, outcome, kind, reason, network, evidence, via FROM device_outcomes WHERE app = $1 AND device = $2 AND release = $3
 `
 
 type DeviceOutcomeParams struct {
@@ -165,8 +165,52 @@ func (q *Queries) DeviceOutcome(ctx context.Context, arg DeviceOutcomeParams) (D
 		&i.Reason,
 		&i.Network,
 		&i.Evidence,
+		&i.Via,
 	)
 	return i, err
+}
+
+const outcomesOfDevice = `-- name: OutcomesOfDevice :many
+SELECT app, device, release, hour, outcome, kind, reason, network, evidence, via FROM device_outcomes WHERE app = $1 AND device = $2 ORDER BY hour, release
+`
+
+type OutcomesOfDeviceParams struct {
+	App    string
+	Device string
+}
+
+func (q *Queries) OutcomesOfDevice(ctx context.Context, arg OutcomesOfDeviceParams) ([]DeviceOutcome, error) {
+	rows, err := q.query(ctx, q.outcomesOfDeviceStmt, outcomesOfDevice, arg.App, arg.Device)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DeviceOutcome
+	for rows.Next() {
+		var i DeviceOutcome
+		if err := rows.Scan(
+			&i.App,
+			&i.Device,
+			&i.Release,
+			&i.Hour,
+			&i.Outcome,
+			&i.Kind,
+			&i.Reason,
+			&i.Network,
+			&i.Evidence,
+			&i.Via,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const pruneDeviceOutcomes = `-- name: PruneDeviceOutcomes :exec
@@ -198,11 +242,11 @@ func (q *Queries) PruneReleaseHours(ctx context.Context, arg PruneReleaseHoursPa
 }
 
 const putDeviceOutcome = `-- name: PutDeviceOutcome :exec
-INSERT INTO device_outcomes (app, device, release, hour, outcome, kind, reason, network, evidence)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO device_outcomes (app, device, release, hour, outcome, kind, reason, network, evidence, via)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (app, device, release) DO UPDATE SET
   hour = excluded.hour, outcome = excluded.outcome, kind = excluded.kind, reason = excluded.reason,
-  network = excluded.network, evidence = excluded.evidence
+  network = excluded.network, evidence = excluded.evidence, via = excluded.via
 `
 
 type PutDeviceOutcomeParams struct {
@@ -215,6 +259,7 @@ type PutDeviceOutcomeParams struct {
 	Reason   string
 	Network  string
 	Evidence int64
+	Via      string
 }
 
 func (q *Queries) PutDeviceOutcome(ctx context.Context, arg PutDeviceOutcomeParams) error {
@@ -228,6 +273,7 @@ func (q *Queries) PutDeviceOutcome(ctx context.Context, arg PutDeviceOutcomePara
 		arg.Reason,
 		arg.Network,
 		arg.Evidence,
+		arg.Via,
 	)
 	return err
 }
