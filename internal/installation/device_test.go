@@ -25,11 +25,17 @@ func (b *bench) device() device {
 // deviceWith is device with a health check; nil for none.
 func (b *bench) deviceWith(health func(context.Context, string) error) device {
 	b.Helper()
+	return b.deviceIn(b.TempDir(), health)
+}
+
+// deviceIn is deviceWith in a folder, which may hold the device's identity.
+func (b *bench) deviceIn(dir string, health func(context.Context, string) error) device {
+	b.Helper()
 	root, err := os.ReadFile(filepath.Join(b.dir, "data", "public", "metadata", "1.root.json"))
 	b.check(err)
 	d, err := client.Open(client.Config{
 		Server: b.server.URL, App: app, Channel: "production", Platform: "web", Runtime: "1.0.0",
-		Dir: b.TempDir(), Root: root, Host: hostAt{client.NewSystem(), b.now}, HealthCheck: health,
+		Dir: dir, Root: root, Host: hostAt{client.NewSystem(), b.now}, HealthCheck: health,
 	})
 	b.check(err)
 	b.Cleanup(func() { b.check(d.Close()) })

@@ -58,6 +58,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, runSteerer(task))
 		os.Exit(1)
 	}
+	if task := os.Getenv(moverEnv); task != "" { // see mover_test.go
+		fmt.Fprintln(os.Stderr, runMover(task))
+		os.Exit(1)
+	}
 	if task := os.Getenv(restorerEnv); task != "" { // see drill_test.go
 		fmt.Fprintln(os.Stderr, runRestorer(task))
 		os.Exit(1)

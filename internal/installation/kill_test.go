@@ -37,20 +37,9 @@ const victimEnv = "SEALIFT_TEST_VICTIM"
 // runVictim publishes 1.0.N, 1.0.N+1 … until it is killed, and says on stdout
 // what it begins and what is published.
 func runVictim(task string) error {
-	dir, number, _ := strings.Cut(task, " ")
-	n, err := strconv.Atoi(number)
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
-	i, err := installation.Open(ctx, filepath.Join(dir, "data"), installation.Options{})
+	i, dir, n, err := openVictim(ctx, task)
 	if err != nil {
-		return err
-	}
-	if err := i.Vault.Unseal(ctx, vault.Passphrase(passphrase), audit.Actor{Kind: audit.System, ID: "victim"}, time.Now()); err != nil {
-		return err
-	}
-	if err := i.Fresh(ctx); err != nil {
 		return err
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "keys", "owner.token"))
@@ -79,6 +68,21 @@ func runVictim(task string) error {
 	}
 }
 
+// openVictim opens and unseals the installation of a task "DIR N".
+func openVictim(ctx context.Context, task string) (i *installation.Installation, dir string, n int, err error) {
+	dir, number, _ := strings.Cut(task, " ")
+	if n, err = strconv.Atoi(number); err != nil {
+		return nil, dir, n, err
+	}
+	if i, err = installation.Open(ctx, filepath.Join(dir, "data"), installation.Options{}); err != nil {
+		return nil, dir, n, err
+	}
+	if err = i.Vault.Unseal(ctx, vault.Passphrase(passphrase), audit.Actor{Kind: audit.System, ID: "victim"}, time.Now()); err == nil {
+		err = i.Fresh(ctx)
+	}
+	return i, dir, n, err
+}
+
 // TestKilled publishes in a process that is killed with SIGKILL, again and
 // again, at any moment. Whatever the moment: what the next process finds, and
 // writes out, is one whole state, no older than what was acknowledged.
@@ -93,7 +97,7 @@ func TestKilled(t *testing.T) {
 	for ; kill < 4 || kill < kills && (published < 1 || time.Since(begin) < limit); kill++ {
 		tried, acknowledged = b.kill(tried, acknowledged, rand.N(window))
 		b.clock = time.Now()
-		offered := b.verifyWhole()
+		offered := b.verifyWhole().newest()
 		if offered < acknowledged || offered > tried {
 			t.Fatalf("kill %d: 1.0.%d is offered; 1.0.%d was acknowledged, 1.0.%d begun", kill, offered, acknowledged, tried)
 		}
@@ -152,15 +156,15 @@ func (b *bench) killAs(env string, from, acknowledged int, after time.Duration) 
 
 // verifyWhole opens what a killed process left, has it written out, and
 // verifies all of it from the first root on, as a new device and as an auditor.
-// It returns the N of the offered version 1.0.N, 0 for none.
-func (b *bench) verifyWhole() int {
+// It returns what is offered, newest first, as the N of each version 1.0.N.
+func (b *bench) verifyWhole() offer {
 	b.Helper()
 	var err error
 	b.i, err = installation.Open(b.Context(), filepath.Join(b.dir, "data"), installation.Options{Now: b.now})
 	b.check(err)
 	b.check(b.i.Fresh(b.Context()))
 	b.server = httptest.NewServer(b.i.Handler("test", nil))
-	version, anchors := b.verifyOffer()
+	candidates, anchors := b.verifyOffer()
 	b.server.Close()
 	b.check(b.i.Close())
 
@@ -185,16 +189,34 @@ func (b *bench) verifyWhole() int {
 		}
 		return err
 	}))
-	if number, ok := strings.CutPrefix(string(version), "1.0."); ok {
-		n, err := strconv.Atoi(number)
+	var offered offer
+	for _, c := range candidates {
+		n, err := strconv.Atoi(strings.TrimPrefix(string(c.Version), "1.0."))
 		b.check(err)
-		return n
+		offered = append(offered, offeredTo{n, c.Share})
 	}
-	return 0
+	return offered
 }
 
-// verifyOffer takes what is offered through the four steps.
-func (b *bench) verifyOffer() (sealift.Version, *trust.Trust) {
+// offer is what devices are offered.
+type offer []offeredTo
+
+// offeredTo is 1.0.N, and to how many.
+type offeredTo struct {
+	n     int
+	share sealift.Share
+}
+
+// newest is the N of the first, 0 for none.
+func (o offer) newest() int {
+	if len(o) == 0 {
+		return 0
+	}
+	return o[0].n
+}
+
+// verifyOffer takes the first candidate through the four steps, and returns all.
+func (b *bench) verifyOffer() ([]trust.Candidate, *trust.Trust) {
 	b.Helper()
 	m := b.metadata()
 	content, err := m.TopLevel(b.Context(), trust.TrustPath)
@@ -209,11 +231,14 @@ func (b *bench) verifyOffer() (sealift.Version, *trust.Trust) {
 	b.check(err)
 	content, err = m.Delegated(b.Context(), trust.OfferPath(app, "production", "web"))
 	if sealift.KindOf(err) == sealift.KindNotFound {
-		return "", anchors
+		return nil, anchors
 	}
 	b.check(err)
 	offer, err := trust.ParseOffer(content, app, "production", "web")
 	b.check(err)
+	if len(offer.Candidates) == 0 {
+		return nil, anchors
+	}
 	candidate := offer.Candidates[0]
 	public := filepath.Join(b.dir, "data", "public")
 	release, err := os.ReadFile(filepath.Join(public, "releases", candidate.Release.Digest.String()))
@@ -231,5 +256,5 @@ func (b *bench) verifyOffer() (sealift.Version, *trust.Trust) {
 	digest, length, err := sealift.DigestReader(blob)
 	b.check(err)
 	b.check(trust.CheckBlob(full, digest, length))
-	return verified.Release.Version, anchors
+	return offer.Candidates, anchors
 }

@@ -8,20 +8,17 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
-	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/control/api"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/installation"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/store/sqlite"
-	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/rollout"
 )
 
@@ -236,20 +233,9 @@ const steererEnv = "SEALIFT_TEST_STEERER"
 // runSteerer pauses the roll-out of counter 2 with every odd act and resumes it with every
 // even one, and says on stdout what it begins and what is done.
 func runSteerer(task string) error {
-	dir, number, _ := strings.Cut(task, " ")
-	n, err := strconv.Atoi(number)
-	if err != nil {
-		return err
-	}
 	ctx, by := context.Background(), access.Caller{Kind: access.CallerPerson, ID: "steerer", Role: access.RoleOwner}
-	i, err := installation.Open(ctx, filepath.Join(dir, "data"), installation.Options{})
+	i, _, n, err := openVictim(ctx, task)
 	if err != nil {
-		return err
-	}
-	if err := i.Vault.Unseal(ctx, vault.Passphrase(passphrase), audit.Actor{Kind: audit.System, ID: "steerer"}, time.Now()); err != nil {
-		return err
-	}
-	if err := i.Fresh(ctx); err != nil {
 		return err
 	}
 	for ; ; n++ {
@@ -280,7 +266,7 @@ func TestSteererKilled(t *testing.T) {
 		before := done
 		tried, done = b.killAs(steererEnv, tried, done, 50*time.Millisecond+rand.N(window))
 		b.clock = time.Now()
-		offered, phase := b.verifyWhole(), b.phaseOf(2)
+		offered, phase := b.verifyWhole().newest(), b.phaseOf(2)
 		act := done // the last one that came through
 		if stopped := phase == rollout.Paused; stopped != (done%2 == 1) {
 			act = tried
@@ -301,13 +287,19 @@ func TestSteererKilled(t *testing.T) {
 // phaseOf reads where a roll-out is, without a vault.
 func (b *bench) phaseOf(counter sealift.Counter) (phase rollout.Phase) {
 	b.Helper()
+	b.stored(func(tx store.Tx) {
+		row, err := tx.Rollout(b.Context(), app, counter)
+		b.check(err)
+		phase = rollout.Phase(row.Phase)
+	})
+	return phase
+}
+
+// stored reads what the database holds, without a vault.
+func (b *bench) stored(read func(tx store.Tx)) {
+	b.Helper()
 	db, err := sqlite.Open(b.Context(), filepath.Join(b.dir, "data", "vault.db"))
 	b.check(err)
 	defer db.Close()
-	b.check(db.View(b.Context(), func(tx store.Tx) error {
-		row, err := tx.Rollout(b.Context(), app, counter)
-		phase = rollout.Phase(row.Phase)
-		return err
-	}))
-	return phase
+	b.check(db.View(b.Context(), func(tx store.Tx) error { read(tx); return nil }))
 }
