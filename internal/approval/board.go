@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"sync"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -35,6 +36,7 @@ type Board struct {
 	vault    *vault.Vault
 	passkeys Passkeys
 	now      func() time.Time
+	moving   sync.Mutex // held by who changes which policies devices are under
 	// granted is told of each draft whose request was granted.
 	granted func(ctx context.Context, app sealift.AppID, draft string)
 }
@@ -62,6 +64,9 @@ const (
 	ActionKey      = "key"
 	ActionRole     = "role"
 	actionPolicy   = "policy" // goes by the policy that is to be changed
+	// actionMove is that devices come to a channel that asks less; it goes by the policy
+	// of the one that they leave.
+	actionMove = "move"
 	// actionReissue is about a release that says what people approved before, under
 	// another counter: there is no policy for it. Nobody but the vault makes one.
 	actionReissue = "reissue"

@@ -3,6 +3,9 @@ package approval_test
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sealift/sealift"
@@ -44,28 +47,32 @@ func on(channel sealift.Channel, d store.Draft) store.Draft {
 	return d
 }
 
-// The narrower policy counts, whichever asks for more, for releases and urgent ones.
+// The narrower policy counts, whichever asks for more, for releases and urgent ones. A
+// channel without one goes by the strictest of its app's.
 func TestPolicyOfChannel(t *testing.T) {
 	w, _, _, _ := trio(t)
-	w.channels("production", "beta")
+	w.channels("production", "beta", "alpha")
 	d, payload := w.urgent("d1", nil)
 	u, ofUrgent := w.urgent("d2", &trust.Urgent{})
-	want := func(what string, production, beta, urgent int) {
+	want := func(what string, production, beta, alpha, urgent int) {
 		t.Helper()
-		if a, b, c := w.missing(d, payload), w.missing(on("beta", d), payload), w.missing(u, ofUrgent); a != production || b != beta || c != urgent {
-			t.Errorf("%s: production wants %d, beta %d, an urgent one %d; want %d, %d, %d", what, a, b, c, production, beta, urgent)
+		got := []int{w.missing(d, payload), w.missing(on("beta", d), payload), w.missing(on("alpha", d), payload), w.missing(u, ofUrgent), w.missing(on("alpha", u), ofUrgent)}
+		if !slices.Equal(got, []int{production, beta, alpha, urgent, urgent}) {
+			t.Errorf("%s: production, beta, alpha, an urgent one there and in alpha want %v; want %d, %d, %d, %d", what, got, production, beta, alpha, urgent)
 		}
 	}
+	w.check(w.policyOn(founder(), approval.ActionRelease, "beta", 0))
+	want("one that asks nobody", 0, 0, 0, 0)
 	w.check(w.policyOn(founder(), approval.ActionRelease, "production", 2))
-	want("production's own", 2, 0, 2)
+	want("production's own", 2, 0, 2, 2)
 	w.policy(approval.ActionUrgent, app, 1, access.RoleOwner)
-	want("the app's for urgent ones does not weaken it", 2, 0, 2)
+	want("the app's for urgent ones does not weaken it", 2, 0, 2, 2)
 	w.policy(approval.ActionRelease, "", 1, access.RoleOwner)
-	want("the installation's", 2, 1, 2)
+	want("the installation's", 2, 0, 2, 2)
 
 	all, err := w.board.Policies(t.Context())
 	w.check(err)
-	if n := len(all.Policies); n != 4 || all.Policies[3].Channel != "production" || all.Policies[3].Forged {
+	if n := len(all.Policies); n != 5 || all.Policies[4].Channel != "production" || all.Policies[3].Forged {
 		t.Errorf("the list says %+v", all.Policies)
 	}
 	about := all.Policies[1:] // the first is about keys
@@ -210,6 +217,7 @@ func TestRolloutGateOfChannel(t *testing.T) {
 	w.channels("production", "beta")
 	w.rollouts("production", 7)
 	w.rollouts("beta", 8)
+	w.check(w.policyOn(founder(), approval.ActionRollout, "beta", 0))
 	w.check(w.policyOn(founder(), approval.ActionRollout, "production", 1))
 	kept := &steered{}
 	gated := w.board.Rollouts(kept)
@@ -295,5 +303,54 @@ func TestPolicyInherits(t *testing.T) {
 		if _, err := w.board.SetPolicy(t.Context(), founder(), bad); sealift.KindOf(err) != sealift.KindInvalid {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A policy is refused because of which a channel would be asked less about, where the
+// people of that channel do not approve it.
+func TestPolicyWeakensNoOther(t *testing.T) {
+	set := func(w *world, of sealift.AppID, channel sealift.Channel, action string, needed int64, roles ...access.Role) error {
+		_, err := w.board.SetPolicy(t.Context(), founder(), service.NewPolicy{App: of, Channel: channel, Action: action, Needed: needed, Off: needed == 0, Roles: roles})
+		return err
+	}
+	const owner, officer = access.RoleOwner, access.RoleSecurityOfficer
+	for name, c := range map[string]struct {
+		before func(w *world) error
+		do     func(w *world) error
+		names  string
+	}{
+		"one for releases goes before the app's for urgent ones": {
+			func(w *world) error { return set(w, app, "", approval.ActionUrgent, 2, owner, officer) },
+			func(w *world) error { return set(w, app, "beta", approval.ActionRelease, 1, owner) }, "channel beta of com.acme.shop about urgent, which asks 2 of owner, security_officer",
+		},
+		"one of another channel that asks others": {
+			func(w *world) error {
+				return errors.Join(set(w, app, "beta", approval.ActionRelease, 0), set(w, app, "production", approval.ActionRelease, 1, officer))
+			},
+			func(w *world) error { return set(w, app, "beta", approval.ActionRelease, 2, owner) }, "channel alpha of com.acme.shop about release, which asks 1 of security_officer",
+		},
+		"one of the app that asks others": {
+			func(w *world) error { return set(w, app, "production", approval.ActionRelease, 1, officer) },
+			func(w *world) error { return set(w, app, "", approval.ActionRelease, 2, owner) }, "channel alpha of com.acme.shop about release, which asks 1 of security_officer",
+		},
+		"one of the installation that asks others": {
+			func(w *world) error { return set(w, app, "production", approval.ActionRollout, 1, officer) },
+			func(w *world) error { return set(w, "", "", approval.ActionRollout, 2, owner) }, "channel alpha of com.acme.shop about rollout, which asks 1 of security_officer",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _, _, _ := trio(t)
+			w.channels("production", "beta", "alpha")
+			w.check(c.before(w))
+			err := c.do(w)
+			w.refused(err, sealift.KindConflict, "looser")
+			if err == nil || !strings.Contains(err.Error(), c.names) || !strings.Contains(sealift.HintOf(err), "sealift policy set ") {
+				t.Errorf("it says %v (%s)", err, sealift.HintOf(err))
+			}
+			if all := w.requests(store.ApprovalOpen); len(all) > 0 {
+				t.Errorf("people are asked %+v", all)
+			}
+		})
 	}
 }

@@ -115,11 +115,19 @@ func (b *Board) SetPolicy(ctx context.Context, by access.Caller, want service.Ne
 	if want.Inherit {
 		parameters["inherit"] = "the next wider policy counts again"
 	}
+	e := audit.Entry{Time: b.now().UTC(), Actor: by.Actor(), Action: "policy.set", Subject: want.Action, Details: maps.Clone(parameters)}
+	if want.App != "" {
+		e.Details["app"] = string(want.App)
+	}
+	b.moving.Lock()
+	defer b.moving.Unlock()
+	_, err = view(ctx, b, func(tx store.Tx) (store.Policy, error) {
+		return store.Policy{}, b.demandNoneLooser(ctx, tx, rowOf(want))
+	})
+	if err != nil { // nobody is asked about what is refused in the end
+		return out, b.vault.Refuse(ctx, e, err)
+	}
 	return Gated(ctx, b, by, Proposal{Action: actionPolicy, App: want.App, Subject: want.Action, Parameters: parameters}, func() (service.Policy, error) {
-		e := audit.Entry{Time: b.now().UTC(), Actor: by.Actor(), Action: "policy.set", Subject: want.Action, Details: maps.Clone(parameters)}
-		if want.App != "" {
-			e.Details["app"] = string(want.App)
-		}
 		err := b.vault.Act(ctx, e, func(tx *vault.Tx, e *audit.Entry) error {
 			row, err := b.putPolicy(ctx, tx, by, want, e)
 			out = policyOf(row)
@@ -160,6 +168,15 @@ func checkPolicy(want service.NewPolicy) error {
 	return nil
 }
 
+// rowOf is what is wanted as a row, but for who set it when.
+func rowOf(want service.NewPolicy) store.Policy {
+	row := store.Policy{App: want.App, Channel: want.Channel, Action: want.Action, Needed: want.Needed, Roles: rolesText(want.Roles)}
+	if want.Inherit {
+		row.Needed = inherits
+	}
+	return row
+}
+
 func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, want service.NewPolicy, e *audit.Entry) (row store.Policy, err error) {
 	in := scope{want.App, want.Channel}
 	if err := b.demandScope(ctx, tx, in); err != nil {
@@ -173,12 +190,9 @@ func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, w
 		if err := demandOwn(ctx, tx, in, want.Action); err != nil {
 			return row, err
 		}
-		want.Needed = inherits
 	}
-	row = store.Policy{
-		App: want.App, Channel: want.Channel, Action: want.Action, Version: version + 1, Needed: want.Needed, Roles: rolesText(want.Roles),
-		Creator: by.ID, Created: b.now().UTC().Truncate(time.Microsecond),
-	}
+	row = rowOf(want)
+	row.Version, row.Creator, row.Created = version+1, by.ID, b.now().UTC().Truncate(time.Microsecond)
 	able, err := b.eligible(ctx, tx, row, by.ID)
 	if err != nil {
 		return row, err
@@ -186,6 +200,9 @@ func (b *Board) putPolicy(ctx context.Context, tx *vault.Tx, by access.Caller, w
 	if int64(len(able)) < want.Needed {
 		return row, sealift.Errorf(sealift.KindConflict, settingPolicy, "%d approvals are wanted, and besides you %d people with a passkey may give one: nothing could be done any more", want.Needed, len(able)).
 			WithReason("approvers").WithHint("let people of these roles register passkeys first (sealift account passkey says where), invite more, or ask for fewer")
+	}
+	if err := b.demandNoneLooser(ctx, tx, row); err != nil {
+		return row, err
 	}
 	if row.MAC, err = tx.Authenticate(row); err != nil {
 		return row, err

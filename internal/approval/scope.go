@@ -6,7 +6,6 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
-	"github.com/sealift/sealift/internal/vault"
 )
 
 // scope is what a policy may be about: one channel of an app, an app, or the
@@ -23,31 +22,15 @@ func (s scope) within(outer scope) bool {
 	return (outer.app == "" || outer.app == s.app) && (outer.channel == "" || outer.channel == s.channel)
 }
 
-// policyFor returns the policy that action in a scope goes by: the channel's own, else
-// the app's, else the installation's, else one that asks nobody. A row that the vault
-// did not write is an error, whatever it says, and so is one that somebody deleted.
-func (b *Board) policyFor(ctx context.Context, tx store.Tx, action string, in scope) (found store.Policy, err error) {
-	rows, err := tx.Policies(ctx)
+// policyFor returns the policy that action in a scope goes by; see effective. A row that
+// the vault did not write is an error, whatever it says, and so is one that somebody
+// deleted.
+func (b *Board) policyFor(ctx context.Context, tx store.Tx, action string, in scope) (store.Policy, error) {
+	rows, err := b.wholeRows(ctx, tx, func(row store.Policy) bool { return concerns(row, action, in) })
 	if err != nil {
-		return found, err
+		return store.Policy{Action: action}, err
 	}
-	if err := vault.CheckWhole(ctx, b.vault, tx, rows); err != nil {
-		return found, err // one that is gone asks nobody
-	}
-	found = store.Policy{Action: action}
-	best := 0
-	for _, row := range rows {
-		if !concerns(row, action, in) {
-			continue
-		}
-		if err := b.vault.CheckRow(ctx, tx, row); err != nil {
-			return found, err // also one that says that it does not count
-		}
-		if rank := rankOf(row, action); rank > best {
-			found, best = row, rank
-		}
-	}
-	return found, nil
+	return effective(rows, action, in), nil
 }
 
 // ofTheirOwn reports whether action is about releases of a kind that has policies of
@@ -57,15 +40,25 @@ func ofTheirOwn(action string) bool { return action == ActionUrgent || action ==
 // inherits is the Needed of a row that stands for none: the log would miss one that is gone.
 const inherits = -1
 
-// concerns reports whether action in a scope may go by a policy.
+// concerns reports whether action in a scope may go by a policy: also by that of another
+// channel.
 func concerns(row store.Policy, action string, in scope) bool {
-	return in.within(scopeOf(row)) && (row.Action == action || ofTheirOwn(action) && row.Action == ActionRelease)
+	around := in.within(scopeOf(row)) || in.channel != "" && row.App == in.app
+	return around && speaksOf(row, action)
+}
+
+// speaksOf reports whether a policy says something about action, whatever its scope.
+func speaksOf(row store.Policy, action string) bool {
+	return row.Action == action || ofTheirOwn(action) && row.Action == ActionRelease
 }
 
 // rankOf orders the policies that concern action: the greatest counts, and 0 does not.
 // For urgent releases and roll-backs one that is off is none, so that they are never
 // asked less about than the policy for releases says.
 func rankOf(row store.Policy, action string) int {
+	if !speaksOf(row, action) {
+		return 0
+	}
 	rank := 1
 	switch {
 	case row.Channel != "":
@@ -136,12 +129,13 @@ func aboutReleases(action string) bool { return action == ActionRelease || ofThe
 
 // newestVersion returns the version that a new policy goes above: that of all by which
 // something may have been asked that goes by the new one from now on, so that it is
-// void; or the other way round, once a wider one counts again.
+// void; or the other way round, once another one counts again. That of a channel may
+// come to stand for others of its app.
 func newestVersion(ctx context.Context, tx store.Tx, in scope, action string) (newest uint64, err error) {
 	rows, err := tx.Policies(ctx)
 	for _, row := range rows {
 		same := row.Action == action || aboutReleases(row.Action) && aboutReleases(action)
-		if same && (in.within(scopeOf(row)) || scopeOf(row).within(in)) {
+		if same && (in.app == "" || row.App == "" || row.App == in.app) {
 			newest = max(newest, row.Version)
 		}
 	}
