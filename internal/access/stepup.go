@@ -76,6 +76,22 @@ func (p Proof) Fresh(doing string, now time.Time) error {
 		WithReason(ReasonStepUp).WithHint("prove it with: sealift login --step-up; then do this again")
 }
 
+// MayJoinPrivate returns nil if the caller may put devices on a private channel at now,
+// which gives them keys that others are not given; else KindDenied, as Fresh.
+func (c Caller) MayJoinPrivate(now time.Time) error {
+	return c.Fresh("putting devices on a private channel", now)
+}
+
+// MayOpenPrivate returns nil if the caller may open a private channel at now, or let
+// devices put themselves on it: it gives what was kept from devices to all of them. Else
+// it is KindDenied, as Allow and StepUp.
+func (c Caller) MayOpenPrivate(now time.Time) error {
+	if err := Allow(c.Role, OpenChannel); err != nil {
+		return err
+	}
+	return c.StepUp(OpenChannel, now)
+}
+
 // Actions are the only ones that a token may do, space-separated; empty for all
 // that its role may.
 type Actions string

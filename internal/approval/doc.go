@@ -7,7 +7,8 @@
 // A policy says for an action, of one channel of an app, of an app or of the whole
 // installation, how many people must approve and which roles may. The narrower one
 // goes before the wider one, whichever asks for more: production may want two people
-// where beta wants none. Without one nobody is asked, which is how an installation
+// where beta wants none. A channel without one of its own goes by the strictest of its
+// app's and of those of the app's other channels. Without one nobody is asked, which is how an installation
 // begins: with one person there is nobody to ask. A policy is refused for which
 // there are not enough people with a passkey, not counting whoever sets it. To
 // change one, or to set a narrower one before it, wants the approvals that it asks
@@ -26,6 +27,18 @@
 // scope both go before those of a wider one, so that no policy of the installation
 // weakens what an app asks for. To set one for urgent releases first wants, therefore, the
 // approvals that releases want. It is the same with roll-backs.
+//
+// # Devices
+//
+// A policy of a channel is about its devices. What leads them to a channel that is not at
+// least as strict (AtLeastAsStrict), about any of release, urgent, rollback and rollout, goes
+// by the policy of the channel that they leave: an assignment or its end, a label or what
+// it leads to, the default, and that devices may put themselves there (Assigning, Apps).
+// Of a device that no person assigned, the vault does not know which channel that is: it
+// may be any.
+//
+// Nor does a policy weaken another one: one because of which a channel would be asked less
+// about is refused, unless those who approve it are asked as strictly.
 //
 // # Requests
 //

@@ -32,6 +32,11 @@ type Proposal struct {
 	KeyVersion uint64
 	Payload    sealift.Digest
 	Parameters map[string]string
+
+	why     string        // it is asked, where that does not go without saying; for who asks
+	again   string        // what a command needs to be the same the next time
+	refusal error         // that whoever asks gets in the end, whatever others say
+	carried sealift.Label // whose devices are a parameter
 }
 
 // Gated does an act that a policy may ask people about. Where it asks nobody, or
@@ -39,56 +44,92 @@ type Proposal struct {
 // once for each approval; otherwise a request stands, and the error says so,
 // KindDenied with ReasonApproval.
 func Gated[R any](ctx context.Context, b *Board, by access.Caller, p Proposal, do func() (R, error)) (R, error) {
+	return gatedAll(ctx, b, by, []Proposal{p}, do)
+}
+
+// gatedAll is Gated for an act that several policies may ask people about, each in a
+// request of its own. None is used up before all are granted.
+func gatedAll[R any](ctx context.Context, b *Board, by access.Caller, all []Proposal, do func() (R, error)) (R, error) {
 	var none R
-	used, err := b.take(ctx, by, p)
+	used, err := b.take(ctx, by, all)
 	if err != nil {
 		return none, err
 	}
 	result, err := do()
-	if err != nil && used != "" {
-		b.failed(ctx, used, err)
+	if err != nil {
+		for _, id := range used {
+			b.failed(ctx, id, err)
+		}
 	}
 	return result, err
 }
 
-// take lets an act go on: it returns the id of the request that it used up, or ""
+// asked is a request about a proposal, and the policy that it goes by.
+type asked struct {
+	store.ApprovalRequest
+	policy   store.Policy
+	proposal Proposal
+}
+
+// take lets an act go on: it returns the ids of the requests that it used up, none
 // where nobody had to be asked.
-func (b *Board) take(ctx context.Context, by access.Caller, p Proposal) (id string, err error) {
-	e := audit.Entry{Time: b.now().UTC(), Actor: by.Actor(), Action: "approval.use", Subject: p.Subject}
-	var asked store.ApprovalRequest
-	var policy store.Policy
-	err = b.vault.Update(ctx, func(tx *vault.Tx) error {
-		id, asked = "", store.ApprovalRequest{}
-		if policy, err = b.policyOf(ctx, tx, p); err != nil || policy.Needed == 0 {
-			return err
-		}
-		r, err := b.ask(ctx, tx, by, policy, p)
-		if err != nil || r.State != store.ApprovalGranted {
-			asked = r
-			return err
-		}
-		id = r.ID
-		return b.use(ctx, tx, &r, policy, e)
-	})
-	if err != nil || asked.ID == "" {
-		return id, err
+func (b *Board) take(ctx context.Context, by access.Caller, all []Proposal) (ids []string, err error) {
+	if len(all) == 0 {
+		return nil, nil
 	}
-	return "", waits(asked)
+	var waiting []asked
+	err = b.vault.Update(ctx, func(tx *vault.Tx) error {
+		var granted []asked
+		ids, waiting = nil, nil
+		for _, p := range all {
+			policy, err := b.policyOf(ctx, tx, p)
+			if err != nil {
+				return err
+			}
+			if policy.Needed == 0 {
+				continue
+			}
+			r, err := b.ask(ctx, tx, by, policy, p)
+			if err != nil {
+				return err
+			}
+			if r.State == store.ApprovalGranted {
+				granted = append(granted, asked{r, policy, p})
+			} else {
+				waiting = append(waiting, asked{r, policy, p})
+			}
+		}
+		if len(waiting) > 0 {
+			return nil
+		}
+		for _, a := range granted {
+			e := audit.Entry{Time: b.now().UTC(), Actor: by.Actor(), Action: "approval.use", Subject: a.proposal.Subject}
+			if err := b.use(ctx, tx, &a.ApprovalRequest, a.policy, e); err != nil {
+				return err
+			}
+			ids = append(ids, a.ID)
+		}
+		return nil
+	})
+	if err != nil || len(waiting) == 0 {
+		return ids, err
+	}
+	return nil, waits(waiting[0])
 }
 
 // policyOf is the policy that a proposal goes by. A change of a policy goes by
-// that policy. Of which channel something is, its parameters say, which people read.
+// that policy, and a move of devices by the one that they leave. Of which channel something is, its parameters say, which people read.
 func (b *Board) policyOf(ctx context.Context, tx store.Tx, p Proposal) (store.Policy, error) {
 	action := p.Action
-	if action == actionPolicy {
+	if action == actionPolicy || action == actionMove {
 		action = p.Parameters["action"]
 	}
 	return b.policyFor(ctx, tx, action, scope{p.App, sealift.Channel(p.Parameters["channel"])})
 }
 
-func waits(r store.ApprovalRequest) error {
-	return sealift.Errorf(sealift.KindDenied, "asking for approval", "it waits for %d people, as request %s", r.Needed, r.ID).WithReason(ReasonApproval).
-		WithHint("let them look at it: sealift approval show %s; once they have approved, do the same again until %s", r.ID, r.Expires.UTC().Format(time.RFC3339))
+func waits(r asked) error {
+	return sealift.Errorf(sealift.KindDenied, "asking for approval", "%sit waits for %d people, as request %s", r.proposal.why, r.Needed, r.ID).WithReason(ReasonApproval).
+		WithHint("let them look at it: sealift approval show %s; once they have approved, do the same again%s until %s", r.ID, r.proposal.again, r.Expires.UTC().Format(time.RFC3339))
 }
 
 // ask returns the request of this caller for exactly this, open or granted; a new

@@ -68,7 +68,7 @@ func (h *handler) ListApprovals(w http.ResponseWriter, r *http.Request, params a
 		}
 		if params.Action != "" && !params.Action.Valid() {
 			return nil, sealift.Errorf(sealift.KindInvalid, "reading request", "nobody is asked to approve a %q", cut(string(params.Action))).
-				WithHint("an action is release, urgent, rollback, rollout, deny, key, role or policy")
+				WithHint("an action is release, urgent, rollback, rollout, deny, key, role, policy or move")
 		}
 		all, err := h.Approvals.Requests(r.Context(), by, service.ApprovalFilter{
 			State: store.ApprovalState(params.State), Action: string(params.Action), Limit: limit,

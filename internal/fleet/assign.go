@@ -119,7 +119,7 @@ func (d *Desk) assignment(ctx context.Context, tx store.Tx, app sealift.AppID, i
 
 // assigned reports whether an assignment puts its device on a channel at now.
 func assigned(a store.Assignment, channel sealift.Channel, now time.Time) bool {
-	return a.Channel == channel && channel != "" && (a.Until.IsZero() || now.Before(a.Until))
+	return a.Channel == channel && a.Holds(now)
 }
 
 // outgrown reports whether a device is on a channel by its own word alone, and that is

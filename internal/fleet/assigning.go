@@ -121,7 +121,7 @@ func (a *assigning) mayOpen(ctx context.Context, next store.Assignment) error {
 	if err != nil || !rules.Private {
 		return err
 	}
-	return a.by.Fresh("putting devices on a private channel", a.now)
+	return a.by.MayJoinPrivate(a.now)
 }
 
 // reasonOtherApp is that of a device that another app told where it is.

@@ -150,10 +150,10 @@ func (i *Installation) Handler(version string, address func(*http.Request) strin
 	mux.Handle(control.Prefix+"/", i.forPeople("api", control.New(control.Services{
 		SignIn:     &access.Authenticator{Directory: i.People.Directory(), Sessions: i.People, Now: i.now},
 		Vault:      status{i.Vault},
-		Apps:       i.Releases,
+		Apps:       i.Approvals.Apps(i.Releases),
 		Enrolment:  i.Desk,
 		Devices:    i.Desk,
-		Assigning:  i.Desk,
+		Assigning:  i.Approvals.Assigning(i.Desk),
 		Publishing: i.Approvals.Publishing(i.Releases),
 		Promotions: i.Approvals.Promotions(i.Releases),
 		Rollbacks:  i.Releases,

@@ -115,7 +115,7 @@ func sameRules(a, b store.ChannelRules) bool {
 }
 
 // mayChange refuses a default that is archived, and whoever opens a private channel
-// without the right to: it gives what was kept from devices to all of them.
+// without the right to.
 func (s *Service) mayChange(by access.Caller, before, after store.ChannelRules) error {
 	const op = "changing the channel"
 	if before.Archived && after.Archived && after.Default {
@@ -127,10 +127,7 @@ func (s *Service) mayChange(by access.Caller, before, after store.ChannelRules) 
 			WithHint("make another one the default first: sealift channel set NAME --app %s --default", after.App)
 	}
 	if before.Private && (!after.Private || after.SelfAssign && !before.SelfAssign) {
-		if err := access.Allow(by.Role, access.OpenChannel); err != nil {
-			return err
-		}
-		return by.StepUp(access.OpenChannel, s.now())
+		return by.MayOpenPrivate(s.now())
 	}
 	return nil
 }

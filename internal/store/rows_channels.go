@@ -37,6 +37,11 @@ type Assignment struct {
 	MAC      []byte // see Authentic
 }
 
+// Holds reports whether the device is on a channel by it at now.
+func (a Assignment) Holds(now time.Time) bool {
+	return a.Channel != "" && (a.Until.IsZero() || now.Before(a.Until))
+}
+
 // Origin is who puts a device on a channel.
 type Origin string
 

@@ -540,6 +540,7 @@ func (e PersonState) Valid() bool {
 const (
 	PolicyActionDeny     PolicyAction = "deny"
 	PolicyActionKey      PolicyAction = "key"
+	PolicyActionMove     PolicyAction = "move"
 	PolicyActionPolicy   PolicyAction = "policy"
 	PolicyActionRelease  PolicyAction = "release"
 	PolicyActionRole     PolicyAction = "role"
@@ -554,6 +555,8 @@ func (e PolicyAction) Valid() bool {
 	case PolicyActionDeny:
 		return true
 	case PolicyActionKey:
+		return true
+	case PolicyActionMove:
 		return true
 	case PolicyActionPolicy:
 		return true
@@ -1105,7 +1108,10 @@ type Approval struct {
 	// somebody, or to everybody at once, or what was withdrawn is offered again; a
 	// channel or a release gets another plan; to stop or withdraw waits for nobody.
 	// Only release, urgent, rollback, rollout and deny may be of one app, and all of these but deny of
-	// one channel; the narrower policy goes before the wider one. Requests are for `policy`, too.
+	// one channel; the narrower policy goes before the wider one, and a channel that has none goes by the
+	// strictest of its app and of the app's other channels. Requests are for `policy`, too, and for `move`:
+	// devices come to a channel that asks less; its parameter `action` says about what, and `channel` whose
+	// policy is asked.
 	Action PolicyAction `json:"action"`
 
 	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -2569,7 +2575,10 @@ type NewPolicy struct {
 	// somebody, or to everybody at once, or what was withdrawn is offered again; a
 	// channel or a release gets another plan; to stop or withdraw waits for nobody.
 	// Only release, urgent, rollback, rollout and deny may be of one app, and all of these but deny of
-	// one channel; the narrower policy goes before the wider one. Requests are for `policy`, too.
+	// one channel; the narrower policy goes before the wider one, and a channel that has none goes by the
+	// strictest of its app and of the app's other channels. Requests are for `policy`, too, and for `move`:
+	// devices come to a channel that asks less; its parameter `action` says about what, and `channel` whose
+	// policy is asked.
 	Action PolicyAction `json:"action"`
 
 	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -2904,7 +2913,10 @@ type Policy struct {
 	// somebody, or to everybody at once, or what was withdrawn is offered again; a
 	// channel or a release gets another plan; to stop or withdraw waits for nobody.
 	// Only release, urgent, rollback, rollout and deny may be of one app, and all of these but deny of
-	// one channel; the narrower policy goes before the wider one. Requests are for `policy`, too.
+	// one channel; the narrower policy goes before the wider one, and a channel that has none goes by the
+	// strictest of its app and of the app's other channels. Requests are for `policy`, too, and for `move`:
+	// devices come to a channel that asks less; its parameter `action` says about what, and `channel` whose
+	// policy is asked.
 	Action PolicyAction `json:"action"`
 
 	// App Reverse-DNS form; at least two labels of letters, digits, `-` and `_`.
@@ -2945,7 +2957,10 @@ type Policy struct {
 // somebody, or to everybody at once, or what was withdrawn is offered again; a
 // channel or a release gets another plan; to stop or withdraw waits for nobody.
 // Only release, urgent, rollback, rollout and deny may be of one app, and all of these but deny of
-// one channel; the narrower policy goes before the wider one. Requests are for `policy`, too.
+// one channel; the narrower policy goes before the wider one, and a channel that has none goes by the
+// strictest of its app and of the app's other channels. Requests are for `policy`, too, and for `move`:
+// devices come to a channel that asks less; its parameter `action` says about what, and `channel` whose
+// policy is asked.
 type PolicyAction string
 
 // PolicyList defines model for PolicyList.
@@ -4684,7 +4699,9 @@ type ClientInterface interface {
 	// of the highest priority counts, and of several the first by name; what a person
 	// or the device itself said counts more. For up to 500 devices it follows at
 	// once, for more within the minute (`settling`). For a private channel a person
-	// must have just proven who they are.
+	// must have just proven who they are. Where devices could come by it to a channel that
+	// asks less than the one that they leave, it waits for the people of that one's
+	// policy, as request `move`, and is denied with reason `approval` until they have approved.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4697,7 +4714,9 @@ type ClientInterface interface {
 	// of the highest priority counts, and of several the first by name; what a person
 	// or the device itself said counts more. For up to 500 devices it follows at
 	// once, for more within the minute (`settling`). For a private channel a person
-	// must have just proven who they are.
+	// must have just proven who they are. Where devices could come by it to a channel that
+	// asks less than the one that they leave, it waits for the people of that one's
+	// policy, as request `move`, and is denied with reason `approval` until they have approved.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4743,7 +4762,9 @@ type ClientInterface interface {
 	// archived channel takes no release; devices that follow it stay where they are.
 	// To open a private channel, or to let devices put themselves on it, also the
 	// right to do that is needed, which only owner and security_officer have, and a
-	// fresh proof. To archive the default is a conflict with reason `default`.
+	// fresh proof. To archive the default is a conflict with reason `default`. Where devices could come by it to a channel that
+	// asks less than the one that they leave, it waits for the people of that one's
+	// policy, as request `move`, and is denied with reason `approval` until they have approved.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4757,7 +4778,9 @@ type ClientInterface interface {
 	// archived channel takes no release; devices that follow it stay where they are.
 	// To open a private channel, or to let devices put themselves on it, also the
 	// right to do that is needed, which only owner and security_officer have, and a
-	// fresh proof. To archive the default is a conflict with reason `default`.
+	// fresh proof. To archive the default is a conflict with reason `default`. Where devices could come by it to a channel that
+	// asks less than the one that they leave, it waits for the people of that one's
+	// policy, as request `move`, and is denied with reason `approval` until they have approved.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4847,7 +4870,9 @@ type ClientInterface interface {
 	// the same transaction. For a private channel a person must have just proven
 	// who they are, and taking devices off one turns its epoch: drafts that are
 	// sealed to the earlier one are refused with reason `epoch`, to be published
-	// again.
+	// again. Where devices could come by it to a channel that
+	// asks less than the one that they leave, it waits for the people of that one's
+	// policy, as request `move`, and is denied with reason `approval` until they have approved.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4862,7 +4887,9 @@ type ClientInterface interface {
 	// the same transaction. For a private channel a person must have just proven
 	// who they are, and taking devices off one turns its epoch: drafts that are
 	// sealed to the earlier one are refused with reason `epoch`, to be published
-	// again.
+	// again. Where devices could come by it to a channel that
+	// asks less than the one that they leave, it waits for the people of that one's
+	// policy, as request `move`, and is denied with reason `approval` until they have approved.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4897,7 +4924,9 @@ type ClientInterface interface {
 	// devices that are so already are passed over, and a conflict with reason
 	// `labelled` says that all are. Where a label puts devices on a channel, that
 	// follows in the same transaction; for a private channel a person must have
-	// just proven who they are.
+	// just proven who they are. Where devices could come by it to a channel that
+	// asks less than the one that they leave, it waits for the people of that one's
+	// policy, as request `move`, and is denied with reason `approval` until they have approved.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4910,7 +4939,9 @@ type ClientInterface interface {
 	// devices that are so already are passed over, and a conflict with reason
 	// `labelled` says that all are. Where a label puts devices on a channel, that
 	// follows in the same transaction; for a private channel a person must have
-	// just proven who they are.
+	// just proven who they are. Where devices could come by it to a channel that
+	// asks less than the one that they leave, it waits for the people of that one's
+	// policy, as request `move`, and is denied with reason `approval` until they have approved.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5791,7 +5822,9 @@ type ClientInterface interface {
 	// Roles: owner, security_officer. Wants a fresh proof. It goes by the policy
 	// of before: where that asks people, they are asked first, which is denied
 	// with reason `approval` until they have approved. For which too few people
-	// have a passkey is a conflict with reason `approvers`.
+	// have a passkey is a conflict with reason `approvers`; because of which a
+	// channel would be asked less about, one with reason `looser`, unless the people
+	// who approve the change are those who are asked there.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5803,7 +5836,9 @@ type ClientInterface interface {
 	// Roles: owner, security_officer. Wants a fresh proof. It goes by the policy
 	// of before: where that asks people, they are asked first, which is denied
 	// with reason `approval` until they have approved. For which too few people
-	// have a passkey is a conflict with reason `approvers`.
+	// have a passkey is a conflict with reason `approvers`; because of which a
+	// channel would be asked less about, one with reason `looser`, unless the people
+	// who approve the change are those who are asked there.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6710,7 +6745,9 @@ func (c *Client) RemoveChannelLabel(ctx context.Context, app InApp, label Label,
 // of the highest priority counts, and of several the first by name; what a person
 // or the device itself said counts more. For up to 500 devices it follows at
 // once, for more within the minute (`settling`). For a private channel a person
-// must have just proven who they are.
+// must have just proven who they are. Where devices could come by it to a channel that
+// asks less than the one that they leave, it waits for the people of that one's
+// policy, as request `move`, and is denied with reason `approval` until they have approved.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6733,7 +6770,9 @@ func (c *Client) SetChannelLabelWithBody(ctx context.Context, app InApp, label L
 // of the highest priority counts, and of several the first by name; what a person
 // or the device itself said counts more. For up to 500 devices it follows at
 // once, for more within the minute (`settling`). For a private channel a person
-// must have just proven who they are.
+// must have just proven who they are. Where devices could come by it to a channel that
+// asks less than the one that they leave, it waits for the people of that one's
+// policy, as request `move`, and is denied with reason `approval` until they have approved.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6829,7 +6868,9 @@ func (c *Client) GetChannel(ctx context.Context, app InApp, channel InChannel, r
 // archived channel takes no release; devices that follow it stay where they are.
 // To open a private channel, or to let devices put themselves on it, also the
 // right to do that is needed, which only owner and security_officer have, and a
-// fresh proof. To archive the default is a conflict with reason `default`.
+// fresh proof. To archive the default is a conflict with reason `default`. Where devices could come by it to a channel that
+// asks less than the one that they leave, it waits for the people of that one's
+// policy, as request `move`, and is denied with reason `approval` until they have approved.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6853,7 +6894,9 @@ func (c *Client) ChangeChannelWithBody(ctx context.Context, app InApp, channel I
 // archived channel takes no release; devices that follow it stay where they are.
 // To open a private channel, or to let devices put themselves on it, also the
 // right to do that is needed, which only owner and security_officer have, and a
-// fresh proof. To archive the default is a conflict with reason `default`.
+// fresh proof. To archive the default is a conflict with reason `default`. Where devices could come by it to a channel that
+// asks less than the one that they leave, it waits for the people of that one's
+// policy, as request `move`, and is denied with reason `approval` until they have approved.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7023,7 +7066,9 @@ func (c *Client) SetPlan(ctx context.Context, app InApp, channel InChannel, body
 // the same transaction. For a private channel a person must have just proven
 // who they are, and taking devices off one turns its epoch: drafts that are
 // sealed to the earlier one are refused with reason `epoch`, to be published
-// again.
+// again. Where devices could come by it to a channel that
+// asks less than the one that they leave, it waits for the people of that one's
+// policy, as request `move`, and is denied with reason `approval` until they have approved.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7048,7 +7093,9 @@ func (c *Client) AssignDevicesWithBody(ctx context.Context, app InApp, contentTy
 // the same transaction. For a private channel a person must have just proven
 // who they are, and taking devices off one turns its epoch: drafts that are
 // sealed to the earlier one are refused with reason `epoch`, to be published
-// again.
+// again. Where devices could come by it to a channel that
+// asks less than the one that they leave, it waits for the people of that one's
+// policy, as request `move`, and is denied with reason `approval` until they have approved.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7113,7 +7160,9 @@ func (c *Client) EraseDevices(ctx context.Context, app InApp, body EraseDevicesJ
 // devices that are so already are passed over, and a conflict with reason
 // `labelled` says that all are. Where a label puts devices on a channel, that
 // follows in the same transaction; for a private channel a person must have
-// just proven who they are.
+// just proven who they are. Where devices could come by it to a channel that
+// asks less than the one that they leave, it waits for the people of that one's
+// policy, as request `move`, and is denied with reason `approval` until they have approved.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7136,7 +7185,9 @@ func (c *Client) LabelDevicesWithBody(ctx context.Context, app InApp, contentTyp
 // devices that are so already are passed over, and a conflict with reason
 // `labelled` says that all are. Where a label puts devices on a channel, that
 // follows in the same transaction; for a private channel a person must have
-// just proven who they are.
+// just proven who they are. Where devices could come by it to a channel that
+// asks less than the one that they leave, it waits for the people of that one's
+// policy, as request `move`, and is denied with reason `approval` until they have approved.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8827,7 +8878,9 @@ func (c *Client) ListPolicies(ctx context.Context, reqEditors ...RequestEditorFn
 // Roles: owner, security_officer. Wants a fresh proof. It goes by the policy
 // of before: where that asks people, they are asked first, which is denied
 // with reason `approval` until they have approved. For which too few people
-// have a passkey is a conflict with reason `approvers`.
+// have a passkey is a conflict with reason `approvers`; because of which a
+// channel would be asked less about, one with reason `looser`, unless the people
+// who approve the change are those who are asked there.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8849,7 +8902,9 @@ func (c *Client) SetPolicyWithBody(ctx context.Context, contentType string, body
 // Roles: owner, security_officer. Wants a fresh proof. It goes by the policy
 // of before: where that asks people, they are asked first, which is denied
 // with reason `approval` until they have approved. For which too few people
-// have a passkey is a conflict with reason `approvers`.
+// have a passkey is a conflict with reason `approvers`; because of which a
+// channel would be asked less about, one with reason `looser`, unless the people
+// who approve the change are those who are asked there.
 //
 // Takes a body of the `application/json` content type.
 //
