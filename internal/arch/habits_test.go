@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// maxLines is how long a file written by hand may be: a reader knows their way
-// around in it.
+// maxLines is how long a file written by hand may be, of tests too: a reader
+// knows their way around in it.
 const maxLines = 500
 
 // checkLength enforces maxLines.
 func checkLength(t tree) (found []finding) {
 	for _, f := range t {
-		if f.production() && f.lines > maxLines {
+		if !f.generated && f.lines > maxLines {
 			found = append(found, finding{f.path, f.lines, fmt.Sprintf("%d lines, more than %d: divide it", f.lines, maxLines)})
 		}
 	}
