@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
 )
 
@@ -108,8 +109,7 @@ func (b *Board) demandScope(ctx context.Context, tx store.Tx, in scope) error {
 	}
 	_, err = tx.Channel(ctx, in.app, in.channel)
 	if sealift.KindOf(err) == sealift.KindNotFound {
-		return sealift.Errorf(sealift.KindNotFound, settingPolicy, "app %s has no channel %s", in.app, in.channel).WithReason("channel").
-			WithHint("see the channels there are with: sealift channel list --app %s", in.app)
+		return service.NoChannel(settingPolicy, in.app, in.channel)
 	}
 	return err
 }

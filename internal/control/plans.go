@@ -90,3 +90,11 @@ func planOut(plan *rollout.Plan) api.Plan {
 func channelPlanOut(p service.ChannelPlan) api.ChannelPlan {
 	return api.ChannelPlan{App: string(p.App), Channel: string(p.Channel), Plan: planOut(p.Plan), Creator: p.Creator, Changed: timeOut(p.Changed)}
 }
+
+// allowPlan refuses a plan of its own to whoever may not set that of the channel.
+func allowPlan(by access.Caller, plan *rollout.Plan) error {
+	if plan == nil {
+		return nil
+	}
+	return by.Allow(access.PlanRollouts)
+}

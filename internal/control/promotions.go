@@ -21,8 +21,8 @@ func (h *handler) PromoteRelease(w http.ResponseWriter, r *http.Request, app api
 			return nil, err
 		}
 		want, err := promotion(body)
-		if err == nil && want.Plan != nil {
-			err = by.Allow(access.PlanRollouts)
+		if err == nil {
+			err = allowPlan(by, want.Plan)
 		}
 		if err != nil {
 			return nil, err

@@ -22,8 +22,8 @@ func (h *handler) ReserveDraft(w http.ResponseWriter, r *http.Request, app api.I
 			return nil, err
 		}
 		want, err := reservation(app, channel, body)
-		if err == nil && want.Plan != nil {
-			err = by.Allow(access.PlanRollouts)
+		if err == nil {
+			err = allowPlan(by, want.Plan)
 		}
 		if err != nil {
 			return nil, err

@@ -63,8 +63,7 @@ func (a *assigning) rules(ctx context.Context, app sealift.AppID, channel sealif
 	}
 	_, err := a.tx.Channel(ctx, app, channel)
 	if sealift.KindOf(err) == sealift.KindNotFound {
-		return store.ChannelRules{}, sealift.Errorf(sealift.KindNotFound, "looking up the channel", "app %s has no channel %s", app, channel).
-			WithReason("channel").WithHint("create it with: sealift channel create %s --app %s", channel, app)
+		return store.ChannelRules{}, service.NoChannel("looking up the channel", app, channel)
 	}
 	if err != nil {
 		return store.ChannelRules{}, err

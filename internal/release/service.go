@@ -143,8 +143,7 @@ func (s *Service) findChannel(ctx context.Context, tx store.Tx, app sealift.AppI
 	}
 	row, err := tx.Channel(ctx, app, name)
 	if sealift.KindOf(err) == sealift.KindNotFound {
-		return row, sealift.Errorf(sealift.KindNotFound, "looking up the channel", "app %s has no channel %s", app, name).
-			WithReason("channel").WithHint("create it with: sealift channel create %s --app %s", name, app)
+		return row, service.NoChannel("looking up the channel", app, name)
 	}
 	return row, err
 }

@@ -86,29 +86,20 @@ func (s *Service) endRollbacks(ctx context.Context) error {
 }
 
 // endedRollbacks returns the roll-outs of roll-backs that are offered and whose time is
-// over.
+// over. It reads those alone that are offered, of which no offer has room for many.
 func (s *Service) endedRollbacks(ctx context.Context, tx store.Tx) (due []store.Rollout, err error) {
-	apps, err := tx.Apps(ctx)
+	rows, err := tx.OfferedRollbacks(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, app := range apps {
-		rows, err := tx.Releases(ctx, app.ID, store.ReleaseFilter{Act: sealift.ActRollback})
+	for _, row := range rows {
+		r, err := tx.Release(ctx, row.App, row.Release)
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range rows {
-			signed, err := signedIn(r)
-			if err != nil || signed.Rollback == nil || !s.now().After(signed.Rollback.NotAfter.Time) {
-				continue // what cannot be read is said where it would be offered
-			}
-			row, err := tx.Rollout(ctx, app.ID, r.Counter)
-			switch {
-			case err == nil && rollout.Phase(row.Phase).Offered():
-				due = append(due, row)
-			case err != nil && sealift.KindOf(err) != sealift.KindNotFound:
-				return nil, err
-			}
+		signed, err := signedIn(r)
+		if err == nil && signed.Rollback != nil && s.now().After(signed.Rollback.NotAfter.Time) {
+			due = append(due, row) // what cannot be read is said where it would be offered
 		}
 	}
 	return due, nil

@@ -23,6 +23,9 @@ type RolloutTx interface {
 	// OpenRollouts returns those of all apps that are running or waiting, by app
 	// and counter.
 	OpenRollouts(ctx context.Context) ([]Rollout, error)
+	// OfferedRollbacks returns the roll-outs of releases that are roll-backs, of all apps,
+	// that are offered: running, waiting or finished; by app and counter.
+	OfferedRollbacks(ctx context.Context) ([]Rollout, error)
 }
 
 // Columns implements Authentic.

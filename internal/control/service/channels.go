@@ -29,6 +29,13 @@ type ChannelDevices struct {
 	Excluded  map[string]int64 // that its rules keep from taking anything of it, by trust.ChannelRules.Excludes
 }
 
+// NoChannel is the KindNotFound error, with reason "channel", of whoever does something
+// with a channel that an app does not have. op is what they did.
+func NoChannel(op string, app sealift.AppID, channel sealift.Channel) *sealift.Error {
+	return sealift.Errorf(sealift.KindNotFound, op, "app %s has no channel %s", app, channel).
+		WithReason("channel").WithHint("create it with: sealift channel create %s --app %s", channel, app)
+}
+
 // ChannelSettings are what a channel was set to.
 type ChannelSettings struct {
 	Archived   bool                 // takes no release; devices stay where they are

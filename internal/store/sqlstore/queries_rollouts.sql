@@ -20,3 +20,9 @@ ORDER BY counter DESC;
 
 -- name: OpenRollouts :many
 SELECT * FROM rollouts WHERE phase IN ('running', 'waiting') ORDER BY app, counter;
+
+-- name: OfferedRollbacks :many
+SELECT rollouts.* FROM releases
+JOIN rollouts ON rollouts.app = releases.app AND rollouts.counter = releases.counter
+WHERE releases.act = 'rollback' AND rollouts.phase IN ('running', 'waiting', 'finished')
+ORDER BY releases.app, releases.counter;

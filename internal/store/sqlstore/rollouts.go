@@ -54,6 +54,12 @@ func (t *tx) OpenRollouts(ctx context.Context) ([]store.Rollout, error) {
 	return collect(rows, t.fail(ctx, "listing open roll-outs", err), rolloutOf)
 }
 
+// OfferedRollbacks implements store.RolloutTx.
+func (t *tx) OfferedRollbacks(ctx context.Context) ([]store.Rollout, error) {
+	rows, err := t.q.OfferedRollbacks(ctx)
+	return collect(rows, t.fail(ctx, "listing the roll-backs that are offered", err), rolloutOf)
+}
+
 func rolloutRow(r store.Rollout) sqlcgen.Rollout {
 	return sqlcgen.Rollout{
 		App: string(r.App), Counter: number(r.Counter), Channel: string(r.Channel), Platform: string(r.Platform), Runtime: string(r.Runtime),

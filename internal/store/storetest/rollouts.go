@@ -33,6 +33,16 @@ func testRollouts(t *testing.T, s store.Store) {
 		gives(t, []store.Rollout{three})(tx.Rollouts(ctx, app, channel, "ios"))
 		gives(t, []store.Rollout{})(tx.Rollouts(ctx, app, "beta", ""))
 		gives(t, []store.Rollout{one, two})(tx.OpenRollouts(ctx))
+
+		gives(t, []store.Rollout{})(tx.OfferedRollbacks(ctx))
+		for counter, act := range []sealift.Act{1: sealift.ActRelease, 2: sealift.ActRollback, 3: sealift.ActRollback, 4: sealift.ActRollback} {
+			if act != "" {
+				r := aRelease(sealift.Counter(counter))
+				r.Act = act
+				do(t, tx.InsertRelease(ctx, r))
+			}
+		}
+		gives(t, []store.Rollout{two, three})(tx.OfferedRollbacks(ctx)) // the fourth is not offered
 	})
 	update(t, s, func(tx store.Tx) {
 		isConflict(t)(tx.UpdateRollout(ctx, one, []byte("other")))

@@ -291,6 +291,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.nextCounterStmt, err = db.PrepareContext(ctx, nextCounter); err != nil {
 		return nil, fmt.Errorf("error preparing query NextCounter: %w", err)
 	}
+	if q.offeredRollbacksStmt, err = db.PrepareContext(ctx, offeredRollbacks); err != nil {
+		return nil, fmt.Errorf("error preparing query OfferedRollbacks: %w", err)
+	}
 	if q.openDraftsStmt, err = db.PrepareContext(ctx, openDrafts); err != nil {
 		return nil, fmt.Errorf("error preparing query OpenDrafts: %w", err)
 	}
@@ -942,6 +945,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing nextCounterStmt: %w", cerr)
 		}
 	}
+	if q.offeredRollbacksStmt != nil {
+		if cerr := q.offeredRollbacksStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing offeredRollbacksStmt: %w", cerr)
+		}
+	}
 	if q.openDraftsStmt != nil {
 		if cerr := q.openDraftsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing openDraftsStmt: %w", cerr)
@@ -1405,6 +1413,7 @@ type Queries struct {
 	newestEpochStmt           *sql.Stmt
 	newestVersionStmt         *sql.Stmt
 	nextCounterStmt           *sql.Stmt
+	offeredRollbacksStmt      *sql.Stmt
 	openDraftsStmt            *sql.Stmt
 	openRolloutsStmt          *sql.Stmt
 	outboxStmt                *sql.Stmt
@@ -1567,6 +1576,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		newestEpochStmt:           q.newestEpochStmt,
 		newestVersionStmt:         q.newestVersionStmt,
 		nextCounterStmt:           q.nextCounterStmt,
+		offeredRollbacksStmt:      q.offeredRollbacksStmt,
 		openDraftsStmt:            q.openDraftsStmt,
 		openRolloutsStmt:          q.openRolloutsStmt,
 		outboxStmt:                q.outboxStmt,

@@ -69,6 +69,58 @@ func (q *Queries) InsertRollout(ctx context.Context, arg InsertRolloutParams) (i
 	return result.RowsAffected()
 }
 
+const offeredRollbacks = `-- name: OfferedRollbacks :many
+SELECT rollouts.app, rollouts.counter, rollouts.channel, rollouts.platform, rollouts.runtime, rollouts.version, rollouts.release, rollouts.plan, rollouts.salt, rollouts.urgent, rollouts.phase, rollouts.stage, rollouts.since, rollouts.spent, rollouts.cleared, rollouts.share, rollouts.creator, rollouts.created, rollouts.changed, rollouts.mac, rollouts.entry FROM releases
+JOIN rollouts ON rollouts.app = releases.app AND rollouts.counter = releases.counter
+WHERE releases.act = 'rollback' AND rollouts.phase IN ('running', 'waiting', 'finished')
+ORDER BY releases.app, releases.counter
+`
+
+func (q *Queries) OfferedRollbacks(ctx context.Context) ([]Rollout, error) {
+	rows, err := q.query(ctx, q.offeredRollbacksStmt, offeredRollbacks)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Rollout
+	for rows.Next() {
+		var i Rollout
+		if err := rows.Scan(
+			&i.App,
+			&i.Counter,
+			&i.Channel,
+			&i.Platform,
+			&i.Runtime,
+			&i.Version,
+			&i.Release,
+			&i.Plan,
+			&i.Salt,
+			&i.Urgent,
+			&i.Phase,
+			&i.Stage,
+			&i.Since,
+			&i.Spent,
+			&i.Cleared,
+			&i.Share,
+			&i.Creator,
+			&i.Created,
+			&i.Changed,
+			&i.Mac,
+			&i.Entry,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const openRollouts = `-- name: OpenRollouts :many
 SELECT app, counter, channel, platform, runtime, version, release, plan, salt, urgent, phase, stage, since, spent, cleared, share, creator, created, changed, mac, entry FROM rollouts WHERE phase IN ('running', 'waiting') ORDER BY app, counter
 `
