@@ -137,3 +137,30 @@ func TestAssignmentRefused(t *testing.T) {
 		s.wantVersion("its own", "1.0.0")
 	})
 }
+
+// Where a thief of the director's key put a device counts no more once people named
+// other keys, however long the thief said that it does, and whatever its number.
+func TestAssignmentOfAThief(t *testing.T) {
+	play(t, func(s *scene) {
+		s.publishTo("production", "1.0.0")
+		s.publishTo("beta", "1.1.0")
+		s.assign("beta", func(a *trust.Assignment) {
+			a.Sequence = uint64(s.world.Now().Add(sealift.MaxSequenceAhead).Unix())
+			a.Expires = trust.At(s.world.Now().AddDate(70, 0, 0))
+		})
+		s.wantVersion("the thief's", "1.1.0")
+		s.must(s.world.Unlist(s.device.ID()))
+		s.must(s.world.ReplaceOnlineKeys())
+		s.publishTo("beta", "1.2.0")
+		s.publishTo("production", "1.3.0")
+		s.reopen()
+		s.wantVersion("its own channel", "1.3.0")
+		s.assign("beta", nil)
+		s.publishTo("beta", "1.4.0")
+		s.wantVersion("an honest one, of a lower number", "1.4.0")
+		s.must(s.world.ReplaceOnlineKeys())
+		s.publishTo("production", "1.5.0")
+		s.publishTo("beta", "1.5.1")
+		s.wantVersion("which is told under the next keys, too", "1.5.1")
+	})
+}

@@ -88,12 +88,24 @@ func (r RoleMemory) floor(keys sealift.Digest, name string) int64 {
 // fingerprint names the set of keys that a root gives to a role: ids and
 // public keys, since the id of a key need not be derived from it.
 func fingerprint(root *metadata.RootType, role string) sealift.Digest {
-	ids := slices.Clone(root.Roles[role].KeyIDs)
+	return fingerprintOf(slices.Clone(root.Roles[role].KeyIDs), root.Keys)
+}
+
+// directors names the set of keys to which targets.json delegates its bins.
+func directors(targets *metadata.TargetsType) sealift.Digest {
+	if targets.Delegations == nil || targets.Delegations.SuccinctRoles == nil {
+		return sealift.Digest{}
+	}
+	return fingerprintOf(slices.Clone(targets.Delegations.SuccinctRoles.KeyIDs), targets.Delegations.Keys)
+}
+
+// fingerprintOf names a set of keys. It sorts ids.
+func fingerprintOf(ids []string, keys map[string]*metadata.Key) sealift.Digest {
 	slices.Sort(ids)
 	var b strings.Builder
 	for _, id := range slices.Compact(ids) {
 		b.WriteString(strconv.Quote(id))
-		if key := root.Keys[id]; key != nil {
+		if key := keys[id]; key != nil {
 			b.WriteString(strconv.Quote(key.Value.PublicKey))
 		}
 	}

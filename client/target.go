@@ -36,6 +36,16 @@ func (m *Metadata) TopLevel(ctx context.Context, name string) ([]byte, error) {
 	return m.small(ctx, file)
 }
 
+// directors names the keys that vouch for what Delegated returns.
+func (m *Metadata) directors() (sealift.Digest, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.up == nil {
+		return sealift.Digest{}, notRefreshed("targets.json")
+	}
+	return directors(&m.up.GetTrustedMetadataSet().Targets[metadata.TARGETS].Signed), nil
+}
+
 // Delegated returns the content of a target of the director: one that stands
 // in the bin its name falls into, and nowhere else. KindNotFound says that the
 // bin was read and does not list it.
