@@ -30,7 +30,7 @@ type assigning struct {
 	gone   []sealift.DeviceID // whose document is over
 	known  map[line]store.ChannelRules
 	labels map[sealift.AppID]map[sealift.Label]store.ChannelLabel
-	left   []line // that a device was taken off
+	left   []line // of private channels, that a device was taken off which has their keys
 	more   int64  // devices that are on a channel and were on none
 }
 
@@ -89,7 +89,9 @@ func (a *assigning) put(ctx context.Context, was, next store.Assignment) error {
 		a.more++
 	}
 	if was.Channel != "" && was.Channel != next.Channel {
-		a.left = append(a.left, line{was.App, was.Channel})
+		if err := a.leave(ctx, was); err != nil {
+			return err
+		}
 	}
 	action := actionAssign
 	if next.Channel == "" {
@@ -202,16 +204,23 @@ func (a *assigning) finish(ctx context.Context) error {
 	}
 	slices.SortFunc(a.left, func(x, y line) int { return cmp.Or(cmp.Compare(x.app, y.app), cmp.Compare(x.channel, y.channel)) })
 	for _, left := range slices.Compact(a.left) {
-		rules, err := a.rules(ctx, left.app, left.channel)
-		if err != nil {
-			return err
-		}
-		if !rules.Private || rules.SelfAssign { // whoever left could come back
-			continue
-		}
 		if _, err := a.desk.online.TurnEpoch(ctx, a.tx, a.actor, left.app, left.channel, "devices were taken off the channel: "+a.reason); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// leave notes that a device is taken off a channel. One that is there by its own word
+// alone, which counts no more, was given nothing since then.
+func (a *assigning) leave(ctx context.Context, was store.Assignment) error {
+	rules, err := a.rules(ctx, was.App, was.Channel)
+	if err == nil && turnsWhenLeft(rules) && !outgrown(was, rules) {
+		a.left = append(a.left, line{was.App, was.Channel})
+	}
+	return err
+}
+
+// turnsWhenLeft reports whether whoever leaves a channel is to open nothing more of it.
+// Where devices put themselves on it, whoever left could come back.
+func turnsWhenLeft(rules store.ChannelRules) bool { return rules.Private && !rules.SelfAssign }

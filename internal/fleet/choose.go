@@ -29,6 +29,9 @@ func (v *visit) choose(ctx context.Context) (trust.ChannelChosen, error) {
 			WithHint("have an operator take it off: sealift device unassign %s --app %s --reason TEXT", v.req.Device, v.req.App)
 	}
 	a := v.desk.assigning(v.tx, v.actor(), "it asked for it")
+	if err := a.mayLeave(ctx, was, want.Channel); err != nil {
+		return trust.ChannelChosen{}, err
+	}
 	next, err := a.chosen(ctx, was, v.device, want.Channel)
 	if err != nil {
 		return trust.ChannelChosen{}, err
@@ -42,6 +45,21 @@ func (v *visit) choose(ctx context.Context) (trust.ChannelChosen, error) {
 	}
 	chosen.Sequence = a.made[0].Sequence
 	return chosen, a.finish(ctx)
+}
+
+// mayLeave refuses to let a device leave, by its own word, a private channel that a
+// label put it on: it could come back by its word, and each time the epoch would turn,
+// which voids what waits to be published there.
+func (a *assigning) mayLeave(ctx context.Context, was store.Assignment, want sealift.Channel) error {
+	if was.Origin != store.ByLabel || was.Channel == "" || want == "" || want == was.Channel {
+		return nil
+	}
+	rules, err := a.rules(ctx, was.App, was.Channel)
+	if err != nil || !turnsWhenLeft(rules) {
+		return err
+	}
+	return sealift.Errorf(sealift.KindDenied, "choosing a channel", "a label put the device on the private channel %s", was.Channel).WithReason("assigned").
+		WithHint("have an operator take the label off it: sealift device label remove %s --app %s --label LABEL --reason TEXT", was.Device, was.App)
 }
 
 // chosen is where a device is that asks for a channel, or for none.

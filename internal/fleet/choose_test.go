@@ -156,6 +156,32 @@ func TestChooseTurnsNothing(t *testing.T) {
 	b.wantSigned("and cannot come back", answered, err, sealift.KindDenied, "channel")
 }
 
+// TestChooseOffPrivate: a device that a label put on a private channel does not leave it
+// by its own word. It could come back by that, and each time the epoch would turn and
+// void what waits to be published there.
+func TestChooseOffPrivate(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.channel("secret", true)
+	b.channel("open", false)
+	b.rules(store.ChannelRules{App: b.app, Channel: "open", SelfAssign: true, Emulators: true})
+	d := b.enrolled()
+	b.check(b.channelLabel(b.bob(), "tester", "secret", 0))
+	_, err := b.label(b.bob(), "tester", false, d)
+	b.check(err)
+	_, answered, err := b.choose(d, "open")
+	b.wantSigned("away from it", answered, err, sealift.KindDenied, "assigned")
+	_, _, err = b.choose(d, "")
+	b.check(err)
+	b.on("it stays", d, "secret", "label")
+	answered, err = b.askEpochOf(d, "secret", 2)
+	b.wantSigned("it turned", answered, err, sealift.KindNotFound, "epoch")
+	_, err = b.label(alice, "tester", true, d)
+	b.check(err)
+	_, _, err = b.choose(d, "open")
+	b.check(err)
+}
+
 // TestChooseBeforePrivate: who puts itself on a channel while that is for everybody has
 // nothing of it when it is private, and is taken off it when its document is due.
 func TestChooseBeforePrivate(t *testing.T) {
@@ -178,6 +204,8 @@ func TestChooseBeforePrivate(t *testing.T) {
 	b.clock = b.clock.Add(sealift.AssignmentLife/2 + time.Hour)
 	b.keep()
 	b.on("it is told so", d, "", "device")
+	_, err = b.askEpochOf(member, "beta", 3)
+	b.wantRefusal("it had no key since: nothing turns for it", err, sealift.KindNotFound, "epoch")
 	b.on("a person put it there", member, "beta", "person")
 }
 

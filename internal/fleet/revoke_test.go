@@ -9,6 +9,7 @@ import (
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
+	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/trust"
 )
 
@@ -83,6 +84,22 @@ func TestRevokedRowPutBack(t *testing.T) {
 	if _, err := b.askEpoch(d, 2); sealift.KindOf(err) != sealift.KindDenied || sealift.ReasonOf(err) == "revoked" {
 		t.Errorf("the row of before: %v", err)
 	}
+}
+
+// TestRevokedEnrolsBySQL: who bends or deletes the row of a revoked device has not let
+// it enrol again.
+func TestRevokedEnrolsBySQL(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	d := b.enrolled()
+	_, err := b.desk.RevokeDevices(b.Context(), alice, b.app, only(d))
+	b.check(err)
+	b.behind("UPDATE devices SET state = 'active' WHERE app = ? AND id = ?", b.app, d.id)
+	answered, err := b.enrol(d, b.token(0, time.Hour))
+	b.wantSigned("its row is bent", answered, err, sealift.KindDenied, vault.ReasonForged)
+	b.behind("DELETE FROM devices WHERE app = ? AND id = ?", b.app, d.id)
+	answered, err = b.enrol(d, b.token(0, time.Hour))
+	b.wantSilence("its row is gone", answered, err, sealift.KindDenied, vault.ReasonDeleted)
 }
 
 // TestErase: nothing is left but the id, which does not enrol again.
