@@ -280,6 +280,42 @@ func TestTokenRacing(t *testing.T) {
 	}
 }
 
+// TestEnrolmentTokenBySQL: nobody uses a token more often or longer, or for another app,
+// by changing its row, nor by putting the one of before it was used in its place.
+func TestEnrolmentTokenBySQL(t *testing.T) {
+	t.Parallel()
+	for what, statement := range map[string]string{
+		"used less":       "UPDATE enrolment_tokens SET uses = 0 WHERE app = ?",
+		"good more often": "UPDATE enrolment_tokens SET max_uses = 9 WHERE app = ?",
+		"good longer":     "UPDATE enrolment_tokens SET expires = expires + 3600000000 WHERE app = ?",
+	} {
+		b := newBench(t)
+		once := b.token(1, time.Hour)
+		_, err := b.enrol(b.newDevice(), once)
+		b.check(err)
+		b.behind(statement, b.app)
+		if what == "good longer" {
+			b.clock = b.clock.Add(time.Hour)
+			b.behind("UPDATE enrolment_tokens SET max_uses = 9 WHERE app = ?", b.app)
+		}
+		answered, err := b.enrol(b.newDevice(), once)
+		b.wantSigned(what, answered, err, sealift.KindDenied, vault.ReasonForged)
+	}
+	b := newBench(t)
+	once := b.token(1, time.Hour)
+	var before store.EnrolmentToken
+	b.check(b.store.View(b.Context(), func(tx store.Tx) (err error) {
+		before, err = tx.EnrolmentToken(b.Context(), once.ID())
+		return err
+	}))
+	_, err := b.enrol(b.newDevice(), once)
+	b.check(err)
+	b.behind("DELETE FROM enrolment_tokens WHERE app = ?", b.app)
+	b.check(b.store.Update(b.Context(), func(tx store.Tx) error { return tx.InsertEnrolmentToken(b.Context(), before) }))
+	answered, err := b.enrol(b.newDevice(), once)
+	b.wantSigned("the row of before", answered, err, sealift.KindDenied, vault.ReasonPutBack)
+}
+
 func TestEnrolmentForm(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -428,6 +464,19 @@ func TestForgedRows(t *testing.T) {
 	b.bendApp("UPDATE apps SET open_enrolment = 1 WHERE id = ?")
 	_, answered, err := b.ask(b.request(stranger, trust.RequestEnrol), b.enrolment(stranger), stranger.identity)
 	b.wantSilence("an app that was opened by SQL", answered, err, sealift.KindDenied, vault.ReasonForged)
+}
+
+// TestEpochBySQL: which key is an epoch's is the vault's word, or whoever writes rows had
+// that of a private channel given out as another's.
+func TestEpochBySQL(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.channel("secret", true)
+	d := b.enrolled()
+	b.behind(`UPDATE epochs SET (key_id, key_version) = (SELECT key_id, key_version FROM epochs WHERE app = ?1 AND channel = 'secret')
+		WHERE app = ?1 AND channel = 'production'`, b.app)
+	answered, err := b.askEpochOf(d, "production", 1)
+	b.wantSigned("another channel's key", answered, err, sealift.KindDenied, vault.ReasonForged)
 }
 
 // bendApp changes the app's row behind the store's back.
