@@ -3,6 +3,7 @@ package release_test
 import (
 	"crypto"
 	"testing"
+	"time"
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/control/service"
@@ -105,4 +106,33 @@ func TestPromoteOfRevoked(t *testing.T) {
 	b.deny(service.NewDenial{Kind: service.DenyRelease, App: b.app, Release: service.Which{Counter: tested.Counter}})
 	_, err = b.bring(d.ID, key)
 	wantRefusal(t, "revoked", err, sealift.KindChain, "revoked")
+}
+
+// A roll-back past its end is in no offer that is made from then on, also before the
+// hour in which it is ended.
+func TestEndedRollBackIsNotOffered(t *testing.T) {
+	b := newBench(t)
+	b.publish("1.0.0")
+	b.publish("1.1.0")
+	b.rollBack(back("1.0.0"))
+	b.wantOffer("1.0.0", "1.0.0")
+	b.clock = b.clock.Add(sealift.RollbackLife + time.Second)
+	b.publishAs("1.2.0", watched)
+	b.wantOffer("1.2.0", "1.0.0")
+}
+
+// A version that devices went back to is promoted as the release that it is, also when
+// the roll-back to it has ended.
+func TestPromoteAfterEndedRollBack(t *testing.T) {
+	b := newPromotion(t)
+	first := b.publish("1.0.0")
+	b.publish("1.1.0")
+	b.rollBack(back("1.0.0"))
+	b.clock = b.clock.Add(sealift.RollbackLife + time.Second)
+	b.settle()
+	d, err := b.promote("1.0.0")
+	b.check(err)
+	if e := b.last("release.author"); d.Release == nil || e.Details["source"] != "sha256:"+first.Digest.String() {
+		t.Errorf("promoted %+v, of %s", d, e.Details["source"])
+	}
 }

@@ -87,11 +87,14 @@ func (s *Service) promotable(ctx context.Context, tx *vault.Tx, app sealift.AppI
 	if err != nil {
 		return nil, err
 	}
+	many := len(rows) > sealift.MaxPromotions
+	// A roll-back is made of one of the others, and ends.
+	rows = slices.DeleteFunc(rows, func(r store.Release) bool { return r.Act == sealift.ActRollback })
 	switch {
 	case len(rows) == 0:
 		return nil, sealift.Errorf(sealift.KindNotFound, promoteOp, "no version %s is published in channel %s", want.Version, want.From).
 			WithReason("release").WithHint("see what is with: sealift release list --app %s --channel %s", app, want.From)
-	case len(rows) > sealift.MaxPromotions:
+	case many:
 		return nil, sealift.Errorf(sealift.KindInvalid, promoteOp, "version %s has more than %d releases in channel %s", want.Version, sealift.MaxPromotions, want.From).
 			WithReason("too-many").WithHint("promote one platform after the other, with --platform")
 	}
@@ -106,8 +109,7 @@ func (s *Service) promotable(ctx context.Context, tx *vault.Tx, app sealift.AppI
 }
 
 // promote makes the draft of one release in its new channel. An urgent release is
-// promoted as one that is not, and a roll-back without its authorisation: both were
-// said of the other channel's devices.
+// promoted as one that is not: that was said of the other channel's devices.
 func (s *Service) promote(ctx context.Context, tx *vault.Tx, by access.Caller, source store.Release, d store.Draft) (out service.DraftDetail, err error) {
 	if err := s.demandOffered(ctx, tx, promoteOp, source); err != nil {
 		return out, err
@@ -122,7 +124,7 @@ func (s *Service) promote(ctx context.Context, tx *vault.Tx, by access.Caller, s
 	if err := s.reseal(ctx, tx, by, "release.promote", next, d.Channel); err != nil {
 		return out, err
 	}
-	next.Act, next.Rollback, next.Urgent = sealift.ActPromotion, nil, nil
+	next.Act, next.Urgent = sealift.ActPromotion, nil
 	out, err = s.authorAs(ctx, tx, by, d, source, next)
 	if sealift.KindOf(err) == sealift.KindVersion {
 		err = sealift.Errorf(sealift.KindVersion, promoteOp, "%w", err).WithReason(sealift.ReasonOf(err)).
