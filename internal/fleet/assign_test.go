@@ -395,3 +395,21 @@ func TestDeletedByHand(t *testing.T) {
 	answered, err := b.askEpochOf(other, "beta", 1)
 	b.wantSigned("the rules of a private channel", answered, err, sealift.KindDenied, vault.ReasonDeleted)
 }
+
+// TestRenewalBySQL: whoever writes rows has none of theirs signed anew by making it due.
+func TestRenewalBySQL(t *testing.T) {
+	t.Parallel()
+	b := newBenchAlone(t)
+	b.channel("beta", true)
+	d := b.enrolled()
+	_, err := b.assign(alice, "production", time.Time{}, d)
+	b.check(err)
+	b.behind("UPDATE device_assignments SET channel = 'beta', ends = ? WHERE app = ?", b.clock.Add(time.Hour).UnixMicro(), b.app)
+	_, err = b.desk.KeepAssignments(b.Context(), release.System("director"))
+	b.wantRefusal("a row that is due", err, sealift.KindDenied, vault.ReasonForged)
+	if got := b.document(d); got == nil || got.Channel != "production" {
+		t.Errorf("signed: %+v", got)
+	}
+	answered, err := b.askEpochOf(d, "beta", 1)
+	b.wantSigned("its key", answered, err, sealift.KindDenied, vault.ReasonForged)
+}
