@@ -9,6 +9,7 @@ import (
 	"github.com/sealift/sealift/internal/audit"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
+	"github.com/sealift/sealift/rollout"
 	"github.com/sealift/sealift/trust"
 )
 
@@ -78,4 +79,50 @@ func TestRestoresBySQL(t *testing.T) {
 	b.check(b.Continue(b.Context()))
 	put(func(tx store.Tx) error { return tx.PutRestore(b.Context(), r) })
 	refused("one that was done, put back", vault.ReasonForged)
+}
+
+// TestBeforeContinued: a restored vault publishes nothing, and moves no roll-out on, of
+// which somebody may have stopped it since the backup, before it has done what is left
+// to do.
+func TestBeforeContinued(t *testing.T) {
+	t.Parallel()
+	w, err := newWorld()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.close)
+	b := newBenchIn(t, w)
+	b.publish("1.0.0")
+	canary := b.publishAs("1.1.0", watched)
+	next := b.reserve("1.2.0")
+	b.upload(next)
+	b.sign(next)
+	r := store.Restore{Restored: b.clock, Created: b.clock, Known: true}
+	b.check(b.store.Update(b.Context(), func(tx store.Tx) (err error) {
+		if r.Entries, err = tx.AuditSize(b.Context()); err != nil {
+			return err
+		}
+		_, err = audit.Append(b.Context(), tx, audit.Entry{
+			Time: r.Restored, Actor: audit.Actor{Kind: audit.Person, ID: "local:root"}, Action: audit.ActionRestore, Result: audit.OK,
+			Details: map[string]string{audit.RestoreDetail: r.RowName()},
+		})
+		if err == nil {
+			err = tx.PutRestore(b.Context(), r)
+		}
+		return err
+	}))
+	b.clock = b.clock.Add(25 * time.Hour)
+	_, err = b.submit(next)
+	wantRefusal(t, "publishing", err, sealift.KindConflict, "restoring")
+	_, err = b.Look(b.Context())
+	if err == nil || !strings.Contains(err.Error(), "restored") {
+		t.Errorf("looking: %v", err)
+	}
+	if p := b.phase(canary.Counter); p.State.Phase != rollout.Running {
+		t.Errorf("the canary is %s", p.State.Phase)
+	}
+	b.check(b.Continue(b.Context()))
+	if p := b.phase(canary.Counter); p.State.Phase != rollout.Paused {
+		t.Errorf("and then it is %s", p.State.Phase)
+	}
 }
