@@ -7,6 +7,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/rollout"
 	"github.com/sealift/sealift/sealifttest"
 	"github.com/sealift/sealift/trust"
@@ -134,5 +135,23 @@ func TestPromoteAfterEndedRollBack(t *testing.T) {
 	b.check(err)
 	if e := b.last("release.author"); d.Release == nil || e.Details["source"] != "sha256:"+first.Digest.String() {
 		t.Errorf("promoted %+v, of %s", d, e.Details["source"])
+	}
+}
+
+// Nobody gives a canary to everybody by changing its row while its re-issue waits: the
+// roll-out of that goes on from what the vault wrote.
+func TestWaitingReissueBySQL(t *testing.T) {
+	b := newBench(t)
+	key := sealifttest.NewKey()
+	b.demand(1, key)
+	b.publishAs("1.0.0", nil, key)
+	canary := b.publishAs("1.1.0", watched, key)
+	b.publishAs("1.0.1", nil, key)
+	waits := b.open()["1.1.0"].Reissue
+	b.sql("UPDATE rollouts SET share = 10000 WHERE app = ? AND counter = ?", string(b.app), int64(canary.Counter))
+	_, err := b.bring(waits, key)
+	wantRefusal(t, "a share by SQL", err, sealift.KindDenied, vault.ReasonForged)
+	if share := b.offer()[0].Share; share != 100 {
+		t.Errorf("it is for %s percent", share)
 	}
 }
