@@ -17,7 +17,8 @@
 //	release   a release is certified                      internal/release
 //	urgent    likewise, one that says that it is urgent
 //	rollback  likewise, one that takes devices back
-//	rollout   a roll-out goes on or ends early; with which plan they begin  Rollouts, Plans, Publishing
+//	rollout   a roll-out goes on or ends early; with which plan they begin; Rollouts, Plans, Publishing,
+//	          the cap that holds them                                       Apps
 //	deny      devices refuse something at once, or no longer  Denials
 //	key       a key changes its state, is rotated, imported or exported  Keys
 //	role      people are confirmed, may do something else, get tokens    People, Tokens
