@@ -2,6 +2,7 @@ package approval_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -389,4 +390,15 @@ func TestMoveOfForgedRows(t *testing.T) {
 	if len(m.kept.did) > 0 {
 		t.Errorf("it did %s", m.kept.did)
 	}
+}
+
+// A label that SQL deletes leads somewhere still, as far as the log knows.
+func TestMoveByADeletedLabel(t *testing.T) {
+	m := newMoving(t)
+	db, err := sql.Open("sqlite", m.path+"?_pragma=busy_timeout(5000)")
+	m.check(err)
+	defer db.Close()
+	_, err = db.ExecContext(t.Context(), "DELETE FROM channel_labels WHERE label = 'loose'")
+	m.check(err)
+	m.refused(m.label("loose", false, there), sealift.KindDenied, vault.ReasonDeleted)
 }

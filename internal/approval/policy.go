@@ -113,7 +113,7 @@ func (b *Board) SetPolicy(ctx context.Context, by access.Caller, want service.Ne
 		parameters["channel"] = string(want.Channel)
 	}
 	if want.Inherit {
-		parameters["inherit"] = "the next wider policy counts again"
+		parameters["inherit"] = "the next wider policy counts again, and of a channel the strictest of its app"
 	}
 	e := audit.Entry{Time: b.now().UTC(), Actor: by.Actor(), Action: "policy.set", Subject: want.Action, Details: maps.Clone(parameters)}
 	if want.App != "" {
