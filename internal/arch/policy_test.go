@@ -36,7 +36,7 @@ const layers = `
 	# Keys and people, and what people do with their own keys, away from the
 	# server. The API's services are an interface that knows no HTTP.
 	trust/tufrepo, bundle, internal/audit, internal/blob < internal/access;
-	trust/tufrepo, bundle, internal/audit, internal/blob, internal/pkcs11 < internal/vault;
+	trust/tufrepo, bundle, internal/audit, internal/blob, internal/capgo, internal/pkcs11 < internal/vault;
 	internal/vault < internal/vault/vaulttest;
 	trust/tufrepo < internal/ceremony;
 	rollout, trust, internal/store < internal/stats;
@@ -79,6 +79,7 @@ const modules = `
 	trust            github.com/secure-systems-lab/go-securesystemslib github.com/theupdateframework/go-tuf/v2 golang.org/x/mod
 	trust/tufrepo    github.com/theupdateframework/go-tuf/v2 github.com/sigstore/sigstore github.com/secure-systems-lab/go-securesystemslib
 	bundle           github.com/klauspost/compress github.com/tink-crypto/tink-go/v2 golang.org/x/text
+	internal/capgo   github.com/andybalholm/brotli
 	client           github.com/theupdateframework/go-tuf/v2 golang.org/x/mod golang.org/x/sys
 	sealifttest      github.com/theupdateframework/go-tuf/v2 github.com/tink-crypto/tink-go/v2 github.com/klauspost/compress golang.org/x/mod
 	internal/audit   golang.org/x/mod

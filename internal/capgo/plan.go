@@ -126,3 +126,19 @@ func blockV2(d sealift.Digest) []byte {
 	}
 	return block
 }
+
+// CheckBlocks refuses what is nothing that devices decode: other lengths than those of
+// an AES key and of the two forms of a hash, and more blocks than a bundle has.
+func CheckBlocks(blocks [][]byte) error {
+	if most := 1 + 2*(1+sealift.MaxCapgoFiles); len(blocks) > most {
+		return fmt.Errorf("%d blocks; at most %d are allowed", len(blocks), most)
+	}
+	for _, b := range blocks {
+		switch len(b) {
+		case blockSize, len(sealift.Digest{}), base64.StdEncoding.DecodedLen(2 * len(sealift.Digest{})):
+		default:
+			return fmt.Errorf("a block of %d bytes; 16, 32 and 48 are allowed", len(b))
+		}
+	}
+	return nil
+}

@@ -89,6 +89,7 @@ type root struct {
 	User     userCmd     `cmd:"" help:"Say which people may do what."`
 	Token    tokenCmd    `cmd:"" help:"Say which services may do what."`
 	Key      keyCmd      `cmd:"" help:"See the vault's keys, make keys for services, and see to the life of both."`
+	Capgo    capgoCmd    `cmd:"" help:"Serve apps in the field that run Capgo's plugin."`
 	CA       caCmd       `cmd:"" name:"ca" help:"See the vault's CAs, and have the release CA certified by a root of your own."`
 	PKCS11   pkcs11Cmd   `cmd:"" name:"pkcs11" help:"See PKCS#11 tokens and the keys in them."`
 	Audit    auditCmd    `cmd:"" help:"Read the vault's log, and check that it does not lie."`

@@ -93,6 +93,7 @@ var operations = []operation{
 	{"createKey", "POST", control.Prefix + "/keys", `{"id":"ci","purpose":"artifact-signing","app":"com.acme.shop","owner":"alice"}`, 201, access.CreateKeys},
 	{"importKey", "POST", control.Prefix + "/keys/import", `{"id":"ci","purpose":"capgo-app","app":"com.acme.shop","owner":"alice","pem":"eA=="}`, 201, access.ImportKeys},
 	{"exportKey", "POST", control.Prefix + "/keys/export", `{"id":"ci","version":1,"reason":"moving"}`, 200, access.ExportKeys},
+	{"getCapgoKey", "GET", acme + "/capgo-key", "", 200, access.ListApps},
 	{"signWithKey", "POST", acme + "/keys/ci/signatures", `{"message":""}`, 200, access.SignWithKeys},
 	{"requestCertificate", "POST", control.Prefix + "/keys/csr", `{"id":"release-ca","version":2}`, 200, access.ChangeKeys},
 	{"installCertificate", "POST", control.Prefix + "/keys/certificate", `{"id":"release-ca","version":2,"certificate":"eA=="}`, 200, access.ChangeKeys},

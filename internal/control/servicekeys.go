@@ -137,3 +137,15 @@ func signingRequest(body api.SigningRequest) (want service.SigningRequest, err e
 	want.Hash, want.Digest = hash, body.Digest
 	return want, nil
 }
+
+// GetCapgoKey implements GET /apps/{app}/capgo-key.
+func (h *handler) GetCapgoKey(w http.ResponseWriter, r *http.Request, app api.InApp) {
+	h.do(w, r, access.ListApps, app, http.StatusOK, func(access.Caller) (any, error) {
+		id, err := sealift.ParseAppID(app)
+		if err != nil {
+			return nil, err
+		}
+		k, err := h.Keys.CapgoKey(r.Context(), id)
+		return api.CapgoKey{ID: k.ID, Version: k.Version, KeyID: k.Name, PublicKey: k.PublicKey}, err
+	})
+}

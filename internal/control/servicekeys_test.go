@@ -28,6 +28,10 @@ func (s *services) ExportKey(_ context.Context, by access.Caller, want service.K
 	return []byte("pem"), s.note(by, want)
 }
 
+func (s *services) CapgoKey(_ context.Context, app sealift.AppID) (service.CapgoKey, error) {
+	return service.CapgoKey{ID: "capgo.shop", Version: 2, Name: "MIIBCgKCAQEAtt3bMNVP", PublicKey: "PEM"}, s.note(app)
+}
+
 func (s *services) SignWithKey(_ context.Context, by access.Caller, want service.SigningRequest) (service.Signature, error) {
 	return service.Signature{Signature: []byte{1}, Version: 2, Algorithm: "ed25519", Entry: 9}, s.note(by, want)
 }

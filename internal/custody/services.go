@@ -11,7 +11,9 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/capgo"
 	"github.com/sealift/sealift/internal/control/service"
+	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 )
 
@@ -92,12 +94,63 @@ func (c *Cabinet) mayCreate(ctx context.Context, tx *vault.Tx, req vault.CreateR
 	}
 	app, err := tx.App(ctx, req.App)
 	if sealift.KindOf(err) == sealift.KindNotFound {
-		return sealift.Errorf(sealift.KindNotFound, doing, "there is no app %s", req.App).WithReason("app").WithHint("see the apps there are with: sealift app list")
+		return noSuchApp(doing, req.App)
 	}
 	if err != nil {
 		return err
 	}
-	return c.vault.CheckRow(ctx, tx, app)
+	if err := c.vault.CheckRow(ctx, tx, app); err != nil || req.Purpose != vault.PurposeCapgoApp {
+		return err
+	}
+	return c.onlyKey(ctx, tx, req.App)
+}
+
+// onlyKey refuses a second key for Capgo's plugin: devices know one.
+func (c *Cabinet) onlyKey(ctx context.Context, tx *vault.Tx, app sealift.AppID) error {
+	switch k, err := c.vault.CapgoKey(ctx, tx, app); {
+	case sealift.KindOf(err) == sealift.KindNotFound:
+		return nil
+	case err != nil:
+		return err
+	default:
+		return sealift.Errorf(sealift.KindConflict, "making a key", "%s has the key %s, and its devices know one", app, k.Ref).WithReason(vault.ReasonAppKeys).
+			WithHint("for a new store build that is to know another key: sealift key rotate %s --reason TEXT; to bring one in its place: sealift key deactivate %s --reason TEXT", k.ID, k.ID)
+	}
+}
+
+// CapgoKey implements service.Keys.
+func (c *Cabinet) CapgoKey(ctx context.Context, app sealift.AppID) (out service.CapgoKey, err error) {
+	err = c.store.View(ctx, func(tx store.Tx) error {
+		row, err := tx.App(ctx, app)
+		if sealift.KindOf(err) == sealift.KindNotFound {
+			return noSuchApp("looking for the app's key for Capgo's plugin", app)
+		}
+		if err == nil {
+			err = c.vault.CheckRow(ctx, tx, row)
+		}
+		if err != nil {
+			return err
+		}
+		info, err := c.vault.CapgoKey(ctx, tx, app)
+		if err != nil {
+			return err
+		}
+		public, err := info.PublicKey()
+		if err != nil {
+			return err
+		}
+		key, ok := public.(*rsa.PublicKey)
+		if !ok {
+			return sealift.Errorf(sealift.KindInternal, "reading key "+info.Ref.String(), "it is not RSA")
+		}
+		out = service.CapgoKey{ID: info.ID, Version: info.Version, Name: capgo.KeyID(key), PublicKey: capgo.PublicPEM(key)}
+		return nil
+	})
+	return out, err
+}
+
+func noSuchApp(doing string, app sealift.AppID) error {
+	return sealift.Errorf(sealift.KindNotFound, doing, "there is no app %s", app).WithReason("app").WithHint("see the apps there are with: sealift app list")
 }
 
 // ExportKey implements service.Keys.
@@ -119,7 +172,7 @@ func (c *Cabinet) SignWithKey(ctx context.Context, by access.Caller, want servic
 		switch {
 		case info.Algorithm == vault.Ed25519:
 			digest, opts = want.Message, crypto.Hash(0)
-		case isRSA(info.Algorithm) && !want.PKCS1:
+		case info.Algorithm == vault.RSA4096 && !want.PKCS1:
 			opts = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: want.Hash}
 		}
 		signature, with, entry, err := c.vault.Sign(ctx, tx, vault.Use{
@@ -128,8 +181,6 @@ func (c *Cabinet) SignWithKey(ctx context.Context, by access.Caller, want servic
 		return service.Signature{Signature: signature, Version: with.Version, Algorithm: string(with.Algorithm), Entry: entry}, err
 	})
 }
-
-func isRSA(a vault.Algorithm) bool { return a == vault.RSA4096 || a == vault.RSA2048 }
 
 // serviceKey returns the version that signs for want.App, and refuses what it
 // does not sign. A key of another app is as if there were none.
@@ -145,13 +196,16 @@ func (c *Cabinet) serviceKey(ctx context.Context, tx vault.Rows, want service.Si
 		return info, err
 	case !info.Purpose.ForServices() || info.App != want.App:
 		return info, unknown
+	case info.Purpose.Operation() != vault.OpSign:
+		return info, sealift.Errorf(sealift.KindDenied, doing, "it encodes what is published for devices that run Capgo's plugin, and signs nothing else").WithReason(vault.ReasonPurpose).
+			WithHint("see its public half with: sealift capgo key public --app %s", want.App)
 	case info.Algorithm == vault.Ed25519 && want.Message == nil:
 		return info, sealift.Errorf(sealift.KindInvalid, doing, "an Ed25519 key signs whole messages, not digests").WithReason("key-algorithm").
 			WithHint("send the message itself, at most %d bytes", sealift.MaxSignedMessage)
 	case info.Algorithm != vault.Ed25519 && want.Digest == nil:
 		return info, sealift.Errorf(sealift.KindInvalid, doing, "a key on %s signs digests, not messages", info.Algorithm).WithReason("key-algorithm").
 			WithHint("send the SHA-256, SHA-384 or SHA-512 digest of the message, with the name of the hash")
-	case want.PKCS1 && !isRSA(info.Algorithm):
+	case want.PKCS1 && info.Algorithm != vault.RSA4096:
 		return info, sealift.Errorf(sealift.KindInvalid, doing, "a key on %s has no padding", info.Algorithm).WithReason("key-algorithm").
 			WithHint("leave the padding out")
 	}

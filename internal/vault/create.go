@@ -180,6 +180,12 @@ func (r CreateRequest) complete() (CreateRequest, error) {
 	case r.Material != nil && r.Material.imported && !p.imports:
 		return r, sealift.Errorf(sealift.KindDenied, doing, "a key for %s does not come from outside", r.Purpose).WithReason(ReasonPurpose).
 			WithHint("let the vault make it: sealift key create --purpose %s", r.Purpose)
+	case r.Material != nil && r.Purpose == PurposeCapgoApp:
+		if err := r.Material.fitsCapgo(); err != nil {
+			return r, err
+		}
+	}
+	switch {
 	case r.Owner == "":
 		return r, sealift.Errorf(sealift.KindInvalid, doing, "it has no owner").WithHint("name who answers for the key")
 	}

@@ -113,7 +113,9 @@
 // purpose says which algorithms may serve it and the one thing it does:
 //
 //	sign    director, snapshot, timestamp, release-ca, device-ca, answer, log;
-//	        for services of the people's own: artifact-signing, capgo-app
+//	        for services of the people's own: artifact-signing
+//	encode  capgo-app: what devices that run Capgo's plugin decode, and nothing that
+//	        anybody presents: only a release that is being published has it done
 //	export  epoch: the private key is handed out, to be sealed to devices
 //	mac     enrolment-secret
 //	wrap    wrapping

@@ -18,7 +18,7 @@ import (
 
 // Key is the handle that Use gives to its function. What it can do follows
 // from the purpose: a SigningKey for OpSign, a HolderKey for OpExport, a MACKey
-// for OpMAC, a WrappingKey for OpWrap; an assertion to that interface does not
+// for OpMAC, a WrappingKey for OpWrap, an EncodingKey for OpEncode; an assertion to that interface does not
 // fail. A handle is dead once the function has returned, and prints as its
 // reference only.
 type Key interface {
@@ -73,7 +73,7 @@ type Ref struct {
 // String returns "id version n".
 func (r Ref) String() string { return fmt.Sprintf("%s version %d", r.ID, r.Version) }
 
-// handle is what all four have in common: the private material while it is
+// handle is what all of them have in common: the private material while it is
 // open. The material is behind a function, since fmt calls no Format method of
 // an unexported field and follows pointers where the verb is wrong.
 type handle struct {
@@ -118,6 +118,12 @@ func (h *handle) key(now time.Time, inToken *tokenKey, record func(subject strin
 			return nil, errTampered(h.info.Ref, "%w", err)
 		}
 		return &signingKey{h, func() crypto.Signer { return signer }, record}, nil
+	case OpEncode:
+		signer, err := parseSigner(h.info.Algorithm, h.private(), h.info.Public)
+		if err != nil {
+			return nil, errTampered(h.info.Ref, "%w", err)
+		}
+		return &encodingKey{h, func() crypto.Signer { return signer }, record}, nil
 	case OpExport:
 		if _, err := parseHPKE(h.info.Algorithm, h.private(), h.info.Public); err != nil {
 			return nil, errTampered(h.info.Ref, "%w", err)

@@ -33,10 +33,10 @@ type KeyInfo struct {
 	FleetWindow time.Duration
 }
 
-// PublicKey returns the public key of a signing key. It fails with KindInvalid
-// for a key of another operation.
+// PublicKey returns the public key of a key that signs or encodes. It fails with
+// KindInvalid for a key of another operation.
 func (k KeyInfo) PublicKey() (crypto.PublicKey, error) {
-	if k.Purpose.Operation() != OpSign {
+	if op := k.Purpose.Operation(); op != OpSign && op != OpEncode {
 		return nil, sealift.Errorf(sealift.KindInvalid, "reading the public key of "+k.Ref.String(), "a key for %s does not sign", k.Purpose)
 	}
 	public, err := x509.ParsePKIXPublicKey(k.Public)

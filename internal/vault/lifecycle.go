@@ -62,7 +62,7 @@ func (s State) permits(op Operation) bool {
 	switch op {
 	case OpExport, OpWrap:
 		return s == Active || s == Deactivated
-	case OpSign, OpMAC:
+	case OpSign, OpMAC, OpEncode:
 		return s == Active
 	}
 	return false

@@ -68,7 +68,7 @@ func TestParseState(t *testing.T) {
 
 func TestPoliciesAreWhole(t *testing.T) {
 	operationOf := map[Algorithm]Operation{
-		Ed25519: OpSign, ECDSAP256: OpSign, ECDSAP384: OpSign, RSA4096: OpSign, RSA2048: OpSign,
+		Ed25519: OpSign, ECDSAP256: OpSign, ECDSAP384: OpSign, RSA4096: OpSign, RSA2048: OpEncode,
 		HPKEHybrid: OpExport, HPKEP256: OpExport, HMACSHA256: OpMAC, AES256: OpWrap,
 	}
 	if len(Purposes()) != 12 || !slices.IsSorted(Purposes()) {

@@ -24,7 +24,7 @@ const (
 	PurposeEnrolmentSecret Purpose = "enrolment-secret" // authenticates enrolments
 	PurposeWrapping        Purpose = "wrapping"         // wraps data keys of other parts
 	PurposeArtifactSigning Purpose = "artifact-signing" // signs digests that a service of the people's own presents
-	PurposeCapgoApp        Purpose = "capgo-app"        // signs for devices that run Capgo's plugin, which know one RSA-2048 key
+	PurposeCapgoApp        Purpose = "capgo-app"        // encodes what devices that run Capgo's plugin trust, which know one RSA-2048 key
 )
 
 // Operation is what a private key does. Its purpose fixes it.
@@ -36,6 +36,7 @@ const (
 	OpExport Operation = "export" // HolderKey: hands the private seed to who is to hold it
 	OpMAC    Operation = "mac"    // MACKey: computes a MAC
 	OpWrap   Operation = "wrap"   // WrappingKey: seals and opens small plaintexts
+	OpEncode Operation = "encode" // EncodingKey: encodes what devices that run Capgo's plugin decode
 )
 
 const year = 365 * 24 * time.Hour
@@ -57,7 +58,8 @@ type policy struct {
 // policies is the closed list of purposes. The timestamp is signed with a
 // checkpoint of the log and, once in a while, with a new certificate of the
 // answer key in one transaction: without the log's key or the device CA there is
-// none.
+// none. A key of PurposeCapgoApp is in a store build, and serves for as long as
+// somebody runs that; a shorter period would end their updates.
 var policies = map[Purpose]policy{
 	PurposeDirector:        {op: OpSign, algorithms: []Algorithm{Ed25519, ECDSAP256}, period: year, longest: 3 * year, noSuspend: true, standby: true},
 	PurposeSnapshot:        {op: OpSign, algorithms: []Algorithm{Ed25519, ECDSAP256}, period: year, longest: 3 * year, noSuspend: true, standby: true},
@@ -70,7 +72,7 @@ var policies = map[Purpose]policy{
 	PurposeEnrolmentSecret: {op: OpMAC, algorithms: []Algorithm{HMACSHA256}, period: year, longest: 2 * year},
 	PurposeWrapping:        {op: OpWrap, algorithms: []Algorithm{AES256}, period: year, longest: 2 * year},
 	PurposeArtifactSigning: {op: OpSign, algorithms: []Algorithm{ECDSAP256, ECDSAP384, Ed25519, RSA4096}, period: year, longest: 3 * year, services: true, exports: true},
-	PurposeCapgoApp:        {op: OpSign, algorithms: []Algorithm{RSA2048}, period: 3 * year, longest: 3 * year, services: true, imports: true, exports: true},
+	PurposeCapgoApp:        {op: OpEncode, algorithms: []Algorithm{RSA2048}, period: 10 * year, longest: 10 * year, services: true, imports: true, exports: true},
 }
 
 // Purposes returns all purposes, sorted.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto"
 	"io"
+
+	"github.com/sealift/sealift"
 )
 
 // Signer returns a crypto.Signer, for x509.CreateCertificate and writers of
@@ -18,6 +20,9 @@ func (v *Vault) Signer(ctx context.Context, tx *Tx, u Use) (crypto.Signer, error
 		return nil, tx.refuse(ctx, e, err)
 	}
 	_, info, err := u.find(ctx, tx)
+	if err == nil {
+		err = info.signs()
+	}
 	if err != nil {
 		return nil, tx.refuse(ctx, e, err)
 	}
@@ -67,6 +72,9 @@ func (v *Vault) Sign(ctx context.Context, tx *Tx, u Use, digest []byte, opts cry
 		return nil, info, 0, tx.refuse(ctx, e, err)
 	}
 	row, info, err := u.find(ctx, tx)
+	if err == nil {
+		err = info.signs()
+	}
 	if err != nil {
 		return nil, info, 0, tx.refuse(ctx, e, err)
 	}
@@ -86,4 +94,12 @@ func (v *Vault) Sign(ctx context.Context, tx *Tx, u Use, digest []byte, opts cry
 		return nil, info, 0, err
 	}
 	return signature, info, entry, nil
+}
+
+// signs refuses a key that does something else.
+func (k KeyInfo) signs() error {
+	if k.Purpose.Operation() == OpSign {
+		return nil
+	}
+	return sealift.Errorf(sealift.KindInvalid, "signing with key "+k.Ref.String(), "a key for %s does not sign", k.Purpose)
 }

@@ -79,6 +79,8 @@ func exercise(t *testing.T, info KeyInfo, key Key) {
 		if ok, err := k.Verify([]byte("massage"), mac); err != nil || ok {
 			t.Errorf("MAC of another message: %v, %v", ok, err)
 		}
+	case EncodingKey:
+		exerciseEncoder(t, k, info)
 	case WrappingKey:
 		wrapped, err := k.Wrap([]byte("plain"), []byte("here"))
 		if err != nil {

@@ -181,7 +181,7 @@ func (u Use) allowed(k KeyInfo) error {
 	case u.Now.Before(k.NotBefore):
 		return sealift.Errorf(sealift.KindDenied, doing, "its cryptoperiod begins at %s", k.NotBefore.Format(time.RFC3339)).WithReason(ReasonPeriod).
 			WithHint("check the server's clock")
-	case !k.within(u.Now) && (op == OpSign || op == OpMAC):
+	case !k.within(u.Now) && (op == OpSign || op == OpMAC || op == OpEncode):
 		return sealift.Errorf(sealift.KindDenied, doing, "its cryptoperiod ended at %s", k.NotAfter.Format(time.RFC3339)).WithReason(ReasonPeriod).
 			WithHint("rotate the key, or check the server's clock")
 	}

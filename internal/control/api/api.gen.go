@@ -1282,6 +1282,21 @@ type CACertificate struct {
 	Version uint64 `json:"version"`
 }
 
+// CapgoKey defines model for CapgoKey.
+type CapgoKey struct {
+	// ID Example: shop-ci
+	ID ServiceKeyID `json:"id"`
+
+	// KeyID By which devices name the key that they have.
+	//
+	// Example: MIIBCgKCAQEAtt3bMNVP
+	KeyID string `json:"keyId"`
+
+	// PublicKey The public half, as the app's store build holds it; PKCS 1 in PEM.
+	PublicKey string `json:"publicKey"`
+	Version   uint64 `json:"version"`
+}
+
 // Ceremony `root`, or `targets` with `trust`, or all three.
 type Ceremony struct {
 	// Root The next root.json, at most 512 KiB; the present one stays where it is absent.
@@ -4678,6 +4693,15 @@ type ClientInterface interface {
 	// Corresponds with PUT /apps/{app}/blobs/{sha256} (the `UploadBlob` operationId).
 	UploadBlobWithBody(ctx context.Context, app InApp, sha256 SHA256, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetCapgoKey The public key for devices that run Capgo's plugin
+	//
+	// Roles: all. 404 with reason `capgo-key` where the app has no such key that is
+	// active. The private half stays in the vault, which uses it for what is
+	// published with a submission's `capgo`, and for nothing else.
+	//
+	// Corresponds with GET /apps/{app}/capgo-key (the `GetCapgoKey` operationId).
+	GetCapgoKey(ctx context.Context, app InApp, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListChannelLabels The labels that put devices on channels, the highest priority first
 	//
 	// Roles: all.
@@ -6694,6 +6718,25 @@ func (c *Client) ChangeApp(ctx context.Context, app InApp, body ChangeAppJSONReq
 // Corresponds with PUT /apps/{app}/blobs/{sha256} (the `UploadBlob` operationId).
 func (c *Client) UploadBlobWithBody(ctx context.Context, app InApp, sha256 SHA256, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUploadBlobRequestWithBody(c.Server, app, sha256, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCapgoKey The public key for devices that run Capgo's plugin
+//
+// Roles: all. 404 with reason `capgo-key` where the app has no such key that is
+// active. The private half stays in the vault, which uses it for what is
+// published with a submission's `capgo`, and for nothing else.
+//
+// Corresponds with GET /apps/{app}/capgo-key (the `GetCapgoKey` operationId).
+func (c *Client) GetCapgoKey(ctx context.Context, app InApp, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCapgoKeyRequest(c.Server, app)
 	if err != nil {
 		return nil, err
 	}
@@ -10291,6 +10334,40 @@ func NewUploadBlobRequestWithBody(server string, app InApp, sha256 SHA256, conte
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetCapgoKeyRequest constructs an http.Request for the GetCapgoKey method
+func NewGetCapgoKeyRequest(server string, app InApp) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/capgo-key", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -14638,6 +14715,9 @@ type ServerInterface interface {
 	// UploadBlob Upload a sealed blob
 	// (PUT /apps/{app}/blobs/{sha256})
 	UploadBlob(w http.ResponseWriter, r *http.Request, app InApp, sha256 SHA256)
+	// GetCapgoKey The public key for devices that run Capgo's plugin
+	// (GET /apps/{app}/capgo-key)
+	GetCapgoKey(w http.ResponseWriter, r *http.Request, app InApp)
 	// ListChannelLabels The labels that put devices on channels, the highest priority first
 	// (GET /apps/{app}/channel-labels)
 	ListChannelLabels(w http.ResponseWriter, r *http.Request, app InApp)
@@ -15292,6 +15372,32 @@ func (siw *ServerInterfaceWrapper) UploadBlob(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.UploadBlob(w, r, app, sha256)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetCapgoKey operation middleware
+func (siw *ServerInterfaceWrapper) GetCapgoKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetCapgoKey(w, r, app)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -18265,6 +18371,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/promotions", wrapper.PromoteRelease)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollbacks", wrapper.RollBack)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/drafts/{draft}/cosignatures", wrapper.CosignDraft)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/capgo-key", wrapper.GetCapgoKey)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/keys/{key}/signatures", wrapper.SignWithKey)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/releases", wrapper.ListReleases)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/apps/{app}/channels/{channel}/plan", wrapper.ClearPlan)

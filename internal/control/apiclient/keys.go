@@ -52,6 +52,12 @@ func (c *Client) SignWithKey(ctx context.Context, app sealift.AppID, key string,
 	})
 }
 
+// CapgoKey returns the public half of an app's key for devices that run Capgo's
+// plugin.
+func (c *Client) CapgoKey(ctx context.Context, app sealift.AppID) (api.CapgoKey, error) {
+	return decoded[api.CapgoKey](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.GetCapgoKey(ctx, string(app)) })
+}
+
 // RequestCertificate returns a PKCS #10 request, DER, for a version of the
 // release CA.
 func (c *Client) RequestCertificate(ctx context.Context, of api.KeyVersion) ([]byte, error) {

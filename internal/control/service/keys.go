@@ -41,6 +41,9 @@ type Keys interface {
 	// the app has no such key; KindInvalid if the key does not sign that;
 	// KindDenied with reason "key-state" or "key-cryptoperiod".
 	SignWithKey(ctx context.Context, by access.Caller, want SigningRequest) (Signature, error)
+	// CapgoKey returns the public half of the app's key for devices that run Capgo's
+	// plugin. KindNotFound, with reason "capgo-key" where the app has none.
+	CapgoKey(ctx context.Context, app sealift.AppID) (CapgoKey, error)
 	// RequestCertificate returns a PKCS #10 request, DER, for a version of the
 	// release CA that is pre-active or active; KindDenied for any other.
 	RequestCertificate(ctx context.Context, by access.Caller, id string, version uint64) ([]byte, error)
@@ -175,4 +178,12 @@ type Key struct {
 	SPKI       []byte // of a service's key, DER
 
 	Certificate []byte // of a CA, DER
+}
+
+// CapgoKey is the public half of an app's key for devices that run Capgo's plugin.
+type CapgoKey struct {
+	ID        string
+	Version   uint64
+	Name      string // by which devices know it: the first 20 characters of PublicKey's body
+	PublicKey string // PKCS #1 in PEM
 }
