@@ -49,10 +49,13 @@ export GORACE="atexit_sleep_ms=50 ${GORACE:-}"
 # most. The limit is for those that hold much, such as 256 MiB of scrypt each.
 tune=(env "GOGC=${GOGC:-400}" "GOMEMLIMIT=${GOMEMLIMIT:-768MiB}")
 
+# Vet and lint come before this in "make test". Debug information is for debuggers alone,
+# and takes a quarter of each link; traces and what the race detector says need none.
+#
 # Fifteen minutes are what CI has in all: past them a test hangs, also on a busy
 # machine.
 status=0
-CGO_ENABLED=1 go test -race "${flags[@]}" -exec "${tune[*]}" -timeout=15m -covermode=atomic -coverprofile="$profile" "${@:-./...}" 2>&1 | tee "$log" || status=$?
+CGO_ENABLED=1 go test -race "${flags[@]}" -vet=off -ldflags="-s -w" -exec "${tune[*]}" -timeout=15m -covermode=atomic -coverprofile="$profile" "${@:-./...}" 2>&1 | tee "$log" || status=$?
 
 if [ -s "$profile" ]; then
 	module=$(go list -m)
