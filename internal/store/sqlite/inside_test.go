@@ -160,6 +160,41 @@ func TestAppOfBefore(t *testing.T) {
 	}
 }
 
+// A file of the first schema, with a row of what was there then, becomes one of today.
+func TestFirstSchema(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "vault.db")
+	if err := createFile(path); err != nil {
+		t.Fatal(err)
+	}
+	writer, reader, err := connect(t.Context(), path, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, writer, "INSERT INTO apps (id, device, open_enrolment, created, last_counter) VALUES ('a', 0, 0, 0, 3)")
+	exec(t, writer, "INSERT INTO channels VALUES ('a', 'production', 7)")
+	exec(t, writer, "INSERT INTO metadata VALUES ('root', 1, 0, x'02')")
+	if err := errors.Join(writer.Close(), reader.Close()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.View(t.Context(), func(tx store.Tx) error {
+		a, errApp := tx.App(t.Context(), "a")
+		c, errChannel := tx.Channel(t.Context(), "a", "production")
+		rows, errRows := tx.OfferedRollbacks(t.Context())
+		if len(a.MAC) != 0 || a.Patches != sealift.DefaultPatches || c.Created.UnixMicro() != 7 || len(rows) != 0 {
+			t.Errorf("%+v, %+v, %v", a, c, rows)
+		}
+		return errors.Join(errApp, errChannel, errRows)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFailure(t *testing.T) {
 	db := openHere(t)
 	const apps = "INSERT INTO apps (id, device, open_enrolment, created, last_counter, mac) VALUES "
