@@ -155,3 +155,25 @@ func TestWaitingReissueBySQL(t *testing.T) {
 		t.Errorf("it is for %s percent", share)
 	}
 }
+
+// What was issued anew where it was tested, and stopped then, is not let go on by SQL.
+func TestPromoteOfReissuedBySQL(t *testing.T) {
+	b := newPromotion(t)
+	key := sealifttest.NewKey()
+	b.demand(1, key)
+	b.publishAs("1.0.0", nil, key)
+	b.publishAs("1.1.0", watched, key)
+	d, err := b.promote("1.1.0")
+	b.check(err)
+	b.publishAs("1.0.1", nil, key)
+	_, err = b.bring(b.open()["1.1.0"].Reissue, key)
+	b.check(err)
+	again := b.open()["1.1.0"].Counter
+	_, err = b.PauseRollout(b.Context(), officer, b.app, again, "it crashes")
+	b.check(err)
+	_, err = b.bring(d.ID, key)
+	wantRefusal(t, "what is stopped under another counter", err, sealift.KindConflict, "phase")
+	b.sql("UPDATE rollouts SET phase = 'running' WHERE app = ? AND counter = ?", string(b.app), int64(again))
+	_, err = b.bring(d.ID, key)
+	wantRefusal(t, "what SQL resumed", err, sealift.KindDenied, vault.ReasonForged)
+}
