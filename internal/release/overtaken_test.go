@@ -177,3 +177,17 @@ func TestPromoteOfReissuedBySQL(t *testing.T) {
 	_, err = b.bring(d.ID, key)
 	wantRefusal(t, "what SQL resumed", err, sealift.KindDenied, vault.ReasonForged)
 }
+
+// What devices go back to has the archive that people approved.
+func TestRollBackToAnotherArchive(t *testing.T) {
+	b := newBench(t)
+	key := sealifttest.NewKey()
+	b.demand(1, key)
+	good := b.publishAs("1.0.0", nil, key)
+	b.publishAs("1.1.0", nil, key)
+	asked := b.rollBack(back("1.0.0"))
+	other := sealift.DigestOf([]byte("another archive"))
+	b.sql("UPDATE releases SET archive = ? WHERE app = ? AND counter = ?", other[:], string(b.app), int64(good.Counter))
+	_, err := b.bring(asked.Draft.ID, key)
+	wantRefusal(t, "another one", err, sealift.KindIntegrity, "archive")
+}
