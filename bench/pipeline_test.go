@@ -141,6 +141,10 @@ func (f localFolder) PatchBases(context.Context, sealift.AppID, sealift.Channel,
 	return nil, nil
 }
 
+func (f localFolder) CapgoKey(context.Context, sealift.AppID) (api.CapgoKey, error) {
+	return api.CapgoKey{}, nil // nothing here is for Capgo's plugin
+}
+
 func (f localFolder) Reserve(context.Context, sealift.AppID, sealift.Channel, api.NewDraft) (api.Draft, error) {
 	return api.Draft{ID: "draft", Vault: "00112233445566778899aabbccddeeff", Counter: 1}, nil
 }

@@ -20,13 +20,16 @@ import (
 // and the SHA-256 of the payload that will be certified. Whether it is urgent, or
 // takes devices back and from what, is read from the signed payload, the only place
 // that says so.
-func releaseOf(ctx context.Context, tx store.ReleaseTx, d store.Draft, payload sealift.Digest) (Proposal, error) {
+func releaseOf(ctx context.Context, tx draftTx, d store.Draft, payload sealift.Digest) (Proposal, error) {
 	p := Proposal{Action: ActionRelease, App: d.App, Subject: d.ID, Payload: payload, Parameters: map[string]string{
 		"channel": string(d.Channel), "platform": string(d.Platform), "runtime": string(d.Runtime), "version": string(d.Version),
 		"counter": fmt.Sprint(d.Counter), "act": string(d.Act),
 	}}
 	if d.Hold {
 		p.Parameters["hold"] = "nobody takes it until somebody resumes its roll-out"
+	}
+	if err := p.addCapgo(ctx, tx, d); err != nil {
+		return p, err
 	}
 	signed, err := signedIn(d)
 	if signed != nil && signed.Act == sealift.ActPromotion { // to be held against what was tested
@@ -49,6 +52,30 @@ func releaseOf(ctx context.Context, tx store.ReleaseTx, d store.Draft, payload s
 		return p, p.addPlan(d.Plan)
 	}
 	return p, nil
+}
+
+// draftTx reads all of a draft.
+type draftTx interface {
+	store.ReleaseTx
+	store.CapgoTx
+}
+
+// addCapgo says that devices with Capgo's plugin take the release as well, which
+// anybody can read who has the app, and by the digest what it is for them.
+func (p Proposal) addCapgo(ctx context.Context, tx store.CapgoTx, d store.Draft) error {
+	kept, err := tx.CapgoDraft(ctx, d.ID)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.Parameters["capgo"] = "devices with Capgo's plugin take it as well, and whoever has the app can read it"
+	p.Parameters["capgo-sha256"] = sealift.DigestOf(kept.Document).String()
+	if !kept.Source.IsZero() {
+		p.Parameters["capgo-sha256"] = kept.Source.String()
+	}
+	return nil
 }
 
 // addPlan says with which plan a roll-out begins: in words for people, and by the

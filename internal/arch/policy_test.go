@@ -40,7 +40,7 @@ const layers = `
 	internal/vault < internal/vault/vaulttest;
 	trust/tufrepo < internal/ceremony;
 	rollout, trust, internal/store < internal/stats;
-	internal/access, rollout, internal/stats < internal/control/service;
+	internal/access, rollout, internal/stats, internal/capgo < internal/control/service;
 	internal/audit, internal/control/service < internal/witness;
 	rollout, internal/throttle, internal/vault, internal/control/service, internal/ceremony < internal/release, internal/fleet, internal/people, internal/custody, internal/approval, internal/sealing < internal/watch;
 
@@ -55,7 +55,7 @@ const layers = `
 	# Where everything is put together: a server, and the command line.
 	internal/fleet, internal/control/problem < internal/metrics;
 	internal/store/sqlite, internal/store/postgres, internal/metrics, internal/edge, internal/web, internal/witness, internal/backup < internal/installation;
-	client, internal/control/apiclient < internal/publisher;
+	client, internal/control/apiclient, internal/capgo < internal/publisher;
 	rollout < internal/simulate;
 	client, sealifttest, internal/publisher, internal/term, internal/installation, internal/pkcs11, internal/simulate < internal/cli < cmd/sealift;
 	internal/pkcs11 < cmd/sealift-pkcs11;
@@ -93,6 +93,7 @@ const modules = `
 	internal/store/postgres  github.com/jackc/pgx/v5 github.com/pressly/goose/v3
 	internal/store/postgrestest github.com/jackc/pgx/v5
 	internal/ceremony filippo.io/age github.com/theupdateframework/go-tuf/v2 golang.org/x/crypto
+	internal/publisher golang.org/x/sync
 	internal/control github.com/oapi-codegen/runtime
 	internal/metrics github.com/prometheus/client_golang
 	internal/backup  filippo.io/age golang.org/x/mod

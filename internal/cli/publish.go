@@ -39,6 +39,7 @@ type publishCmd struct {
 	Hold     bool          `help:"Begin the roll-out paused, before anybody may take it; let it begin with: sealift rollout start."`
 	Archives *string       `placeholder:"DIR" help:"Keep the archive of each release in this folder of yours, and make patches from those that devices still run."`
 	Base     []string      `placeholder:"FOLDER|ARCHIVE" sep:"none" help:"An older build to make a patch from, as well; may be repeated."`
+	Capgo    bool          `help:"Let devices that run Capgo's plugin take it as well, with the app's key (sealift capgo key create). Whoever has the app can then read the bundle."`
 	API      APIOptions    `embed:""`
 }
 
@@ -86,7 +87,7 @@ func runPublish(ctx context.Context, std *IO, opts publishCmd) error {
 	return std.Print(r, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "published %s %s to %s/%s as counter %d%s\n  release %s\n  archive %s  %s\n  sealed  %s  %s\n%s  %s\n",
 			r.App, r.Version, r.Channel, r.Platform, r.Counter, urgently(r.Urgent), r.SHA256,
-			r.Archive.SHA256, term.Bytes(r.Archive.Length), r.Blob.SHA256, term.Bytes(r.Blob.Length), patchLines(r.Patches), afterPublish(r, opts.Hold))
+			r.Archive.SHA256, term.Bytes(r.Archive.Length), r.Blob.SHA256, term.Bytes(r.Blob.Length), patchLines(r.Patches)+capgoLine(r.Capgo), afterPublish(r, opts.Hold))
 		return err
 	})
 }
@@ -98,6 +99,14 @@ func patchLines(patches []api.Patch) string {
 		fmt.Fprintf(&lines, "  patch   %s  %s from archive %s\n", p.Blob.SHA256, term.Bytes(p.Blob.Length), p.Base)
 	}
 	return lines.String()
+}
+
+// capgoLine says what a release is for devices that run Capgo's plugin.
+func capgoLine(c *api.CapgoRelease) string {
+	if c == nil {
+		return ""
+	}
+	return fmt.Sprintf("  capgo   %s  %s as a zip, or %d files one by one; for key %s\n", c.Zip.SHA256, term.Bytes(c.Zip.Length), c.Files, c.KeyID)
 }
 
 // older opens what patches are made from. done lets go of it.
@@ -135,8 +144,16 @@ func (c publishCmd) older(ctx context.Context, p *publisher.Publisher, req *publ
 
 // waitingText says of a draft what it is for, and what it waits for.
 func waitingText(d api.DraftDetail) string {
-	return fmt.Sprintf("%s %s for %s/%s as counter %d%s; devices see nothing of it yet\n  draft   %s\n  plan    %s\n%s  until   %s",
-		d.App, d.Version, d.Channel, d.Platform, d.Counter, urgently(d.Urgent), d.ID, draftPlan(d), missingLines(d), d.Expires.UTC().Format("2006-01-02 15:04Z"))
+	return fmt.Sprintf("%s %s for %s/%s as counter %d%s; devices see nothing of it yet\n  draft   %s\n  plan    %s\n%s%s  until   %s",
+		d.App, d.Version, d.Channel, d.Platform, d.Counter, urgently(d.Urgent), d.ID, draftPlan(d), draftCapgo(d), missingLines(d), d.Expires.UTC().Format("2006-01-02 15:04Z"))
+}
+
+// draftCapgo says of a draft that devices with Capgo's plugin take it as well.
+func draftCapgo(d api.DraftDetail) string {
+	if !d.Capgo {
+		return ""
+	}
+	return "  capgo   devices with Capgo's plugin take it as well\n"
 }
 
 // afterPublish says what to do about the roll-out of what was just published.
@@ -179,7 +196,7 @@ func (c publishCmd) request() (req publisher.Request, err error) {
 	if req.Urgent, err = c.urgency(); err != nil {
 		return req, err
 	}
-	req.Hold = c.Hold
+	req.Hold, req.Capgo = c.Hold, c.Capgo
 	if c.Plan != "" {
 		plan, err := readPlan(c.Plan, "--plan FILE")
 		if err != nil {

@@ -97,6 +97,9 @@ func runReleaseShow(ctx context.Context, std *IO, opts releaseShowCmd) error {
 	for _, p := range r.Patches {
 		rows = append(rows, []string{"patch", fmt.Sprintf("%s, from archive %s", term.Bytes(p.Blob.Length), p.Base)})
 	}
+	if k := r.Capgo; k != nil {
+		rows = append(rows, []string{"capgo", fmt.Sprintf("a zip of %s, or %d files one by one, for key %s", term.Bytes(k.Zip.Length), k.Files, k.KeyID)})
+	}
 	return std.Print(d, Table([]string{"FIELD", "VALUE"}, rows))
 }
 

@@ -224,6 +224,21 @@ func TestSubmit(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	check(t, "asked", nil, f.services.last(), []any{caller(access.RoleDeveloper), sealift.AppID("com.acme.shop"), "5c1d7a0e", what})
+	session := make([]byte, 32)
+	for _, capgo := range []api.CapgoSubmission{
+		{Session: session[1:], Plan: []byte(`{}`)}, {Session: session, Plan: []byte(`{}`)}, {Session: session, Plan: []byte(`[]`)}, {Plan: []byte(`{}`)},
+	} {
+		if _, err := c.Submit(t.Context(), "com.acme.shop", "5c1d7a0e", api.Submission{Envelope: what.Envelope, CSR: what.CSR, Capgo: &capgo}); sealift.ReasonOf(err) != "malformed" {
+			t.Errorf("%+v: %v", capgo, err)
+		}
+	}
+	plan := `{"zip":{"plain":"` + digest64 + `","sha256":"` + digest64 + `","size":32},"files":[{"name":"index.html","plain":"` + digest64 + `","sha256":"` + digest64 + `","size":16}]}`
+	if _, err := c.Submit(t.Context(), "com.acme.shop", "5c1d7a0e", api.Submission{Envelope: what.Envelope, CSR: what.CSR, Capgo: &api.CapgoSubmission{Session: session, Plan: []byte(plan)}}); err != nil {
+		t.Fatal(err)
+	}
+	if asked := f.services.last(); asked[len(asked)-1].(service.Submission).Capgo.Plan.Files[0].Name != "index.html" {
+		t.Errorf("asked %+v", asked)
+	}
 	for _, bad := range []api.Submission{
 		{Envelope: what.Envelope}, {CSR: what.CSR}, {Envelope: make([]byte, sealift.MaxRelease+1), CSR: what.CSR}, {Envelope: what.Envelope, CSR: make([]byte, 16<<10+1)},
 	} {

@@ -58,7 +58,7 @@ func detailOut(d service.DraftDetail) api.DraftDetail {
 		Runtime: string(d.Runtime), Version: string(d.Version), Counter: uint64(d.Counter), Act: api.Act(d.Act),
 		Requester: d.Requester, Created: d.Created.UTC(), Expires: d.Expires.UTC(), Submitted: timeOut(d.Submitted),
 		Missing: each(d.Missing, missingOut), Problem: d.Problem, Envelope: d.Envelope,
-		Plan: planOut(d.Plan), Hold: d.Hold,
+		Plan: planOut(d.Plan), Hold: d.Hold, Capgo: d.Capgo,
 	}
 	if !d.Payload.IsZero() {
 		archive := contentOut(d.Archive)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/access"
+	"github.com/sealift/sealift/internal/capgo"
 	"github.com/sealift/sealift/internal/control/api"
 	"github.com/sealift/sealift/internal/control/problem"
 	"github.com/sealift/sealift/internal/control/service"
@@ -147,7 +148,7 @@ func (h *handler) SubmitDraft(w http.ResponseWriter, r *http.Request, app api.In
 			return nil, err
 		}
 		var body api.Submission
-		if err := readJSON(w, r, sealift.MaxAPIBody, &body); err != nil {
+		if err := readJSON(w, r, sealift.MaxCapgoSubmission, &body); err != nil {
 			return nil, err
 		}
 		if err := checkBytes("envelope", body.Envelope, sealift.MaxRelease); err != nil {
@@ -156,7 +157,11 @@ func (h *handler) SubmitDraft(w http.ResponseWriter, r *http.Request, app api.In
 		if err := checkBytes("csr", body.CSR, maxCSR); err != nil {
 			return nil, err
 		}
-		d, err := h.Publishing.Submit(r.Context(), by, id, draft, service.Submission{Envelope: body.Envelope, CSR: body.CSR})
+		made, err := capgoIn(body.Capgo)
+		if err != nil {
+			return nil, err
+		}
+		d, err := h.Publishing.Submit(r.Context(), by, id, draft, service.Submission{Envelope: body.Envelope, CSR: body.CSR, Capgo: made})
 		if err != nil {
 			return nil, err
 		}
@@ -165,6 +170,20 @@ func (h *handler) SubmitDraft(w http.ResponseWriter, r *http.Request, app api.In
 		}
 		return releaseOut(*d.Release), nil
 	})
+}
+
+// capgoIn reads what was made for devices that run Capgo's plugin.
+func capgoIn(body *api.CapgoSubmission) (*service.Capgo, error) {
+	if body == nil {
+		return nil, nil
+	}
+	defer clear(body.Session)
+	session, err := capgo.ParseSession(body.Session)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := capgo.ParsePlan(body.Plan)
+	return &service.Capgo{Session: session, Plan: plan}, err
 }
 
 func checkBytes(name string, b []byte, most int) error {

@@ -119,7 +119,7 @@ func releaseOut(r service.Release) api.Release {
 		Version: string(r.Version), Counter: uint64(r.Counter), Act: api.Act(r.Act), State: api.ReleaseState(r.State),
 		SHA256: r.Digest.String(), Archive: contentOut(r.Archive), Blob: contentOut(r.Blob),
 		Issuer: r.Issuer.String(), Serial: r.Serial, SignedAt: r.SignedAt.UTC(), Published: r.Published.UTC(),
-		Urgent: urgentOut(r.Urgent), Rollback: rollbackOut(r.Rollback), Patches: patchesOut(r.Patches),
+		Urgent: urgentOut(r.Urgent), Rollback: rollbackOut(r.Rollback), Patches: patchesOut(r.Patches), Capgo: capgoOut(r.Capgo),
 	}
 }
 
@@ -129,6 +129,13 @@ func patchesOut(patches []service.Patch) []api.Patch {
 		return nil
 	}
 	return each(patches, func(p service.Patch) api.Patch { return api.Patch{Base: p.Base.String(), Blob: contentOut(p.Blob)} })
+}
+
+func capgoOut(c *service.CapgoRelease) *api.CapgoRelease {
+	if c == nil {
+		return nil
+	}
+	return &api.CapgoRelease{KeyID: c.KeyID, Zip: contentOut(c.Zip), Files: c.Files}
 }
 
 func urgentOut(u *trust.Urgent) *api.Urgent {

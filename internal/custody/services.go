@@ -198,7 +198,7 @@ func (c *Cabinet) serviceKey(ctx context.Context, tx vault.Rows, want service.Si
 		return info, unknown
 	case info.Purpose.Operation() != vault.OpSign:
 		return info, sealift.Errorf(sealift.KindDenied, doing, "it encodes what is published for devices that run Capgo's plugin, and signs nothing else").WithReason(vault.ReasonPurpose).
-			WithHint("see its public half with: sealift capgo key public --app %s", want.App)
+			WithHint("publish with it: sealift publish DIR --app %s --channel NAME --version V --capgo", want.App)
 	case info.Algorithm == vault.Ed25519 && want.Message == nil:
 		return info, sealift.Errorf(sealift.KindInvalid, doing, "an Ed25519 key signs whole messages, not digests").WithReason("key-algorithm").
 			WithHint("send the message itself, at most %d bytes", sealift.MaxSignedMessage)

@@ -10,6 +10,7 @@
 //	second pass    archive → zstd → AES-256-GCM-HKDF → a temporary file
 //	patches        each against an older archive, in a temporary file of its own
 //	sign           leaf key, payload, certificate request; the key is dropped
+//	for Capgo      the zip and each file, encrypted with a key of their own, uploaded
 //	upload, submit the vault certifies and publishes, or waits for people first
 //
 // The content key is sealed to no key but the one that verified metadata
@@ -41,6 +42,7 @@ type API interface {
 	App(ctx context.Context, app sealift.AppID) (api.App, error)
 	PatchBases(ctx context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, have []sealift.Digest) ([]api.PatchBase, error)
 	Reserve(ctx context.Context, app sealift.AppID, channel sealift.Channel, draft api.NewDraft) (api.Draft, error)
+	CapgoKey(ctx context.Context, app sealift.AppID) (api.CapgoKey, error)
 	UploadBlob(ctx context.Context, app sealift.AppID, digest sealift.Digest, length int64, r io.Reader) error
 	Submit(ctx context.Context, app sealift.AppID, draft string, submission api.Submission) (api.DraftDetail, error)
 	Abandon(ctx context.Context, app sealift.AppID, draft string) error
@@ -79,6 +81,7 @@ type Request struct {
 	Urgent   *trust.Urgent // nil for one that can wait
 	Plan     []byte        // JSON of the plan with which its roll-out begins; nil for the channel's
 	Hold     bool          // its roll-out begins paused
+	Capgo    bool          // devices that run Capgo's plugin are to have it as well
 	Bases    []Former      // older builds that are at hand, beside those kept; at most sealift.MaxPatches
 }
 
@@ -154,6 +157,11 @@ func (p *Publisher) scan(ctx context.Context, req Request) (j job, err error) {
 			return j, err
 		}
 	}
+	if req.Capgo {
+		if err := p.scanCapgo(ctx, j); err != nil {
+			return j, err
+		}
+	}
 	progress, done := p.stage("reading", j.source.Length())
 	defer done()
 	j.id, err = j.source.Digest(ctx, progress)
@@ -191,6 +199,12 @@ func (p *Publisher) submit(ctx context.Context, j job, epoch *trust.Epoch, draft
 	}
 	if err := p.upload(ctx, j.req.App, all); err != nil {
 		return api.DraftDetail{}, err
+	}
+	if j.req.Capgo {
+		if submission.Capgo, err = p.capgo(ctx, j); err != nil {
+			return api.DraftDetail{}, err
+		}
+		defer clear(submission.Capgo.Session)
 	}
 	d, err := p.API.Submit(ctx, j.req.App, draft.ID, submission)
 	if sealift.KindOf(err) == sealift.KindNetwork && ctx.Err() == nil {

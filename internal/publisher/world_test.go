@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -38,7 +39,10 @@ type vault struct {
 	have     []sealift.Digest // that it was told of
 	blobs    map[sealift.Digest][]byte
 	patches  int64
-	limit    int64 // of archives; 0 is the default
+	mu       sync.Mutex // files for Capgo's plugin come several at a time
+	capgoKey error
+	session  []byte // that was submitted, before it is cleared
+	limit    int64  // of archives; 0 is the default
 }
 
 func newVault() *vault {
@@ -61,7 +65,14 @@ func (v *vault) Reserve(context.Context, sealift.AppID, sealift.Channel, api.New
 	return v.draft, nil
 }
 
+func (v *vault) CapgoKey(context.Context, sealift.AppID) (api.CapgoKey, error) {
+	v.asked = append(v.asked, "key")
+	return api.CapgoKey{}, v.capgoKey
+}
+
 func (v *vault) UploadBlob(_ context.Context, _ sealift.AppID, digest sealift.Digest, _ int64, r io.Reader) (err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	v.asked = append(v.asked, "upload")
 	if v.upload != nil {
 		return v.upload()
@@ -78,6 +89,9 @@ func (v *vault) Submit(_ context.Context, _ sealift.AppID, draft string, what ap
 	v.asked = append(v.asked, "submit "+draft)
 	v.submits++
 	v.what = what
+	if what.Capgo != nil {
+		v.session = bytes.Clone(what.Capgo.Session)
+	}
 	if v.submit != nil {
 		if err := v.submit(v.submits); err != nil {
 			return api.DraftDetail{}, err

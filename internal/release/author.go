@@ -117,7 +117,10 @@ func (s *Service) authorAs(ctx context.Context, tx *vault.Tx, by access.Caller, 
 	if err != nil {
 		return out, err
 	}
-	return s.submit(ctx, tx, by, d, c, what.CSR)
+	if err := s.carryCapgo(ctx, tx, by, source, d); err != nil {
+		return out, err
+	}
+	return s.submit(ctx, tx, by, d, c, what)
 }
 
 // signOnce makes the leaf key of one release, signs the payload and a certificate

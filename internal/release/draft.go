@@ -155,6 +155,9 @@ func (s *Service) giveUp(ctx context.Context, tx *vault.Tx, actor audit.Actor, d
 	if err := s.approvals.EndForRelease(ctx, tx, actor, d); err != nil {
 		return err
 	}
+	if err := s.forgetCapgo(ctx, tx, actor, d); err != nil {
+		return err
+	}
 	details := map[string]string{"draft": d.ID, "counter": fmt.Sprint(d.Counter)}
 	if err := s.setDraft(ctx, tx, &d, from, details); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"github.com/sealift/sealift/bundle"
 	"github.com/sealift/sealift/internal/access"
 	"github.com/sealift/sealift/internal/blob"
+	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/trust"
@@ -18,7 +19,7 @@ import (
 // with the sealed content key, hold exactly the signed archive, which keeps to
 // the rules of the app stores where the app is not a device app. Nothing of it
 // is written anywhere.
-func (s *Service) inspect(ctx context.Context, by access.Caller, c candidate) error {
+func (s *Service) inspect(ctx context.Context, by access.Caller, c candidate, capgo *service.Capgo) error {
 	r := c.release
 	app, err := s.uploaded(ctx, r)
 	if err != nil {
@@ -32,14 +33,23 @@ func (s *Service) inspect(ctx context.Context, by access.Caller, c candidate) er
 		return err
 	}
 	defer clear(contentKey[:])
-	if err := s.inspectFull(ctx, app, r, contentKey); err != nil {
+	var files *listing
+	if capgo != nil {
+		files = &listing{}
+	}
+	if err := s.inspectFull(ctx, app, r, contentKey, sinkFor(files)); err != nil {
 		return err
+	}
+	if capgo != nil {
+		if err := s.inspectCapgo(ctx, r, files.files, capgo); err != nil {
+			return err
+		}
 	}
 	return s.inspectPatches(ctx, by, app, r, contentKey)
 }
 
-// inspectFull is inspect of the archive itself.
-func (s *Service) inspectFull(ctx context.Context, app store.App, r *trust.Release, contentKey bundle.ContentKey) error {
+// inspectFull is inspect of the archive itself, whose files go to sink.
+func (s *Service) inspectFull(ctx context.Context, app store.App, r *trust.Release, contentKey bundle.ContentKey, sink bundle.Sink) error {
 	file, err := s.openBlob(ctx, r.Full())
 	if err != nil {
 		return err
@@ -47,9 +57,9 @@ func (s *Service) inspectFull(ctx context.Context, app store.App, r *trust.Relea
 	defer file.Close()
 	id := bundle.Identity{Digest: r.Archive.Digest, Length: r.Archive.Length}
 	if app.Device {
-		return bundle.Open(ctx, file, id, r.App, contentKey, bundle.Discard, nil)
+		return bundle.Open(ctx, file, id, r.App, contentKey, sink, nil)
 	}
-	rules := bundle.StorePolicy().Sink(bundle.Discard)
+	rules := bundle.StorePolicy().Sink(sink)
 	if err := bundle.Open(ctx, file, id, r.App, contentKey, rules, nil); err != nil {
 		return err
 	}

@@ -112,7 +112,8 @@ func (s *Service) settle(ctx context.Context, tx *vault.Tx, actor audit.Actor, d
 	if len(missing) > 0 {
 		out := detailOf(d, &c)
 		out.Missing = missing
-		return out, nil
+		_, out.Capgo, err = s.capgoDraft(ctx, tx, d)
+		return out, err
 	}
 	if err := s.approvals.UseForRelease(ctx, tx, actor, d, sealift.DigestOf(c.signed.Payload)); err != nil {
 		return service.DraftDetail{}, err
@@ -123,8 +124,9 @@ func (s *Service) settle(ctx context.Context, tx *vault.Tx, actor audit.Actor, d
 	}
 	out := detailOf(d, &c)
 	published := releaseOf(r)
+	published.Capgo, err = s.capgoRelease(ctx, tx, r)
 	out.Release = &published
-	return out, nil
+	return out, err
 }
 
 // detailOf tells of a draft; c is what was submitted for it, nil if nothing was.
@@ -205,6 +207,9 @@ func (s *Service) tell(ctx context.Context, tx store.Tx, d store.Draft) (service
 	}
 	out := detailOf(d, &c)
 	if out.Missing, err = s.ready(ctx, tx, d, c); err != nil {
+		return out, err
+	}
+	if _, out.Capgo, err = s.capgoDraft(ctx, tx, d); err != nil {
 		return out, err
 	}
 	if err := s.check(ctx, tx, c); err != nil {

@@ -40,7 +40,12 @@ func (s *Service) tellRelease(ctx context.Context, tx store.Tx, r store.Release)
 	if err != nil {
 		return service.Release{}, err
 	}
-	return s.judged(ctx, tx, rules, r)
+	out, err := s.judged(ctx, tx, rules, r)
+	if err != nil {
+		return out, err
+	}
+	out.Capgo, err = s.capgoRelease(ctx, tx, r)
+	return out, err
 }
 
 // judged is releaseOf, with whether the release is withdrawn, and what the rules of

@@ -41,10 +41,10 @@ func (s *Service) Submit(ctx context.Context, by access.Caller, app sealift.AppI
 	if err := s.store.View(ctx, func(tx store.Tx) error { return s.check(ctx, tx, c) }); err != nil {
 		return service.DraftDetail{}, err
 	}
-	if err := s.inspect(ctx, by, c); err != nil {
+	if err := s.inspect(ctx, by, c, what.Capgo); err != nil {
 		return service.DraftDetail{}, err
 	}
-	out, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (service.DraftDetail, error) { return s.submit(ctx, tx, by, d, c, what.CSR) })
+	out, err := vault.Do(ctx, s.vault, func(tx *vault.Tx) (service.DraftDetail, error) { return s.submit(ctx, tx, by, d, c, what) })
 	if err != nil {
 		return service.DraftDetail{}, err
 	}
@@ -52,7 +52,7 @@ func (s *Service) Submit(ctx context.Context, by access.Caller, app sealift.AppI
 }
 
 // submit keeps what was submitted, and goes on as far as it may.
-func (s *Service) submit(ctx context.Context, tx *vault.Tx, by access.Caller, d store.Draft, c candidate, csr []byte) (service.DraftDetail, error) {
+func (s *Service) submit(ctx context.Context, tx *vault.Tx, by access.Caller, d store.Draft, c candidate, what service.Submission) (service.DraftDetail, error) {
 	rules, err := rulesOf(ctx, tx, d.App)
 	if err != nil {
 		return service.DraftDetail{}, err
@@ -68,12 +68,15 @@ func (s *Service) submit(ctx context.Context, tx *vault.Tx, by access.Caller, d 
 	if d.Plan, err = s.planOf(ctx, tx, d, c); err != nil {
 		return service.DraftDetail{}, err
 	}
-	d.State, d.CSR, d.Submitted = store.DraftSubmitted, csr, s.now().UTC()
+	d.State, d.CSR, d.Submitted = store.DraftSubmitted, what.CSR, s.now().UTC()
 	details := map[string]string{"draft": d.ID, "counter": fmt.Sprint(d.Counter), "payload": "sha256:" + sealift.DigestOf(c.signed.Payload).String()}
 	if err := s.setDraft(ctx, tx, &d, store.DraftReserved, details); err != nil {
 		return service.DraftDetail{}, err
 	}
 	if err := record(ctx, tx, d.Submitted, by, "release.submit", subjectOf(d.Coordinates), details); err != nil {
+		return service.DraftDetail{}, err
+	}
+	if err := s.keepCapgo(ctx, tx, by, d, what.Capgo); err != nil {
 		return service.DraftDetail{}, err
 	}
 	if err := s.approvals.AskRelease(ctx, tx, by, d, sealift.DigestOf(c.signed.Payload)); err != nil {
@@ -202,6 +205,9 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, 
 	r := rowOf(*d, c, file, logged, leaf)
 	r.Created = s.now().UTC()
 	if err := tx.InsertRelease(ctx, r); err != nil {
+		return store.Release{}, err
+	}
+	if err := s.publishCapgo(ctx, tx, actor, *d, r); err != nil {
 		return store.Release{}, err
 	}
 	if err := s.outRelease(ctx, tx, r, logged); err != nil {

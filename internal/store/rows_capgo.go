@@ -18,7 +18,8 @@ type CapgoBundle struct {
 // CapgoDraft is what a draft that waits is to become for such devices.
 type CapgoDraft struct {
 	Draft    string
-	Document []byte // JSON of a capgo.Plan
+	Document []byte         // JSON of a capgo.Plan; empty where Source has its bundle
+	Source   sealift.Digest // the release whose bundle it carries on; zero for none
 	Created  time.Time
 	MAC      []byte // see Authentic
 }

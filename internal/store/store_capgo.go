@@ -36,7 +36,7 @@ func (b CapgoBundle) RowName() string { return named(string(b.App), b.Release.St
 
 // Columns implements Authentic.
 func (d CapgoDraft) Columns() (kind string, columns []string) {
-	return "capgo-draft", []string{d.Draft, hex.EncodeToString(d.Document), column(d.Created)}
+	return "capgo-draft", []string{d.Draft, hex.EncodeToString(d.Document), d.Source.String(), column(d.Created)}
 }
 
 // Tag implements Authentic.

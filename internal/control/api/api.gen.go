@@ -1297,6 +1297,33 @@ type CapgoKey struct {
 	Version   uint64 `json:"version"`
 }
 
+// CapgoRelease The release is for devices that run Capgo's plugin as well. Not in lists.
+type CapgoRelease struct {
+	// Files How many files devices may fetch one by one.
+	Files int `json:"files"`
+
+	// KeyID By which devices name the key that encoded it.
+	//
+	// Example: MIIBCgKCAQEAtt3bMNVP
+	KeyID string `json:"keyId"`
+
+	// Zip Names bytes.
+	Zip Content `json:"zip"`
+}
+
+// CapgoSubmission The release is for devices that run Capgo's plugin as well. Its zip and its
+// files were uploaded as blobs. The vault opens each, and refuses what is not in
+// the archive; the app's key encodes the rest when the release is published.
+type CapgoSubmission struct {
+	// Plan `zip` and `files`: of each the SHA-256 of what is encrypted (`sha256`), its
+	// `size`, the SHA-256 of what it is in the clear (`plain`) and, of a file, its
+	// `name`.
+	Plan json.RawMessage `json:"plan"`
+
+	// Session The AES key and the initialization vector of all of it, 16 bytes each.
+	Session []byte `json:"session"`
+}
+
 // Ceremony `root`, or `targets` with `trust`, or all three.
 type Ceremony struct {
 	// Root The next root.json, at most 512 KiB; the present one stays where it is absent.
@@ -1843,6 +1870,9 @@ type DraftDetail struct {
 	// Example: com.acme.shop
 	App     AppID    `json:"app"`
 	Archive *Content `json:"archive,omitempty"`
+
+	// Capgo Devices that run Capgo's plugin take it as well.
+	Capgo bool `json:"capgo,omitempty"`
 
 	// Channel Example: production
 	Channel ChannelName `json:"channel"`
@@ -3057,7 +3087,8 @@ type Release struct {
 	Archive Content `json:"archive"`
 
 	// Blob Names bytes.
-	Blob Content `json:"blob"`
+	Blob  Content       `json:"blob"`
+	Capgo *CapgoRelease `json:"capgo,omitempty"`
 
 	// Channel Example: production
 	Channel ChannelName `json:"channel"`
@@ -3758,6 +3789,8 @@ type StepUpRequest struct {
 
 // Submission defines model for Submission.
 type Submission struct {
+	Capgo *CapgoSubmission `json:"capgo,omitempty"`
+
 	// CSR The leaf key's certificate request (PKCS 10, DER), at most 16 KiB.
 	CSR []byte `json:"csr"`
 

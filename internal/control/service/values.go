@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/capgo"
 	"github.com/sealift/sealift/rollout"
 	"github.com/sealift/sealift/trust"
 )
@@ -98,6 +99,20 @@ type PatchBase struct {
 type Submission struct {
 	Envelope []byte // DSSE envelope (JSON) over the release payload, signed by the leaf key
 	CSR      []byte // PKCS #10 request of the leaf key, DER
+	Capgo    *Capgo // nil where devices with Capgo's plugin are not to have it
+}
+
+// Capgo is what a publisher made of a release for devices that run Capgo's plugin.
+type Capgo struct {
+	Session capgo.Session // with which all of it is encrypted
+	Plan    capgo.Plan
+}
+
+// CapgoRelease tells of a release that such devices may have.
+type CapgoRelease struct {
+	KeyID string  // by which they name the key that encoded it
+	Zip   Content // encrypted, as it lies in the published tree
+	Files int
 }
 
 // MissingCosignatures is what a draft waits for where trust.json demands
@@ -142,6 +157,7 @@ type DraftDetail struct {
 	Problem   string          // why it would be refused though nothing were missing
 	Envelope  []byte          // DSSE, with the signatures so far; not in lists
 	Release   *Release        // only in DraftPublished
+	Capgo     bool            // devices with Capgo's plugin take it as well
 }
 
 // DenialKind is what a denial refuses.
@@ -225,6 +241,7 @@ type Release struct {
 	Urgent    *trust.Urgent   // as it was signed; nil for one that can wait
 	Rollback  *trust.Rollback // likewise; nil for one that takes no device back
 	Patches   []Patch
+	Capgo     *CapgoRelease // nil where devices with Capgo's plugin have none of it; not in lists
 }
 
 // Patch is a release's sealed blob for devices that have an older archive.

@@ -31,7 +31,7 @@ func (t *tx) CapgoBundle(ctx context.Context, app sealift.AppID, release sealift
 // PutCapgoDraft implements store.CapgoTx.
 func (t *tx) PutCapgoDraft(ctx context.Context, d store.CapgoDraft) error {
 	_, err := t.refusable(ctx, func() (int64, error) {
-		return t.q.PutCapgoDraft(ctx, sqlcgen.PutCapgoDraftParams{Draft: d.Draft, Document: some(d.Document), Created: micros(d.Created), Mac: some(d.MAC)})
+		return t.q.PutCapgoDraft(ctx, sqlcgen.PutCapgoDraftParams{Draft: d.Draft, Document: some(d.Document), Source: d.Source[:], Created: micros(d.Created), Mac: some(d.MAC)})
 	})
 	return t.fail(ctx, "storing what Capgo's plugin is to be told of draft "+d.Draft, err)
 }
@@ -42,7 +42,7 @@ func (t *tx) CapgoDraft(ctx context.Context, draft string) (store.CapgoDraft, er
 	if err != nil {
 		return store.CapgoDraft{}, t.fail(ctx, "reading what Capgo's plugin is to be told of draft "+draft, err)
 	}
-	return store.CapgoDraft{Draft: row.Draft, Document: bare(row.Document), Created: moment(row.Created), MAC: bare(row.Mac)}, nil
+	return store.CapgoDraft{Draft: row.Draft, Document: bare(row.Document), Source: digest(row.Source), Created: moment(row.Created), MAC: bare(row.Mac)}, nil
 }
 
 // DeleteCapgoDraft implements store.CapgoTx.

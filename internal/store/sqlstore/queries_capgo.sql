@@ -7,9 +7,9 @@ ON CONFLICT (app, release) DO UPDATE SET document = excluded.document, created =
 SELECT * FROM capgo_bundles WHERE app = @app AND release = @release;
 
 -- name: PutCapgoDraft :execrows
-INSERT INTO capgo_drafts (draft, document, created, mac)
-VALUES (@draft, @document, @created, @mac)
-ON CONFLICT (draft) DO UPDATE SET document = excluded.document, created = excluded.created, mac = excluded.mac;
+INSERT INTO capgo_drafts (draft, document, source, created, mac)
+VALUES (@draft, @document, @source, @created, @mac)
+ON CONFLICT (draft) DO UPDATE SET document = excluded.document, source = excluded.source, created = excluded.created, mac = excluded.mac;
 
 -- name: CapgoDraft :one
 SELECT * FROM capgo_drafts WHERE draft = @draft;

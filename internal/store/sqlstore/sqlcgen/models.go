@@ -84,6 +84,7 @@ type CapgoDraft struct {
 	Document []byte
 	Created  int64
 	Mac      []byte
+	Source   []byte
 }
 
 type Channel struct {

@@ -32,7 +32,7 @@ func (q *Queries) CapgoBundle(ctx context.Context, arg CapgoBundleParams) (Capgo
 }
 
 const capgoDraft = `-- name: CapgoDraft :one
-SELECT draft, document, created, mac FROM capgo_drafts WHERE draft = $1
+SELECT draft, document, created, mac, source FROM capgo_drafts WHERE draft = $1
 `
 
 func (q *Queries) CapgoDraft(ctx context.Context, draft string) (CapgoDraft, error) {
@@ -43,6 +43,7 @@ func (q *Queries) CapgoDraft(ctx context.Context, draft string) (CapgoDraft, err
 		&i.Document,
 		&i.Created,
 		&i.Mac,
+		&i.Source,
 	)
 	return i, err
 }
@@ -88,14 +89,15 @@ func (q *Queries) PutCapgoBundle(ctx context.Context, arg PutCapgoBundleParams) 
 }
 
 const putCapgoDraft = `-- name: PutCapgoDraft :execrows
-INSERT INTO capgo_drafts (draft, document, created, mac)
-VALUES ($1, $2, $3, $4)
-ON CONFLICT (draft) DO UPDATE SET document = excluded.document, created = excluded.created, mac = excluded.mac
+INSERT INTO capgo_drafts (draft, document, source, created, mac)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (draft) DO UPDATE SET document = excluded.document, source = excluded.source, created = excluded.created, mac = excluded.mac
 `
 
 type PutCapgoDraftParams struct {
 	Draft    string
 	Document []byte
+	Source   []byte
 	Created  int64
 	Mac      []byte
 }
@@ -104,6 +106,7 @@ func (q *Queries) PutCapgoDraft(ctx context.Context, arg PutCapgoDraftParams) (i
 	result, err := q.exec(ctx, q.putCapgoDraftStmt, putCapgoDraft,
 		arg.Draft,
 		arg.Document,
+		arg.Source,
 		arg.Created,
 		arg.Mac,
 	)
