@@ -32,15 +32,12 @@ func rankOf(c trust.Candidate) int {
 	return 2
 }
 
-// fitting returns the candidates that an offer has room for, in their order. Of
-// canaries those stay that began first, or else whoever publishes many would have the
-// others' place.
+// fitting returns the candidates that an offer has room for, in their order. Of each
+// rank those stay that began first, or else whoever publishes many, as canaries or each
+// for another range of runtimes, would have the others' place.
 func fitting(all []placed) []trust.Candidate {
 	most := slices.Clone(all)
 	slices.SortStableFunc(most, func(a, b placed) int {
-		if a.rank < 2 && a.rank == b.rank {
-			return 0 // the newest version first, as they come
-		}
 		return cmp.Or(cmp.Compare(a.rank, b.rank), a.begun.Compare(b.begun), cmp.Compare(a.Counter, b.Counter))
 	})
 	most = most[:min(len(most), sealift.MaxCandidates)]

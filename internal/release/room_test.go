@@ -51,6 +51,33 @@ func TestOfferHasRoom(t *testing.T) {
 	there("the first canary, issued anew", b.open()["1.9.0"].Counter)
 }
 
+// Nor does anybody crowd the others out by releases that are each for everybody of
+// another range of runtimes. The way back has a place all the same.
+func TestOfferHasRoomForRuntimes(t *testing.T) {
+	b := newBench(t)
+	b.publish("1.0.0")
+	b.publish("1.1.0")
+	b.clock = b.clock.Add(time.Minute)
+	strange := func(i int) *work {
+		want := b.reservation(sealift.Version(fmt.Sprintf("2.0.%d", i)))
+		want.Runtime = sealift.RuntimeRange(fmt.Sprintf(">=9.%d.0 <9.%d.0", i, i+1))
+		return b.reserveAs(want)
+	}
+	for i := range sealift.MaxCandidates - 1 {
+		b.finish(strange(i))
+	}
+	w := strange(sealift.MaxCandidates)
+	b.upload(w)
+	b.sign(w)
+	_, err := b.submit(w)
+	wantRefusal(t, "one too many", err, sealift.KindExhausted, "room")
+	rolled := b.rollBack(back("1.0.0", "1.1.0")).Draft.Release
+	all := b.offer()
+	if last := all[len(all)-2:]; last[0].Counter != rolled.Counter || last[1].Version != "1.0.0" || len(last[1].From) != 0 {
+		t.Errorf("behind all others are %+v", last)
+	}
+}
+
 func (b *bench) releaseAt(version sealift.Version, act sealift.Act) service.Release {
 	b.Helper()
 	for _, r := range b.releases() {
