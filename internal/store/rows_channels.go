@@ -20,8 +20,11 @@ type ChannelRules struct {
 	Emulators  bool                 // emulators may follow it
 	SelfAssign bool                 // devices may ask to be put on it
 	EpochDays  int64                // after how many days its epoch turns; 0 for when its key ends
-	Changed    time.Time
-	MAC        []byte // see Authentic
+	// What Capgo devices alone go by, beside all of the above.
+	RefuseNew   string // "major", "minor" or "patch": versions in which this number is above that of the store's build; or empty
+	UnderNative bool   // versions below that of the store's build are offered
+	Changed     time.Time
+	MAC         []byte // see Authentic
 }
 
 // Assignment is the channel that the vault put a device on.

@@ -82,6 +82,7 @@ type Tx interface {
 	RolloutTx
 	PlanTx
 	StatsTx
+	CapgoDeviceTx
 	FleetTx
 	ChannelTx
 	LabelTx

@@ -36,7 +36,7 @@ func (r ChannelRules) Columns() (kind string, columns []string) {
 	return "channel-rules", []string{
 		string(r.App), string(r.Channel), strconv.FormatBool(r.Archived), strconv.FormatBool(r.Default), strconv.FormatBool(r.Private),
 		r.Platforms, string(r.Runtime), r.Builds, strconv.FormatBool(r.Emulators), strconv.FormatBool(r.SelfAssign), column(r.Changed),
-		strconv.FormatInt(r.EpochDays, 10),
+		strconv.FormatInt(r.EpochDays, 10), r.RefuseNew, strconv.FormatBool(r.UnderNative),
 	}
 }
 

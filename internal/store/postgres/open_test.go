@@ -192,7 +192,7 @@ func TestTextIsBytes(t *testing.T) {
 var edgeReads = map[string]bool{
 	"apps": true, "channels": true, "releases": true, "blobs": true, "metadata": true, "documents": true, "checkpoints": true, "audit_hashes": true, "capgo_bundles": true,
 
-	"capgo_drafts": false, "channel_plans": false, "rollouts": false, "channel_rules": false, "device_labels": false, "channel_labels": false, "device_assignments": false, "approval_requests": false, "approvals": false, "audit_entries": false, "backups": false, "credentials": false,
+	"capgo_drafts": false, "capgo_devices": false, "capgo_outcomes": false, "capgo_events": false, "channel_plans": false, "rollouts": false, "channel_rules": false, "device_labels": false, "channel_labels": false, "device_assignments": false, "approval_requests": false, "approvals": false, "audit_entries": false, "backups": false, "credentials": false,
 	"denials": false, "device_outcomes": false, "release_hours": false, "device_reports": false, "device_steps": false, "devices": false, "drafts": false, "enrolment_tokens": false, "epochs": false, "goose_db_version": false,
 	"nonces": false, "outbox": false, "persons": false, "policies": false, "restores": false, "rows_statement": false, "secrets": false, "sessions": false,
 	"tokens": false, "vault_keys": false, "vault_seal": false, "version_floors": false,

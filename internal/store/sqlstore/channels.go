@@ -16,7 +16,7 @@ func (t *tx) PutChannelRules(ctx context.Context, r store.ChannelRules) error {
 		return t.q.PutChannelRules(ctx, sqlcgen.PutChannelRulesParams{
 			App: string(r.App), Channel: string(r.Channel), Archived: flag(r.Archived), IsDefault: flag(r.Default), Private: flag(r.Private),
 			Platforms: r.Platforms, Runtime: string(r.Runtime), Builds: r.Builds, Emulators: flag(r.Emulators), SelfAssign: flag(r.SelfAssign),
-			Changed: micros(r.Changed), Mac: some(r.MAC), EpochDays: r.EpochDays,
+			Changed: micros(r.Changed), Mac: some(r.MAC), EpochDays: r.EpochDays, RefuseNew: r.RefuseNew, UnderNative: flag(r.UnderNative),
 		})
 	})
 	return t.fail(ctx, fmt.Sprintf("storing the rules of channel %s/%s", r.App, r.Channel), err)
@@ -77,7 +77,7 @@ func channelRulesOf(r sqlcgen.ChannelRule) store.ChannelRules {
 	return store.ChannelRules{
 		App: sealift.AppID(r.App), Channel: sealift.Channel(r.Channel), Archived: r.Archived != 0, Default: r.IsDefault != 0, Private: r.Private != 0,
 		Platforms: r.Platforms, Runtime: sealift.RuntimeRange(r.Runtime), Builds: r.Builds, Emulators: r.Emulators != 0, SelfAssign: r.SelfAssign != 0,
-		Changed: moment(r.Changed), MAC: bare(r.Mac), EpochDays: r.EpochDays,
+		Changed: moment(r.Changed), MAC: bare(r.Mac), EpochDays: r.EpochDays, RefuseNew: r.RefuseNew, UnderNative: r.UnderNative != 0,
 	}
 }
 

@@ -1,9 +1,10 @@
 -- name: PutChannelRules :execrows
-INSERT INTO channel_rules (app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac, epoch_days)
-VALUES (@app, @channel, @archived, @is_default, @private, @platforms, @runtime, @builds, @emulators, @self_assign, @changed, @mac, @epoch_days)
+INSERT INTO channel_rules (app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac, epoch_days, refuse_new, under_native)
+VALUES (@app, @channel, @archived, @is_default, @private, @platforms, @runtime, @builds, @emulators, @self_assign, @changed, @mac, @epoch_days, @refuse_new, @under_native)
 ON CONFLICT (app, channel) DO UPDATE SET archived = excluded.archived, is_default = excluded.is_default, private = excluded.private,
   platforms = excluded.platforms, runtime = excluded.runtime, builds = excluded.builds, emulators = excluded.emulators,
-  self_assign = excluded.self_assign, changed = excluded.changed, mac = excluded.mac, epoch_days = excluded.epoch_days;
+  self_assign = excluded.self_assign, changed = excluded.changed, mac = excluded.mac, epoch_days = excluded.epoch_days,
+  refuse_new = excluded.refuse_new, under_native = excluded.under_native;
 
 -- name: ChannelRules :one
 SELECT * FROM channel_rules WHERE app = @app AND channel = @channel;

@@ -90,6 +90,9 @@ func (t *tx) ReleaseTotals(ctx context.Context, app sealift.AppID, release seali
 func (t *tx) PruneStats(ctx context.Context, app sealift.AppID, before time.Time) error {
 	err := t.q.PruneDeviceOutcomes(ctx, sqlcgen.PruneDeviceOutcomesParams{App: string(app), Before: micros(before)})
 	if err == nil {
+		err = t.q.PruneCapgoOutcomes(ctx, sqlcgen.PruneCapgoOutcomesParams{App: string(app), Before: micros(before)})
+	}
+	if err == nil {
 		err = t.q.PruneReleaseHours(ctx, sqlcgen.PruneReleaseHoursParams{App: string(app), Before: micros(before)})
 	}
 	return t.fail(ctx, "forgetting what came of old releases of "+string(app), err)

@@ -135,6 +135,12 @@ var populate = []write{
 		_, err := tx.AddReleaseHour(ctx, anHour(0))
 		return err
 	}},
+	{"InsertCapgoDevice", func(ctx context.Context, tx store.Tx) error { return tx.InsertCapgoDevice(ctx, aCapgoDevice("d1")) }},
+	{"PutCapgoOutcome", func(ctx context.Context, tx store.Tx) error { return tx.PutCapgoOutcome(ctx, anOutcome("d1", 1)) }},
+	{"AddCapgoEvent", func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.AddCapgoEvent(ctx, aCapgoEvent("d1", 1))
+		return err
+	}},
 	{"UseNonce", func(ctx context.Context, tx store.Tx) error { return tx.UseNonce(ctx, aNonce()) }},
 	{"InsertPerson", func(ctx context.Context, tx store.Tx) error {
 		return tx.InsertPerson(ctx, aPerson("p1", "ann@acme.com"))
@@ -253,6 +259,25 @@ var change = []write{
 		_, err := tx.AddReleaseHour(ctx, anHour(0))
 		return err
 	}},
+	{"UpdateCapgoDevice", func(ctx context.Context, tx store.Tx) error {
+		d := aCapgoDevice("d1")
+		d.Version = "9.9.9"
+		return tx.UpdateCapgoDevice(ctx, d)
+	}},
+	{"PutCapgoOutcome", func(ctx context.Context, tx store.Tx) error {
+		o := anOutcome("d1", 1)
+		o.Outcome = "confirmed"
+		return tx.PutCapgoOutcome(ctx, o)
+	}},
+	{"AddCapgoEvent", func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.AddCapgoEvent(ctx, aCapgoEvent("d1", 2))
+		return err
+	}},
+	{"PruneCapgoEvents", func(ctx context.Context, tx store.Tx) error { return tx.PruneCapgoEvents(ctx, app, "d1", 1) }},
+	{"PruneCapgoDevices", func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.PruneCapgoDevices(ctx, app, "d", someTime.AddDate(1, 0, 0))
+		return err
+	}},
 	{"PruneStats", func(ctx context.Context, tx store.Tx) error { return tx.PruneStats(ctx, app, someTime) }},
 	{"ForgetDevice", func(ctx context.Context, tx store.Tx) error { return tx.ForgetDevice(ctx, app, "d1") }},
 	{"UseNonce", func(ctx context.Context, tx store.Tx) error {
@@ -364,6 +389,9 @@ func readContents(t *testing.T, tx store.Tx) contents {
 	keep("DeviceSteps")(first(tx.DeviceSteps(ctx, app, "d1", 0, 10)))
 	keep("DeviceOutcome")(first(tx.DeviceOutcome(ctx, app, "d1", anOutcome("d1", 1).Release)))
 	keep("ReleaseHours")(first(tx.ReleaseHours(ctx, app, anHour(0).Release, time.UnixMicro(0))))
+	keep("CapgoDevices")(first(tx.CapgoDevices(ctx, app, store.CapgoFilter{Limit: 9})))
+	keep("CapgoOutcome")(first(tx.CapgoOutcome(ctx, app, "d1", anOutcome("d1", 1).Release)))
+	keep("CapgoEvents")(first(tx.CapgoEvents(ctx, app, "d1", 9)))
 	keep("Persons")(first(tx.Persons(ctx)))
 	keep("Credentials")(first(tx.Credentials(ctx, "p1")))
 	keep("Sessions")(first(tx.Sessions(ctx, "p1")))

@@ -71,6 +71,7 @@ func TestStore(t *testing.T, open func(t *testing.T) (s store.Store, reopen func
 		{"ChannelRules", testChannelRules},
 		{"Assignments", testAssignments},
 		{"Labels", testLabels},
+		{"CapgoDevices", testCapgoDevices},
 		{"Tokens", testTokens},
 		{"Persons", testPersons},
 		{"Credentials", testCredentials},

@@ -24,6 +24,9 @@ func New(db DBTX) *Queries {
 func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	q := Queries{db: db}
 	var err error
+	if q.addCapgoEventStmt, err = db.PrepareContext(ctx, addCapgoEvent); err != nil {
+		return nil, fmt.Errorf("error preparing query AddCapgoEvent: %w", err)
+	}
 	if q.addReleaseHourStmt, err = db.PrepareContext(ctx, addReleaseHour); err != nil {
 		return nil, fmt.Errorf("error preparing query AddReleaseHour: %w", err)
 	}
@@ -66,11 +69,32 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.blobStmt, err = db.PrepareContext(ctx, blob); err != nil {
 		return nil, fmt.Errorf("error preparing query Blob: %w", err)
 	}
+	if q.capgoAppsStmt, err = db.PrepareContext(ctx, capgoApps); err != nil {
+		return nil, fmt.Errorf("error preparing query CapgoApps: %w", err)
+	}
 	if q.capgoBundleStmt, err = db.PrepareContext(ctx, capgoBundle); err != nil {
 		return nil, fmt.Errorf("error preparing query CapgoBundle: %w", err)
 	}
+	if q.capgoChosenStmt, err = db.PrepareContext(ctx, capgoChosen); err != nil {
+		return nil, fmt.Errorf("error preparing query CapgoChosen: %w", err)
+	}
+	if q.capgoDeviceStmt, err = db.PrepareContext(ctx, capgoDevice); err != nil {
+		return nil, fmt.Errorf("error preparing query CapgoDevice: %w", err)
+	}
+	if q.capgoDevicesStmt, err = db.PrepareContext(ctx, capgoDevices); err != nil {
+		return nil, fmt.Errorf("error preparing query CapgoDevices: %w", err)
+	}
 	if q.capgoDraftStmt, err = db.PrepareContext(ctx, capgoDraft); err != nil {
 		return nil, fmt.Errorf("error preparing query CapgoDraft: %w", err)
+	}
+	if q.capgoEventsStmt, err = db.PrepareContext(ctx, capgoEvents); err != nil {
+		return nil, fmt.Errorf("error preparing query CapgoEvents: %w", err)
+	}
+	if q.capgoFailedStmt, err = db.PrepareContext(ctx, capgoFailed); err != nil {
+		return nil, fmt.Errorf("error preparing query CapgoFailed: %w", err)
+	}
+	if q.capgoOutcomeStmt, err = db.PrepareContext(ctx, capgoOutcome); err != nil {
+		return nil, fmt.Errorf("error preparing query CapgoOutcome: %w", err)
 	}
 	if q.channelStmt, err = db.PrepareContext(ctx, channel); err != nil {
 		return nil, fmt.Errorf("error preparing query Channel: %w", err)
@@ -92,6 +116,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.countAssignmentsStmt, err = db.PrepareContext(ctx, countAssignments); err != nil {
 		return nil, fmt.Errorf("error preparing query CountAssignments: %w", err)
+	}
+	if q.countCapgoDevicesStmt, err = db.PrepareContext(ctx, countCapgoDevices); err != nil {
+		return nil, fmt.Errorf("error preparing query CountCapgoDevices: %w", err)
+	}
+	if q.countCapgoNetworkStmt, err = db.PrepareContext(ctx, countCapgoNetwork); err != nil {
+		return nil, fmt.Errorf("error preparing query CountCapgoNetwork: %w", err)
 	}
 	if q.countDevicesStmt, err = db.PrepareContext(ctx, countDevices); err != nil {
 		return nil, fmt.Errorf("error preparing query CountDevices: %w", err)
@@ -213,6 +243,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertBlobStmt, err = db.PrepareContext(ctx, insertBlob); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertBlob: %w", err)
 	}
+	if q.insertCapgoDeviceStmt, err = db.PrepareContext(ctx, insertCapgoDevice); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertCapgoDevice: %w", err)
+	}
 	if q.insertChannelStmt, err = db.PrepareContext(ctx, insertChannel); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertChannel: %w", err)
 	}
@@ -318,6 +351,18 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.policiesStmt, err = db.PrepareContext(ctx, policies); err != nil {
 		return nil, fmt.Errorf("error preparing query Policies: %w", err)
 	}
+	if q.pruneCapgoDevicesStmt, err = db.PrepareContext(ctx, pruneCapgoDevices); err != nil {
+		return nil, fmt.Errorf("error preparing query PruneCapgoDevices: %w", err)
+	}
+	if q.pruneCapgoEventsStmt, err = db.PrepareContext(ctx, pruneCapgoEvents); err != nil {
+		return nil, fmt.Errorf("error preparing query PruneCapgoEvents: %w", err)
+	}
+	if q.pruneCapgoEventsOfStmt, err = db.PrepareContext(ctx, pruneCapgoEventsOf); err != nil {
+		return nil, fmt.Errorf("error preparing query PruneCapgoEventsOf: %w", err)
+	}
+	if q.pruneCapgoOutcomesStmt, err = db.PrepareContext(ctx, pruneCapgoOutcomes); err != nil {
+		return nil, fmt.Errorf("error preparing query PruneCapgoOutcomes: %w", err)
+	}
 	if q.pruneDeviceOutcomesStmt, err = db.PrepareContext(ctx, pruneDeviceOutcomes); err != nil {
 		return nil, fmt.Errorf("error preparing query PruneDeviceOutcomes: %w", err)
 	}
@@ -341,6 +386,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.putCapgoDraftStmt, err = db.PrepareContext(ctx, putCapgoDraft); err != nil {
 		return nil, fmt.Errorf("error preparing query PutCapgoDraft: %w", err)
+	}
+	if q.putCapgoOutcomeStmt, err = db.PrepareContext(ctx, putCapgoOutcome); err != nil {
+		return nil, fmt.Errorf("error preparing query PutCapgoOutcome: %w", err)
 	}
 	if q.putChannelLabelStmt, err = db.PrepareContext(ctx, putChannelLabel); err != nil {
 		return nil, fmt.Errorf("error preparing query PutChannelLabel: %w", err)
@@ -456,6 +504,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.updateApprovalRequestStmt, err = db.PrepareContext(ctx, updateApprovalRequest); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateApprovalRequest: %w", err)
 	}
+	if q.updateCapgoDeviceStmt, err = db.PrepareContext(ctx, updateCapgoDevice); err != nil {
+		return nil, fmt.Errorf("error preparing query UpdateCapgoDevice: %w", err)
+	}
 	if q.updateCredentialStmt, err = db.PrepareContext(ctx, updateCredential); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateCredential: %w", err)
 	}
@@ -500,6 +551,11 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 
 func (q *Queries) Close() error {
 	var err error
+	if q.addCapgoEventStmt != nil {
+		if cerr := q.addCapgoEventStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing addCapgoEventStmt: %w", cerr)
+		}
+	}
 	if q.addReleaseHourStmt != nil {
 		if cerr := q.addReleaseHourStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing addReleaseHourStmt: %w", cerr)
@@ -570,14 +626,49 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing blobStmt: %w", cerr)
 		}
 	}
+	if q.capgoAppsStmt != nil {
+		if cerr := q.capgoAppsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing capgoAppsStmt: %w", cerr)
+		}
+	}
 	if q.capgoBundleStmt != nil {
 		if cerr := q.capgoBundleStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing capgoBundleStmt: %w", cerr)
 		}
 	}
+	if q.capgoChosenStmt != nil {
+		if cerr := q.capgoChosenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing capgoChosenStmt: %w", cerr)
+		}
+	}
+	if q.capgoDeviceStmt != nil {
+		if cerr := q.capgoDeviceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing capgoDeviceStmt: %w", cerr)
+		}
+	}
+	if q.capgoDevicesStmt != nil {
+		if cerr := q.capgoDevicesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing capgoDevicesStmt: %w", cerr)
+		}
+	}
 	if q.capgoDraftStmt != nil {
 		if cerr := q.capgoDraftStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing capgoDraftStmt: %w", cerr)
+		}
+	}
+	if q.capgoEventsStmt != nil {
+		if cerr := q.capgoEventsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing capgoEventsStmt: %w", cerr)
+		}
+	}
+	if q.capgoFailedStmt != nil {
+		if cerr := q.capgoFailedStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing capgoFailedStmt: %w", cerr)
+		}
+	}
+	if q.capgoOutcomeStmt != nil {
+		if cerr := q.capgoOutcomeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing capgoOutcomeStmt: %w", cerr)
 		}
 	}
 	if q.channelStmt != nil {
@@ -613,6 +704,16 @@ func (q *Queries) Close() error {
 	if q.countAssignmentsStmt != nil {
 		if cerr := q.countAssignmentsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countAssignmentsStmt: %w", cerr)
+		}
+	}
+	if q.countCapgoDevicesStmt != nil {
+		if cerr := q.countCapgoDevicesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countCapgoDevicesStmt: %w", cerr)
+		}
+	}
+	if q.countCapgoNetworkStmt != nil {
+		if cerr := q.countCapgoNetworkStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countCapgoNetworkStmt: %w", cerr)
 		}
 	}
 	if q.countDevicesStmt != nil {
@@ -815,6 +916,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertBlobStmt: %w", cerr)
 		}
 	}
+	if q.insertCapgoDeviceStmt != nil {
+		if cerr := q.insertCapgoDeviceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertCapgoDeviceStmt: %w", cerr)
+		}
+	}
 	if q.insertChannelStmt != nil {
 		if cerr := q.insertChannelStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertChannelStmt: %w", cerr)
@@ -990,6 +1096,26 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing policiesStmt: %w", cerr)
 		}
 	}
+	if q.pruneCapgoDevicesStmt != nil {
+		if cerr := q.pruneCapgoDevicesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pruneCapgoDevicesStmt: %w", cerr)
+		}
+	}
+	if q.pruneCapgoEventsStmt != nil {
+		if cerr := q.pruneCapgoEventsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pruneCapgoEventsStmt: %w", cerr)
+		}
+	}
+	if q.pruneCapgoEventsOfStmt != nil {
+		if cerr := q.pruneCapgoEventsOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pruneCapgoEventsOfStmt: %w", cerr)
+		}
+	}
+	if q.pruneCapgoOutcomesStmt != nil {
+		if cerr := q.pruneCapgoOutcomesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pruneCapgoOutcomesStmt: %w", cerr)
+		}
+	}
 	if q.pruneDeviceOutcomesStmt != nil {
 		if cerr := q.pruneDeviceOutcomesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing pruneDeviceOutcomesStmt: %w", cerr)
@@ -1028,6 +1154,11 @@ func (q *Queries) Close() error {
 	if q.putCapgoDraftStmt != nil {
 		if cerr := q.putCapgoDraftStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putCapgoDraftStmt: %w", cerr)
+		}
+	}
+	if q.putCapgoOutcomeStmt != nil {
+		if cerr := q.putCapgoOutcomeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putCapgoOutcomeStmt: %w", cerr)
 		}
 	}
 	if q.putChannelLabelStmt != nil {
@@ -1220,6 +1351,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing updateApprovalRequestStmt: %w", cerr)
 		}
 	}
+	if q.updateCapgoDeviceStmt != nil {
+		if cerr := q.updateCapgoDeviceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing updateCapgoDeviceStmt: %w", cerr)
+		}
+	}
 	if q.updateCredentialStmt != nil {
 		if cerr := q.updateCredentialStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateCredentialStmt: %w", cerr)
@@ -1324,6 +1460,7 @@ func (q *Queries) queryRow(ctx context.Context, stmt *sql.Stmt, query string, ar
 type Queries struct {
 	db                        DBTX
 	tx                        *sql.Tx
+	addCapgoEventStmt         *sql.Stmt
 	addReleaseHourStmt        *sql.Stmt
 	allChannelRulesStmt       *sql.Stmt
 	appStmt                   *sql.Stmt
@@ -1338,8 +1475,15 @@ type Queries struct {
 	auditSizeStmt             *sql.Stmt
 	backupsStmt               *sql.Stmt
 	blobStmt                  *sql.Stmt
+	capgoAppsStmt             *sql.Stmt
 	capgoBundleStmt           *sql.Stmt
+	capgoChosenStmt           *sql.Stmt
+	capgoDeviceStmt           *sql.Stmt
+	capgoDevicesStmt          *sql.Stmt
 	capgoDraftStmt            *sql.Stmt
+	capgoEventsStmt           *sql.Stmt
+	capgoFailedStmt           *sql.Stmt
+	capgoOutcomeStmt          *sql.Stmt
 	channelStmt               *sql.Stmt
 	channelLabelsStmt         *sql.Stmt
 	channelPlanStmt           *sql.Stmt
@@ -1347,6 +1491,8 @@ type Queries struct {
 	channelsStmt              *sql.Stmt
 	checkpointsStmt           *sql.Stmt
 	countAssignmentsStmt      *sql.Stmt
+	countCapgoDevicesStmt     *sql.Stmt
+	countCapgoNetworkStmt     *sql.Stmt
 	countDevicesStmt          *sql.Stmt
 	countFleetStmt            *sql.Stmt
 	countFollowersStmt        *sql.Stmt
@@ -1387,6 +1533,7 @@ type Queries struct {
 	insertApprovalRequestStmt *sql.Stmt
 	insertBackupStmt          *sql.Stmt
 	insertBlobStmt            *sql.Stmt
+	insertCapgoDeviceStmt     *sql.Stmt
 	insertChannelStmt         *sql.Stmt
 	insertCheckpointStmt      *sql.Stmt
 	insertCredentialStmt      *sql.Stmt
@@ -1422,6 +1569,10 @@ type Queries struct {
 	personByLoginStmt         *sql.Stmt
 	personsStmt               *sql.Stmt
 	policiesStmt              *sql.Stmt
+	pruneCapgoDevicesStmt     *sql.Stmt
+	pruneCapgoEventsStmt      *sql.Stmt
+	pruneCapgoEventsOfStmt    *sql.Stmt
+	pruneCapgoOutcomesStmt    *sql.Stmt
 	pruneDeviceOutcomesStmt   *sql.Stmt
 	pruneDeviceStepsStmt      *sql.Stmt
 	pruneNoncesStmt           *sql.Stmt
@@ -1430,6 +1581,7 @@ type Queries struct {
 	putAssignmentStmt         *sql.Stmt
 	putCapgoBundleStmt        *sql.Stmt
 	putCapgoDraftStmt         *sql.Stmt
+	putCapgoOutcomeStmt       *sql.Stmt
 	putChannelLabelStmt       *sql.Stmt
 	putChannelPlanStmt        *sql.Stmt
 	putChannelRulesStmt       *sql.Stmt
@@ -1468,6 +1620,7 @@ type Queries struct {
 	unsettledLabelsStmt       *sql.Stmt
 	updateAppStmt             *sql.Stmt
 	updateApprovalRequestStmt *sql.Stmt
+	updateCapgoDeviceStmt     *sql.Stmt
 	updateCredentialStmt      *sql.Stmt
 	updateDenialStmt          *sql.Stmt
 	updateDraftStmt           *sql.Stmt
@@ -1487,6 +1640,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 	return &Queries{
 		db:                        tx,
 		tx:                        tx,
+		addCapgoEventStmt:         q.addCapgoEventStmt,
 		addReleaseHourStmt:        q.addReleaseHourStmt,
 		allChannelRulesStmt:       q.allChannelRulesStmt,
 		appStmt:                   q.appStmt,
@@ -1501,8 +1655,15 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		auditSizeStmt:             q.auditSizeStmt,
 		backupsStmt:               q.backupsStmt,
 		blobStmt:                  q.blobStmt,
+		capgoAppsStmt:             q.capgoAppsStmt,
 		capgoBundleStmt:           q.capgoBundleStmt,
+		capgoChosenStmt:           q.capgoChosenStmt,
+		capgoDeviceStmt:           q.capgoDeviceStmt,
+		capgoDevicesStmt:          q.capgoDevicesStmt,
 		capgoDraftStmt:            q.capgoDraftStmt,
+		capgoEventsStmt:           q.capgoEventsStmt,
+		capgoFailedStmt:           q.capgoFailedStmt,
+		capgoOutcomeStmt:          q.capgoOutcomeStmt,
 		channelStmt:               q.channelStmt,
 		channelLabelsStmt:         q.channelLabelsStmt,
 		channelPlanStmt:           q.channelPlanStmt,
@@ -1510,6 +1671,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		channelsStmt:              q.channelsStmt,
 		checkpointsStmt:           q.checkpointsStmt,
 		countAssignmentsStmt:      q.countAssignmentsStmt,
+		countCapgoDevicesStmt:     q.countCapgoDevicesStmt,
+		countCapgoNetworkStmt:     q.countCapgoNetworkStmt,
 		countDevicesStmt:          q.countDevicesStmt,
 		countFleetStmt:            q.countFleetStmt,
 		countFollowersStmt:        q.countFollowersStmt,
@@ -1550,6 +1713,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertApprovalRequestStmt: q.insertApprovalRequestStmt,
 		insertBackupStmt:          q.insertBackupStmt,
 		insertBlobStmt:            q.insertBlobStmt,
+		insertCapgoDeviceStmt:     q.insertCapgoDeviceStmt,
 		insertChannelStmt:         q.insertChannelStmt,
 		insertCheckpointStmt:      q.insertCheckpointStmt,
 		insertCredentialStmt:      q.insertCredentialStmt,
@@ -1585,6 +1749,10 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		personByLoginStmt:         q.personByLoginStmt,
 		personsStmt:               q.personsStmt,
 		policiesStmt:              q.policiesStmt,
+		pruneCapgoDevicesStmt:     q.pruneCapgoDevicesStmt,
+		pruneCapgoEventsStmt:      q.pruneCapgoEventsStmt,
+		pruneCapgoEventsOfStmt:    q.pruneCapgoEventsOfStmt,
+		pruneCapgoOutcomesStmt:    q.pruneCapgoOutcomesStmt,
 		pruneDeviceOutcomesStmt:   q.pruneDeviceOutcomesStmt,
 		pruneDeviceStepsStmt:      q.pruneDeviceStepsStmt,
 		pruneNoncesStmt:           q.pruneNoncesStmt,
@@ -1593,6 +1761,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		putAssignmentStmt:         q.putAssignmentStmt,
 		putCapgoBundleStmt:        q.putCapgoBundleStmt,
 		putCapgoDraftStmt:         q.putCapgoDraftStmt,
+		putCapgoOutcomeStmt:       q.putCapgoOutcomeStmt,
 		putChannelLabelStmt:       q.putChannelLabelStmt,
 		putChannelPlanStmt:        q.putChannelPlanStmt,
 		putChannelRulesStmt:       q.putChannelRulesStmt,
@@ -1631,6 +1800,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		unsettledLabelsStmt:       q.unsettledLabelsStmt,
 		updateAppStmt:             q.updateAppStmt,
 		updateApprovalRequestStmt: q.updateApprovalRequestStmt,
+		updateCapgoDeviceStmt:     q.updateCapgoDeviceStmt,
 		updateCredentialStmt:      q.updateCredentialStmt,
 		updateDenialStmt:          q.updateDenialStmt,
 		updateDraftStmt:           q.updateDraftStmt,

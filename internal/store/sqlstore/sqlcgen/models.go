@@ -79,12 +79,51 @@ type CapgoBundle struct {
 	Mac      []byte
 }
 
+type CapgoDevice struct {
+	App        string
+	Device     string
+	Platform   string
+	Version    string
+	Build      string
+	Plugin     string
+	Channel    string
+	Chosen     string
+	Production int64
+	Emulator   int64
+	Began      int64
+	Seen       int64
+}
+
 type CapgoDraft struct {
 	Draft    string
 	Document []byte
 	Created  int64
 	Mac      []byte
 	Source   []byte
+}
+
+type CapgoEvent struct {
+	App      string
+	Device   string
+	At       int64
+	Action   string
+	Version  string
+	Old      string
+	Detail   string
+	Received int64
+}
+
+type CapgoOutcome struct {
+	App      string
+	Device   string
+	Release  []byte
+	Hour     int64
+	Outcome  string
+	Kind     string
+	Reason   string
+	Network  string
+	Evidence int64
+	Via      string
 }
 
 type Channel struct {
@@ -113,19 +152,21 @@ type ChannelPlan struct {
 }
 
 type ChannelRule struct {
-	App        string
-	Channel    string
-	Archived   int64
-	IsDefault  int64
-	Private    int64
-	Platforms  string
-	Runtime    string
-	Builds     string
-	Emulators  int64
-	SelfAssign int64
-	Changed    int64
-	Mac        []byte
-	EpochDays  int64
+	App         string
+	Channel     string
+	Archived    int64
+	IsDefault   int64
+	Private     int64
+	Platforms   string
+	Runtime     string
+	Builds      string
+	Emulators   int64
+	SelfAssign  int64
+	Changed     int64
+	Mac         []byte
+	EpochDays   int64
+	RefuseNew   string
+	UnderNative int64
 }
 
 type Checkpoint struct {

@@ -10,7 +10,7 @@ import (
 )
 
 const allChannelRules = `-- name: AllChannelRules :many
-SELECT app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac, epoch_days FROM channel_rules WHERE app = $1 ORDER BY channel
+SELECT app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac, epoch_days, refuse_new, under_native FROM channel_rules WHERE app = $1 ORDER BY channel
 `
 
 func (q *Queries) AllChannelRules(ctx context.Context, app string) ([]ChannelRule, error) {
@@ -36,6 +36,8 @@ func (q *Queries) AllChannelRules(ctx context.Context, app string) ([]ChannelRul
 			&i.Changed,
 			&i.Mac,
 			&i.EpochDays,
+			&i.RefuseNew,
+			&i.UnderNative,
 		); err != nil {
 			return nil, err
 		}
@@ -77,7 +79,7 @@ func (q *Queries) Assignment(ctx context.Context, arg AssignmentParams) (DeviceA
 }
 
 const channelRules = `-- name: ChannelRules :one
-SELECT app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac, epoch_days FROM channel_rules WHERE app = $1 AND channel = $2
+SELECT app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac, epoch_days, refuse_new, under_native FROM channel_rules WHERE app = $1 AND channel = $2
 `
 
 type ChannelRulesParams struct {
@@ -102,6 +104,8 @@ func (q *Queries) ChannelRules(ctx context.Context, arg ChannelRulesParams) (Cha
 		&i.Changed,
 		&i.Mac,
 		&i.EpochDays,
+		&i.RefuseNew,
+		&i.UnderNative,
 	)
 	return i, err
 }
@@ -201,27 +205,30 @@ func (q *Queries) PutAssignment(ctx context.Context, arg PutAssignmentParams) (i
 }
 
 const putChannelRules = `-- name: PutChannelRules :execrows
-INSERT INTO channel_rules (app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac, epoch_days)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+INSERT INTO channel_rules (app, channel, archived, is_default, private, platforms, runtime, builds, emulators, self_assign, changed, mac, epoch_days, refuse_new, under_native)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT (app, channel) DO UPDATE SET archived = excluded.archived, is_default = excluded.is_default, private = excluded.private,
   platforms = excluded.platforms, runtime = excluded.runtime, builds = excluded.builds, emulators = excluded.emulators,
-  self_assign = excluded.self_assign, changed = excluded.changed, mac = excluded.mac, epoch_days = excluded.epoch_days
+  self_assign = excluded.self_assign, changed = excluded.changed, mac = excluded.mac, epoch_days = excluded.epoch_days,
+  refuse_new = excluded.refuse_new, under_native = excluded.under_native
 `
 
 type PutChannelRulesParams struct {
-	App        string
-	Channel    string
-	Archived   int64
-	IsDefault  int64
-	Private    int64
-	Platforms  string
-	Runtime    string
-	Builds     string
-	Emulators  int64
-	SelfAssign int64
-	Changed    int64
-	Mac        []byte
-	EpochDays  int64
+	App         string
+	Channel     string
+	Archived    int64
+	IsDefault   int64
+	Private     int64
+	Platforms   string
+	Runtime     string
+	Builds      string
+	Emulators   int64
+	SelfAssign  int64
+	Changed     int64
+	Mac         []byte
+	EpochDays   int64
+	RefuseNew   string
+	UnderNative int64
 }
 
 func (q *Queries) PutChannelRules(ctx context.Context, arg PutChannelRulesParams) (int64, error) {
@@ -239,6 +246,8 @@ func (q *Queries) PutChannelRules(ctx context.Context, arg PutChannelRulesParams
 		arg.Changed,
 		arg.Mac,
 		arg.EpochDays,
+		arg.RefuseNew,
+		arg.UnderNative,
 	)
 	if err != nil {
 		return 0, err
