@@ -115,6 +115,12 @@ func channelRules(s *api.ChannelSettings) string {
 	if !s.Emulators {
 		rules = append(rules, "no emulators")
 	}
+	if n := s.CapgoRefuseNew; n != "" && n != api.RefuseNewNone {
+		rules = append(rules, "Capgo devices: no new "+string(n))
+	}
+	if s.CapgoUnderNative {
+		rules = append(rules, "Capgo devices: also under the store's build")
+	}
 	if len(rules) == 0 {
 		return "all"
 	}
@@ -208,17 +214,19 @@ func warnExcluded(std *IO, c api.Channel, change api.ChannelChange) {
 }
 
 type channelSetCmd struct {
-	Name       string     `arg:"" help:"The channel."`
-	App        string     `required:"" placeholder:"ID" help:"The app."`
-	Platforms  []string   `placeholder:"P,..." help:"Only devices of these platforms, separated by commas; all for every platform."`
-	Runtime    *string    `placeholder:"RANGE" help:"Only devices whose native host is in this range, such as '>=2.0.0 <3.0.0'; '*' for every one."`
-	Builds     []string   `placeholder:"B,..." help:"Only hosts that were built so: production, development, or all."`
-	Emulators  string     `enum:",yes,no" default:"" placeholder:"yes|no" help:"Whether emulators may follow it."`
-	Private    string     `enum:",yes,no" default:"" placeholder:"yes|no" help:"Whether it is only for devices that are assigned to it. To make a private one open again wants a fresh proof."`
-	SelfAssign string     `enum:",yes,no" default:"" placeholder:"yes|no" help:"Whether devices may ask to be put on it."`
-	EpochDays  *int       `placeholder:"N" help:"After how many days its epoch turns, up to 365: from then on releases are sealed to a new key. 0 for when its key ends."`
-	Default    *bool      `negatable:"" help:"Make it the channel of devices that have none of their own, in place of the one before."`
-	API        APIOptions `embed:""`
+	Name        string     `arg:"" help:"The channel."`
+	App         string     `required:"" placeholder:"ID" help:"The app."`
+	Platforms   []string   `placeholder:"P,..." help:"Only devices of these platforms, separated by commas; all for every platform."`
+	Runtime     *string    `placeholder:"RANGE" help:"Only devices whose native host is in this range, such as '>=2.0.0 <3.0.0'; '*' for every one."`
+	Builds      []string   `placeholder:"B,..." help:"Only hosts that were built so: production, development, or all."`
+	Emulators   string     `enum:",yes,no" default:"" placeholder:"yes|no" help:"Whether emulators may follow it."`
+	Private     string     `enum:",yes,no" default:"" placeholder:"yes|no" help:"Whether it is only for devices that are assigned to it. To make a private one open again wants a fresh proof."`
+	SelfAssign  string     `enum:",yes,no" default:"" placeholder:"yes|no" help:"Whether devices may ask to be put on it."`
+	EpochDays   *int       `placeholder:"N" help:"After how many days its epoch turns, up to 365: from then on releases are sealed to a new key. 0 for when its key ends."`
+	RefuseNew   string     `name:"capgo-refuse-new" enum:",none,major,minor,patch" default:"" placeholder:"PART" help:"Offer Capgo devices no version with a new major number over that of the store's build; minor: nor a new minor number; patch: nor a new patch number; none: any."`
+	UnderNative string     `name:"capgo-under-native" enum:",yes,no" default:"" placeholder:"yes|no" help:"Whether Capgo devices are offered versions below that of the store's build."`
+	Default     *bool      `negatable:"" help:"Make it the channel of devices that have none of their own, in place of the one before."`
+	API         APIOptions `embed:""`
 }
 
 // Run implements the command.
@@ -227,7 +235,10 @@ func (c *channelSetCmd) Run(ctx context.Context, std *IO) error { return runChan
 func runChannelSet(ctx context.Context, std *IO, opts channelSetCmd) error {
 	change := api.ChannelChange{
 		Default: opts.Default, Runtime: opts.Runtime, Emulators: yesNo(opts.Emulators), Private: yesNo(opts.Private), SelfAssign: yesNo(opts.SelfAssign),
-		EpochDays: opts.EpochDays,
+		EpochDays: opts.EpochDays, CapgoUnderNative: yesNo(opts.UnderNative),
+	}
+	if refuse := api.RefuseNew(opts.RefuseNew); refuse != "" {
+		change.CapgoRefuseNew = &refuse
 	}
 	if opts.Platforms != nil {
 		list, err := allOr("--platforms", opts.Platforms)

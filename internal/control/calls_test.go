@@ -103,22 +103,22 @@ func TestChangeChannel(t *testing.T) {
 	c := f.client(access.RoleReleaseManager)
 	changed := time.Unix(9, 0).UTC()
 	want := api.Channel{App: "com.acme.shop", Name: "beta", Epoch: 4, Created: time.Unix(3, 0).UTC(), Settings: &api.ChannelSettings{
-		Archived: true, Private: true, Platforms: []string{"web"}, Runtime: "*", Builds: []api.Build{api.BuildDevelopment}, EpochDays: 30, Changed: &changed,
+		Archived: true, Private: true, Platforms: []string{"web"}, Runtime: "*", Builds: []api.Build{api.BuildDevelopment}, EpochDays: 30, CapgoRefuseNew: api.RefuseNewMinor, CapgoUnderNative: true, Changed: &changed,
 	}}
 	got, err := c.Channel(t.Context(), "com.acme.shop", "beta")
 	check(t, "channel", err, got, want)
 	check(t, "asked", nil, f.services.last(), []any{sealift.AppID("com.acme.shop"), sealift.Channel("beta")})
-	yes, no, runtime, days := true, false, ">=2.0.0", 30
+	yes, no, runtime, days, refuse, minor := true, false, ">=2.0.0", 30, api.RefuseNewMinor, "minor"
 	got, err = c.ChangeChannel(t.Context(), "com.acme.shop", "beta", api.ChannelChange{
-		Private: &yes, Emulators: &no, Runtime: &runtime, Platforms: &[]string{"ios"}, Builds: &[]api.Build{}, EpochDays: &days,
+		Private: &yes, Emulators: &no, Runtime: &runtime, Platforms: &[]string{"ios"}, Builds: &[]api.Build{}, EpochDays: &days, CapgoRefuseNew: &refuse, CapgoUnderNative: &yes,
 	})
 	check(t, "channel", err, got, want)
 	parsed := sealift.RuntimeRange(">=2.0.0")
 	check(t, "asked", nil, f.services.last(), []any{caller(access.RoleReleaseManager), sealift.AppID("com.acme.shop"), sealift.Channel("beta"), service.ChannelChange{
-		Private: &yes, Emulators: &no, Runtime: &parsed, Platforms: &[]sealift.Platform{"ios"}, Builds: &[]trust.Build{}, EpochDays: &days,
+		Private: &yes, Emulators: &no, Runtime: &parsed, Platforms: &[]sealift.Platform{"ios"}, Builds: &[]trust.Build{}, EpochDays: &days, RefuseNew: &minor, UnderNative: &yes,
 	}})
 	many := "[" + strings.Repeat(`"web",`, sealift.MaxRulePlatforms) + `"web"]`
-	for _, body := range []string{`{}`, `{"platforms":["No"]}`, `{"platforms":` + many + `}`, `{"runtime":"new"}`, `{"builds":["nightly"]}`, `{"colour":"red"}`, `{"epochDays":-1}`, `{"epochDays":366}`, `{"private":"yes"}`} {
+	for _, body := range []string{`{}`, `{"platforms":["No"]}`, `{"platforms":` + many + `}`, `{"runtime":"new"}`, `{"builds":["nightly"]}`, `{"colour":"red"}`, `{"epochDays":-1}`, `{"epochDays":366}`, `{"capgoRefuseNew":"all"}`, `{"private":"yes"}`} {
 		if got := f.do("PATCH", acme+"/channels/beta", "owner", body); got.status != 400 || f.services.last() != nil {
 			t.Errorf("%s: %d", body, got.status)
 		}

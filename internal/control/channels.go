@@ -89,12 +89,22 @@ func channelIn(app, channel string) (sealift.AppID, sealift.Channel, error) {
 // channelChange reads what is to be set of a channel.
 func channelChange(body api.ChannelChange) (service.ChannelChange, error) {
 	const op = "checking the channel's settings"
-	change := service.ChannelChange{Archived: body.Archived, Default: body.Default, Private: body.Private, SelfAssign: body.SelfAssign, Emulators: body.Emulators, EpochDays: body.EpochDays}
+	change := service.ChannelChange{Archived: body.Archived, Default: body.Default, Private: body.Private, SelfAssign: body.SelfAssign, Emulators: body.Emulators, EpochDays: body.EpochDays, UnderNative: body.CapgoUnderNative}
 	if body == (api.ChannelChange{}) {
 		return change, sealift.Errorf(sealift.KindInvalid, op, "there is nothing to change").WithHint("name what is to be set, such as private")
 	}
 	if days := body.EpochDays; days != nil && (*days < 0 || *days > sealift.MaxEpochDays) {
 		return change, sealift.Errorf(sealift.KindInvalid, op, "an epoch of %d days", *days).WithHint("1 to %d are allowed, or 0 for as long as its key is good", sealift.MaxEpochDays)
+	}
+	if refuse := body.CapgoRefuseNew; refuse != nil {
+		if !refuse.Valid() {
+			return change, sealift.Errorf(sealift.KindInvalid, op, "%.20q is no number of a version", *refuse).WithHint("name major, minor or patch, or none")
+		}
+		number := string(*refuse)
+		if *refuse == api.RefuseNewNone {
+			number = ""
+		}
+		change.RefuseNew = &number
 	}
 	if body.Platforms != nil {
 		if len(*body.Platforms) > sealift.MaxRulePlatforms {
@@ -135,6 +145,11 @@ func parsedEach[A ~string, B any](as []A, parse func(string) (B, error)) ([]B, e
 	return bs, nil
 }
 
+// refuseNewOut is which versions are kept from Capgo devices.
+func refuseNewOut(number string) api.RefuseNew {
+	return cmp.Or(api.RefuseNew(number), api.RefuseNewNone)
+}
+
 func channelOut(c service.Channel) api.Channel {
 	out := api.Channel{App: string(c.App), Name: string(c.Name), Epoch: c.Epoch, Created: c.Created.UTC()}
 	if s := c.Settings; s != nil {
@@ -143,7 +158,7 @@ func channelOut(c service.Channel) api.Channel {
 			Platforms: each(s.Platforms, func(p sealift.Platform) string { return string(p) }),
 			Runtime:   string(cmp.Or(s.Runtime, "*")),
 			Builds:    each(s.Builds, func(b trust.Build) api.Build { return api.Build(b) }),
-			Emulators: s.Emulators, EpochDays: s.EpochDays, Changed: timeOut(s.Changed),
+			Emulators: s.Emulators, EpochDays: s.EpochDays, CapgoRefuseNew: refuseNewOut(s.RefuseNew), CapgoUnderNative: s.UnderNative, Changed: timeOut(s.Changed),
 		}
 	}
 	if d := c.Devices; d != nil {

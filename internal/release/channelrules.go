@@ -81,13 +81,16 @@ func changed(r store.ChannelRules, c service.ChannelChange) store.ChannelRules {
 	for _, flag := range []struct {
 		now  *bool
 		then *bool
-	}{{&r.Archived, c.Archived}, {&r.Default, c.Default}, {&r.Private, c.Private}, {&r.SelfAssign, c.SelfAssign}, {&r.Emulators, c.Emulators}} {
+	}{{&r.Archived, c.Archived}, {&r.Default, c.Default}, {&r.Private, c.Private}, {&r.SelfAssign, c.SelfAssign}, {&r.Emulators, c.Emulators}, {&r.UnderNative, c.UnderNative}} {
 		if flag.then != nil {
 			*flag.now = *flag.then
 		}
 	}
 	if c.EpochDays != nil {
 		r.EpochDays = int64(*c.EpochDays)
+	}
+	if c.RefuseNew != nil {
+		r.RefuseNew = *c.RefuseNew
 	}
 	if c.Platforms != nil {
 		r.Platforms = store.JoinWords(*c.Platforms)
@@ -170,7 +173,8 @@ func (s *Service) putRules(ctx context.Context, tx *vault.Tx, by access.Caller, 
 	}
 	details := map[string]string{
 		"archived": fmt.Sprint(r.Archived), "default": fmt.Sprint(r.Default), "private": fmt.Sprint(r.Private), "self-assign": fmt.Sprint(r.SelfAssign),
-		"platforms": r.Platforms, "runtime": string(r.Runtime), "builds": r.Builds, "emulators": fmt.Sprint(r.Emulators), "epoch-days": fmt.Sprint(r.EpochDays), vault.RowDetail: vault.RowTag(r.MAC),
+		"platforms": r.Platforms, "runtime": string(r.Runtime), "builds": r.Builds, "emulators": fmt.Sprint(r.Emulators), "epoch-days": fmt.Sprint(r.EpochDays),
+		"capgo-refuse-new": r.RefuseNew, "capgo-under-native": fmt.Sprint(r.UnderNative), vault.RowDetail: vault.RowTag(r.MAC),
 	}
 	return record(ctx, tx, s.now(), by, "channel.change", channelSubject(r.App, r.Channel), details)
 }
@@ -197,7 +201,7 @@ func channelsFile(app sealift.AppID, all []store.ChannelRules) ([]byte, error) {
 		if r.Default {
 			doc.Default = r.Channel
 		}
-		if rules := deviceRules(r); !rules.IsZero() {
+		if rules := DeviceRules(r); !rules.IsZero() {
 			doc.Channels[r.Channel] = rules
 		}
 	}
@@ -208,8 +212,8 @@ func channelsFile(app sealift.AppID, all []store.ChannelRules) ([]byte, error) {
 	return doc.Encode()
 }
 
-// deviceRules are the rules that devices go by.
-func deviceRules(r store.ChannelRules) trust.ChannelRules {
+// DeviceRules are the rules that devices go by.
+func DeviceRules(r store.ChannelRules) trust.ChannelRules {
 	return trust.ChannelRules{
 		Private: r.Private, Platforms: store.SplitWords[sealift.Platform](r.Platforms), Runtime: r.Runtime, Builds: store.SplitWords[trust.Build](r.Builds), NoEmulators: !r.Emulators,
 	}
@@ -218,7 +222,7 @@ func deviceRules(r store.ChannelRules) trust.ChannelRules {
 func settingsOf(r store.ChannelRules) *service.ChannelSettings {
 	return &service.ChannelSettings{
 		Archived: r.Archived, Default: r.Default, Private: r.Private, SelfAssign: r.SelfAssign,
-		Platforms: store.SplitWords[sealift.Platform](r.Platforms), Runtime: r.Runtime, Builds: store.SplitWords[trust.Build](r.Builds), Emulators: r.Emulators, EpochDays: int(r.EpochDays), Changed: r.Changed,
+		Platforms: store.SplitWords[sealift.Platform](r.Platforms), Runtime: r.Runtime, Builds: store.SplitWords[trust.Build](r.Builds), Emulators: r.Emulators, EpochDays: int(r.EpochDays), RefuseNew: r.RefuseNew, UnderNative: r.UnderNative, Changed: r.Changed,
 	}
 }
 
@@ -235,7 +239,7 @@ func (s *Service) demandTakes(ctx context.Context, tx store.Tx, of store.Coordin
 		return sealift.Errorf(sealift.KindConflict, op, "%s of %s is archived and takes no release", name, app).WithReason("archived").
 			WithHint("take it back into use with: sealift channel unarchive %s --app %s", name, app)
 	}
-	rules := deviceRules(r)
+	rules := DeviceRules(r)
 	if len(rules.Platforms) > 0 && !slices.Contains(rules.Platforms, of.Platform) {
 		return sealift.Errorf(sealift.KindConflict, op, "%s of %s is not for %s: no device would take the release", name, app, of.Platform).WithReason("platform").
 			WithHint("publish to another channel, or add the platform with: sealift channel set %s --app %s --platforms %s", name, app, strings.ReplaceAll(r.Platforms+" "+string(of.Platform), " ", ","))

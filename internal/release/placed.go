@@ -37,7 +37,7 @@ func (s *Service) countDevices(ctx context.Context, tx store.Tx, app sealift.App
 
 // placedOn counts the devices of one channel.
 func placedOn(set store.ChannelRules, placed []store.Placed) (out service.ChannelDevices) {
-	rules := deviceRules(set)
+	rules := DeviceRules(set)
 	for _, p := range placed {
 		out.Placed += p.Devices
 		out.Following += p.Following

@@ -629,6 +629,30 @@ func (e ProblemKind) Valid() bool {
 	}
 }
 
+// Defines values for RefuseNew.
+const (
+	RefuseNewMajor RefuseNew = "major"
+	RefuseNewMinor RefuseNew = "minor"
+	RefuseNewNone  RefuseNew = "none"
+	RefuseNewPatch RefuseNew = "patch"
+)
+
+// Valid indicates whether the value is a known member of the RefuseNew enum.
+func (e RefuseNew) Valid() bool {
+	switch e {
+	case RefuseNewMajor:
+		return true
+	case RefuseNewMinor:
+		return true
+	case RefuseNewNone:
+		return true
+	case RefuseNewPatch:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReleaseState.
 const (
 	ReleaseStateBlocked   ReleaseState = "blocked"
@@ -1370,7 +1394,9 @@ type ChannelChange struct {
 	Archived *bool `json:"archived,omitempty"`
 
 	// Builds Empty for both.
-	Builds *[]Build `json:"builds,omitempty"`
+	Builds           *[]Build   `json:"builds,omitempty"`
+	CapgoRefuseNew   *RefuseNew `json:"capgoRefuseNew,omitempty"`
+	CapgoUnderNative *bool      `json:"capgoUnderNative,omitempty"`
 
 	// Default With true it takes the place of the default before.
 	Default   *bool `json:"default,omitempty"`
@@ -1468,6 +1494,13 @@ type ChannelSettings struct {
 
 	// Builds Empty for both.
 	Builds []Build `json:"builds"`
+
+	// CapgoRefuseNew Which versions Capgo devices are not offered: those in which this number is above that of the store's build, or one
+	// before it is.
+	CapgoRefuseNew RefuseNew `json:"capgoRefuseNew,omitempty"`
+
+	// CapgoUnderNative Capgo devices are offered versions below that of the store's build.
+	CapgoUnderNative bool `json:"capgoUnderNative,omitempty"`
 
 	// Changed Never where absent.
 	Changed *Time `json:"changed,omitempty"`
@@ -3070,6 +3103,10 @@ type ReasonGiven = string
 type RecoveryCodes struct {
 	RecoveryCodes []string `json:"recoveryCodes"`
 }
+
+// RefuseNew Which versions Capgo devices are not offered: those in which this number is above that of the store's build, or one
+// before it is.
+type RefuseNew string
 
 // Release defines model for Release.
 type Release struct {

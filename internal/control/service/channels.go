@@ -47,18 +47,23 @@ type ChannelSettings struct {
 	Builds     []trust.Build        // empty for both
 	Emulators  bool                 // emulators may follow it
 	EpochDays  int                  // after how many days its epoch turns; 0 for when its key ends
-	Changed    time.Time            // zero for never
+	// What Capgo devices alone go by; see store.ChannelRules.
+	RefuseNew   string
+	UnderNative bool
+	Changed     time.Time // zero for never
 }
 
 // ChannelChange says what to set of a channel; nil leaves it as it is.
 type ChannelChange struct {
-	Archived   *bool
-	Default    *bool
-	Private    *bool
-	SelfAssign *bool
-	Platforms  *[]sealift.Platform
-	Runtime    *sealift.RuntimeRange
-	Builds     *[]trust.Build
-	Emulators  *bool
-	EpochDays  *int
+	Archived    *bool
+	Default     *bool
+	Private     *bool
+	SelfAssign  *bool
+	Platforms   *[]sealift.Platform
+	Runtime     *sealift.RuntimeRange
+	Builds      *[]trust.Build
+	Emulators   *bool
+	EpochDays   *int
+	RefuseNew   *string // "" for none
+	UnderNative *bool
 }
