@@ -48,7 +48,7 @@ const layers = `
 
 	# The two doors. The edge holds no key and sees no package that does.
 	sealift < api, internal/control/problem, internal/control/api;
-	internal/control/problem, rollout, bundle, internal/audit, internal/blob, internal/config, internal/throttle < internal/edge;
+	internal/control/problem, rollout, bundle, internal/audit, internal/blob, internal/config, internal/throttle, internal/stats, internal/capgo < internal/edge;
 	internal/control/api, internal/control/problem < internal/control/apiclient;
 	api, rollout, internal/control/api, internal/control/problem, internal/config, internal/watch < internal/control < internal/web;
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -30,6 +32,7 @@ type serverCmd struct {
 	TLSKey      string            `name:"tls-key" placeholder:"FILE" help:"Its private key, PEM."`
 	BehindProxy bool              `help:"A proxy on the way terminates TLS: allow a non-loopback address without it."`
 	Origin      string            `placeholder:"URL" help:"How browsers reach the server, such as https://updates.example.com: for passkeys and for sealift login --browser. Without it: http://localhost and the port, where the server listens on this machine alone, and else none."`
+	CapgoURL    string            `name:"capgo-url" placeholder:"URL" help:"How devices that have Capgo's plugin reach the server, such as https://updates.example.com: they fetch bundles there. Without it: the origin; without that they are not answered."`
 	OIDC        string            `name:"oidc" placeholder:"FILE" help:"Whose word is taken for who people are: JSON that names an OpenID Connect issuer, with a client id, a file with its secret, and what counts as more than one factor. People sign in there on the page /people/."`
 	Metrics     string            `placeholder:"ADDR" help:"Address and port where a monitoring system, such as Prometheus, reads numbers under /metrics, such as 127.0.0.1:9470. Without it: nowhere."`
 	MetricsTo   string            `name:"metrics-token-file" placeholder:"FILE" help:"A secret that whoever reads there has to show as a bearer token: 32 characters or more."`
@@ -76,7 +79,7 @@ func runServer(ctx context.Context, std *IO, opts serverCmd) (err error) {
 	if err := openMetrics(ctx, std, i, in.settings.Metrics, in.metricsToken); err != nil {
 		return err
 	}
-	if err := opts.signIn(i, in, listener.Addr()); err != nil {
+	if err := opts.reached(i, in, listener.Addr()); err != nil {
 		return err
 	}
 	if err := opts.unseal(ctx, std, i, tokens); err != nil {
@@ -104,6 +107,7 @@ type serverInput struct {
 	peers        []witness.Peer
 	backups      *installation.Schedule
 	issuer       signInIssuer
+	capgo        string // --capgo-url
 }
 
 func (in *serverInput) clear() {
@@ -128,6 +132,9 @@ func (c serverCmd) input(std *IO) (in serverInput, err error) {
 	if err != nil {
 		return in, err
 	}
+	if in.capgo, err = config.ParseBase("--capgo-url", c.CapgoURL); err != nil {
+		return in, err
+	}
 	if in.metricsToken, err = readMetricsToken(c.MetricsTo); err != nil {
 		return in, err
 	}
@@ -141,12 +148,17 @@ func (c serverCmd) input(std *IO) (in serverInput, err error) {
 	return in, err
 }
 
-// signIn says how people prove in a browser who they are.
-func (c serverCmd) signIn(i *installation.Installation, in serverInput, listen net.Addr) error {
-	if origin := c.origin(in.settings, listen); origin != "" {
+// reached says under which URL browsers and Capgo devices reach the server, and who
+// vouches for people there.
+func (c serverCmd) reached(i *installation.Installation, in serverInput, listen net.Addr) error {
+	origin := c.origin(in.settings, listen)
+	if origin != "" {
 		if err := i.People.SetOrigin(origin); err != nil {
 			return err
 		}
+	}
+	if base := cmp.Or(in.capgo, strings.TrimSuffix(origin, "/")); base != "" {
+		i.OpenCapgo(base, in.settings.ClientAddress)
 	}
 	if c.OIDC == "" {
 		return nil

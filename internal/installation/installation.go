@@ -21,6 +21,7 @@ import (
 	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/custody"
 	"github.com/sealift/sealift/internal/edge"
+	"github.com/sealift/sealift/internal/edge/capgo"
 	"github.com/sealift/sealift/internal/fleet"
 	"github.com/sealift/sealift/internal/metrics"
 	"github.com/sealift/sealift/internal/people"
@@ -45,6 +46,7 @@ type Installation struct {
 	witnesses *witness.Keeper
 	metrics   *metrics.Metrics
 	door      *MetricsDoor
+	capgo     *capgo.Edge // nil where Capgo devices are not answered
 	schedule  *Schedule
 	data      *config.Data
 	store     store.Store
@@ -118,16 +120,17 @@ func assemble(data *config.Data, db store.Store, o Options) (*Installation, erro
 		}
 	})
 	desk := fleet.New(db, v, releases, o.Now)
-	return &Installation{
+	i := &Installation{
 		Vault: v, data: data, store: db, published: published, now: o.Now, log: o.Log, schedule: o.Backups,
-		metrics:   metrics.New(metrics.Source{Store: db, Vault: v, Desk: desk, Timestamp: releases.Timestamp, Now: o.Now, Log: o.Log}),
 		Releases:  releases,
 		Desk:      desk,
 		witnesses: witness.New(witness.Config{Store: db, Peers: o.Witnesses, Publish: releases.Flush, Now: o.Now, Log: o.Log}),
 		Keys:      custody.New(db, v, releases, o.Now),
 		People:    registry,
 		Approvals: board,
-	}, nil
+	}
+	i.metrics = metrics.New(metrics.Source{Store: db, Vault: v, Desk: desk, Capgo: i.capgoCalls, Timestamp: releases.Timestamp, Now: o.Now, Log: o.Log})
+	return i, nil
 }
 
 // Close forgets the vault's keys, closes what is open and lets others have the
@@ -140,12 +143,15 @@ func (i *Installation) Close() error {
 	return errors.Join(i.published.Close(), i.store.Close(), i.data.Close())
 }
 
-// Handler answers devices under /v1/ and people under /api/v1/. address returns
+// Handler answers devices under /v1/, after OpenCapgo also under /capgo/, and people under /api/v1/. address returns
 // the IP address of a request's client; nil for that of its connection.
 func (i *Installation) Handler(version string, address func(*http.Request) string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", i.metrics.Requests("devices", edge.Whats(), func(r *http.Request) string { return edge.What(r.URL.Path) },
 		edge.New(i.published, i.Desk, edge.Options{Log: i.log, Address: address})))
+	if i.capgo != nil {
+		mux.Handle(capgo.Prefix, i.metrics.Requests("capgo", capgo.Whats(), func(r *http.Request) string { return capgo.What(r.URL.Path) }, i.capgo))
+	}
 	mux.Handle(web.Prefix, i.forPeople("page", web.New()))
 	mux.Handle(control.Prefix+"/", i.forPeople("api", control.New(control.Services{
 		SignIn:     &access.Authenticator{Directory: i.People.Directory(), Sessions: i.People, Now: i.now},

@@ -37,6 +37,9 @@ func (i *Installation) Serve(ctx context.Context, listener net.Listener, setting
 	background.Go(func() { i.witnesses.Run(ctx) })
 	background.Go(func() { i.keepBackups(ctx) })
 	background.Go(func() { i.serveMetrics(ctx, version) })
+	if i.capgo != nil {
+		background.Go(func() { i.capgo.Run(ctx) })
+	}
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
@@ -221,6 +224,7 @@ func (i *Installation) prune(ctx context.Context, now time.Time) error {
 		_, err := tx.PruneNonces(ctx, now)
 		return err
 	})
+	err = errors.Join(err, i.pruneCapgo(ctx, now))
 	for _, pruned := range []error{i.People.Prune(ctx), i.Approvals.Prune(ctx)} {
 		if sealift.KindOf(pruned) != sealift.KindSealed { // Fresh says so
 			err = errors.Join(err, pruned)

@@ -12,7 +12,7 @@ import (
 // descs are the numbers that are read when they are asked for.
 var descs = struct {
 	sealed, up, updates, commits, messages, steps            *prometheus.Desc
-	outbox, issued, expires, leftOut                         *prometheus.Desc
+	outbox, issued, expires, leftOut, capgo                  *prometheus.Desc
 	active, seenDay, seenWeek, installed, release, unvouched *prometheus.Desc
 	fetched, phase, share                                    *prometheus.Desc
 }{
@@ -23,6 +23,7 @@ var descs = struct {
 	messages: desc("sealift_device_messages_total", "Signed messages of devices, by what came of them.", "request", "result", "reason"),
 	steps:    desc("sealift_report_steps_total", "Steps that devices reported: kept, or repeated since they had been kept before.", "result"),
 
+	capgo:   desc("sealift_capgo_calls_total", "Calls of devices that have Capgo's plugin, by what was answered or kept.", "call", "answer"),
 	outbox:  desc("sealift_outbox_files", "Files that are signed and not yet written to the published tree."),
 	issued:  desc("sealift_metadata_issued_timestamp_seconds", "When the newest timestamp was signed."),
 	expires: desc("sealift_metadata_expires_timestamp_seconds", "When the newest timestamp ends: devices take nothing new after that."),
@@ -72,6 +73,11 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	e.counter(descs.steps, tallies.Kept, "kept")
 	e.counter(descs.steps, tallies.Repeated, "repeated")
+	if c.source.Capgo != nil {
+		for _, t := range c.source.Capgo() {
+			e.counter(descs.capgo, t.N, t.Call, t.Answer)
+		}
+	}
 	r := c.rows()
 	e.gauge(descs.up, truth(r != nil))
 	if r != nil {

@@ -16,6 +16,7 @@
 //	sealift_http_response_size_bytes            door, what; histogram
 //	sealift_device_messages_total               request, result, reason
 //	sealift_report_steps_total                  result: kept, or repeated
+//	sealift_capgo_calls_total                   call, answer; of devices that have Capgo's plugin
 //
 // and from rows:
 //
@@ -34,7 +35,7 @@
 //	sealift_apps_left_out                       apps that are left out of the above
 //
 // beside those of the Go runtime and of the process. door is "devices" for what is
-// under /v1/ and "people" for the rest. An outcome is taken, confirmed, refused,
+// under /v1/, "capgo" for what is under /capgo/ and "people" for the rest. An outcome is taken, confirmed, refused,
 // not-stored or rolled-back (package stats): taken counts all devices, and each of
 // them is in at most one of the others.
 //

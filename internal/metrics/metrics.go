@@ -22,10 +22,18 @@ type Source struct {
 	}
 	Vault interface{ Sealed() bool }
 	Desk  interface{ Tallies() fleet.Tallies }
+	// Capgo returns how many calls of Capgo's plugin came to which end; nil for none.
+	Capgo func() []Answered
 	// Timestamp returns when the newest timestamp was signed, and when it ends.
 	Timestamp func(ctx context.Context) (issued, expires time.Time, err error)
 	Now       func() time.Time
 	Log       *slog.Logger // takes what could not be read
+}
+
+// Answered is how many calls came to the same end. Both words are Sealift's own.
+type Answered struct {
+	Call, Answer string
+	N            int64
 }
 
 // Metrics collects numbers. It is safe for concurrent use.

@@ -55,6 +55,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{T: t, Store: s, clock: noon}
 	w.metrics = metrics.New(metrics.Source{
 		Store: s, Vault: w, Desk: w, Now: func() time.Time { return w.clock }, Log: slog.New(slog.DiscardHandler),
+		Capgo: func() []metrics.Answered { return []metrics.Answered{{Call: "update", Answer: "offer", N: 11}} },
 		Timestamp: func(context.Context) (issued, expires time.Time, err error) {
 			return noon.Add(-time.Hour), noon.Add(71 * time.Hour), w.away
 		},
@@ -182,7 +183,7 @@ func TestMetrics(t *testing.T) {
 		`sealift_rollout_share_ratio{app="com.acme.shop",channel="production",counter="1",platform="web",version="1.1.0"} 0.25`,
 		`sealift_device_messages_total{reason="",request="report",result="ok"} 3`, `sealift_device_messages_total{reason="rate",request="report",result="unanswered"} 2`,
 		`sealift_device_messages_total{reason="malformed",request="unreadable",result="unanswered"} 1`,
-		`sealift_report_steps_total{result="kept"} 5`, `sealift_report_steps_total{result="repeated"} 7`,
+		`sealift_capgo_calls_total{answer="offer",call="update"} 11`, `sealift_report_steps_total{result="kept"} 5`, `sealift_report_steps_total{result="repeated"} 7`,
 		`sealift_http_requests_total{code="200",door="devices",method="unknown",what="blob"} 1`, `sealift_http_response_size_bytes_sum{door="devices",what="blob"} 2000`,
 	)
 	if strings.Contains(text, "made.up") || strings.Contains(text, "FROBNICATE") {

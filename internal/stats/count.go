@@ -116,7 +116,7 @@ func (r *Reporter) arrive(ctx context.Context, tx Rows, row store.DeviceOutcome,
 func (r *Reporter) take(ctx context.Context, tx Rows, release sealift.Digest) (store.DeviceOutcome, error) {
 	row := store.DeviceOutcome{App: r.Device.App, Device: r.Device.ID, Release: release, Hour: hourOf(r.Now), Evidence: true}
 	if !r.vouched() {
-		row.Network = networkOf(r.Address)
+		row.Network = NetworkOf(r.Address)
 		n, err := tx.CountNetwork(ctx, row.App, release, row.Hour, row.Network)
 		if err != nil {
 			return row, err
@@ -171,9 +171,9 @@ func counted(h store.ReleaseHour, evidence bool, n int64) store.ReleaseHour {
 
 func hourOf(t time.Time) time.Time { return t.UTC().Truncate(time.Hour) }
 
-// networkOf returns the network of an address. What is no address is one network:
+// NetworkOf returns the network of an address. What is no address is one network:
 // whoever hides it gains nothing.
-func networkOf(address string) string {
+func NetworkOf(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
 		return "unknown"
