@@ -191,3 +191,19 @@ func TestRollBackToAnotherArchive(t *testing.T) {
 	_, err := b.bring(asked.Draft.ID, key)
 	wantRefusal(t, "another one", err, sealift.KindIntegrity, "archive")
 }
+
+// Of which release a promotion was made is the vault's word, or SQL would name another one
+// in the place of what was stopped.
+func TestPromoteSourceBySQL(t *testing.T) {
+	b := newPromotion(t)
+	key := sealifttest.NewKey()
+	b.demand(1, key)
+	good := b.publishAs("1.0.0", nil, key)
+	tested := b.publishAs("1.1.0", nil, key)
+	d, err := b.promote("1.1.0")
+	b.check(err)
+	b.withdraw(tested.Counter)
+	b.sql("UPDATE drafts SET source = ? WHERE id = ?", good.Digest[:], d.ID)
+	_, err = b.bring(d.ID, key)
+	wantRefusal(t, "another source", err, sealift.KindDenied, vault.ReasonForged)
+}
