@@ -140,8 +140,10 @@ func (s State) stop(phase Phase, now time.Time) State {
 // Pause is a person's brake. What is stopped already stays as it is.
 func (s State) Pause(now time.Time) (State, error) {
 	switch {
+	case s.Phase == Finished:
+		return s, s.wrong("pausing the roll-out", "a release that everybody may take is taken out of the offer with: sealift withdraw RELEASE --app ID --reason TEXT")
 	case s.Phase.Over():
-		return s, s.wrong("pausing the roll-out", "nothing is left to pause")
+		return s, s.wrong("pausing the roll-out", "nobody is offered the release: nothing is left to pause")
 	case !s.Phase.Offered():
 		return s, nil
 	}
@@ -181,8 +183,11 @@ func (p *Plan) Finish(s State, now time.Time) (State, error) {
 
 // Abort ends it: nobody takes the release any more.
 func (s State) Abort(now time.Time) (State, error) {
-	if s.Phase.Over() {
-		return s, s.wrong("aborting the roll-out", "a release that everybody may take is withdrawn, or rolled back")
+	switch {
+	case s.Phase == Finished:
+		return s, s.wrong("aborting the roll-out", "a release that everybody may take is taken out of the offer with: sealift withdraw RELEASE --app ID --reason TEXT")
+	case s.Phase.Over():
+		return s, s.wrong("aborting the roll-out", "nobody is offered the release: nothing is left to abort")
 	}
 	return s.stop(Aborted, now), nil
 }

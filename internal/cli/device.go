@@ -158,6 +158,9 @@ func runDeviceShow(ctx context.Context, std *IO, opts deviceShowCmd) error {
 }
 
 func deviceFields(d api.Device) [][]string {
+	if d.State == api.DeviceStateErased { // nothing else is left
+		return [][]string{{"device", d.ID}, {"app", d.App}, {"state", deviceStateText(d)}}
+	}
 	at := func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
 	rows := [][]string{
 		{"device", d.ID}, {"app", d.App}, {"state", deviceStateText(d)}, {"platform", d.Platform}, {"runtime", d.Runtime},

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/sealift/sealift"
@@ -113,11 +115,20 @@ func showFloors(w io.Writer, floors []api.AppFloor) error {
 // versionsText names the most frequent versions, with how many devices run each.
 func versionsText(versions []api.VersionCount) string {
 	const most = 5
-	var parts []string
-	for _, v := range versions[:min(len(versions), most)] {
-		parts = append(parts, fmt.Sprintf("%s (%d)", v.Version, v.Devices))
+	var names []string
+	run := map[string]int64{} // a version that devices were taken back to has several counters
+	for _, v := range versions {
+		if run[v.Version] == 0 {
+			names = append(names, v.Version)
+		}
+		run[v.Version] += v.Devices
 	}
-	if len(versions) > most {
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(run[b], run[a]) })
+	var parts []string
+	for _, name := range names[:min(len(names), most)] {
+		parts = append(parts, fmt.Sprintf("%s (%d)", name, run[name]))
+	}
+	if len(names) > most {
 		parts = append(parts, "…")
 	}
 	if len(parts) == 0 {

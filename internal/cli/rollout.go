@@ -147,8 +147,11 @@ func rolloutText(r api.Rollout) string {
 // nextOf says what comes next, and who does it.
 func nextOf(r api.Rollout) string {
 	switch r.Phase {
-	case api.RolloutPhasePaused, api.RolloutPhaseHalted:
+	case api.RolloutPhasePaused:
 		return fmt.Sprintf("nothing until somebody resumes it: sealift rollout resume %d --app %s --reason TEXT", r.Counter, r.App)
+	case api.RolloutPhaseHalted:
+		return fmt.Sprintf("nothing until somebody resumes it: sealift rollout resume %d --app %s --reason TEXT\n"+
+			"        or takes the devices back that have it: sealift rollback --app %s --channel %s --to VERSION --reason TEXT", r.Counter, r.App, r.App, r.Channel)
 	case api.RolloutPhaseWaiting:
 		return fmt.Sprintf("somebody lets it go on: sealift rollout approve %d --app %s --reason TEXT", r.Counter, r.App)
 	case api.RolloutPhaseFinished:

@@ -61,7 +61,8 @@ func (a *assigning) demandChannel(ctx context.Context, app sealift.AppID, want s
 		return err
 	}
 	if !want.Until.IsZero() && !want.Until.After(a.now) {
-		return sealift.Errorf(sealift.KindInvalid, assignOp, "%s is in the past", want.Until.UTC().Format(time.RFC3339)).WithReason("until")
+		return sealift.Errorf(sealift.KindInvalid, assignOp, "%s is in the past", want.Until.UTC().Format(time.RFC3339)).WithReason("until").
+			WithHint("say when it ends, or leave that out: sealift device assign ID --app %s --channel %s --until 72h --reason TEXT", app, want.Channel)
 	}
 	return a.demandOpen(ctx, app, want.Channel)
 }

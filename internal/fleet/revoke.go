@@ -122,8 +122,8 @@ func (d *Desk) change(ctx context.Context, tx *vault.Tx, by access.Caller, app s
 		changed = append(changed, id)
 	}
 	if len(changed) == 0 {
-		return nil, sealift.Errorf(sealift.KindConflict, "changing devices", "they are so already").WithReason("device-state").
-			WithHint("see how a device is with: sealift device show ID --app %s", app)
+		return nil, sealift.Errorf(sealift.KindConflict, "changing devices", "none of them is in a state in which this changes anything: revoked and erased is for good").WithReason("device-state").
+			WithHint("see how a device is with: sealift device show ID --app %s; what is published from now on opens with a new key alone after: sealift key rotate epoch:%s/CHANNEL --reason TEXT", app, app)
 	}
 	return changed, nil
 }

@@ -28,10 +28,8 @@ func (s *Service) Floor(ctx context.Context, app sealift.AppID, asked trust.Floo
 			return out, err
 		}
 		out.Unserved = unserved(offered, out.Floor)
-		for i, p := range out.Unserved {
-			if out.Unserved[i].Devices, err = s.followers(ctx, tx, store.Coordinates{App: app, Channel: p.Channel, Platform: p.Platform}); err != nil {
-				return out, err
-			}
+		if err := s.countPlaces(ctx, tx, app, out.Unserved); err != nil {
+			return out, err
 		}
 		by, err := tx.CountDevices(ctx, app)
 		if err != nil {

@@ -22,7 +22,7 @@ func (b *bench) running(version sealift.Version, counter sealift.Counter, device
 			if err := tx.PutDevice(b.Context(), store.Device{App: b.app, ID: id, Platform: "web", State: state, Enrolled: b.clock}); err != nil {
 				return err
 			}
-			if err := tx.PutDeviceReport(b.Context(), store.DeviceReport{App: b.app, Device: id, Seen: b.clock, Reported: b.clock, Version: version, Counter: counter, State: []byte("{}")}); err != nil {
+			if err := tx.PutDeviceReport(b.Context(), store.DeviceReport{App: b.app, Device: id, Seen: b.clock, Reported: b.clock, Channel: "production", Version: version, Counter: counter, State: []byte("{}")}); err != nil {
 				return err
 			}
 		}
@@ -57,6 +57,10 @@ func TestFloor(t *testing.T) {
 	if f := told(above); f.Under != 5 || len(f.Unserved) != 1 || f.Unserved[0] != (service.Place{Channel: "production", Platform: "web", Devices: 5}) {
 		t.Errorf("above everything: %+v", f)
 	}
+	b.running("1.1.0", two.Counter, 3, store.DeviceActive) // two of them are those of before
+	if f := told(above); f.Unserved[0].Devices != 6 {
+		t.Errorf("a device more: %+v is counted as of before", f.Unserved)
+	}
 	refused := service.NewDenial{Kind: service.DenyFloor, App: b.app, Counter: above.Counter, Reason: "x"}
 	_, err := b.Deny(b.Context(), officer, refused)
 	wantRefusal(t, "above everything", err, sealift.KindConflict, "unserved")
@@ -64,7 +68,7 @@ func TestFloor(t *testing.T) {
 		t.Errorf("it stands nevertheless: %+v", f)
 	}
 	b.deny(service.NewDenial{Kind: service.DenyFloor, App: b.app, Version: "1.1.0"})
-	want.Deny = want.Floor
+	want.Deny, want.Active = want.Floor, 6
 	if diff := cmp.Diff(want, told(trust.Floor{Version: "1.0.0"})); diff != "" {
 		t.Errorf("once it stands: %s", diff)
 	}

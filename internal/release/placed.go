@@ -35,6 +35,22 @@ func (s *Service) countDevices(ctx context.Context, tx store.Tx, app sealift.App
 	return nil
 }
 
+// countPlaces says of channels and platforms how many devices are on them.
+func (s *Service) countPlaces(ctx context.Context, tx store.Tx, app sealift.AppID, places []service.Place) error {
+	if len(places) == 0 {
+		return nil
+	}
+	rows, err := tx.DevicesPlaced(ctx, app, "", s.now(), sealift.MaxPlaced)
+	for _, row := range rows {
+		for i := range places {
+			if places[i].Channel == row.Channel && places[i].Platform == row.Platform {
+				places[i].Devices += row.Devices
+			}
+		}
+	}
+	return err
+}
+
 // placedOn counts the devices of one channel.
 func placedOn(set store.ChannelRules, placed []store.Placed) (out service.ChannelDevices) {
 	rules := DeviceRules(set)

@@ -25,7 +25,7 @@ func (n noWayBack) Unwrap() error { return n.error }
 // it was not possible, where that was tried before.
 func (s *Service) wayBack(ctx context.Context, tx *vault.Tx, row store.Rollout, why string, none error) (string, error) {
 	if none != nil {
-		return clip("no roll-back is prepared: " + none.Error()), nil
+		return clip(fmt.Sprintf("no roll-back is prepared: %v; %s", none, sealift.HintOf(none))), nil
 	}
 	to, err := s.before(ctx, tx, row)
 	if err != nil {
@@ -36,8 +36,8 @@ func (s *Service) wayBack(ctx context.Context, tx *vault.Tx, row store.Rollout, 
 		Life: sealift.RollbackLife, Reason: clip("halted: " + why),
 	})
 	if err == nil && out.Draft.Release != nil {
-		err = sealift.Errorf(sealift.KindConflict, "preparing the roll-back", "nobody is asked about roll-backs of this app, and the halt rule does not decide alone").WithReason("policy").
-			WithHint("say who decides: sealift policy set rollback --app %s --approvals N --roles ROLE", row.App)
+		err = sealift.Errorf(sealift.KindConflict, "asking people", "nobody is asked about roll-backs of this app, and the halt rule does not decide alone").WithReason("policy").
+			WithHint("take devices back yourself: sealift rollback --app %s --channel %s --to VERSION --reason TEXT; so that the next one is prepared: sealift policy set rollback --app %s --approvals N --roles ROLE", row.App, row.Channel, row.App)
 	}
 	if err != nil {
 		return "", noWayBack{err}
@@ -60,8 +60,8 @@ func (s *Service) before(ctx context.Context, tx *vault.Tx, row store.Rollout) (
 			return r.Version, nil
 		}
 	}
-	return "", sealift.Errorf(sealift.KindNotFound, "preparing the roll-back", "nothing before %s is offered", subjectOf(row.Coordinates)).WithReason("release").
-		WithHint("publish a mended version: sealift publish")
+	return "", sealift.Errorf(sealift.KindNotFound, "looking for an older release", "nothing before %s is offered", subjectOf(row.Coordinates)).WithReason("release").
+		WithHint("publish a mended version: sealift publish DIR --app %s --channel %s --version V", row.App, row.Channel)
 }
 
 // endRollbacks takes roll-backs out of the offer whose time is over: devices would

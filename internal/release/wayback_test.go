@@ -113,7 +113,7 @@ func TestHaltWithoutWayBack(t *testing.T) {
 	bad := b.publishAs("1.1.0", goingBack)
 	b.failing(bad)
 	b.look(1)
-	if e := b.last("rollout.halt"); !strings.Contains(e.Details["rollback"], "nobody is asked about roll-backs") {
+	if e := b.last("rollout.halt"); !strings.Contains(e.Details["rollback"], "nobody is asked about roll-backs") || !strings.Contains(e.Details["rollback"], "sealift rollback --app") {
 		t.Errorf("%+v", e)
 	}
 	if p := b.phase(bad.Counter); p.State.Phase != rollout.Halted || len(b.releases()) != releases || len(b.pending()) != 0 {

@@ -23,5 +23,5 @@ type AppFloor struct {
 type Place struct {
 	Channel  sealift.Channel
 	Platform sealift.Platform
-	Devices  int64 // that follow it, and were seen within sealift.FleetSilence; 0 where they are not counted
+	Devices  int64 // that are on it, as ChannelDevices has them; 0 where they are not counted
 }
