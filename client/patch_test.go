@@ -76,6 +76,17 @@ func TestPatch(t *testing.T) {
 			t.Errorf("available: %+v, delivery %+v", a, r.Delivery)
 		}
 		s.wantByPatch(second)
+		s.report()
+		steps, _ := s.world.Reported(s.device.ID())
+		for _, step := range steps { // the vault is told, of what was verified alone
+			want := sealift.Digest{}
+			if step.Step == trust.StepVerified && step.Version == "1.1.0" {
+				want = blobOf(second, trust.BlobPatch).Digest
+			}
+			if step.Patch != want {
+				t.Errorf("%s of %s: patch %v, want %v", step.Step, step.Version, step.Patch, want)
+			}
+		}
 		// From a bundle that came by a patch, into the other folder, and with a patch
 		// for others beside.
 		s.wantByPatch(s.patched("1.2.0", first, second))

@@ -240,3 +240,28 @@ func TestRevokedIsNoEvidence(t *testing.T) {
 	b.clock = b.clock.Add(2 * time.Hour)
 	want(1, 1, 0, 2, 1, 0, 0)
 }
+
+// TestOutdatedAreActive: whoever is told which devices run something under the floor is
+// told of those that go on running it.
+func TestOutdatedAreActive(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	told := reportOf(1)
+	told.State.Installed = &trust.ReportRelease{Release: sealift.Digest{1}, Version: "0.0.1", Counter: 1}
+	stays, revoked := b.enrolled(), b.enrolled()
+	b.report(stays, told)
+	b.report(revoked, told)
+	_, err := b.releases().Deny(b.Context(), alice, service.NewDenial{Kind: service.DenyFloor, App: b.app, Version: "1.0.0", Force: true, Reason: "a hole"})
+	b.check(err)
+	_, err = b.desk.RevokeDevices(b.Context(), alice, b.app, only(revoked))
+	b.check(err)
+	list, err := b.desk.Devices(b.Context(), b.app, service.DevicePage{Limit: 10, Outdated: true})
+	b.check(err)
+	if len(list) != 1 || list[0].ID != stays.id {
+		t.Errorf("%+v", list)
+	}
+	counts, err := b.desk.CountDevices(b.Context(), b.app)
+	if b.check(err); counts.Outdated != 1 || counts.Active != 1 {
+		t.Errorf("%+v", counts)
+	}
+}
