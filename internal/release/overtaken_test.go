@@ -204,6 +204,10 @@ func TestPromoteSourceBySQL(t *testing.T) {
 	b.check(err)
 	b.withdraw(tested.Counter)
 	b.sql("UPDATE drafts SET source = ? WHERE id = ?", good.Digest[:], d.ID)
-	_, err = b.bring(d.ID, key)
+	signed, err := trust.ParseReleaseEnvelope(d.Envelope)
+	b.check(err)
+	more, err := trust.Sign(trust.ReleasePayloadType, signed.Payload, key)
+	b.check(err)
+	_, err = b.Cosign(b.Context(), bob, b.app, d.ID, more)
 	wantRefusal(t, "another source", err, sealift.KindDenied, vault.ReasonForged)
 }
