@@ -3,7 +3,8 @@
 # the agent, and compares what the device has with what was published, byte by
 # byte and executable bit by executable bit. Ends with a summary; exits 1 if
 # anything differs or any command does not do as it should. Then a browser runs
-# the pages on which people sign in and approve.
+# the pages on which people sign in and approve, and Capgo's own program and the
+# code of its plugin take what Sealift makes for them.
 #
 #   scripts/e2e.sh            KEEP=1 keeps the working folder
 set -euo pipefail
@@ -158,6 +159,13 @@ say "summary: every bundle arrived byte for byte, with its executable bits"
 
 say "people on the pages, in a real browser"
 SEALIFT=$PWD/bin/sealift go -C tools/browser test -count=1 .
+
+say "bundles for Capgo's plugin, taken by those who made the formats"
+scripts/npm.sh @capgo/cli 8.68.1 package "$work/capgo/cli"
+for version in 8.51.23 8.43.8 7.27.8; do
+	scripts/npm.sh @capgo/capacitor-updater "$version" package "$work/capgo/plugin-$version"
+done
+CAPGO_PEERS=$work/capgo SEALIFT=$PWD/bin/sealift go -C tools/capgo test -count=1 .
 
 say "every attack on a delivery, those included that take a minute"
 sealift demo --all | tail -n 80

@@ -50,6 +50,7 @@ missing() { # TASK
 		has zstd || want "makes patches of them, to compare ours with" zstd
 		return
 	fi
+	has javac || want "compiles the code of Capgo's plugin, which takes what we make for it" default-jdk-headless
 	has chromium || want "runs the pages that people sign in and approve on" chromium
 	has diff || want "compares what was installed with what was published" diffutils
 }

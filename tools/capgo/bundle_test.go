@@ -1,0 +1,257 @@
+package capgo
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/capgo"
+)
+
+// packed is the site as Sealift packs it.
+type packed struct {
+	session capgo.Session
+	bundle  capgo.Bundle
+	plan    capgo.Plan
+	zip     []byte
+	files   [][]byte
+}
+
+func pack(a *app) (p packed) {
+	a.t.Helper()
+	var err error
+	p.session, err = capgo.ParseSession([]byte("sixteen-byte-keysixteen-byte-iv!"))
+	a.check(err)
+	var out bytes.Buffer
+	packer := capgo.NewPacker(p.session, &out)
+	for _, f := range site {
+		sealed, _, err := packer.Add(f.path, []byte(f.content))
+		a.check(err)
+		p.files = append(p.files, sealed)
+	}
+	p.plan, err = packer.Close()
+	a.check(err)
+	p.zip = out.Bytes()
+	p.bundle, err = p.plan.Bundle("1.2.3", &a.key.PublicKey, p.session, a.encode)
+	a.check(err)
+	return p
+}
+
+// generations are a plugin that reads V3 hashes and one that reads V2, each with the
+// hash that it reads.
+var generations = []struct {
+	plugin string
+	hash   func(v3, v2 string) string
+}{
+	{"8.51.23", func(v3, _ string) string { return v3 }},
+	{"7.27.8", func(_, v2 string) string { return v2 }},
+}
+
+// Capgo's own program decrypts what Sealift encrypts, zip and files, and finds their
+// hashes; and no other.
+func TestTheyDecryptOurs(t *testing.T) {
+	for _, g := range generations {
+		t.Run(g.plugin, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t, g.plugin)
+			p := pack(a)
+			opens := func(name string, sealed, plain []byte, checksum string, matches bool) {
+				t.Helper()
+				a.write(name, sealed)
+				_, said := a.run("bundle", "decrypt", name, p.bundle.SessionKey, "--checksum", checksum)
+				if !a.exists(name+"_decrypted.zip") || !bytes.Equal(a.read(name+"_decrypted.zip"), plain) {
+					t.Fatalf("%s is not decrypted: %s", name, said)
+				}
+				if strings.Contains(said, "Checksum matches") != matches {
+					t.Errorf("%s, matching %t: %s", name, matches, said)
+				}
+			}
+			plain, err := p.session.Open(p.zip)
+			a.check(err)
+			opens("bundle.zip", p.zip, plain, g.hash(p.bundle.ChecksumV3, p.bundle.ChecksumV2), true)
+			opens("wrong.zip", p.zip, plain, g.hash(p.bundle.Manifest[0].HashV3, p.bundle.Manifest[0].HashV2), false)
+			for i, f := range p.bundle.Manifest {
+				small, err := p.session.Open(p.files[i])
+				a.check(err)
+				name := strings.ReplaceAll(f.Name, "/", "-")
+				compressed := strings.HasSuffix(f.Name, capgo.Brotli)
+				opens(name, p.files[i], small, g.hash(f.HashV3, f.HashV2), !compressed) // the hash is of what is installed
+				if compressed {
+					small = a.decompress(name + "_decrypted.zip")
+				}
+				if string(small) != site[i].content {
+					t.Errorf("%s has become something else", f.Name)
+				}
+			}
+		})
+	}
+}
+
+// decompress has Node.js undo brotli.
+func (a *app) decompress(name string) []byte {
+	a.t.Helper()
+	out, err := exec.Command("node", "-e", "process.stdout.write(require('zlib').brotliDecompressSync(require('fs').readFileSync(process.argv[1])))", a.path(name)).Output()
+	a.check(err)
+	return out
+}
+
+// Sealift decrypts what Capgo's own program encrypts, and for the same key, vector and
+// session key writes the same bytes.
+func TestWeDecryptTheirs(t *testing.T) {
+	for _, g := range generations {
+		t.Run(g.plugin, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t, g.plugin)
+			a.run("bundle", "zip", "com.acme.shop", "--bundle", "1.2.3", "--path", "www", "--name", "theirs.zip", "--json")
+			a.write("one-file", []byte(site[1].content))
+			for _, name := range []string{"theirs.zip", "one-file"} {
+				a.sameAs(g.hash, name)
+			}
+			archive, err := zip.NewReader(bytes.NewReader(a.read("theirs.zip")), int64(len(a.read("theirs.zip"))))
+			a.check(err)
+			for _, f := range site {
+				file, err := archive.Open(f.path)
+				a.check(err)
+				content, err := io.ReadAll(file)
+				if err != nil || string(content) != f.content {
+					t.Errorf("%s: %v", f.path, err)
+				}
+			}
+		})
+	}
+}
+
+// sameAs has Capgo's own program encrypt a file, and compares.
+func (a *app) sameAs(hash func(v3, v2 string) string, name string) {
+	a.t.Helper()
+	plain := a.read(name)
+	digest := sealift.DigestOf(plain)
+	stdout, all := a.run("bundle", "encrypt", name, digest.String(), "--json")
+	var theirs struct{ Checksum, Filename, IvSessionKey string }
+	if err := json.Unmarshal([]byte(stdout[max(0, strings.Index(stdout, "{")):]), &theirs); err != nil {
+		a.t.Fatalf("%v: %s", err, all)
+	}
+	sealed := a.read(theirs.Filename)
+	vector, encoded, _ := strings.Cut(theirs.IvSessionKey, ":")
+	iv, err := base64.StdEncoding.DecodeString(vector)
+	a.check(err)
+	block, err := base64.StdEncoding.DecodeString(encoded)
+	a.check(err)
+	session, err := capgo.ParseSession(append(a.decode(block), iv...))
+	a.check(err)
+	if opened, err := session.Open(sealed); err != nil || !bytes.Equal(opened, plain) {
+		a.t.Errorf("%s: decrypted something else: %v", name, err)
+	}
+	if !bytes.Equal(session.Seal(plain), sealed) {
+		a.t.Errorf("%s: encrypts to other bytes", name)
+	}
+	blob := capgo.Blob{SHA256: sealift.DigestOf(sealed), Size: int64(len(sealed))}
+	plan := capgo.Plan{Zip: capgo.Content{Plain: digest, Blob: blob}, Files: []capgo.Content{{Name: capgo.Index, Plain: digest, Blob: blob}}}
+	ours, err := plan.Bundle("1.2.3", &a.key.PublicKey, session, a.encode)
+	a.check(err)
+	if ours.SessionKey != theirs.IvSessionKey || hash(ours.ChecksumV3, ours.ChecksumV2) != theirs.Checksum {
+		a.t.Errorf("%s: session key %s, checksum %s; theirs %+v", name, ours.SessionKey, hash(ours.ChecksumV3, ours.ChecksumV2), theirs)
+	}
+}
+
+// The plugin's Android code takes what Sealift made: session key, checksum of its
+// generation, ciphertext, key id. It takes no hash of the other generation.
+func TestTheirAndroidCode(t *testing.T) {
+	java, err := filepath.Abs("java")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []string{"8.51.23", "8.43.8", "7.27.8"} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t, version)
+			p := pack(a)
+			source := filepath.Join(peer(t, "plugin-"+version), "android/src/main/java/ee/forgr/capacitor_updater/CryptoCipher.java")
+			out, err := exec.Command("javac", "-nowarn", "-d", a.path("classes"), source,
+				filepath.Join(java, "android/util/Base64.java"), filepath.Join(java, "ee/forgr/capacitor_updater/Logger.java"), filepath.Join(java, "ee/forgr/capacitor_updater/Peer.java")).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			a.write("public.pem", []byte(capgo.PublicPEM(&a.key.PublicKey)))
+			take := func(sealed []byte, checksum string) ([]string, error) {
+				a.write("file", sealed)
+				out, err := exec.Command("java", "-cp", a.path("classes"), "ee.forgr.capacitor_updater.Peer", a.path("public.pem"), a.path("file"), p.bundle.SessionKey, checksum).Output()
+				return strings.Split(strings.TrimSpace(string(out)), "\n"), err
+			}
+			old := version == "7.27.8"
+			mine := func(v3, v2 string) string {
+				if old {
+					return v2
+				}
+				return v3
+			}
+			takes := func(what string, sealed []byte, v3, v2 string, plain sealift.Digest) {
+				t.Helper()
+				lines, err := take(sealed, mine(v3, v2))
+				if err != nil || len(lines) != 3 || lines[0] != plain.String() || lines[1] == "" {
+					t.Fatalf("%s: %q, %v", what, lines, err)
+				}
+				if opened := sealift.DigestOf(a.read("file")).String(); lines[1] != opened {
+					t.Errorf("%s: its checksum is %s, not %s", what, lines[1], opened)
+				}
+				if lines[2] != "none" && lines[2] != p.bundle.KeyID {
+					t.Errorf("%s: key id %s, not %s", what, lines[2], p.bundle.KeyID)
+				}
+			}
+			takes("zip", p.zip, p.bundle.ChecksumV3, p.bundle.ChecksumV2, p.plan.Zip.Plain)
+			if sealift.DigestOf(a.read("file")) != p.plan.Zip.Plain {
+				t.Error("the zip is decrypted to something else")
+			}
+			for i, f := range p.bundle.Manifest {
+				takes(f.Name, p.files[i], f.HashV3, f.HashV2, p.plan.Files[i].Plain)
+				if !strings.HasSuffix(f.Name, capgo.Brotli) && string(a.read("file")) != site[i].content {
+					t.Errorf("%s is decrypted to something else", f.Name)
+				}
+			}
+			if lines, err := take(p.zip, mine(p.bundle.ChecksumV2, p.bundle.ChecksumV3)); err == nil && lines[0] == p.plan.Zip.Plain.String() {
+				t.Errorf("it takes the hash of the other generation: %q", lines)
+			}
+		})
+	}
+}
+
+// The key that Capgo's own program made comes into the vault, and its public half is
+// the one that the project has.
+func TestTheirKeyInTheVault(t *testing.T) {
+	a := newApp(t, "8.51.23")
+	program := os.Getenv("SEALIFT")
+	if program == "" {
+		t.Fatal("SEALIFT does not name the program: run scripts/e2e.sh, or see this package's comment")
+	}
+	s := serve(t, program)
+	s.run("app", "create", "com.acme.shop")
+	s.run("channel", "create", "production", "--app", "com.acme.shop")
+	a.check(os.Chmod(a.path(".capgo_key_v2"), 0o600)) // they write it for everybody to read, and Sealift refuses that
+	s.run("capgo", "key", "import", "--app", "com.acme.shop", "--owner", "alice", "--file", a.path(".capgo_key_v2"))
+	if public := s.run("capgo", "key", "public", "--app", "com.acme.shop"); strings.TrimSpace(public) != strings.TrimSpace(string(a.read(".capgo_key_v2.pub"))) {
+		t.Errorf("%s", public)
+	}
+	var config struct {
+		Plugins struct{ CapacitorUpdater struct{ PublicKey string } }
+	}
+	a.check(json.Unmarshal(a.read("capacitor.config.json"), &config))
+	var block struct {
+		Plugins struct{ CapacitorUpdater struct{ PublicKey string } }
+	}
+	a.check(json.Unmarshal([]byte(s.run("capgo", "key", "public", "--app", "com.acme.shop", "--config")), &block))
+	if block != config {
+		t.Errorf("the block is %+v, theirs %+v", block, config)
+	}
+	said := s.run("publish", a.path("www"), "--app", "com.acme.shop", "--channel", "production", "--version", "1.2.3", "--capgo")
+	if !strings.Contains(said, "3 files one by one; for key "+capgo.KeyID(&a.key.PublicKey)) {
+		t.Errorf("%s", said)
+	}
+}
