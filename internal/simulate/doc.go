@@ -12,7 +12,7 @@
 //   - A part of those that take it is switched off, and never heard of again,
 //     which is no fault of the release and looks like one.
 //
-// The server looks when a number of devices have said how it went, and every
+// The halt rule looks when a number of devices have said how it went, and every
 // minute. Everything follows from the seed: the same model gives the same
 // result.
 package simulate

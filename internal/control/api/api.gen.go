@@ -2961,7 +2961,7 @@ type Place struct {
 	// Channel Example: production
 	Channel ChannelName `json:"channel"`
 
-	// Devices Active devices that follow it and were seen within 30 days, whether or not they are under the floor.
+	// Devices Active devices that are on it, as the channel's `placed` counts them, whether or not they are under the floor.
 	Devices int64 `json:"devices"`
 
 	// Platform Example: web
