@@ -21,8 +21,8 @@ var (
 )
 
 // checkReferences looks in the named documents of fsys for what is not there: a
-// file or a section that a link leads to, and a test that is named as the proof of
-// something.
+// file or a section that a link leads to, a section that the document's own index
+// leaves out, and a test that is named as the proof of something.
 func checkReferences(fsys fs.FS, files []string) (found []finding, err error) {
 	tests, documents := map[string]bool{}, map[string]string{}
 	for _, name := range files {
@@ -43,6 +43,9 @@ func checkReferences(fsys fs.FS, files []string) (found []finding, err error) {
 		}
 	}
 	for _, name := range files {
+		for _, section := range unlisted(documents[name]) {
+			found = append(found, finding{name, 1, fmt.Sprintf("its index leaves out %q", section)})
+		}
 		for i, line := range strings.Split(documents[name], "\n") {
 			for _, m := range mdLink.FindAllStringSubmatch(line, -1) {
 				if wrong := wrongLink(fsys, documents, name, m[1], m[2]); wrong != "" {
@@ -57,6 +60,29 @@ func checkReferences(fsys fs.FS, files []string) (found []finding, err error) {
 		}
 	}
 	return found, nil
+}
+
+// unlisted returns the sections that a document's index leaves out. It has one if
+// two or more links to sections of its own stand before the first of them.
+func unlisted(text string) (missing []string) {
+	const mark = "\n## "
+	intro, sections, _ := strings.Cut(text, mark)
+	listed := map[string]bool{}
+	for _, m := range mdLink.FindAllStringSubmatch(intro, -1) {
+		if m[1] == "" {
+			listed[m[2]] = true
+		}
+	}
+	if len(listed) < 2 || sections == "" {
+		return nil
+	}
+	for _, section := range strings.Split(sections, mark) {
+		heading, _, _ := strings.Cut(section, "\n")
+		if !listed[anchor(heading)] {
+			missing = append(missing, heading)
+		}
+	}
+	return missing
 }
 
 // wrongLink says what of a link in the document named from is not there.
@@ -111,9 +137,10 @@ func TestReferencesGoRed(t *testing.T) {
 	fsys := fstest.MapFS{
 		"a_test.go": &fstest.MapFile{Data: []byte("package a\n\nfunc TestGood(t *testing.T) {}\n")},
 		"README.md": &fstest.MapFile{Data: []byte("# A\n[b](docs/b.md#1-be-here) [c](docs/c.md)\n[d](docs/b.md#gone) [e](#a) [f](#b) [g](https://example.com/x#y)\n")},
+		"docs/d.md": &fstest.MapFile{Data: []byte("# D\n[a](#a) [b](#b)\n## A\n## B\n## Left, out\n### Below\n")},
 		"docs/b.md": &fstest.MapFile{Data: []byte("## 1. Be, here\n`TestGood`, `TestGone`, TestGo… [up](../README.md)\n")},
 	}
-	found, err := checkReferences(fsys, []string{"a_test.go", "README.md", "docs/b.md", "deleted.md"})
+	found, err := checkReferences(fsys, []string{"a_test.go", "README.md", "docs/b.md", "docs/d.md", "deleted.md"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,6 +153,7 @@ func TestReferencesGoRed(t *testing.T) {
 		"README.md:3: links to #gone of docs/b.md, which has no such section",
 		"README.md:3: links to #b of README.md, which has no such section",
 		"docs/b.md:2: names TestGone, and there is no such test",
+		`docs/d.md:1: its index leaves out "Left, out"`,
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

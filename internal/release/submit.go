@@ -226,6 +226,11 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, 
 	if err := s.direct(ctx, tx, actor, []tufrepo.Target{offer}); err != nil {
 		return store.Release{}, err
 	}
+	return r, s.recordPublished(ctx, tx, actor, d, c, r)
+}
+
+// recordPublished has the draft say what became of it, and the log with it. d follows.
+func (s *Service) recordPublished(ctx context.Context, tx *vault.Tx, actor audit.Actor, d *store.Draft, c candidate, r store.Release) error {
 	details := map[string]string{
 		"counter": fmt.Sprint(r.Counter), "release": "sha256:" + r.Digest.String(), "payload": "sha256:" + r.Payload.String(),
 		"archive": "sha256:" + r.Archive.String(), "serial": r.Serial, "requester": d.Requester,
@@ -241,9 +246,9 @@ func (s *Service) publish(ctx context.Context, tx *vault.Tx, actor audit.Actor, 
 	}
 	d.State, d.Release = store.DraftPublished, r.Digest
 	if err := s.setDraft(ctx, tx, d, store.DraftSubmitted, details); err != nil {
-		return store.Release{}, err
+		return err
 	}
-	return r, recordAs(ctx, tx, s.now(), actor, "release.publish", subjectOf(d.Coordinates), details)
+	return recordAs(ctx, tx, s.now(), actor, "release.publish", subjectOf(d.Coordinates), details)
 }
 
 // rollOut begins the roll-out of what was certified, with all that follows for those
