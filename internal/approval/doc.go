@@ -41,6 +41,9 @@
 // Nor does a policy weaken another one: one because of which a channel would be asked less
 // about is refused, unless those who approve it are asked as strictly.
 //
+// What led devices to such a channel before there was the policy does so still. It is told
+// (AppPolicies), with which policy each channel goes by and whose that is, by the functions that decide.
+//
 // # Requests
 //
 // Whoever does such a thing is told that it waits, and a request stands in the

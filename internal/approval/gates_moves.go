@@ -30,7 +30,7 @@ type gatedAssigning struct {
 }
 
 // Apps is s with the same, where devices come to another channel by what channels are
-// set to.
+// set to; and it says of a channel which policies it goes by.
 func (b *Board) Apps(s service.Apps) service.Apps { return gatedApps{s, b} }
 
 type gatedApps struct {
@@ -105,7 +105,7 @@ func (b *Board) mayJoin(ctx context.Context, tx store.Tx, by access.Caller, app 
 
 // LabelDevices implements service.Assigning.
 func (g gatedAssigning) LabelDevices(ctx context.Context, by access.Caller, app sealift.AppID, want service.NewLabel) (service.Labelled, error) {
-	p := Proposal{App: app, Subject: string(app), Parameters: actParameters("device.label", want.DeviceAct)}
+	p := Proposal{App: app, Subject: string(app), Parameters: actParameters(operationLabel, want.DeviceAct)}
 	p.Parameters["label"] = string(want.Label)
 	if want.Remove {
 		p.Parameters["operation"] = "device.unlabel"
@@ -126,8 +126,8 @@ func (g gatedAssigning) LabelDevices(ctx context.Context, by access.Caller, app 
 
 // SetChannelLabel implements service.Assigning.
 func (g gatedAssigning) SetChannelLabel(ctx context.Context, by access.Caller, app sealift.AppID, want service.ChannelLabel) (service.ChannelLabel, error) {
-	p := Proposal{App: app, Subject: fmt.Sprintf("%s %s", app, want.Label), carried: want.Label, Parameters: map[string]string{
-		"operation": "channel.label", "label": string(want.Label), "to": string(want.Channel), "priority": fmt.Sprint(want.Priority),
+	p := Proposal{App: app, Subject: leadSubject(app, want.Label), carried: want.Label, Parameters: map[string]string{
+		"operation": operationLead, "label": string(want.Label), "to": string(want.Channel), "priority": fmt.Sprint(want.Priority),
 	}}
 	return moved(ctx, g.board, by, p, func(tx store.Tx, p *Proposal) (all []move, err error) {
 		was, err := g.board.labelOf(ctx, tx, app, want.Label)
@@ -147,8 +147,8 @@ func (g gatedAssigning) SetChannelLabel(ctx context.Context, by access.Caller, a
 
 // ChangeChannel implements service.Apps.
 func (g gatedApps) ChangeChannel(ctx context.Context, by access.Caller, app sealift.AppID, name sealift.Channel, change service.ChannelChange) (service.Channel, error) {
-	p := Proposal{App: app, Subject: fmt.Sprintf("%s/%s", app, name), Parameters: changeParameters(change)}
-	p.Parameters["operation"], p.Parameters["set"] = "channel.change", string(name)
+	p := Proposal{App: app, Subject: changeSubject(app, name), Parameters: changeParameters(change)}
+	p.Parameters["operation"], p.Parameters["set"] = operationChange, string(name)
 	return moved(ctx, g.board, by, p, func(tx store.Tx, p *Proposal) (all []move, err error) {
 		was, err := g.board.rulesOf(ctx, tx, app, name)
 		if err != nil {

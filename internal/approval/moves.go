@@ -28,6 +28,11 @@ type bypass struct {
 	asks     string // of the channel that they come to, in words
 }
 
+// because says which channel asks less than which.
+func (one bypass) because() string {
+	return fmt.Sprintf("about %s, %s %s and %s %s", one.action, one.from, asks(one.policy), one.to, one.asks)
+}
+
 // bypassed returns the policies of an app that moves lead devices around, but for those
 // whose people are asked by another of them.
 func (b *Board) bypassed(ctx context.Context, tx store.Tx, app sealift.AppID, moves []move) ([]bypass, error) {
@@ -95,7 +100,7 @@ func (b *Board) proposals(ctx context.Context, tx store.Tx, p Proposal, moves []
 		next := p
 		next.Action, next.Parameters = actionMove, map[string]string{
 			"action": one.action, "channel": string(one.from), "looser": string(one.to),
-			"because": fmt.Sprintf("about %s, %s %s and %s %s", one.action, one.from, asks(one.policy), one.to, one.asks),
+			"because": one.because(),
 		}
 		for name, value := range p.Parameters {
 			next.Parameters[name] = value
@@ -197,18 +202,26 @@ func (b *Board) rulesOf(ctx context.Context, tx store.Tx, app sealift.AppID, nam
 func carriers(ctx context.Context, tx store.Tx, app sealift.AppID, label sealift.Label) (string, error) {
 	var ids strings.Builder
 	n := 0
+	err := eachCarrier(ctx, tx, app, label, func(id sealift.DeviceID) {
+		ids.WriteString(string(id) + "\n")
+		n++
+	})
+	return fmt.Sprintf("%d devices, SHA-256 of their ids %s", n, sealift.DigestOf([]byte(ids.String()))), err
+}
+
+// eachCarrier calls fn with the devices that carry a label, by id.
+func eachCarrier(ctx context.Context, tx store.Tx, app sealift.AppID, label sealift.Label, fn func(sealift.DeviceID)) error {
 	for behind := sealift.DeviceID(""); ; {
 		rows, err := tx.LabelledDevices(ctx, app, label, behind, sealift.AssignmentBatch)
 		if err != nil {
-			return "", err
+			return err
 		}
 		for _, row := range rows {
 			behind = row.Device
-			ids.WriteString(string(behind) + "\n")
+			fn(behind)
 		}
-		n += len(rows)
 		if len(rows) < sealift.AssignmentBatch {
-			return fmt.Sprintf("%d devices, SHA-256 of their ids %s", n, sealift.DigestOf([]byte(ids.String()))), nil
+			return nil
 		}
 	}
 }

@@ -251,16 +251,7 @@ func TestMoveApproved(t *testing.T) {
 // Who approved where the devices go that carry a label approved it of no others.
 func TestLabelLeadsWhoCarriedIt(t *testing.T) {
 	m := newMoving(t)
-	carry := func(id sealift.DeviceID) {
-		m.check(m.vault.Update(t.Context(), func(tx *vault.Tx) (err error) {
-			row := store.DeviceLabels{App: app, Device: id, Labels: "berlin", Changed: m.clock}
-			if row.MAC, err = tx.Authenticate(row); err != nil {
-				return err
-			}
-			return tx.PutDeviceLabels(t.Context(), row)
-		}))
-	}
-	carry(tester)
+	m.carry("berlin", tester)
 	m.refused(m.lead("berlin", "beta", 1), sealift.KindDenied, approval.ReasonApproval)
 	r := m.only(store.ApprovalOpen)
 	if !strings.HasPrefix(r.Parameters["carried"], "1 devices, SHA-256") {
@@ -268,7 +259,7 @@ func TestLabelLeadsWhoCarriedIt(t *testing.T) {
 	}
 	_, err := m.bob.approve(r.ID)
 	m.check(err)
-	carry(there)
+	m.carry("berlin", there)
 	m.refused(m.lead("berlin", "beta", 1), sealift.KindDenied, approval.ReasonApproval)
 	if len(m.kept.did) > 0 {
 		t.Errorf("it did %s", m.kept.did)

@@ -113,7 +113,7 @@ func (b *Board) SetPolicy(ctx context.Context, by access.Caller, want service.Ne
 		parameters["channel"] = string(want.Channel)
 	}
 	if want.Inherit {
-		parameters["inherit"] = "the next wider policy counts again, and of a channel the strictest of its app"
+		parameters["inherit"] = "it is taken back; of a channel the strictest of its app counts, of an app the installation's"
 	}
 	e := audit.Entry{Time: b.now().UTC(), Actor: by.Actor(), Action: "policy.set", Subject: want.Action, Details: maps.Clone(parameters)}
 	if want.App != "" {
@@ -150,7 +150,7 @@ func checkPolicy(want service.NewPolicy) error {
 	case want.Channel != "" && !ofChannels(want.Action):
 		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "%s is of a whole app, and of no channel", want.Action).WithHint("leave the channel out")
 	case want.Inherit && (want.App == "" || want.Off || want.Needed != 0):
-		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "only the policy of an app or a channel gives way to a wider one, and says nothing itself")
+		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "only the policy of an app or a channel can be taken back, and it then asks for nothing itself")
 	case want.Needed < 0 || want.Needed > sealift.MaxApprovals:
 		return sealift.Errorf(sealift.KindInvalid, settingPolicy, "%d approvals; 1 to %d are possible", want.Needed, sealift.MaxApprovals)
 	case want.Needed == 0 && !want.Off && !want.Inherit:

@@ -96,20 +96,25 @@ func (b *Board) demandScope(ctx context.Context, tx store.Tx, in scope) error {
 	if in.app == "" {
 		return nil
 	}
-	app, err := tx.App(ctx, in.app)
+	if err := b.demandApp(ctx, tx, settingPolicy, in.app); err != nil || in.channel == "" {
+		return err
+	}
+	_, err := tx.Channel(ctx, in.app, in.channel)
 	if sealift.KindOf(err) == sealift.KindNotFound {
-		return sealift.Errorf(sealift.KindNotFound, settingPolicy, "there is no app %s", in.app).WithReason("app").
+		return service.NoChannel(settingPolicy, in.app, in.channel)
+	}
+	return err
+}
+
+// demandApp refuses an app that is not there. op is what was being done.
+func (b *Board) demandApp(ctx context.Context, tx store.Tx, op string, id sealift.AppID) error {
+	app, err := tx.App(ctx, id)
+	if sealift.KindOf(err) == sealift.KindNotFound {
+		return sealift.Errorf(sealift.KindNotFound, op, "there is no app %s", id).WithReason("app").
 			WithHint("see the apps there are with: sealift app list")
 	}
 	if err == nil {
 		err = b.vault.CheckRow(ctx, tx, app)
-	}
-	if err != nil || in.channel == "" {
-		return err
-	}
-	_, err = tx.Channel(ctx, in.app, in.channel)
-	if sealift.KindOf(err) == sealift.KindNotFound {
-		return service.NoChannel(settingPolicy, in.app, in.channel)
 	}
 	return err
 }
@@ -121,7 +126,7 @@ func demandOwn(ctx context.Context, tx store.Tx, in scope, action string) error 
 	if err != nil || slices.ContainsFunc(rows, own) {
 		return err
 	}
-	return sealift.Errorf(sealift.KindNotFound, settingPolicy, "there is none of its own that a wider one could count in the place of").
+	return sealift.Errorf(sealift.KindNotFound, settingPolicy, "there is none of its own to take back").
 		WithReason("policy").WithHint("see those there are with: sealift policy show")
 }
 

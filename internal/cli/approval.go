@@ -23,37 +23,6 @@ type policyCmd struct {
 	Set  policySetCmd  `cmd:"" help:"Say how many people must approve something, or turn that off."`
 }
 
-type policyShowCmd struct {
-	API APIOptions `embed:""`
-}
-
-// Run implements the command.
-func (c *policyShowCmd) Run(ctx context.Context, std *IO) error { return runPolicyShow(ctx, std, *c) }
-
-func runPolicyShow(ctx context.Context, std *IO, opts policyShowCmd) error {
-	c, err := opts.API.client(std)
-	if err != nil {
-		return err
-	}
-	all, err := c.Policies(ctx)
-	if err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, p := range all.Policies {
-		if p.Forged {
-			std.Warn("the policy of %s%s was not written by the vault: somebody changed the database, and what it is about is refused", p.Action, ofScope(p))
-		}
-		rows = append(rows, []string{
-			string(p.Action), orDash(p.App), orDash(p.Channel), needed(p), strings.Join(roleNames(p.Roles), " "), fmt.Sprint(p.Version), p.Created.UTC().Format(time.DateOnly), p.Creator,
-		})
-	}
-	if len(rows) == 0 {
-		std.Note("%s", nobodyAsked(all.Approvers))
-	}
-	return std.Print(all, Table([]string{"ACTION", "APP", "CHANNEL", "APPROVALS", "OF", "VERSION", "SINCE", "BY"}, rows))
-}
-
 // turnOn is how approvals begin: with those of people. Else whoever may invite
 // people can invent the second one.
 const turnOn = "sealift policy set role --approvals 1 --roles owner,security_officer; then likewise for release"
@@ -104,11 +73,11 @@ func orDash(s string) string {
 type policySetCmd struct {
 	Action    string     `arg:"" enum:"release,urgent,rollback,rollout,deny,key,role" help:"release: certify one. urgent: one that is urgent; rollback: one that takes devices back; without it, release counts. rollout: resume, approve or finish one. deny: raise a floor, lift a denial. key: change a key's state, rotate, retire, import, export. role: let people and tokens in, change what they may do."`
 	App       string     `placeholder:"ID" help:"Only for this app; release, urgent, rollback, rollout and deny."`
-	Channel   string     `placeholder:"NAME" help:"With --app: only for this channel of it; release, urgent, rollback and rollout. It goes before the app's."`
+	Channel   string     `placeholder:"NAME" help:"With --app: only for this channel of it; release, urgent, rollback and rollout. It goes before all others."`
 	Approvals int64      `placeholder:"N" help:"How many people must approve, who did not ask themselves: 1 to 10."`
 	Roles     []string   `placeholder:"ROLE,…" help:"Who may approve: owner, security_officer, release_manager, developer."`
 	Off       bool       `help:"Ask nobody any more. The policy that is turned off must approve it."`
-	Inherit   bool       `help:"With --app: take its policy back, or with --channel that one's; the next wider one counts again."`
+	Inherit   bool       `help:"With --app: take its policy back; it goes by the installation's. With --channel that one's; it goes by the strictest of the app's, or else the installation's, and of those of its other channels."`
 	API       APIOptions `embed:""`
 }
 
@@ -140,12 +109,20 @@ func runPolicySet(ctx context.Context, std *IO, opts policySetCmd) error {
 		return err
 	}
 	if p.Inherit {
-		return std.Print(p, Println("%s%s goes by the next wider policy from now on", p.Action, ofScope(p)))
+		return std.Print(p, Println("%s%s goes by %s from now on", p.Action, ofScope(p), inherited(p)))
 	}
 	if p.Needed == 0 {
 		return std.Print(p, Println("%s%s asks nobody any more", p.Action, ofScope(p)))
 	}
 	return std.Print(p, Println("%s%s wants %d approvals of %s from now on", p.Action, ofScope(p), p.Needed, strings.Join(roleNames(p.Roles), ", ")))
+}
+
+// inherited says what counts once a policy was taken back.
+func inherited(p api.Policy) string {
+	if p.Channel == "" {
+		return "the installation's policy"
+	}
+	return "the strictest policy of its app"
 }
 
 type approvalCmd struct {

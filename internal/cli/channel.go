@@ -17,7 +17,7 @@ import (
 type channelCmd struct {
 	Create channelCreateCmd `cmd:"" help:"Make a channel of an app, with its first epoch key."`
 	List   channelListCmd   `cmd:"" help:"List the channels of an app."`
-	Show   channelShowCmd   `cmd:"" help:"Show one channel, and which devices it is for."`
+	Show   channelShowCmd   `cmd:"" help:"Show one channel, which devices it is for, and whose approval it goes by."`
 
 	Set       channelSetCmd       `cmd:"" help:"Say which devices a channel is for, or make it the default of its app."`
 	Label     channelLabelCmd     `cmd:"" help:"Say on which channel labels put devices that carry them."`
@@ -167,8 +167,8 @@ func channelText(c api.Channel) func(io.Writer) error {
 		if c.Settings != nil && c.Settings.Changed != nil {
 			set += fmt.Sprintf("  set  %s\n", c.Settings.Changed.Format(time.DateTime))
 		}
-		_, err := fmt.Fprintf(w, "%s of %s, epoch %d, made %s\n  is   %s\n  for  %s\n%s%s",
-			c.Name, c.App, c.Epoch, c.Created.Format(time.DateTime), channelMarks(c.Settings), channelRules(c.Settings), set, placedText(c.Devices))
+		_, err := fmt.Fprintf(w, "%s of %s, epoch %d, made %s\n  is   %s\n  for  %s\n%s%s%s",
+			c.Name, c.App, c.Epoch, c.Created.Format(time.DateTime), channelMarks(c.Settings), channelRules(c.Settings), set, placedText(c.Devices), asksText(c.Policies))
 		return err
 	}
 }

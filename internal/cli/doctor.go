@@ -70,6 +70,7 @@ func runDoctor(ctx context.Context, std *IO, opts doctorCmd) error {
 		d.backups(ctx)
 		d.people(ctx)
 		d.approvals(ctx)
+		d.doors(ctx)
 		d.issuer(ctx)
 	}
 	failed := 0
@@ -110,6 +111,7 @@ type doctor struct {
 	timestamp   signedPart // as metadata found it
 	ownersToken time.Time  // when the last owner's token ends; zero for none
 	persons     []api.Person
+	asked       bool // people are asked about something, by policies that the vault wrote
 }
 
 func (d *doctor) found(check, state, format string, args ...any) *finding {
@@ -120,6 +122,11 @@ func (d *doctor) found(check, state, format string, args ...any) *finding {
 
 // unseen notes a check that the caller's role, or something else, prevents.
 func (d *doctor) unseen(check string, err error) {
+	switch sealift.ReasonOf(err) {
+	case vault.ReasonForged, vault.ReasonPutBack, vault.ReasonDeleted: // which is denied to everybody
+		d.found(check, stateFailed, "%s", err).Hint = sealift.HintOf(err)
+		return
+	}
 	if sealift.KindOf(err) == sealift.KindDenied {
 		d.found(check, stateNotChecked, "this token may not see it")
 		return

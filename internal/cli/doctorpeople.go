@@ -148,6 +148,9 @@ func (d *doctor) approvals(ctx context.Context) {
 			roles[role] = roles[role] || p.Needed > 0
 		}
 	}
+	for _, needed := range on {
+		d.asked = d.asked || needed
+	}
 	set := turnOn
 	if on["role"] {
 		set = "sealift policy set release --approvals 1 --roles owner,security_officer"

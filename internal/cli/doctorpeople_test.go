@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -18,9 +19,12 @@ func examined(t *testing.T, answers map[string]any) map[string]finding {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer, ok := answers[strings.TrimPrefix(r.URL.Path, "/api/v1")]
 		if !ok {
+			answer = refusal("role")
+		}
+		if reason, ok := answer.(refusal); ok {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusForbidden)
-			_, _ = w.Write([]byte(`{"status":403,"kind":"denied","reason":"role","title":"x","detail":"it may not"}`))
+			_, _ = fmt.Fprintf(w, `{"status":403,"kind":"denied","reason":%q,"title":"x","detail":"it may not","hint":"look at it"}`, reason)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -42,6 +46,9 @@ func examined(t *testing.T, answers map[string]any) map[string]finding {
 	}
 	return found
 }
+
+// refusal is the reason for which a server denies something.
+type refusal string
 
 func person(login string, state api.PersonState, confirmed string, methods ...string) api.Person {
 	if methods == nil {
@@ -99,5 +106,38 @@ func TestDoctorOnPeople(t *testing.T) {
 	}
 	if f := examined(t, map[string]any{"/status": api.Status{Vault: "v", Version: "1"}, "/policies": policies}); f["issuer"].State != stateNotChecked || f["approvers"].State != "" {
 		t.Errorf("without the right to see: %+v", f)
+	}
+}
+
+// What leads around a policy is looked for where there is one, in every app.
+func TestDoctorOnDoors(t *testing.T) {
+	policies := api.PolicyList{Policies: []api.Policy{{Action: "release", Needed: 1, Roles: []api.Role{"owner"}}}}
+	off := api.PolicyList{Policies: []api.Policy{{Action: "release", App: "com.acme.shop"}}}
+	apps := api.AppList{Apps: []api.App{{ID: "com.acme.shop"}, {ID: "com.acme.till"}}}
+	closed := api.AppPolicies{Policies: []api.ChannelPolicy{{Channel: "beta", Action: "release"}}}
+	open := api.AppPolicies{Policies: closed.Policies, Doors: []api.PolicyDoor{{By: "self-assign", Channel: "beta", Stricter: "production", Because: "it asks less"}}}
+	for name, test := range map[string]struct {
+		policies   api.PolicyList
+		apps, till any
+		state      string
+		detail     string
+		hint       string
+	}{
+		"nobody is asked":      {policies: off, apps: apps, till: open},
+		"none":                 {policies: policies, apps: apps, till: closed, state: stateOK, detail: "no device comes unasked"},
+		"one, in the last app": {policies: policies, apps: apps, till: open, state: stateWarning, detail: "com.acme.till: devices may put themselves on channel beta", hint: "sealift channel set beta --app com.acme.till --self-assign no"},
+		"no channels":          {policies: policies, apps: api.AppList{}},
+		"another's app":        {policies: policies, apps: apps, till: refusal("scope"), state: stateNotChecked},
+		"no apps to see":       {policies: policies, apps: refusal("role"), state: stateNotChecked},
+		"rows of somebody":     {policies: policies, apps: apps, till: refusal("forged"), state: stateFailed, detail: "it may not", hint: "look at it"},
+		"a row is gone":        {policies: policies, apps: apps, till: refusal("row-deleted"), state: stateFailed, hint: "look at it"},
+	} {
+		f := examined(t, map[string]any{
+			"/status": api.Status{Vault: "v", Version: "1"}, "/policies": test.policies, "/apps": test.apps,
+			"/apps/com.acme.shop/policies": closed, "/apps/com.acme.till/policies": test.till,
+		})["doors"]
+		if f.State != test.state || !strings.Contains(f.Detail, test.detail) || !strings.Contains(f.Hint, test.hint) {
+			t.Errorf("%s: %+v", name, f)
+		}
 	}
 }

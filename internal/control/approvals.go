@@ -18,6 +18,36 @@ func (h *handler) ListPolicies(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// ListAppPolicies implements GET /apps/{app}/policies.
+func (h *handler) ListAppPolicies(w http.ResponseWriter, r *http.Request, app api.InApp) {
+	h.do(w, r, access.ListPolicies, app, http.StatusOK, func(access.Caller) (any, error) {
+		id, err := sealift.ParseAppID(app)
+		if err != nil {
+			return nil, err
+		}
+		all, err := h.Approvals.AppPolicies(r.Context(), id)
+		return api.AppPolicies{Policies: each(all.Policies, channelPolicyOut), Doors: each(all.Doors, doorOut)}, err
+	})
+}
+
+func channelPolicyOut(p service.ChannelPolicy) api.ChannelPolicy {
+	out := api.ChannelPolicy{
+		Channel: string(p.Channel), Action: api.ChannelPolicyAction(p.Action), From: api.PolicySource(p.From),
+		About: p.Policy.Action, Needed: p.Policy.Needed, Roles: each(p.Policy.Roles, roleOut), Version: p.Policy.Version,
+	}
+	if p.From == service.FromStrictest {
+		out.Of = string(p.Policy.Channel)
+	}
+	if p.From == service.FromNone {
+		out.About = ""
+	}
+	return out
+}
+
+func doorOut(d service.Door) api.PolicyDoor {
+	return api.PolicyDoor{By: api.PolicyDoorBy(d.By), Channel: string(d.Channel), Label: string(d.Label), Devices: d.Devices, Stricter: string(d.Stricter), Because: d.Because}
+}
+
 // SetPolicy implements PUT /policies.
 func (h *handler) SetPolicy(w http.ResponseWriter, r *http.Request) {
 	h.do(w, r, access.ChangePolicies, noApp, http.StatusOK, func(by access.Caller) (any, error) {

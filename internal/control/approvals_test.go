@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/sealift/sealift"
@@ -29,6 +30,31 @@ func TestPolicyOfChannel(t *testing.T) {
 	list, err := c.Policies(t.Context())
 	if err != nil || list.Policies[0].Channel != "production" {
 		t.Errorf("listed %+v, %v", list, err)
+	}
+}
+
+func (s *services) AppPolicies(_ context.Context, app sealift.AppID) (service.AppPolicies, error) {
+	return service.AppPolicies{Policies: []service.ChannelPolicy{borrowed1}, Doors: []service.Door{door1}}, s.note("policies of", app)
+}
+
+var (
+	borrowed1 = service.ChannelPolicy{Channel: "beta", Action: "urgent", From: service.FromStrictest, Policy: policy1}
+	door1     = service.Door{By: service.DoorLabel, Channel: "beta", Label: "tester", Devices: 3, Stricter: "production", Because: "about release, it asks less"}
+)
+
+// borrowed1Out is borrowed1 as people are told of it.
+var borrowed1Out = []api.ChannelPolicy{{Channel: "beta", Action: "urgent", From: "strictest", Of: "production", About: "release", Needed: 2, Roles: []api.Role{"owner"}, Version: 3}}
+
+// TestAppPolicies: what a channel goes by is told with whose it is, and so is by what
+// devices come around it.
+func TestAppPolicies(t *testing.T) {
+	f := newFixture(t, roles{})
+	c := f.client(access.RoleDeveloper)
+	got, err := c.AppPolicies(t.Context(), "com.acme.shop")
+	check(t, "policies", err, got.Policies, borrowed1Out)
+	check(t, "doors", err, got.Doors, []api.PolicyDoor{{By: "label", Channel: "beta", Label: "tester", Devices: 3, Stricter: "production", Because: "about release, it asks less"}})
+	if _, err := c.AppPolicies(t.Context(), "not an app"); sealift.KindOf(err) != sealift.KindInvalid {
+		t.Errorf("a bad app: %v", err)
 	}
 }
 

@@ -104,7 +104,7 @@ func TestChangeChannel(t *testing.T) {
 	changed := time.Unix(9, 0).UTC()
 	want := api.Channel{App: "com.acme.shop", Name: "beta", Epoch: 4, Created: time.Unix(3, 0).UTC(), Settings: &api.ChannelSettings{
 		Archived: true, Private: true, Platforms: []string{"web"}, Runtime: "*", Builds: []api.Build{api.BuildDevelopment}, EpochDays: 30, CapgoRefuseNew: api.RefuseNewMinor, CapgoUnderNative: true, Changed: &changed,
-	}}
+	}, Policies: borrowed1Out}
 	got, err := c.Channel(t.Context(), "com.acme.shop", "beta")
 	check(t, "channel", err, got, want)
 	check(t, "asked", nil, f.services.last(), []any{sealift.AppID("com.acme.shop"), sealift.Channel("beta")})

@@ -161,6 +161,9 @@ func channelOut(c service.Channel) api.Channel {
 			Emulators: s.Emulators, EpochDays: s.EpochDays, CapgoRefuseNew: refuseNewOut(s.RefuseNew), CapgoUnderNative: s.UnderNative, Changed: timeOut(s.Changed),
 		}
 	}
+	for _, p := range c.Policies {
+		out.Policies = append(out.Policies, channelPolicyOut(p))
+	}
 	if d := c.Devices; d != nil {
 		out.Devices = &api.ChannelDevices{
 			Placed: d.Placed, Following: d.Following, Assigned: d.Assigned, Labelled: d.Labelled, Chosen: d.Chosen, Own: d.Own, Excluded: []api.ExcludedDevices{},

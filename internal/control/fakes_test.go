@@ -95,7 +95,7 @@ var (
 	channel1 = service.Channel{App: "com.acme.shop", Name: "production", Epoch: 3, Created: time.Unix(3, 0)}
 	channel2 = service.Channel{App: "com.acme.shop", Name: "beta", Epoch: 4, Created: time.Unix(3, 0), Settings: &service.ChannelSettings{
 		Archived: true, Private: true, Platforms: []sealift.Platform{"web"}, Builds: []trust.Build{trust.BuildDevelopment}, EpochDays: 30, RefuseNew: "minor", UnderNative: true, Changed: time.Unix(9, 0),
-	}}
+	}, Policies: []service.ChannelPolicy{borrowed1}}
 	draft1  = service.Draft{ID: "5c1d7a0e", Counter: 17, Vault: "0f1e2d3c4b5a69788796a5b4c3d2e1f0", Expires: time.Unix(4, 0)}
 	root1   = service.Root{Version: 2, Digest: sealift.Digest{2}, Expires: time.Unix(5, 0), Targets: 3, TargetsExpire: time.Unix(10, 0), Refused: []string{"com.acme.shop 1.0.0"}}
 	token1  = service.EnrolmentToken{Token: sealift.NewEnrolmentToken(sealift.Digest{3}), Expires: time.Unix(6, 0)}

@@ -78,6 +78,7 @@ var operations = []operation{
 	{"addDenial", "POST", control.Prefix + "/denials", `{"kind":"release","app":"com.acme.shop","release":"17","reason":"it leaks"}`, 201, access.ChangeDenials},
 	{"liftDenial", "POST", control.Prefix + "/denials/909432b7adc8a37f/lift", `{"reason":"it does not"}`, 200, access.LiftDenials},
 	{"listPolicies", "GET", control.Prefix + "/policies", "", 200, access.ListPolicies},
+	{"listAppPolicies", "GET", acme + "/policies", "", 200, access.ListPolicies},
 	{"setPolicy", "PUT", control.Prefix + "/policies", `{"action":"release","needed":2,"roles":["owner"]}`, 200, access.ChangePolicies},
 	{"listApprovals", "GET", control.Prefix + "/approvals?state=open&action=release&limit=3", "", 200, access.ListApprovals},
 	{"getApproval", "GET", control.Prefix + "/approvals/909432b7adc8a37f", "", 200, access.ListApprovals},

@@ -314,7 +314,7 @@ type Policy struct {
 	Channel sealift.Channel // of App; empty for all of them
 	Action  string
 	Version uint64 // grows with every change
-	Needed  int64  // how many; 0 for nobody, -1 where a wider policy counts again
+	Needed  int64  // how many; 0 for nobody, -1 where it was taken back, and others count again
 	Roles   string // of those who may approve, space-separated and sorted
 	Creator string // id of the actor who set it
 	Created time.Time

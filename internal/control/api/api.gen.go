@@ -161,6 +161,30 @@ func (e Build) Valid() bool {
 	}
 }
 
+// Defines values for ChannelPolicyAction.
+const (
+	ChannelPolicyActionRelease  ChannelPolicyAction = "release"
+	ChannelPolicyActionRollback ChannelPolicyAction = "rollback"
+	ChannelPolicyActionRollout  ChannelPolicyAction = "rollout"
+	ChannelPolicyActionUrgent   ChannelPolicyAction = "urgent"
+)
+
+// Valid indicates whether the value is a known member of the ChannelPolicyAction enum.
+func (e ChannelPolicyAction) Valid() bool {
+	switch e {
+	case ChannelPolicyActionRelease:
+		return true
+	case ChannelPolicyActionRollback:
+		return true
+	case ChannelPolicyActionRollout:
+		return true
+	case ChannelPolicyActionUrgent:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DenialState.
 const (
 	DenialStateActive    DenialState = "active"
@@ -569,6 +593,57 @@ func (e PolicyAction) Valid() bool {
 	case PolicyActionRollout:
 		return true
 	case PolicyActionUrgent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PolicyDoorBy.
+const (
+	PolicyDoorByDefault    PolicyDoorBy = "default"
+	PolicyDoorByLabel      PolicyDoorBy = "label"
+	PolicyDoorBySelfAssign PolicyDoorBy = "self-assign"
+)
+
+// Valid indicates whether the value is a known member of the PolicyDoorBy enum.
+func (e PolicyDoorBy) Valid() bool {
+	switch e {
+	case PolicyDoorByDefault:
+		return true
+	case PolicyDoorByLabel:
+		return true
+	case PolicyDoorBySelfAssign:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PolicySource.
+const (
+	PolicySourceApp          PolicySource = "app"
+	PolicySourceChannel      PolicySource = "channel"
+	PolicySourceForged       PolicySource = "forged"
+	PolicySourceInstallation PolicySource = "installation"
+	PolicySourceNone         PolicySource = "none"
+	PolicySourceStrictest    PolicySource = "strictest"
+)
+
+// Valid indicates whether the value is a known member of the PolicySource enum.
+func (e PolicySource) Valid() bool {
+	switch e {
+	case PolicySourceApp:
+		return true
+	case PolicySourceChannel:
+		return true
+	case PolicySourceForged:
+		return true
+	case PolicySourceInstallation:
+		return true
+	case PolicySourceNone:
+		return true
+	case PolicySourceStrictest:
 		return true
 	default:
 		return false
@@ -1120,6 +1195,14 @@ type AppList struct {
 	Apps []App `json:"apps"`
 }
 
+// AppPolicies defines model for AppPolicies.
+type AppPolicies struct {
+	Doors []PolicyDoor `json:"doors"`
+
+	// Policies What each channel goes by, by channel and action.
+	Policies []ChannelPolicy `json:"policies"`
+}
+
 // Approval defines model for Approval.
 type Approval struct {
 	// Action `release`: a release is certified. `urgent`: one that says that it is
@@ -1385,6 +1468,9 @@ type Channel struct {
 	// Name Example: production
 	Name ChannelName `json:"name"`
 
+	// Policies Whose approval it goes by, by action. Only where one channel is told.
+	Policies []ChannelPolicy `json:"policies,omitempty"`
+
 	// Settings Absent where only the epoch is told.
 	Settings *ChannelSettings `json:"settings,omitempty"`
 }
@@ -1486,6 +1572,38 @@ type ChannelPlan struct {
 	// Plan Absent for none, where everybody may take a release at once.
 	Plan Plan `json:"plan,omitempty"`
 }
+
+// ChannelPolicy What a channel goes by about an action.
+type ChannelPolicy struct {
+	// About The action that the policy was set for: `release` where there is none for `urgent` or `rollback`.
+	// Absent where there is no policy.
+	About  string              `json:"about,omitempty"`
+	Action ChannelPolicyAction `json:"action"`
+
+	// Channel Example: production
+	Channel ChannelName `json:"channel"`
+
+	// From Whose policy it is. `channel`: the channel's own. `strictest`: it has none, and this is that of
+	// another channel of the app, which asks most of the app's and of those of its channels. `app`,
+	// `installation`: no other channel asks more than theirs. `none`: there is none, and nobody is asked.
+	// `forged`: one that could count was not written by the vault, or is gone; all that it is about is refused.
+	From PolicySource `json:"from"`
+
+	// Needed How many people; 0 for nobody.
+	Needed int64 `json:"needed"`
+
+	// Of Whose policy it is, where that is `strictest`.
+	Of ChannelName `json:"of,omitempty"`
+
+	// Roles Whose approval counts.
+	Roles []Role `json:"roles"`
+
+	// Version Of that policy; 0 where there is none.
+	Version uint64 `json:"version,omitempty"`
+}
+
+// ChannelPolicyAction defines model for ChannelPolicy.Action.
+type ChannelPolicyAction string
 
 // ChannelSettings defines model for ChannelSettings.
 type ChannelSettings struct {
@@ -2667,7 +2785,9 @@ type NewPolicy struct {
 	// Channel Of the app; absent for all of them.
 	Channel ChannelName `json:"channel,omitempty"`
 
-	// Inherit Take the policy of an app or a channel back, so that the next wider one counts again. No such policy is not found, with reason `policy`.
+	// Inherit Take the policy of an app or a channel back. A channel then goes by the strictest of its app,
+	// or else the installation, and of the app's other channels; an app by the installation's. No such
+	// policy is not found, with reason `policy`.
 	Inherit bool  `json:"inherit,omitempty"`
 	Needed  int64 `json:"needed,omitempty"`
 
@@ -3012,7 +3132,8 @@ type Policy struct {
 	// Forged Something other than the vault wrote its row. What it is about is refused.
 	Forged bool `json:"forged,omitempty"`
 
-	// Inherit It was taken back; the next wider policy counts.
+	// Inherit It was taken back: a channel goes by the strictest of its app, or else the installation,
+	// and of the app's other channels; an app by the installation's. `GET /apps/{app}/policies` says by which.
 	Inherit bool `json:"inherit,omitempty"`
 
 	// Needed How many people; 0 where it is off, or `inherit`.
@@ -3041,12 +3162,47 @@ type Policy struct {
 // policy is asked.
 type PolicyAction string
 
+// PolicyDoor By what devices come to a channel that asks less than another one of the app, of which nobody was
+// asked: it was open before there was the policy. What opens one since waits for people, as a request `move`.
+type PolicyDoor struct {
+	// Because About what, and what each of them asks, in words.
+	//
+	// Example: about release, production asks 1 of owner and beta asks nobody
+	Because string `json:"because"`
+
+	// By `default`: the channel is the app's default. `self-assign`: devices may put themselves on it.
+	// `label`: a label leads there, which devices carry.
+	By PolicyDoorBy `json:"by"`
+
+	// Channel Which asks less.
+	Channel ChannelName `json:"channel"`
+
+	// Devices How many carry the label, and came there unasked.
+	Devices int64 `json:"devices,omitempty"`
+
+	// Label Example: beta
+	Label Label `json:"label,omitempty"`
+
+	// Stricter One that asks more.
+	Stricter ChannelName `json:"stricter"`
+}
+
+// PolicyDoorBy `default`: the channel is the app's default. `self-assign`: devices may put themselves on it.
+// `label`: a label leads there, which devices carry.
+type PolicyDoorBy string
+
 // PolicyList defines model for PolicyList.
 type PolicyList struct {
 	// Approvers How many people have a passkey and a role that can approve something.
 	Approvers int64    `json:"approvers"`
 	Policies  []Policy `json:"policies"`
 }
+
+// PolicySource Whose policy it is. `channel`: the channel's own. `strictest`: it has none, and this is that of
+// another channel of the app, which asks most of the app's and of those of its channels. `app`,
+// `installation`: no other channel asks more than theirs. `none`: there is none, and nobody is asked.
+// `forged`: one that could count was not written by the vault, or is gone; all that it is about is refused.
+type PolicySource string
 
 // PrivateKey defines model for PrivateKey.
 type PrivateKey struct {
@@ -5211,6 +5367,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /apps/{app}/keys/{key}/signatures (the `SignWithKey` operationId).
 	SignWithKey(ctx context.Context, app InApp, key string, body SignWithKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAppPolicies Which policies the channels of an app go by
+	//
+	// Roles: owner, security_officer, release_manager, developer, auditor. And by what devices come unasked
+	// to a channel that asks less than another one.
+	//
+	// Corresponds with GET /apps/{app}/policies (the `ListAppPolicies` operationId).
+	ListAppPolicies(ctx context.Context, app InApp, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PromoteReleaseWithBody Move the releases of a version on to another channel
 	//
@@ -7637,6 +7801,24 @@ func (c *Client) SignWithKeyWithBody(ctx context.Context, app InApp, key string,
 // Corresponds with POST /apps/{app}/keys/{key}/signatures (the `SignWithKey` operationId).
 func (c *Client) SignWithKey(ctx context.Context, app InApp, key string, body SignWithKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSignWithKeyRequest(c.Server, app, key, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAppPolicies Which policies the channels of an app go by
+//
+// Roles: owner, security_officer, release_manager, developer, auditor. And by what devices come unasked
+// to a channel that asks less than another one.
+//
+// Corresponds with GET /apps/{app}/policies (the `ListAppPolicies` operationId).
+func (c *Client) ListAppPolicies(ctx context.Context, app InApp, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAppPoliciesRequest(c.Server, app)
 	if err != nil {
 		return nil, err
 	}
@@ -11800,6 +11982,40 @@ func NewSignWithKeyRequestWithBody(server string, app InApp, key string, content
 	return req, nil
 }
 
+// NewListAppPoliciesRequest constructs an http.Request for the ListAppPolicies method
+func NewListAppPoliciesRequest(server string, app InApp) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/policies", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewPromoteReleaseRequest calls the generic PromoteRelease builder with application/json body
 func NewPromoteReleaseRequest(server string, app InApp, body PromoteReleaseJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -14866,6 +15082,9 @@ type ServerInterface interface {
 	// SignWithKey Have a service's key sign
 	// (POST /apps/{app}/keys/{key}/signatures)
 	SignWithKey(w http.ResponseWriter, r *http.Request, app InApp, key string)
+	// ListAppPolicies Which policies the channels of an app go by
+	// (GET /apps/{app}/policies)
+	ListAppPolicies(w http.ResponseWriter, r *http.Request, app InApp)
 	// PromoteRelease Move the releases of a version on to another channel
 	// (POST /apps/{app}/promotions)
 	PromoteRelease(w http.ResponseWriter, r *http.Request, app InApp)
@@ -16512,6 +16731,32 @@ func (siw *ServerInterfaceWrapper) SignWithKey(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SignWithKey(w, r, app, key)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListAppPolicies operation middleware
+func (siw *ServerInterfaceWrapper) ListAppPolicies(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListAppPolicies(w, r, app)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -18470,6 +18715,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/denials/{denial}/lift", wrapper.LiftDenial)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/policies", wrapper.ListPolicies)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/policies", wrapper.SetPolicy)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/policies", wrapper.ListAppPolicies)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/approvals", wrapper.ListApprovals)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/approvals/{request}", wrapper.GetApproval)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/approvals/{request}/approve", wrapper.GiveApproval)

@@ -4,12 +4,18 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/control/api"
 )
 
 // Policies returns what wants the approval of how many people.
 func (c *Client) Policies(ctx context.Context) (api.PolicyList, error) {
 	return decoded[api.PolicyList](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.ListPolicies(ctx) })
+}
+
+// AppPolicies returns which policies the channels of an app go by.
+func (c *Client) AppPolicies(ctx context.Context, app sealift.AppID) (api.AppPolicies, error) {
+	return decoded[api.AppPolicies](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.ListAppPolicies(ctx, string(app)) })
 }
 
 // SetPolicy sets one, or turns it off.

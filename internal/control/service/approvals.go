@@ -17,6 +17,9 @@ const MissingApprovals = "approvals"
 type Approvals interface {
 	// Policies returns the policies there are, by app, channel and action.
 	Policies(ctx context.Context) (Policies, error)
+	// AppPolicies returns what every channel of app goes by, and by what devices come
+	// unasked to one that asks less; KindNotFound.
+	AppPolicies(ctx context.Context, app sealift.AppID) (AppPolicies, error)
 	// SetPolicy sets one. KindInvalid for one that cannot be; KindNotFound if
 	// there is no such app or channel, or, with Inherit, none that would end; KindConflict with reason "approvers" where too few
 	// people could approve; KindDenied with reason "approval" where the policy
@@ -51,12 +54,61 @@ type Policy struct {
 	Channel sealift.Channel // of App; empty for all of them
 	Action  string
 	Needed  int64 // 0 where it is off, or Inherit
-	Inherit bool  // the next wider policy counts again
+	Inherit bool  // it was taken back: of a channel the strictest of the app counts, of an app the installation's
 	Roles   []access.Role
 	Version uint64
 	Creator string
 	Created time.Time
 	Forged  bool // not written by the vault: what it is about is refused
+}
+
+// AppPolicies say what holds in an app.
+type AppPolicies struct {
+	Policies []ChannelPolicy // by channel, then by action
+	Doors    []Door
+}
+
+// PolicySource says whose policy a channel goes by.
+type PolicySource string
+
+// The sources of a policy.
+const (
+	FromOwn          PolicySource = "channel"      // its own
+	FromStrictest    PolicySource = "strictest"    // it has none: that of another channel of the app
+	FromApp          PolicySource = "app"          // nor asks another channel more than the app's
+	FromInstallation PolicySource = "installation" // nor has the app one
+	FromNone         PolicySource = "none"         // there is none, and nobody is asked
+	FromForged       PolicySource = "forged"       // one that could count was not written by the vault, or is gone: all is refused
+)
+
+// ChannelPolicy says what a channel goes by about an action: "release", "urgent",
+// "rollback" or "rollout".
+type ChannelPolicy struct {
+	Channel sealift.Channel
+	Action  string
+	From    PolicySource
+	Policy  Policy // that counts, with the scope and the action that it was set for; empty for FromNone and FromForged
+}
+
+// DoorKind says by what devices come to a channel.
+type DoorKind string
+
+// The kinds of doors.
+const (
+	DoorDefault    DoorKind = "default"     // the channel is the default of its app
+	DoorSelfAssign DoorKind = "self-assign" // devices may put themselves on it
+	DoorLabel      DoorKind = "label"       // a label that devices carry leads to it
+)
+
+// Door is by what devices come to a channel that asks less than another one of its app,
+// of which no people of that were asked: it stood before there was the policy.
+type Door struct {
+	By       DoorKind
+	Channel  sealift.Channel // that asks less
+	Label    sealift.Label   // of DoorLabel
+	Devices  int64           // of DoorLabel: that carry it, and of which nobody was asked
+	Stricter sealift.Channel // one that asks more
+	Because  string          // in words: about what, and what each asks
 }
 
 // NewPolicy is a policy to be set.
@@ -67,7 +119,7 @@ type NewPolicy struct {
 	Needed  int64 // 1 to sealift.MaxApprovals
 	Roles   []access.Role
 	Off     bool // ask nobody any more
-	Inherit bool // let the next wider policy count again; of an app or a channel
+	Inherit bool // take that of an app or a channel back, so that it goes by those of others
 }
 
 // ApprovalFilter picks requests; an empty field matches all.

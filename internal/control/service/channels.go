@@ -15,6 +15,7 @@ type Channel struct {
 	Settings *ChannelSettings // nil where only the epoch is told
 	Created  time.Time
 	Devices  *ChannelDevices // nil where only the epoch is told
+	Policies []ChannelPolicy // of one channel, not in lists: what it goes by, by action
 }
 
 // ChannelDevices counts the active devices of a channel, as far as they said where
