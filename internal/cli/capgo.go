@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/config"
 	"github.com/sealift/sealift/internal/control/api"
+	edgecapgo "github.com/sealift/sealift/internal/edge/capgo"
 	"github.com/sealift/sealift/internal/term"
 )
 
@@ -123,6 +125,7 @@ func printNewCapgoKey(ctx context.Context, std *IO, c capgoKeys, app sealift.App
 type capgoKeyPublicCmd struct {
 	App    string     `required:"" placeholder:"ID" help:"The app."`
 	Config bool       `help:"Print the block for capacitor.config.json that holds it."`
+	URL    string     `name:"url" placeholder:"URL" help:"With --config: how devices reach the server, such as https://updates.example.com; the block then says so, too."`
 	API    APIOptions `embed:""`
 }
 
@@ -132,6 +135,13 @@ func (c *capgoKeyPublicCmd) Run(ctx context.Context, std *IO) error {
 }
 
 func runCapgoKeyPublic(ctx context.Context, std *IO, opts capgoKeyPublicCmd) error {
+	if opts.URL != "" && !opts.Config {
+		return usage("--url goes with --config")
+	}
+	base, err := config.ParseBase("--url", opts.URL)
+	if err != nil {
+		return err
+	}
 	c, app, err := opts.API.forApp(std, opts.App)
 	if err != nil {
 		return err
@@ -143,17 +153,33 @@ func runCapgoKeyPublic(ctx context.Context, std *IO, opts capgoKeyPublicCmd) err
 	if !opts.Config {
 		return std.Print(k, func(w io.Writer) error { _, err := io.WriteString(w, k.PublicKey); return err })
 	}
-	var config struct {
-		Plugins struct {
-			CapacitorUpdater struct {
-				PublicKey string `json:"publicKey"`
-			} `json:"CapacitorUpdater"`
-		} `json:"plugins"`
-	}
-	config.Plugins.CapacitorUpdater.PublicKey = k.PublicKey
-	return std.Print(config, func(w io.Writer) error {
+	block := capacitorConfig(base, k.PublicKey)
+	return std.Print(block, func(w io.Writer) error {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
-		return enc.Encode(config)
+		return enc.Encode(block)
 	})
+}
+
+// capacitor is what capacitor.config.json says of Capgo's plugin.
+type capacitor struct {
+	Plugins struct {
+		CapacitorUpdater struct {
+			UpdateURL  string `json:"updateUrl,omitempty"`
+			StatsURL   string `json:"statsUrl,omitempty"`
+			ChannelURL string `json:"channelUrl,omitempty"`
+			PublicKey  string `json:"publicKey"`
+		} `json:"CapacitorUpdater"`
+	} `json:"plugins"`
+}
+
+// capacitorConfig is the block for a server, if base says which, and a key.
+func capacitorConfig(base, publicKey string) (c capacitor) {
+	u := &c.Plugins.CapacitorUpdater
+	u.PublicKey = publicKey
+	if base != "" {
+		base += edgecapgo.Prefix
+		u.UpdateURL, u.StatsURL, u.ChannelURL = base+"updates", base+"stats", base+"channel_self"
+	}
+	return c
 }

@@ -194,6 +194,15 @@ func (s *Service) capgoDraft(ctx context.Context, tx store.Tx, d store.Draft) (s
 	return vault.CheckFound(ctx, s.vault, tx, store.CapgoDraft{Draft: d.ID}, row, err)
 }
 
+// checkCapgo refuses a draft for them where the key is missing that is to encode it.
+func (s *Service) checkCapgo(ctx context.Context, tx store.Tx, d store.Draft) error {
+	kept, found, err := s.capgoDraft(ctx, tx, d)
+	if err == nil && found && kept.Source.IsZero() {
+		_, err = s.vault.CapgoKey(ctx, tx, d.App)
+	}
+	return err
+}
+
 // publishCapgo has what was kept for a draft encoded by the app's key, or carried on,
 // in the transaction that publishes the release.
 func (s *Service) publishCapgo(ctx context.Context, tx *vault.Tx, actor audit.Actor, d store.Draft, r store.Release) error {

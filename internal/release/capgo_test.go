@@ -239,13 +239,30 @@ func TestCapgoWaits(t *testing.T) {
 	if list := b.pending(); len(list) != 1 || !list[0].Capgo {
 		t.Errorf("listed %+v", list)
 	}
+	suspend := func(from, to vault.State) {
+		t.Helper()
+		b.check(b.vault.Update(b.Context(), func(tx *vault.Tx) error {
+			_, err := b.vault.Transition(b.Context(), tx, vault.Ref{ID: string(b.app), Version: 1}, from, to, alice.Actor(), "who has it?", b.clock)
+			return err
+		}))
+	}
+	suspend(vault.Active, vault.Suspended)
+	if list := b.pending(); list[0].Problem == "" {
+		t.Error("a draft without its key has no problem")
+	}
+	_, err := b.cosign(given, key)
+	wantRefusal(t, "without its key", err, sealift.KindNotFound, vault.ReasonNoAppKey)
+	suspend(vault.Suspended, vault.Active)
+	if list := b.pending(); list[0].Problem != "" {
+		t.Errorf("the problem is %q", list[0].Problem)
+	}
 	b.check(b.Abandon(b.Context(), alice, b.app, given.draft.ID))
 	if row, secret := b.kept(given.draft.ID); row || secret {
 		t.Errorf("left of what was given up: %t, %t", row, secret)
 	}
 	bent := wait("1.0.0")
 	b.sql("DELETE FROM capgo_drafts WHERE draft = ?", bent.draft.ID)
-	_, err := b.cosign(bent, key)
+	_, err = b.cosign(bent, key)
 	wantRefusal(t, "somebody deleted what it is for them", err, sealift.KindDenied, vault.ReasonDeleted)
 
 	w := wait("1.1.0")

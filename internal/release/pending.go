@@ -216,6 +216,8 @@ func (s *Service) tell(ctx context.Context, tx store.Tx, d store.Draft) (service
 		out.Problem = err.Error()
 	} else if err := s.checkPromoted(ctx, tx, d); err != nil {
 		out.Problem = err.Error()
+	} else if err := s.checkCapgo(ctx, tx, d); err != nil {
+		out.Problem = err.Error()
 	}
 	return out, nil
 }

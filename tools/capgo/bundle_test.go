@@ -6,9 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -159,99 +157,5 @@ func (a *app) sameAs(hash func(v3, v2 string) string, name string) {
 	a.check(err)
 	if ours.SessionKey != theirs.IvSessionKey || hash(ours.ChecksumV3, ours.ChecksumV2) != theirs.Checksum {
 		a.t.Errorf("%s: session key %s, checksum %s; theirs %+v", name, ours.SessionKey, hash(ours.ChecksumV3, ours.ChecksumV2), theirs)
-	}
-}
-
-// The plugin's Android code takes what Sealift made: session key, checksum of its
-// generation, ciphertext, key id. It takes no hash of the other generation.
-func TestTheirAndroidCode(t *testing.T) {
-	java, err := filepath.Abs("java")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, version := range []string{"8.51.23", "8.43.8", "7.27.8"} {
-		t.Run(version, func(t *testing.T) {
-			t.Parallel()
-			a := newApp(t, version)
-			p := pack(a)
-			source := filepath.Join(peer(t, "plugin-"+version), "android/src/main/java/ee/forgr/capacitor_updater/CryptoCipher.java")
-			out, err := exec.Command("javac", "-nowarn", "-d", a.path("classes"), source,
-				filepath.Join(java, "android/util/Base64.java"), filepath.Join(java, "ee/forgr/capacitor_updater/Logger.java"), filepath.Join(java, "ee/forgr/capacitor_updater/Peer.java")).CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
-			a.write("public.pem", []byte(capgo.PublicPEM(&a.key.PublicKey)))
-			take := func(sealed []byte, checksum string) ([]string, error) {
-				a.write("file", sealed)
-				out, err := exec.Command("java", "-cp", a.path("classes"), "ee.forgr.capacitor_updater.Peer", a.path("public.pem"), a.path("file"), p.bundle.SessionKey, checksum).Output()
-				return strings.Split(strings.TrimSpace(string(out)), "\n"), err
-			}
-			old := version == "7.27.8"
-			mine := func(v3, v2 string) string {
-				if old {
-					return v2
-				}
-				return v3
-			}
-			takes := func(what string, sealed []byte, v3, v2 string, plain sealift.Digest) {
-				t.Helper()
-				lines, err := take(sealed, mine(v3, v2))
-				if err != nil || len(lines) != 3 || lines[0] != plain.String() || lines[1] == "" {
-					t.Fatalf("%s: %q, %v", what, lines, err)
-				}
-				if opened := sealift.DigestOf(a.read("file")).String(); lines[1] != opened {
-					t.Errorf("%s: its checksum is %s, not %s", what, lines[1], opened)
-				}
-				if lines[2] != "none" && lines[2] != p.bundle.KeyID {
-					t.Errorf("%s: key id %s, not %s", what, lines[2], p.bundle.KeyID)
-				}
-			}
-			takes("zip", p.zip, p.bundle.ChecksumV3, p.bundle.ChecksumV2, p.plan.Zip.Plain)
-			if sealift.DigestOf(a.read("file")) != p.plan.Zip.Plain {
-				t.Error("the zip is decrypted to something else")
-			}
-			for i, f := range p.bundle.Manifest {
-				takes(f.Name, p.files[i], f.HashV3, f.HashV2, p.plan.Files[i].Plain)
-				if !strings.HasSuffix(f.Name, capgo.Brotli) && string(a.read("file")) != site[i].content {
-					t.Errorf("%s is decrypted to something else", f.Name)
-				}
-			}
-			if lines, err := take(p.zip, mine(p.bundle.ChecksumV2, p.bundle.ChecksumV3)); err == nil && lines[0] == p.plan.Zip.Plain.String() {
-				t.Errorf("it takes the hash of the other generation: %q", lines)
-			}
-		})
-	}
-}
-
-// The key that Capgo's own program made comes into the vault, and its public half is
-// the one that the project has.
-func TestTheirKeyInTheVault(t *testing.T) {
-	a := newApp(t, "8.51.23")
-	program := os.Getenv("SEALIFT")
-	if program == "" {
-		t.Fatal("SEALIFT does not name the program: run scripts/e2e.sh, or see this package's comment")
-	}
-	s := serve(t, program)
-	s.run("app", "create", "com.acme.shop")
-	s.run("channel", "create", "production", "--app", "com.acme.shop")
-	a.check(os.Chmod(a.path(".capgo_key_v2"), 0o600)) // they write it for everybody to read, and Sealift refuses that
-	s.run("capgo", "key", "import", "--app", "com.acme.shop", "--owner", "alice", "--file", a.path(".capgo_key_v2"))
-	if public := s.run("capgo", "key", "public", "--app", "com.acme.shop"); strings.TrimSpace(public) != strings.TrimSpace(string(a.read(".capgo_key_v2.pub"))) {
-		t.Errorf("%s", public)
-	}
-	var config struct {
-		Plugins struct{ CapacitorUpdater struct{ PublicKey string } }
-	}
-	a.check(json.Unmarshal(a.read("capacitor.config.json"), &config))
-	var block struct {
-		Plugins struct{ CapacitorUpdater struct{ PublicKey string } }
-	}
-	a.check(json.Unmarshal([]byte(s.run("capgo", "key", "public", "--app", "com.acme.shop", "--config")), &block))
-	if block != config {
-		t.Errorf("the block is %+v, theirs %+v", block, config)
-	}
-	said := s.run("publish", a.path("www"), "--app", "com.acme.shop", "--channel", "production", "--version", "1.2.3", "--capgo")
-	if !strings.Contains(said, "3 files one by one; for key "+capgo.KeyID(&a.key.PublicKey)) {
-		t.Errorf("%s", said)
 	}
 }

@@ -19,6 +19,7 @@ type server struct {
 	t       *testing.T
 	program string
 	env     []string
+	base    string // its URL
 }
 
 // serve founds one and starts it; it ends with the test.
@@ -31,7 +32,7 @@ func serve(t *testing.T, program string) *server {
 	}
 	address := listener.Addr().String()
 	_ = listener.Close() // it was there for a free port
-	s := &server{t: t, program: program, env: []string{
+	s := &server{t: t, program: program, base: "http://" + address, env: []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "SEALIFT_PASSPHRASE=a passphrase for a test of peers", "SEALIFT_SERVER=http://" + address,
 	}}
 	s.run("init", "--data", filepath.Join(dir, "data"), "--keys", filepath.Join(dir, "keys"))
@@ -41,7 +42,7 @@ func serve(t *testing.T, program string) *server {
 	}
 	s.env = append(s.env, "SEALIFT_TOKEN="+strings.TrimSpace(string(token)))
 	var said bytes.Buffer
-	c := s.command("server", "--data", filepath.Join(dir, "data"), "--listen", address)
+	c := s.command("server", "--data", filepath.Join(dir, "data"), "--listen", address, "--capgo-url", s.base)
 	c.Stdout, c.Stderr = &said, &said
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
