@@ -58,6 +58,18 @@ func put[R store.Authentic](ctx context.Context, tx *Tx, r R, write func(context
 	return tx.write(kind, r.RowName(), r.Tag(), func() error { return write(ctx, r) })
 }
 
+// putOver is put of a row of which read is what looking for it came to: where
+// there is none it is insert.
+func putOver[R store.Authentic](ctx context.Context, tx *Tx, r R, read error, write func(context.Context, R) error) error {
+	switch {
+	case sealift.KindOf(read) == sealift.KindNotFound:
+		return insert(ctx, tx, r, write)
+	case read != nil:
+		return read
+	}
+	return put(ctx, tx, r, write)
+}
+
 func (tx *Tx) delete(ctx context.Context, like store.Authentic, write func(context.Context, string) error) error {
 	kind, _ := like.Columns()
 	return tx.write(kind, like.RowName(), nil, func() error { return write(ctx, like.RowName()) })
@@ -125,13 +137,8 @@ func (tx *Tx) UpdateRollout(ctx context.Context, r store.Rollout, oldMAC []byte)
 
 // PutChannelPlan implements store.PlanTx.
 func (tx *Tx) PutChannelPlan(ctx context.Context, p store.ChannelPlan) error {
-	switch _, err := tx.ChannelPlan(ctx, p.App, p.Channel); {
-	case sealift.KindOf(err) == sealift.KindNotFound:
-		return insert(ctx, tx, p, tx.Tx.PutChannelPlan)
-	case err != nil:
-		return err
-	}
-	return put(ctx, tx, p, tx.Tx.PutChannelPlan)
+	_, err := tx.ChannelPlan(ctx, p.App, p.Channel)
+	return putOver(ctx, tx, p, err, tx.Tx.PutChannelPlan)
 }
 
 // PutDeviceLabels implements store.LabelTx.
@@ -146,12 +153,14 @@ func (tx *Tx) PutChannelLabel(ctx context.Context, l store.ChannelLabel) error {
 
 // PutCapgoBundle implements store.CapgoTx.
 func (tx *Tx) PutCapgoBundle(ctx context.Context, b store.CapgoBundle) error {
-	return put(ctx, tx, b, tx.Tx.PutCapgoBundle)
+	_, err := tx.CapgoBundle(ctx, b.App, b.Release)
+	return putOver(ctx, tx, b, err, tx.Tx.PutCapgoBundle)
 }
 
 // PutCapgoDraft implements store.CapgoTx.
 func (tx *Tx) PutCapgoDraft(ctx context.Context, d store.CapgoDraft) error {
-	return put(ctx, tx, d, tx.Tx.PutCapgoDraft)
+	_, err := tx.CapgoDraft(ctx, d.Draft)
+	return putOver(ctx, tx, d, err, tx.Tx.PutCapgoDraft)
 }
 
 // DeleteCapgoDraft implements store.CapgoTx.
@@ -267,35 +276,20 @@ func (tx *Tx) InsertApproval(ctx context.Context, a store.Approval) error {
 
 // PutDevice implements store.DeviceTx.
 func (tx *Tx) PutDevice(ctx context.Context, d store.Device) error {
-	switch _, err := tx.Device(ctx, d.App, d.ID); {
-	case sealift.KindOf(err) == sealift.KindNotFound:
-		return insert(ctx, tx, d, tx.Tx.PutDevice)
-	case err != nil:
-		return err
-	}
-	return put(ctx, tx, d, tx.Tx.PutDevice)
+	_, err := tx.Device(ctx, d.App, d.ID)
+	return putOver(ctx, tx, d, err, tx.Tx.PutDevice)
 }
 
 // PutChannelRules implements store.ChannelTx.
 func (tx *Tx) PutChannelRules(ctx context.Context, r store.ChannelRules) error {
-	switch _, err := tx.ChannelRules(ctx, r.App, r.Channel); {
-	case sealift.KindOf(err) == sealift.KindNotFound:
-		return insert(ctx, tx, r, tx.Tx.PutChannelRules)
-	case err != nil:
-		return err
-	}
-	return put(ctx, tx, r, tx.Tx.PutChannelRules)
+	_, err := tx.ChannelRules(ctx, r.App, r.Channel)
+	return putOver(ctx, tx, r, err, tx.Tx.PutChannelRules)
 }
 
 // PutAssignment implements store.ChannelTx.
 func (tx *Tx) PutAssignment(ctx context.Context, a store.Assignment) error {
-	switch _, err := tx.Assignment(ctx, a.App, a.Device); {
-	case sealift.KindOf(err) == sealift.KindNotFound:
-		return insert(ctx, tx, a, tx.Tx.PutAssignment)
-	case err != nil:
-		return err
-	}
-	return put(ctx, tx, a, tx.Tx.PutAssignment)
+	_, err := tx.Assignment(ctx, a.App, a.Device)
+	return putOver(ctx, tx, a, err, tx.Tx.PutAssignment)
 }
 
 // PutRestore implements store.RestoreTx.
