@@ -18,6 +18,12 @@ type CapgoDeviceTx interface {
 	// it was never seen.
 	UpdateCapgoDevice(ctx context.Context, d CapgoDevice) error
 	CapgoDevice(ctx context.Context, app sealift.AppID, id sealift.DeviceID) (CapgoDevice, error)
+	// CapgoDevicesOf returns those of app that have one of the ids.
+	CapgoDevicesOf(ctx context.Context, app sealift.AppID, ids []sealift.DeviceID) (map[sealift.DeviceID]CapgoDevice, error)
+	// PutCapgoDevices writes how devices are now, each once: one that was seen before
+	// keeps when it began, and the channel that it chose. KindNotFound if there is no
+	// such app.
+	PutCapgoDevices(ctx context.Context, devices []CapgoDevice) error
 	// CapgoDevices returns those of app that match every non-zero field of filter, by
 	// id.
 	CapgoDevices(ctx context.Context, app sealift.AppID, filter CapgoFilter) ([]CapgoDevice, error)

@@ -25,7 +25,7 @@ func prepareAll(ctx context.Context, db *sql.DB, others ...string) (prepared, er
 
 // own are the statements that sqlc does not know.
 func own() []string {
-	all := []string{savepoint, undoSavepoint, releaseSavepoint, auditHashes, hashesFrom, logEnd}
+	all := []string{savepoint, undoSavepoint, releaseSavepoint, auditHashes, hashesFrom, logEnd, capgoDevicesOf, putCapgoOne, putCapgoMany}
 	return append(append(all, insertEntries[:]...), insertHashes[:]...)
 }
 

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -43,6 +44,7 @@ func testCapgoDevices(t *testing.T, s store.Store) {
 		three = changed
 		gives(t, three)(tx.CapgoDevice(ctx, app, "e3"))
 	})
+	testCapgoBatch(t, s)
 	list := func(f store.CapgoFilter, want ...store.CapgoDevice) {
 		t.Helper()
 		view(t, s, func(tx store.Tx) {
@@ -75,6 +77,43 @@ func testCapgoDevices(t *testing.T, s store.Store) {
 		gives(t, int64(1))(tx.PruneCapgoDevices(ctx, app, "d", two.Seen))
 		isAbsent(t)(tx.CapgoDevice(ctx, app, "d1"))
 		gives(t, two)(tx.CapgoDevice(ctx, app, "d2"))
+	})
+}
+
+// testCapgoBatch writes and reads more devices than one statement takes.
+func testCapgoBatch(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	many := func(bend func(*store.CapgoDevice)) (all []store.CapgoDevice, ids []sealift.DeviceID) {
+		for i := range 103 {
+			d := aCapgoDevice(sealift.DeviceID(fmt.Sprintf("a%03d", i)))
+			bend(&d)
+			all, ids = append(all, d), append(ids, d.ID)
+		}
+		return all, ids
+	}
+	before, ids := many(func(d *store.CapgoDevice) { d.Chosen = "beta" })
+	after, _ := many(func(d *store.CapgoDevice) {
+		d.Version, d.Channel, d.Platform, d.Build, d.Plugin, d.Production, d.Emulator = "9.9.9", "vip", "web", "8", "7", false, false
+		d.Seen = d.Seen.Add(time.Hour)
+	})
+	update(t, s, func(tx store.Tx) {
+		gives(t, map[sealift.DeviceID]store.CapgoDevice{})(tx.CapgoDevicesOf(ctx, app, ids))
+		do(t, tx.PutCapgoDevices(ctx, before))
+		for i := range after {
+			after[i].Chosen, after[i].Began = "", someTime.Add(99*time.Hour)
+		}
+		do(t, tx.PutCapgoDevices(ctx, after))
+		want := map[sealift.DeviceID]store.CapgoDevice{}
+		for i := range after {
+			after[i].Chosen, after[i].Began = "beta", someTime
+			want[after[i].ID] = after[i]
+		}
+		gives(t, want)(tx.CapgoDevicesOf(ctx, app, append(ids, "none")))
+		gives(t, map[sealift.DeviceID]store.CapgoDevice{})(tx.CapgoDevicesOf(ctx, "com.acme.till", ids))
+		gives(t, int64(103))(tx.PruneCapgoDevices(ctx, app, "a", someTime.AddDate(1, 0, 0)))
+		other := before[0]
+		other.App = "com.acme.none"
+		isAbsent(t)(tx.PutCapgoDevices(ctx, []store.CapgoDevice{other}))
 	})
 }
 

@@ -259,6 +259,9 @@ var change = []write{
 		_, err := tx.AddReleaseHour(ctx, anHour(0))
 		return err
 	}},
+	{"PutCapgoDevices", func(ctx context.Context, tx store.Tx) error {
+		return tx.PutCapgoDevices(ctx, []store.CapgoDevice{aCapgoDevice("d1"), aCapgoDevice("d2")})
+	}},
 	{"UpdateCapgoDevice", func(ctx context.Context, tx store.Tx) error {
 		d := aCapgoDevice("d1")
 		d.Version = "9.9.9"
