@@ -24,7 +24,6 @@ type App struct {
 	Default  sealift.Channel // of devices that are on no other; "" for none
 	Floor    sealift.Version // under which nothing is to run; "" for none
 	Channels map[sealift.Channel]*Channel
-	Forced   map[sealift.DeviceID]sealift.Channel // where people put devices
 }
 
 // Channel is a channel with its rules.
@@ -84,9 +83,6 @@ func (c *Channel) open() bool { return !c.Archived && (!c.Rules.Private || c.Sel
 // place returns the channel that a device is on, and whether it is there by more than
 // its own configuration; nil for none.
 func (a *App) place(in *Info, chosen sealift.Channel) (on *Channel, assigned bool) {
-	if c := a.Channels[a.Forced[in.Device]]; c != nil {
-		return c, true
-	}
 	if c := a.Channels[chosen]; c != nil && c.SelfAssign && !c.Archived {
 		return c, true
 	}

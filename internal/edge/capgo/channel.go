@@ -38,10 +38,9 @@ type (
 
 // The plugin's codes of what is not to be.
 const (
-	codeNoSuch   = "channel_not_found"
-	codeNotSelf  = "channel_self_set_not_allowed"
-	codeOverride = "cannot_override"
-	codeRate     = "too_many_requests"
+	codeNoSuch  = "channel_not_found"
+	codeNotSelf = "channel_self_set_not_allowed"
+	codeRate    = "too_many_requests"
 )
 
 // asking is a question about channels.
@@ -150,9 +149,6 @@ func (q asking) channels() any {
 // as does asking for the app's default. A plugin that keeps its channel by itself is
 // only told whether it may: what the server kept would outlive what it forgets.
 func (e *Edge) choose(ctx context.Context, q asking, want, address string) (any, *fault, error) {
-	if q.app.Channels[q.app.Forced[q.in.Device]] != nil {
-		return nil, &fault{codeOverride, "a person put the device on its channel"}, nil
-	}
 	done := channelDone{Status: "ok"}
 	keep := sealift.Channel(want)
 	switch c := q.app.Channels[keep]; {

@@ -2,6 +2,8 @@ package capgo
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -105,17 +107,15 @@ func (e *Edge) gather(ctx context.Context, batch []checkIn) []checkIn {
 // keep writes a batch in one transaction. What cannot be written is counted, and
 // comes again with the devices.
 func (e *Edge) keep(ctx context.Context, batch []checkIn) {
-	left := int64(0)
+	left := 0
 	err := e.Store.Update(ctx, func(tx store.Tx) error {
 		left = 0
-		for i := range batch {
-			kept, err := e.keepOne(ctx, tx, &batch[i])
+		for app, devices := range byApp(batch) {
+			n, err := e.keepAll(ctx, tx, app, devices)
 			if err != nil {
 				return err
 			}
-			if !kept {
-				left++
-			}
+			left += n
 		}
 		return nil
 	})
@@ -124,35 +124,68 @@ func (e *Edge) keep(ctx context.Context, batch []checkIn) {
 		e.complain("writing check-ins of Capgo devices", err)
 		return
 	}
-	e.tallies.add(callCheckIn, "kept", int64(len(batch))-left)
+	e.tallies.add(callCheckIn, "kept", int64(len(batch)-left))
 	if left > 0 {
-		e.tallies.add(callCheckIn, "left-out", left)
+		e.tallies.add(callCheckIn, "left-out", int64(left))
 	}
 }
 
-// keepOne writes how a device is, where that is news, and that it runs what is on
-// offer: whoever comes with it for the first time has confirmed it. It is false for a
-// device for which there is no room.
-func (e *Edge) keepOne(ctx context.Context, tx store.Tx, in *checkIn) (bool, error) {
-	was, known, err := e.deviceBefore(ctx, tx, in)
-	if err != nil || !known && was.ID == "" {
-		return false, err
+// byApp are the last check-ins of each device.
+func byApp(batch []checkIn) map[sealift.AppID]map[sealift.DeviceID]*checkIn {
+	out := map[sealift.AppID]map[sealift.DeviceID]*checkIn{}
+	for i := range batch {
+		of := batch[i].device.App
+		if out[of] == nil {
+			out[of] = make(map[sealift.DeviceID]*checkIn, len(batch))
+		}
+		out[of][batch[i].device.ID] = &batch[i]
 	}
-	if known && !news(&was, &in.device) {
-		return true, nil
+	return out
+}
+
+// keepAll writes how devices of an app are, where that is news, and which of them run
+// what is on offer: whoever comes with it for the first time has confirmed it. It
+// returns for how many there was no room.
+func (e *Edge) keepAll(ctx context.Context, tx store.Tx, app sealift.AppID, devices map[sealift.DeviceID]*checkIn) (left int, err error) {
+	ids := slices.Sorted(maps.Keys(devices)) // as they are in the table
+	was, err := tx.CapgoDevicesOf(ctx, app, ids)
+	if err != nil {
+		return 0, err
 	}
-	if known {
-		in.device.Chosen = was.Chosen
-		if err := tx.UpdateCapgoDevice(ctx, in.device); err != nil {
-			return false, err
+	var changed []store.CapgoDevice
+	var came []*checkIn
+	for _, id := range ids {
+		in := devices[id]
+		before, known := was[id]
+		switch {
+		case known && !news(&before, &in.device):
+			continue
+		case !known && !e.admit(in):
+			left++
+			continue
+		}
+		changed = append(changed, in.device)
+		if !in.runs.IsZero() && (!known || before.Version != in.device.Version) {
+			came = append(came, in)
 		}
 	}
-	if in.runs.IsZero() || known && was.Version == in.device.Version {
-		return true, nil
+	if err := tx.PutCapgoDevices(ctx, changed); err != nil {
+		return left, err
 	}
-	step := trust.ReportStep{Step: trust.StepConfirmed, Release: in.runs, Version: sealift.Version(in.device.Version)}
-	reporter := stats.Reporter{Device: store.Device{App: in.device.App, ID: in.device.ID}, Address: in.address, Now: in.device.Seen}
-	return true, reporter.Count(ctx, outcomes{tx}, []trust.ReportStep{step})
+	for _, in := range came {
+		step := trust.ReportStep{Step: trust.StepConfirmed, Release: in.runs, Version: sealift.Version(in.device.Version)}
+		reporter := stats.Reporter{Device: store.Device{App: app, ID: in.device.ID}, Address: in.address, Now: in.device.Seen}
+		if err := reporter.Count(ctx, outcomes{tx}, []trust.ReportStep{step}); err != nil {
+			return left, err
+		}
+	}
+	return left, nil
+}
+
+// admit reports whether there is room for a device that was never seen.
+func (e *Edge) admit(in *checkIn) bool {
+	_, ok := e.fresh.Admit(newcomers{in.device.App, stats.NetworkOf(in.address)}, in.device.Seen)
+	return ok
 }
 
 // deviceBefore returns how a device was kept before. One that was never seen is written
@@ -162,7 +195,7 @@ func (e *Edge) deviceBefore(ctx context.Context, tx store.Tx, in *checkIn) (was 
 	if sealift.KindOf(err) != sealift.KindNotFound {
 		return was, err == nil, err
 	}
-	if _, ok := e.fresh.Admit(newcomers{in.device.App, stats.NetworkOf(in.address)}, in.device.Seen); !ok {
+	if !e.admit(in) {
 		return store.CapgoDevice{}, false, nil
 	}
 	return in.device, false, tx.InsertCapgoDevice(ctx, in.device)

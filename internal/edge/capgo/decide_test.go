@@ -27,7 +27,6 @@ func TestDecide(t *testing.T) {
 		channel  func(*Channel)
 		failed   []sealift.Digest
 		chosen   sealift.Channel
-		forced   sealift.Channel
 		offer    sealift.Version
 		code     string
 		breaking bool
@@ -57,8 +56,6 @@ func TestDecide(t *testing.T) {
 		"not for development":                    {in: func(i *Info) { i.Production = false }, channel: is(func(c *Channel) { c.Rules.Builds = []trust.Build{trust.BuildProduction} }), code: "disable_dev_build"},
 		"not for emulators":                      {in: func(i *Info) { i.Emulator = true }, channel: is(func(c *Channel) { c.Rules.NoEmulators = true }), code: "disable_emulator"},
 		"a private channel":                      {in: func(i *Info) { i.Channel = "vip" }, code: "cannot_update_via_private_channel", on: "vip"},
-		"a private channel, put there":           {forced: "vip", offer: "9.0.0", on: "vip"},
-		"put there, whatever it asks for":        {forced: "vip", chosen: "beta", in: func(i *Info) { i.Channel = "beta" }, offer: "9.0.0", on: "vip"},
 		"its own choice before its app's":        {chosen: "beta", in: func(i *Info) { i.Channel = "production" }, on: "beta"},
 		"a choice that is not to be":             {chosen: "vip", offer: "2.1.0"},
 		"the app's word":                         {in: func(i *Info) { i.Channel = "beta" }, on: "beta"},
@@ -82,9 +79,6 @@ func TestDecide(t *testing.T) {
 			in := phone
 			if test.in != nil {
 				test.in(&in)
-			}
-			if test.forced != "" {
-				app.Forced = map[sealift.DeviceID]sealift.Channel{in.Device: test.forced}
 			}
 			d := app.Decide(&in, test.chosen, func(release sealift.Digest) bool {
 				for _, f := range test.failed {

@@ -27,8 +27,8 @@
 //
 // # Deciding
 //
-// The device is on the channel that a person put it on; else on the one that it asked
-// for, if that lets devices do so; else on the one that the app names
+// The device is on the channel that it asked for, if that lets devices do so and the
+// server keeps it; else on the one that the app names
 // ("defaultChannel"), unless that is private; else on the app's default. That channel's
 // rules say whether it may follow it. Then it takes the first candidate of the
 // channel's offer that is for it (rollout.Device.Takes), that did not fail on it

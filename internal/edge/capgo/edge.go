@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -197,6 +198,7 @@ func (e *Edge) answer(w http.ResponseWriter, call, counted string, body []byte) 
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	h["Cache-Control"] = noStore
+	h["Content-Length"] = []string{strconv.Itoa(len(body))} // or it goes out in pieces
 	_, _ = w.Write(body)
 }
 

@@ -363,12 +363,6 @@ func TestChoice(t *testing.T) {
 	if got := w.asksFor(); got != "2.0.0" {
 		t.Errorf("where devices may not it is offered %s", got)
 	}
-	forced := app()
-	forced.Forced = map[sealift.DeviceID]sealift.Channel{someID: "production"}
-	w.offers(forced)
-	if _, answer := w.send("POST", "/capgo/channel_self", infoWith("channel", "beta")); errorOf(t, answer) != codeOverride {
-		t.Error(answer)
-	}
 }
 
 // TestRun: check-ins are written within a moment, and those that wait when it ends.

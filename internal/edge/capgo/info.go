@@ -1,6 +1,7 @@
 package capgo
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -51,6 +52,10 @@ type text string
 func (t *text) UnmarshalJSON(data []byte) error {
 	switch data[0] {
 	case '"':
+		if inner := data[1 : len(data)-1]; bytes.IndexByte(inner, '\\') < 0 { // as nearly all are
+			*t = text(bounded(string(inner)))
+			return nil
+		}
 		var s string
 		if err := json.Unmarshal(data, &s); err != nil {
 			return err
