@@ -4,7 +4,7 @@
 // is in no program and counts in no coverage.
 //
 //	make bench                         measure all, print the table, write docs/benchmarks.md
-//	scripts/bench.sh PART              measure one part (bundle, check, patch, vault, log, token, sign, rollout, reports), or all, and print its table
+//	scripts/bench.sh PART              measure one part (bundle, check, patch, vault, log, token, sign, rollout, reports, capgo), or all, and print its table
 //
 // Whatever is compared with a baseline is run in turns with it, in processes of
 // their own, and medians are compared: a machine that is busy with something
@@ -55,6 +55,7 @@ func BenchmarkSealift(b *testing.B) {
 		{"token", measureToken},
 		{"rollout", measureRollout},
 		{"reports", measureReports},
+		{"capgo", measureCapgo},
 	} {
 		b.Run(part.name, func(b *testing.B) { part.run(b, r) })
 	}

@@ -3,7 +3,7 @@
 # into that document. It wants a quiet machine, about 5 GiB of disk under
 # .cache, where everything it makes is removed at the end, and 25 minutes.
 #
-#   scripts/bench.sh [PART: bundle, check, patch, vault, log, token, sign, rollout, reports or all]
+#   scripts/bench.sh [PART: bundle, check, patch, vault, log, token, sign, rollout, reports, capgo or all]
 #
 # With a part, or all of them, the table is printed and nothing is written. Patches
 # are of real packages: the first run fetches them, by npm.
