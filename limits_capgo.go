@@ -14,7 +14,7 @@ const (
 	// MaxCapgoDocument bounds the document about it: some 1,100 bytes a file, and
 	// the names. In base64 it fits a backup's part beside 4 MiB of other rows.
 	MaxCapgoDocument = 8 << 20
-	// MaxCapgoSubmission bounds a submission that has such a release: 170 bytes a
-	// file, and the names.
+	// MaxCapgoSubmission bounds a submission that has such a release: some 190 bytes
+	// a file, and the names.
 	MaxCapgoSubmission = 4 << 20
 )

@@ -312,6 +312,27 @@ func TestCapgoIsCarriedOn(t *testing.T) {
 	if uses != 2 {
 		t.Errorf("%d uses", uses)
 	}
+
+	// A canary that a hotfix overtakes is issued anew, for them as well.
+	want := b.reservation("2.0.0")
+	watched(&want)
+	w := b.reserveAs(want)
+	b.refill(w, capgoSite)
+	b.upload(w)
+	b.sign(w)
+	w.what.Capgo = b.pack(capgoSite)
+	canary, err := b.submit(w)
+	b.check(err)
+	was, _ = b.capgoRow(canary)
+	b.publish("1.9.0")
+	anew := b.releases()[0]
+	if anew.Act != sealift.ActReissue || anew.Capgo != nil {
+		t.Fatalf("listed %+v", anew)
+	}
+	detail, err := b.Release(b.Context(), b.app, service.Which{Digest: anew.Digest})
+	b.check(err)
+	same("re-issue", &detail.Release)
+
 	b.sql("UPDATE capgo_bundles SET document = CAST(replace(CAST(document AS TEXT), '1.0.0', '9.9.9') AS BLOB) WHERE app = ?", string(b.app))
 	_, err = b.Release(b.Context(), b.app, service.Which{Digest: r.Digest})
 	wantRefusal(t, "a document by SQL", err, sealift.KindDenied, vault.ReasonForged)
