@@ -61,6 +61,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, runMover(task))
 		os.Exit(1)
 	}
+	if task := os.Getenv(reporterEnv); task != "" { // see reporter_test.go
+		fmt.Fprintln(os.Stderr, runReporter(task))
+		os.Exit(1)
+	}
 	if task := os.Getenv(restorerEnv); task != "" { // see drill_test.go
 		fmt.Fprintln(os.Stderr, runRestorer(task))
 		os.Exit(1)
