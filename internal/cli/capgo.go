@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -16,7 +17,8 @@ import (
 )
 
 type capgoCmd struct {
-	Key capgoKeyCmd `cmd:"" help:"Make, bring and show the key that an app's devices know."`
+	Import capgoImportCmd `cmd:"" help:"Read a project that has the plugin: make its app and channel, bring its key, and say what changes."`
+	Key    capgoKeyCmd    `cmd:"" help:"Make, bring and show the key that an app's devices know."`
 }
 
 type capgoKeyCmd struct {
@@ -138,7 +140,7 @@ func runCapgoKeyPublic(ctx context.Context, std *IO, opts capgoKeyPublicCmd) err
 	if opts.URL != "" && !opts.Config {
 		return usage("--url goes with --config")
 	}
-	base, err := config.ParseBase("--url", opts.URL)
+	base, err := reachedBy(opts.URL)
 	if err != nil {
 		return err
 	}
@@ -161,6 +163,18 @@ func runCapgoKeyPublic(ctx context.Context, std *IO, opts capgoKeyPublicCmd) err
 	})
 }
 
+// reachedBy reads the --url by which devices reach a server.
+func reachedBy(text string) (string, error) {
+	base, err := config.ParseBase("--url", text)
+	var wrong *sealift.Error
+	if errors.As(err, &wrong) {
+		said := *wrong
+		said.Op = "reading the command line"
+		return "", &said
+	}
+	return base, err
+}
+
 // capacitor is what capacitor.config.json says of Capgo's plugin.
 type capacitor struct {
 	Plugins struct {
@@ -168,7 +182,7 @@ type capacitor struct {
 			UpdateURL  string `json:"updateUrl,omitempty"`
 			StatsURL   string `json:"statsUrl,omitempty"`
 			ChannelURL string `json:"channelUrl,omitempty"`
-			PublicKey  string `json:"publicKey"`
+			PublicKey  string `json:"publicKey,omitempty"`
 		} `json:"CapacitorUpdater"`
 	} `json:"plugins"`
 }

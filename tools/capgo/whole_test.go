@@ -102,14 +102,11 @@ func TestFromFolderToDevice(t *testing.T) {
 	}
 }
 
-// movesTo makes the app of a project on a server, with the project's key.
+// movesTo has a server read the project, as Capgo's own program left it.
 func (d *android) movesTo(s *server) {
 	d.t.Helper()
-	s.run("app", "create", "com.acme.shop")
-	s.run("channel", "create", "production", "--app", "com.acme.shop")
-	s.run("channel", "set", "production", "--app", "com.acme.shop", "--default")
 	d.check(os.Chmod(d.path(".capgo_key_v2"), 0o600)) // they write it for everybody to read, and Sealift refuses that
-	s.run("capgo", "key", "import", "--app", "com.acme.shop", "--owner", "alice", "--file", d.path(".capgo_key_v2"))
+	s.run("capgo", "import", d.dir, "--owner", "alice", "--url", s.base)
 	if public := s.run("capgo", "key", "public", "--app", "com.acme.shop"); strings.TrimSpace(public) != strings.TrimSpace(string(d.read(".capgo_key_v2.pub"))) {
 		d.t.Errorf("%s", public)
 	}
