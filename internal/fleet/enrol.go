@@ -57,8 +57,7 @@ func (d *Desk) app(ctx context.Context, tx store.Tx, id sealift.AppID) (store.Ap
 	app, err := tx.App(ctx, id)
 	switch {
 	case sealift.KindOf(err) == sealift.KindNotFound:
-		return app, sealift.Errorf(sealift.KindNotFound, "looking up the app", "there is no app %s", id).
-			WithReason("app").WithHint("create it with: sealift app create %s", id)
+		return app, service.NoApp("looking up the app", id)
 	case err != nil:
 		return app, err
 	}

@@ -28,7 +28,7 @@ func (d *Desk) Stats(ctx context.Context, app sealift.AppID, f service.StatsFilt
 		if _, err := d.app(ctx, tx, app); err != nil {
 			return err
 		}
-		releases, err := tx.Releases(ctx, app, store.ReleaseFilter{Channel: f.Channel, Platform: f.Platform, Version: f.Version, Limit: f.Limit})
+		releases, err := wanted(ctx, tx, app, f)
 		if err != nil {
 			return err
 		}
@@ -69,6 +69,24 @@ func (d *Desk) Stats(ctx context.Context, app sealift.AppID, f service.StatsFilt
 		return err
 	})
 	return out, err
+}
+
+// wanted returns the releases that a filter names. What it names must be there: sums of
+// nothing would say that nobody took a release which is only misspelt.
+func wanted(ctx context.Context, tx store.Tx, app sealift.AppID, f service.StatsFilter) ([]store.Release, error) {
+	if f.Channel != "" {
+		if _, err := tx.Channel(ctx, app, f.Channel); sealift.KindOf(err) == sealift.KindNotFound {
+			return nil, service.NoChannel("looking up the channel", app, f.Channel)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	releases, err := tx.Releases(ctx, app, store.ReleaseFilter{Channel: f.Channel, Platform: f.Platform, Version: f.Version, Limit: f.Limit})
+	if err == nil && f.Version != "" && len(releases) == 0 {
+		err = sealift.Errorf(sealift.KindNotFound, "counting what came of releases", "no version %s is published there", f.Version).
+			WithReason("release").WithHint("see what is with: sealift release list --app %s", app)
+	}
+	return releases, err
 }
 
 // withdrawn reports whether a release was taken out of the offer by a person, or by

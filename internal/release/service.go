@@ -128,13 +128,23 @@ func (s *Service) Apps(ctx context.Context) ([]service.App, error) {
 func (s *Service) findApp(ctx context.Context, tx store.Tx, id sealift.AppID) (store.App, error) {
 	row, err := tx.App(ctx, id)
 	if sealift.KindOf(err) == sealift.KindNotFound {
-		return row, sealift.Errorf(sealift.KindNotFound, "looking up the app", "there is no app %s", id).
-			WithReason("app").WithHint("create it with: sealift app create %s", id)
+		return row, service.NoApp("looking up the app", id)
 	}
 	if err == nil {
 		err = s.vault.CheckRow(ctx, tx, row)
 	}
 	return row, err
+}
+
+// findPlaces refuses an app that is not there, and a channel of it that is not, where
+// only what is of one is wanted.
+func (s *Service) findPlaces(ctx context.Context, tx store.Tx, app sealift.AppID, only sealift.Channel) error {
+	if only == "" {
+		_, err := s.findApp(ctx, tx, app)
+		return err
+	}
+	_, err := s.findChannel(ctx, tx, app, only)
+	return err
 }
 
 func (s *Service) findChannel(ctx context.Context, tx store.Tx, app sealift.AppID, name sealift.Channel) (store.Channel, error) {

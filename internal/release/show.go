@@ -76,7 +76,7 @@ func (s *Service) judged(ctx context.Context, tx store.Tx, rules *trust.Rules, r
 // Releases returns at most page.Limit releases of app, newest counter first.
 func (s *Service) Releases(ctx context.Context, app sealift.AppID, page service.Page) ([]service.Release, error) {
 	return view(ctx, s.store, func(tx store.Tx) ([]service.Release, error) {
-		if _, err := s.findApp(ctx, tx, app); err != nil {
+		if err := s.findPlaces(ctx, tx, app, page.Channel); err != nil {
 			return nil, err
 		}
 		rows, err := tx.Releases(ctx, app, store.ReleaseFilter{Channel: page.Channel, Platform: page.Platform, Before: page.Before, Limit: page.Limit})

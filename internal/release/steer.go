@@ -18,7 +18,7 @@ import (
 // Rollouts implements service.Rollouts.
 func (s *Service) Rollouts(ctx context.Context, app sealift.AppID, channel sealift.Channel, platform sealift.Platform, all bool) ([]service.Rollout, error) {
 	return view(ctx, s.store, func(tx store.Tx) ([]service.Rollout, error) {
-		if _, err := s.findApp(ctx, tx, app); err != nil {
+		if err := s.findPlaces(ctx, tx, app, channel); err != nil {
 			return nil, err
 		}
 		rows, err := tx.Rollouts(ctx, app, channel, platform)

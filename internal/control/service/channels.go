@@ -30,6 +30,13 @@ type ChannelDevices struct {
 	Excluded  map[string]int64 // that its rules keep from taking anything of it, by trust.ChannelRules.Excludes
 }
 
+// NoApp is the KindNotFound error, with reason "app", of whoever does something with an
+// app that is not there. op is what they did.
+func NoApp(op string, app sealift.AppID) *sealift.Error {
+	return sealift.Errorf(sealift.KindNotFound, op, "there is no app %s", app).
+		WithReason("app").WithHint("create it with: sealift app create %s", app)
+}
+
 // NoChannel is the KindNotFound error, with reason "channel", of whoever does something
 // with a channel that an app does not have. op is what they did.
 func NoChannel(op string, app sealift.AppID, channel sealift.Channel) *sealift.Error {
