@@ -17,8 +17,9 @@ import (
 )
 
 type capgoCmd struct {
-	Import capgoImportCmd `cmd:"" help:"Read a project that has the plugin: make its app and channel, bring its key, and say what changes."`
-	Key    capgoKeyCmd    `cmd:"" help:"Make, bring and show the key that an app's devices know."`
+	Import  capgoImportCmd  `cmd:"" help:"Read a project that has the plugin: make its app and channel, bring its key, and say what changes."`
+	Key     capgoKeyCmd     `cmd:"" help:"Make, bring and show the key that an app's devices know."`
+	Devices capgoDevicesCmd `cmd:"" help:"List the devices of an app that have Capgo's plugin, by their own word."`
 }
 
 type capgoKeyCmd struct {

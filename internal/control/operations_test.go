@@ -64,6 +64,7 @@ var operations = []operation{
 	{"setPlan", "PUT", acme + "/channels/production/plan", `{"stages":[{"percent":100,"duration":"1h"}]}`, 200, access.PlanRollouts},
 	{"clearPlan", "DELETE", acme + "/channels/production/plan", "", 200, access.PlanRollouts},
 	{"listDevices", "GET", acme + "/devices?limit=3&channel=production&behind=0123456789abcdef0123456789abcdef", "", 200, access.ListDevices},
+	{"listCapgoDevices", "GET", acme + "/capgo-devices?limit=3&channel=production&platform=ios&version=1.0.0&prefix=01&behind=0123456789abcdef0123456789abcdef", "", 200, access.ListDevices},
 	{"getStats", "GET", acme + "/stats?channel=production&platform=web&version=1.0.0&since=2026-03-01T00:00:00Z&limit=3", "", 200, access.ListDevices},
 	{"getDevice", "GET", acme + "/devices/0123456789abcdef0123456789abcdef?limit=2&before=9", "", 200, access.ListDevices},
 	{"revokeDevices", "POST", acme + "/device-revocations", `{"devices":["0123456789abcdef0123456789abcdef"],"reason":"stolen"}`, 200, access.RevokeDevices},

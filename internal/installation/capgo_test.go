@@ -123,6 +123,11 @@ func TestCapgo(t *testing.T) {
 	if r := stats.Releases[0]; r.Version != "2.0.0" || r.Counts.RolledBack != 1 || r.Counts.Taken != 1 {
 		t.Errorf("%+v", r)
 	}
+	list, err := b.api.CapgoDevices(t.Context(), app, api.ListCapgoDevicesParams{Prefix: "b3b8a1f05c1d4e7a8f3e2d4c6b8a0f1e"})
+	b.check(err)
+	if len(list.Devices) != 1 || list.Devices[0].Channel != "production" || len(list.Devices[0].Events) != 1 || list.Devices[0].Events[0].Action != "update_fail" || list.Counts.Day != 1 {
+		t.Errorf("%+v", list)
+	}
 	// A floor, or a withdrawal, is a device's no less than one of Sealift's own.
 	_, err = b.api.WithdrawRelease(t.Context(), app, second.Counter, "a story")
 	b.check(err)

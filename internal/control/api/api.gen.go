@@ -1389,6 +1389,72 @@ type CACertificate struct {
 	Version uint64 `json:"version"`
 }
 
+// CapgoCounts Devices with Capgo's plugin that were seen in the last 180 days, in the last day and in the last week.
+type CapgoCounts struct {
+	Day   int64 `json:"day"`
+	Known int64 `json:"known"`
+	Week  int64 `json:"week"`
+}
+
+// CapgoDevice All of it is the device's own word.
+type CapgoDevice struct {
+	// Began Example: 2026-01-02T03:04:05Z
+	Began Time `json:"began"`
+
+	// Build The version of the store's build.
+	Build string `json:"build"`
+
+	// Channel That it was placed on when it asked last; absent for none.
+	Channel string `json:"channel,omitempty"`
+
+	// Chosen That it asked to be on
+	Chosen   string       `json:"chosen,omitempty"`
+	Emulator bool         `json:"emulator"`
+	Events   []CapgoEvent `json:"events,omitempty"`
+
+	// ID Example: 4e1f7a9c0b2d3e4f5a6b7c8d9e0f1a2b
+	ID       DeviceID `json:"id"`
+	Platform string   `json:"platform"`
+
+	// Plugin The version of the plugin.
+	Plugin     string `json:"plugin"`
+	Production bool   `json:"production"`
+
+	// Seen Example: 2026-01-02T03:04:05Z
+	Seen Time `json:"seen"`
+
+	// Version Of the bundle that it runs; empty for the one in the store's build.
+	Version string `json:"version"`
+}
+
+// CapgoDeviceList defines model for CapgoDeviceList.
+type CapgoDeviceList struct {
+	// Counts Devices with Capgo's plugin that were seen in the last 180 days, in the last day and in the last week.
+	Counts  CapgoCounts   `json:"counts"`
+	Devices []CapgoDevice `json:"devices"`
+
+	// Next Example: 4e1f7a9c0b2d3e4f5a6b7c8d9e0f1a2b
+	Next DeviceID `json:"next,omitempty"`
+}
+
+// CapgoEvent defines model for CapgoEvent.
+type CapgoEvent struct {
+	Action string `json:"action"`
+
+	// At By the device's clock.
+	At     Time   `json:"at"`
+	Detail string `json:"detail,omitempty"`
+
+	// Old Of the bundle before.
+	Old string `json:"old,omitempty"`
+
+	// Received Example: 2026-01-02T03:04:05Z
+	Received Time `json:"received"`
+
+	// Version Of the bundle that it is about.
+	Version string `json:"version,omitempty"`
+}
+
 // CapgoKey defines model for CapgoKey.
 type CapgoKey struct {
 	// ID Example: shop-ci
@@ -4245,6 +4311,27 @@ type ListApprovalsParams struct {
 	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListCapgoDevicesParams defines parameters for ListCapgoDevices.
+type ListCapgoDevicesParams struct {
+	// Limit The most devices to return.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Behind Only devices whose id comes behind this one.
+	Behind DeviceID `form:"behind,omitempty" json:"behind,omitempty"`
+
+	// Channel Only of this channel.
+	Channel OfChannel `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Platform Only for this platform.
+	Platform OfPlatform `form:"platform,omitempty" json:"platform,omitempty"`
+
+	// Prefix Only devices whose id begins so. An id is the device's UUID without hyphens, in lower case.
+	Prefix string `form:"prefix,omitempty" json:"prefix,omitempty"`
+
+	// Version Only devices that run the bundle of this version.
+	Version Version `form:"version,omitempty" json:"version,omitempty"`
+}
+
 // ListPatchBasesParams defines parameters for ListPatchBases.
 type ListPatchBasesParams struct {
 	// Platform The platform that the next release is for.
@@ -4918,6 +5005,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /apps/{app}/blobs/{sha256} (the `UploadBlob` operationId).
 	UploadBlobWithBody(ctx context.Context, app InApp, sha256 SHA256, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListCapgoDevices The devices of an app that have Capgo's plugin, by id
+	//
+	// Roles: all. Nobody vouches for any of it: whoever names an id is the device. For the next
+	// page, pass `next` of the last one as `behind`. Where one whole id is asked for as `prefix`, its
+	// newest events come with it.
+	//
+	// Corresponds with GET /apps/{app}/capgo-devices (the `ListCapgoDevices` operationId).
+	ListCapgoDevices(ctx context.Context, app InApp, params *ListCapgoDevicesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetCapgoKey The public key for devices that run Capgo's plugin
 	//
@@ -6952,6 +7048,25 @@ func (c *Client) ChangeApp(ctx context.Context, app InApp, body ChangeAppJSONReq
 // Corresponds with PUT /apps/{app}/blobs/{sha256} (the `UploadBlob` operationId).
 func (c *Client) UploadBlobWithBody(ctx context.Context, app InApp, sha256 SHA256, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUploadBlobRequestWithBody(c.Server, app, sha256, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListCapgoDevices The devices of an app that have Capgo's plugin, by id
+//
+// Roles: all. Nobody vouches for any of it: whoever names an id is the device. For the next
+// page, pass `next` of the last one as `behind`. Where one whole id is asked for as `prefix`, its
+// newest events come with it.
+//
+// Corresponds with GET /apps/{app}/capgo-devices (the `ListCapgoDevices` operationId).
+func (c *Client) ListCapgoDevices(ctx context.Context, app InApp, params *ListCapgoDevicesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCapgoDevicesRequest(c.Server, app, params)
 	if err != nil {
 		return nil, err
 	}
@@ -10586,6 +10701,103 @@ func NewUploadBlobRequestWithBody(server string, app InApp, sha256 SHA256, conte
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListCapgoDevicesRequest constructs an http.Request for the ListCapgoDevices method
+func NewListCapgoDevicesRequest(server string, app InApp, params *ListCapgoDevicesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "app", app, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/apps/%s/capgo-devices", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "behind", params.Behind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "platform", params.Platform, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "prefix", params.Prefix, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -15001,6 +15213,9 @@ type ServerInterface interface {
 	// UploadBlob Upload a sealed blob
 	// (PUT /apps/{app}/blobs/{sha256})
 	UploadBlob(w http.ResponseWriter, r *http.Request, app InApp, sha256 SHA256)
+	// ListCapgoDevices The devices of an app that have Capgo's plugin, by id
+	// (GET /apps/{app}/capgo-devices)
+	ListCapgoDevices(w http.ResponseWriter, r *http.Request, app InApp, params ListCapgoDevicesParams)
 	// GetCapgoKey The public key for devices that run Capgo's plugin
 	// (GET /apps/{app}/capgo-key)
 	GetCapgoKey(w http.ResponseWriter, r *http.Request, app InApp)
@@ -15661,6 +15876,113 @@ func (siw *ServerInterfaceWrapper) UploadBlob(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.UploadBlob(w, r, app, sha256)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListCapgoDevices operation middleware
+func (siw *ServerInterfaceWrapper) ListCapgoDevices(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app InApp
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", r.PathValue("app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCapgoDevicesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "behind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "behind", r.URL.Query(), &params.Behind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "behind"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "behind", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", r.URL.Query(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "channel"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "channel", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "platform" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "platform", r.URL.Query(), &params.Platform, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "platform"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "platform", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "prefix" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "prefix", r.URL.Query(), &params.Prefix, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "prefix"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "prefix", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", r.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "version"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListCapgoDevices(w, r, app, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -18698,6 +19020,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollouts/{counter}/withdraw", wrapper.WithdrawRelease)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/rollouts/{counter}/steer", wrapper.SteerRollout)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/devices", wrapper.ListDevices)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/capgo-devices", wrapper.ListCapgoDevices)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/stats", wrapper.GetStats)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/apps/{app}/devices/{device}", wrapper.GetDevice)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/apps/{app}/device-revocations", wrapper.RevokeDevices)

@@ -36,3 +36,10 @@ func (c *Client) EraseDevices(ctx context.Context, app sealift.AppID, which api.
 func (c *Client) Stats(ctx context.Context, app sealift.AppID, filter api.GetStatsParams) (api.Stats, error) {
 	return decoded[api.Stats](ctx, func(ctx context.Context) (*http.Response, error) { return c.api.GetStats(ctx, string(app), &filter) })
 }
+
+// CapgoDevices returns a page of an app's devices that have Capgo's plugin, by id.
+func (c *Client) CapgoDevices(ctx context.Context, app sealift.AppID, page api.ListCapgoDevicesParams) (api.CapgoDeviceList, error) {
+	return decoded[api.CapgoDeviceList](ctx, func(ctx context.Context) (*http.Response, error) {
+		return c.api.ListCapgoDevices(ctx, string(app), &page)
+	})
+}

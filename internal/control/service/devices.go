@@ -18,6 +18,9 @@ type Devices interface {
 	// Device returns one device of app, or KindNotFound, with at most limit of its
 	// steps, newest first; with before, only those of a smaller sequence.
 	Device(ctx context.Context, app sealift.AppID, id sealift.DeviceID, before uint64, limit int) (Device, []DeviceStep, error)
+	// CapgoDevices returns at most page.Limit devices of app that have Capgo's plugin, by
+	// id, with how many there are, or KindNotFound if there is no such app.
+	CapgoDevices(ctx context.Context, app sealift.AppID, page CapgoPage) ([]CapgoDevice, CapgoCounts, error)
 	// CountDevices counts the devices of app by state.
 	CountDevices(ctx context.Context, app sealift.AppID) (DeviceCounts, error)
 	// RevokeDevices ends devices of app for good, and turns the epochs of its
