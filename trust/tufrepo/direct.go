@@ -194,17 +194,7 @@ func (d *direction) readBin(data []byte, m *metadata.Metadata[metadata.TargetsTy
 	if err := unmarshal(data, m); err != nil {
 		return err
 	}
-	by := metadata.Root()
-	for _, pub := range append([]crypto.PublicKey{d.keys.Director.Public()}, d.keys.Earlier...) {
-		key, err := keyOf(pub)
-		if err != nil {
-			return err
-		}
-		if err := by.Signed.AddKey(key, metadata.TARGETS); err != nil {
-			return err
-		}
-	}
-	if err := verify(by, metadata.TARGETS, m); err != nil {
+	if err := signedBy(append([]crypto.PublicKey{d.keys.Director.Public()}, d.keys.Earlier...), metadata.TARGETS, m); err != nil {
 		return fmt.Errorf("%w: %w", ErrForeignBin, err)
 	}
 	return nil
