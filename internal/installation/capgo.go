@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sealift/sealift"
@@ -80,7 +81,7 @@ func (s capgoSource) Catalog(ctx context.Context, before *capgo.Catalog, base st
 			case sealift.KindDenied:
 				forged = append(forged, sealift.Errorf(sealift.KindDenied, "reading what Capgo devices of "+string(id)+" are offered", "%w", err))
 				if was != nil {
-					now.Apps[id] = was
+					now.Apps[id] = was.Withheld()
 				}
 			default:
 				return err
@@ -132,8 +133,12 @@ func (s capgoSource) app(ctx context.Context, tx store.Tx, id sealift.AppID, was
 		return nil, err
 	}
 	app.Floor = rules.Floor().Version
+	ours, err := tx.CapgoReleases(ctx, id)
+	if err != nil {
+		return nil, err
+	}
 	for _, channel := range app.Channels {
-		if err := s.lines(ctx, tx, app, channel, rules, base); err != nil {
+		if err := s.lines(ctx, tx, app, channel, rules, ours, base); err != nil {
 			return nil, err
 		}
 	}
@@ -148,8 +153,9 @@ func channelOf(r store.ChannelRules) *capgo.Channel {
 }
 
 // lines reads what a channel offers, and what may be running there: the newest
-// releases.
-func (s capgoSource) lines(ctx context.Context, tx store.Tx, app *capgo.App, channel *capgo.Channel, rules *trust.Rules, base string) error {
+// releases, of those that are for such devices. What they say of others is of nothing
+// that they can have.
+func (s capgoSource) lines(ctx context.Context, tx store.Tx, app *capgo.App, channel *capgo.Channel, rules *trust.Rules, ours []sealift.Digest, base string) error {
 	releases, err := tx.Releases(ctx, app.ID, store.ReleaseFilter{Channel: channel.Name, Limit: sealift.MaxCapgoRuns})
 	if err != nil {
 		return err
@@ -163,7 +169,7 @@ func (s capgoSource) lines(ctx context.Context, tx store.Tx, app *capgo.App, cha
 			}
 			channel.Lines[r.Platform] = line
 		}
-		if _, newer := line.Runs[r.Version]; newer {
+		if _, newer := line.Runs[r.Version]; newer || !slices.Contains(ours, r.Digest) {
 			continue
 		}
 		why := rules.Refuses(trust.Revocation{Issuer: r.Issuer, Serial: r.Serial}, r.Counter, r.Version)

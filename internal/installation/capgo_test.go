@@ -132,9 +132,19 @@ func TestCapgo(t *testing.T) {
 	_, err = b.api.WithdrawRelease(t.Context(), app, second.Counter, "a story")
 	b.check(err)
 	become("no_new_version_available", `,"version_name":"1.0.0","device_id":"another"`)
-	// What somebody writes into the database changes nothing.
-	stop()
+	// What somebody writes into the database keeps nothing on offer that was stopped since.
+	third := b.rollOut("3.0.0", `{"stages":[{"percent":100,"duration":"1h"}]}`)
+	b.forCapgo(third)
+	_, err = b.api.ChangeChannel(t.Context(), app, "production", api.ChannelChange{CapgoRefuseNew: &refuse}) // so that it is read with the bundle
+	b.check(err)
+	_, err = b.api.ChangeChannel(t.Context(), app, "production", api.ChannelChange{CapgoRefuseNew: &none})
+	b.check(err)
+	become("3.0.0", `,"version_name":"1.0.0","device_id":"another"`)
 	b.sql("UPDATE capgo_bundles SET document = CAST(replace(CAST(document AS TEXT), '1.0.0', '1.0.9') AS BLOB)")
+	_, err = b.api.WithdrawRelease(t.Context(), app, third.Counter, "a story")
+	b.check(err)
+	become("no_new_version_available", `,"version_name":"0.1.0","device_id":"another"`)
+	stop()
 	stop = serve()
 	defer stop()
 	become("app_not_found", "")

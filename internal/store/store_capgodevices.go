@@ -11,6 +11,8 @@ import (
 type CapgoDeviceTx interface {
 	// CapgoApps returns the apps that have a release for them, by id.
 	CapgoApps(ctx context.Context) ([]sealift.AppID, error)
+	// CapgoReleases returns those of an app's releases that are for them, by digest.
+	CapgoReleases(ctx context.Context, app sealift.AppID) ([]sealift.Digest, error)
 	// InsertCapgoDevice writes one that was not seen before; KindConflict if it was,
 	// KindNotFound if there is no such app.
 	InsertCapgoDevice(ctx context.Context, d CapgoDevice) error

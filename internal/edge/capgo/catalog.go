@@ -3,6 +3,7 @@ package capgo
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"maps"
 	"slices"
 
 	"github.com/sealift/sealift"
@@ -24,6 +25,31 @@ type App struct {
 	Default  sealift.Channel // of devices that are on no other; "" for none
 	Floor    sealift.Version // under which nothing is to run; "" for none
 	Channels map[sealift.Channel]*Channel
+	withheld bool // by Withheld
+}
+
+// Withheld is the app with nothing on offer, since nobody can tell what was stopped of
+// it. Its stamp is that of no state, so that it is read anew.
+func (a *App) Withheld() *App {
+	if a.withheld {
+		return a
+	}
+	out := *a
+	out.withheld, out.Stamp, out.Channels = true, sealift.Digest{}, map[sealift.Channel]*Channel{}
+	for name, c := range a.Channels {
+		bare := *c
+		bare.Lines = map[sealift.Platform]*Line{}
+		for platform, line := range c.Lines {
+			runs := maps.Clone(line.Runs)
+			for version, run := range runs {
+				run.Offered = false
+				runs[version] = run
+			}
+			bare.Lines[platform] = &Line{Runs: runs}
+		}
+		out.Channels[name] = &bare
+	}
+	return &out
 }
 
 // Channel is a channel with its rules.

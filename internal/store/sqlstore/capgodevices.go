@@ -16,6 +16,12 @@ func (t *tx) CapgoApps(ctx context.Context) ([]sealift.AppID, error) {
 	return collect(rows, t.fail(ctx, "listing apps with releases for Capgo devices", err), func(id string) sealift.AppID { return sealift.AppID(id) })
 }
 
+// CapgoReleases implements store.CapgoDeviceTx.
+func (t *tx) CapgoReleases(ctx context.Context, app sealift.AppID) ([]sealift.Digest, error) {
+	rows, err := t.q.CapgoReleases(ctx, string(app))
+	return collect(rows, t.fail(ctx, "looking for releases of "+string(app)+" for Capgo's plugin", err), digest)
+}
+
 // InsertCapgoDevice implements store.CapgoDeviceTx.
 func (t *tx) InsertCapgoDevice(ctx context.Context, d store.CapgoDevice) error {
 	rows, err := t.refusable(ctx, func() (int64, error) {

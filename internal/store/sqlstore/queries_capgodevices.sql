@@ -69,3 +69,6 @@ DELETE FROM capgo_events WHERE capgo_events.app = @app AND capgo_events.device =
 
 -- name: CapgoApps :many
 SELECT DISTINCT app FROM capgo_bundles ORDER BY app;
+
+-- name: CapgoReleases :many
+SELECT release FROM capgo_bundles WHERE app = @app ORDER BY release;

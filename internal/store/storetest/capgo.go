@@ -3,6 +3,7 @@ package storetest
 import (
 	"testing"
 
+	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/store"
 )
 
@@ -38,6 +39,8 @@ func testCapgo(t *testing.T, s store.Store) {
 		gives(t, bundle)(tx.CapgoBundle(ctx, app, bundle.Release))
 		gives(t, draft)(tx.CapgoDraft(ctx, "d1"))
 		isAbsent(t)(tx.CapgoBundle(ctx, "com.acme.till", bundle.Release))
+		gives(t, []sealift.Digest{bundle.Release})(tx.CapgoReleases(ctx, app))
+		gives(t, []sealift.Digest{})(tx.CapgoReleases(ctx, "com.acme.till"))
 	})
 	update(t, s, func(tx store.Tx) {
 		do(t, tx.PutCapgoBundle(ctx, again))

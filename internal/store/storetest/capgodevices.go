@@ -70,6 +70,7 @@ func testCapgoDevices(t *testing.T, s store.Store) {
 		gives(t, store.Seen{Devices: 1, Day: 1})(tx.CountCapgoDevices(ctx, app, "beta", "ios", two.Seen, two.Seen.Add(time.Hour)))
 		gives(t, store.Seen{Devices: 3, Day: 1, Week: 3})(tx.CountCapgoDevices(ctx, app, "", "", two.Seen, someTime))
 		gives(t, []sealift.AppID{})(tx.CapgoApps(ctx))
+		gives(t, []sealift.Digest{})(tx.CapgoReleases(ctx, app))
 	})
 	testCapgoOutcomes(t, s)
 	update(t, s, func(tx store.Tx) {

@@ -96,6 +96,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.capgoOutcomeStmt, err = db.PrepareContext(ctx, capgoOutcome); err != nil {
 		return nil, fmt.Errorf("error preparing query CapgoOutcome: %w", err)
 	}
+	if q.capgoReleasesStmt, err = db.PrepareContext(ctx, capgoReleases); err != nil {
+		return nil, fmt.Errorf("error preparing query CapgoReleases: %w", err)
+	}
 	if q.channelStmt, err = db.PrepareContext(ctx, channel); err != nil {
 		return nil, fmt.Errorf("error preparing query Channel: %w", err)
 	}
@@ -669,6 +672,11 @@ func (q *Queries) Close() error {
 	if q.capgoOutcomeStmt != nil {
 		if cerr := q.capgoOutcomeStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing capgoOutcomeStmt: %w", cerr)
+		}
+	}
+	if q.capgoReleasesStmt != nil {
+		if cerr := q.capgoReleasesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing capgoReleasesStmt: %w", cerr)
 		}
 	}
 	if q.channelStmt != nil {
@@ -1484,6 +1492,7 @@ type Queries struct {
 	capgoEventsStmt           *sql.Stmt
 	capgoFailedStmt           *sql.Stmt
 	capgoOutcomeStmt          *sql.Stmt
+	capgoReleasesStmt         *sql.Stmt
 	channelStmt               *sql.Stmt
 	channelLabelsStmt         *sql.Stmt
 	channelPlanStmt           *sql.Stmt
@@ -1664,6 +1673,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		capgoEventsStmt:           q.capgoEventsStmt,
 		capgoFailedStmt:           q.capgoFailedStmt,
 		capgoOutcomeStmt:          q.capgoOutcomeStmt,
+		capgoReleasesStmt:         q.capgoReleasesStmt,
 		channelStmt:               q.channelStmt,
 		channelLabelsStmt:         q.channelLabelsStmt,
 		channelPlanStmt:           q.channelPlanStmt,

@@ -324,6 +324,33 @@ func (q *Queries) CapgoOutcome(ctx context.Context, arg CapgoOutcomeParams) (Cap
 	return i, err
 }
 
+const capgoReleases = `-- name: CapgoReleases :many
+SELECT release FROM capgo_bundles WHERE app = $1 ORDER BY release
+`
+
+func (q *Queries) CapgoReleases(ctx context.Context, app string) ([][]byte, error) {
+	rows, err := q.query(ctx, q.capgoReleasesStmt, capgoReleases, app)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items [][]byte
+	for rows.Next() {
+		var release []byte
+		if err := rows.Scan(&release); err != nil {
+			return nil, err
+		}
+		items = append(items, release)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const countCapgoDevices = `-- name: CountCapgoDevices :one
 SELECT COUNT(*) AS devices, COUNT(CASE WHEN seen >= $1 THEN 1 END) AS day, COUNT(CASE WHEN seen >= $2 THEN 1 END) AS week
 FROM capgo_devices WHERE app = $3 AND (channel = $4 OR $4 = '') AND (platform = $5 OR $5 = '')
