@@ -48,9 +48,20 @@ const (
 	// CapgoReportWait how long one waits for its turn: a device gives up after a minute.
 	MaxCapgoReporting = 256
 	CapgoReportWait   = 10 * time.Second
+	// MaxCapgoSizing is how many questions how large files are are read and answered at a
+	// time, each with a body of up to MaxCapgoSizes: whoever sends one slowly keeps others
+	// from that answer alone, without which a plugin goes on.
+	MaxCapgoSizing = 16
+	// CapgoEventsPerHour is how many events of one network are kept in an hour: twenty-five
+	// of each of its new devices. They take some five seconds of the disk's time. What is
+	// sent beyond is asked to come again.
+	CapgoEventsPerHour = 50_000
 	// MaxCapgoKnown is of how many devices an edge remembers that one release failed on
 	// them, 16 bytes each: a roll-out that failed on as many was halted long ago.
 	MaxCapgoKnown = 200_000
+	// MaxCapgoFailed is how many such devices and releases are remembered altogether, some
+	// 40 MiB with what a map takes besides.
+	MaxCapgoFailed = 1 << 20
 	// MaxCapgoChosen is how many devices of one app are on a channel at their own request: as
 	// many are kept in memory.
 	MaxCapgoChosen = 100_000

@@ -49,7 +49,9 @@ type Edge struct {
 
 	reports   *throttle.Throttle
 	choices   *throttle.Counter[string]
+	events    *throttle.Counter[string]    // that networks send
 	reporting chan struct{}                // a place for each report that waits for the disk
+	sizing    chan struct{}                // a place for each question how large files are
 	fresh     *throttle.Counter[newcomers] // devices that were never seen before
 }
 
@@ -61,6 +63,7 @@ func New(c Config) *Edge {
 	e := &Edge{
 		Config: c, mux: http.NewServeMux(), waiting: make(chan checkIn, sealift.MaxCapgoWaiting),
 		reports: throttle.New(sealift.CapgoReportsPerMinute), choices: throttle.NewCounter[string](sealift.CapgoChoicesPerHour, time.Hour), reporting: make(chan struct{}, sealift.MaxCapgoReporting),
+		events: throttle.NewCounter[string](sealift.CapgoEventsPerHour, time.Hour), sizing: make(chan struct{}, sealift.MaxCapgoSizing),
 		fresh: throttle.NewCounter[newcomers](sealift.CapgoNewPerHour, time.Hour),
 	}
 	e.mux.HandleFunc("POST /capgo/updates", e.updates)

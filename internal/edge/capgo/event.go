@@ -40,9 +40,9 @@ func eventsIn(body []byte) (events []saidEvent, left int, f *fault) {
 		f := unmarshal(body, &one)
 		return []saidEvent{one}, 0, f
 	}
-	var list []json.RawMessage
-	if f := unmarshal(body, &list); f != nil {
-		return nil, 0, f
+	list, err := listIn[json.RawMessage](body, sealift.MaxCapgoReport)
+	if err != nil || !json.Valid(body) {
+		return nil, 0, &fault{codeMalformed, "the body is not a JSON list of the plugin"}
 	}
 	if len(list) > sealift.MaxCapgoReport {
 		return nil, 0, &fault{codeTooLarge, "the report tells of more events than the plugin keeps"}
@@ -122,20 +122,34 @@ func stepOf(action string) (step trust.ReportStep, says bool) {
 }
 
 // released returns the release that an event is about: the one of its version on the
-// channel that the device is on, or else the newest of any channel; zero for none.
+// channel that the device is on, or else the newest of any channel where devices may
+// be at their own word, since it may have been there; zero for none. What somebody
+// makes up says nothing of a channel that nobody put the device on.
 func (a *App) released(in *Info, version sealift.Version, chosen sealift.Channel) sealift.Digest {
-	if on, _ := a.place(in, chosen); on != nil && on.Lines[in.Platform] != nil {
+	if on, assigned := a.place(in, chosen); on != nil && (assigned || !on.Rules.Private) && on.Lines[in.Platform] != nil {
 		if run, known := on.Lines[in.Platform].Runs[version]; known {
 			return run.Release
 		}
 	}
 	var newest Run
 	for _, channel := range a.Channels {
-		if line := channel.Lines[in.Platform]; line != nil {
+		if line := channel.Lines[in.Platform]; line != nil && channel.open() {
 			if run := line.Runs[version]; run.Counter > newest.Counter {
 				newest = run
 			}
 		}
 	}
 	return newest.Release
+}
+
+// offers reports whether any channel offers a release.
+func (a *App) offers(release sealift.Digest) bool {
+	for _, channel := range a.Channels {
+		for _, line := range channel.Lines {
+			if line.Offers(release) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -140,6 +140,24 @@ func unmarshal(body []byte, into any) *fault {
 	return nil
 }
 
+// listIn reads a list of at most most items, and of a longer one an item more. So what it
+// takes in memory is bounded by what is wanted of it, and not by what was sent. Anything
+// but a list is an empty one.
+func listIn[T any](data []byte, most int) (list []T, err error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if first, err := d.Token(); err != nil || first != json.Delim('[') {
+		return nil, err
+	}
+	for d.More() && len(list) <= most {
+		var item T
+		if err := d.Decode(&item); err != nil {
+			return nil, err
+		}
+		list = append(list, item)
+	}
+	return list, nil
+}
+
 // builtin is how a device names the bundle in the store's build.
 const builtin = "builtin"
 

@@ -23,9 +23,10 @@ func markOf(app sealift.AppID, device sealift.DeviceID, release sealift.Digest) 
 // device says is in the store alone. The zero value is empty; it is safe for
 // concurrent use.
 type memory struct {
-	mu    sync.RWMutex
-	held  held
-	since []func(*held) // what was noted since the store was last asked
+	mu     sync.RWMutex
+	held   held
+	asking bool          // the store, for all of it
+	since  []func(*held) // what was noted meanwhile
 }
 
 type held struct {
@@ -76,13 +77,19 @@ func (m *memory) note(change func(*held)) {
 		m.held = newHeld()
 	}
 	change(&m.held)
-	m.since = append(m.since, change)
+	if m.asking {
+		m.since = append(m.since, change)
+	}
 }
 
-// fail is that releases failed on a device.
+// fail is that releases failed on a device. It is not held where a great many are: then
+// the device fetches again what the store alone knows of.
 func fail(app sealift.AppID, device sealift.DeviceID, releases []sealift.Digest) func(*held) {
 	return func(h *held) {
 		for _, release := range releases {
+			if len(h.failed) >= sealift.MaxCapgoFailed {
+				return
+			}
 			h.failed[markOf(app, device, release)] = struct{}{}
 		}
 	}
@@ -99,12 +106,12 @@ func choose(app sealift.AppID, device sealift.DeviceID, channel sealift.Channel)
 	}
 }
 
-// begin is called before the store is asked for all of it, and replace with what it
-// said: what was noted in between is no less true.
+// begin is called before the store is asked for all of it, replace with what it said,
+// and end in any case: what was noted in between is no less true.
 func (m *memory) begin() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.since = nil
+	m.asking, m.since = true, nil
 }
 
 func (m *memory) replace(with held) {
@@ -113,5 +120,11 @@ func (m *memory) replace(with held) {
 	for _, change := range m.since {
 		change(&with)
 	}
-	m.held, m.since = with, nil
+	m.held = with
+}
+
+func (m *memory) end() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asking, m.since = false, nil
 }

@@ -18,6 +18,7 @@ func (e *Edge) Refresh(ctx context.Context) error {
 		return failed
 	}
 	e.memory.begin()
+	defer e.memory.end()
 	with := newHeld()
 	err := e.Store.View(ctx, func(tx store.Tx) error {
 		for _, app := range now.Apps {

@@ -12,10 +12,11 @@ import (
 type (
 	saidSizes struct {
 		said
-		Version  text       `json:"version"`
-		Manifest []saidFile `json:"manifest"`
+		Version  text      `json:"version"`
+		Manifest saidFiles `json:"manifest"`
 	}
-	saidFile struct {
+	saidFiles []saidFile
+	saidFile  struct {
 		Name whole `json:"file_name"`
 		Hash whole `json:"file_hash"`
 		URL  whole `json:"download_url"`
@@ -35,6 +36,13 @@ type (
 	}
 )
 
+// UnmarshalJSON implements json.Unmarshaler. It reads one file more than a bundle may
+// have: a body has room for a hundred times as many.
+func (l *saidFiles) UnmarshalJSON(data []byte) (err error) {
+	*l, err = listIn[saidFile](data, sealift.MaxCapgoFiles)
+	return err
+}
+
 // whole is a text that is sent back as it came; what is none is empty.
 type whole string
 
@@ -53,8 +61,8 @@ func (e *Edge) sizes(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	select {
-	case e.reporting <- struct{}{}:
-		defer func() { <-e.reporting }()
+	case e.sizing <- struct{}{}:
+		defer func() { <-e.sizing }()
 	default:
 		e.later(w, callSize, reasonCrowded, time.Minute)
 		return

@@ -52,6 +52,10 @@ func (e *Edge) stats(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, callStats, &fault{codeMissing, "no event names an app of this server, a device and an action"})
 		return
 	}
+	if wait, admitted := e.admitEvents(len(all), e.Address(r)); !admitted {
+		e.later(w, callStats, "rate", wait)
+		return
+	}
 	if err := e.report(r.Context(), all, e.Address(r)); err != nil {
 		if sealift.KindOf(err) == sealift.KindExhausted && sealift.ReasonOf(err) == reasonCrowded {
 			e.later(w, callStats, reasonCrowded, time.Minute)
@@ -62,6 +66,20 @@ func (e *Edge) stats(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.answer(w, callStats, "ok", ok)
+}
+
+// admitEvents reports whether events of a network are within its limit, which the last
+// report that begins below it may pass.
+func (e *Edge) admitEvents(n int, address string) (wait time.Duration, admitted bool) {
+	network := stats.NetworkOf(address)
+	wait, admitted = e.events.Admit(network, e.Now())
+	for range n - 1 {
+		if !admitted {
+			break
+		}
+		_, _ = e.events.Admit(network, e.Now())
+	}
+	return wait, admitted
 }
 
 const reasonCrowded = "crowded"
@@ -114,7 +132,7 @@ func (e *Edge) report(ctx context.Context, all []told, address string) error {
 			if err != nil {
 				return err
 			}
-			if failed {
+			if app := e.app(all[i].device.App); failed && app != nil && app.offers(all[i].step.Release) {
 				notes = append(notes, fail(all[i].device.App, all[i].device.ID, []sealift.Digest{all[i].step.Release}))
 			}
 		}
