@@ -17,4 +17,7 @@ const (
 	// MaxCapgoSubmission bounds a submission that has such a release: some 190 bytes
 	// a file, and the names.
 	MaxCapgoSubmission = 4 << 20
+	// MaxCapacitorConfig bounds an app's capacitor.config.json, of which large ones
+	// have 10 KiB.
+	MaxCapacitorConfig = 256 << 10
 )

@@ -45,6 +45,12 @@
 // No index.html at the root; a name with a space, a backslash or a ".." in it; a file
 // without content; more than sealift.MaxCapgoFiles files (a bound of ours).
 //
+// # Projects
+//
+// An app's capacitor.config.json has the plugin's settings under plugins and
+// CapacitorUpdater: where devices ask, and which public key they know (Project). It is
+// written by people: read without ambiguity, and changed byte by byte.
+//
 // # What this does not give
 //
 // The encoded hashes are 32 bytes bound to no app, version, channel or time, the list

@@ -17,7 +17,7 @@ import (
 )
 
 type capgoCmd struct {
-	Import  capgoImportCmd  `cmd:"" help:"Read a project that has the plugin: make its app and channel, bring its key, and say what changes."`
+	Import  capgoImportCmd  `cmd:"" help:"Take over a project that has the plugin: its app, channels and key."`
 	Key     capgoKeyCmd     `cmd:"" help:"Make, bring and show the key that an app's devices know."`
 	Devices capgoDevicesCmd `cmd:"" help:"List the devices of an app that have Capgo's plugin, by their own word."`
 }

@@ -51,6 +51,9 @@ func runPublish(ctx context.Context, std *IO, opts publishCmd) error {
 	if err != nil {
 		return err
 	}
+	if opts.Capgo && !slices.Contains(capgoPlatforms, req.Platform) {
+		std.Warn("devices with Capgo's plugin are of ios, android or electron: none takes a release for %s; name one with --platform", req.Platform)
+	}
 	p, err := newPublisher(std, opts.API)
 	if err != nil {
 		return err
@@ -91,6 +94,9 @@ func runPublish(ctx context.Context, std *IO, opts publishCmd) error {
 		return err
 	})
 }
+
+// capgoPlatforms are those of devices that run Capgo's plugin.
+var capgoPlatforms = []sealift.Platform{"ios", "android", "electron"}
 
 // patchLines lists a release's patches, a line each.
 func patchLines(patches []api.Patch) string {

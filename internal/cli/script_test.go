@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -32,6 +33,8 @@ import (
 //	await FILE [PATH VALUE]      wait until FILE (a pattern) is there, with VALUE
 //	freeport NAME                set $NAME to a free port of 127.0.0.1
 //	reachable URL                wait until URL answers 200
+//	post URL FILE OUT PATH VALUE post FILE, with its $NAMES replaced, as an app does, until
+//	                             the answer has VALUE, and write it to OUT
 //	founded [shop]               see fixtures
 //	selfsigned CERT KEY          make a certificate for 127.0.0.1
 //	bend DATABASE SQL            change rows behind a server's back
@@ -80,6 +83,7 @@ func TestScripts(t *testing.T) {
 			"json":       cmdJSON,
 			"lossy":      cmdLossy,
 			"passkey":    cmdPasskey,
+			"post":       cmdPost,
 			"reachable":  cmdReachable,
 			"selfsigned": cmdSelfSigned,
 			"rootca":     cmdRootCA,
@@ -243,6 +247,26 @@ func cmdReachable(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	ts.Fatalf("%s is not reachable: %v", args[0], last)
+}
+
+func cmdPost(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 5 {
+		ts.Fatalf("usage: post URL FILE OUT PATH VALUE")
+	}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	body, last := os.Expand(ts.ReadFile(args[1]), ts.Getenv), ""
+	for range 300 { // 30 seconds: the machine may be busy
+		resp, err := client.Post(args[0], "application/json", strings.NewReader(body))
+		ts.Check(err)
+		answer, err := io.ReadAll(resp.Body)
+		ts.Check(errors.Join(err, resp.Body.Close(), os.WriteFile(ts.MkAbs(args[2]), answer, 0o600)))
+		if text, ok := readJSON(ts, args[2], args[3]); ok && text == args[4] && resp.StatusCode == http.StatusOK {
+			return
+		}
+		last = resp.Status + ": " + string(answer)
+		time.Sleep(100 * time.Millisecond)
+	}
+	ts.Fatalf("waited in vain: %s", last)
 }
 
 func cmdBend(ts *testscript.TestScript, neg bool, args []string) {

@@ -57,6 +57,18 @@ func ReadSecretFile(path, what string) (Secret, error) {
 // ReadLongSecretFile is ReadSecretFile for what may have most bytes, such as a
 // private key.
 func ReadLongSecretFile(path, what string, most int) (Secret, error) {
+	return readSecretFile(path, what, most, func(loose error) error { return loose })
+}
+
+// ReadForeignSecretFile is ReadLongSecretFile for a file that another program wrote,
+// with a mode that nobody chose: what would be refused about the mode is loose.
+func ReadForeignSecretFile(path, what string, most int) (secret Secret, loose, err error) {
+	secret, err = readSecretFile(path, what, most, func(err error) error { loose = err; return nil })
+	return secret, loose, err
+}
+
+// readSecretFile asks mode what to do about one that lets others at the file.
+func readSecretFile(path, what string, most int, mode func(loose error) error) (Secret, error) {
 	op := "reading " + what
 	f, err := os.Open(path)
 	switch {
@@ -73,8 +85,14 @@ func ReadLongSecretFile(path, what string, most int) (Secret, error) {
 	if err != nil {
 		return Secret{}, sealift.Errorf(sealift.KindInternal, op, "%w", err)
 	}
-	if err := checkSecretMode(op, path, info); err != nil {
-		return Secret{}, err
+	if kind := info.Mode().Type(); kind != 0 && kind != fs.ModeNamedPipe {
+		return Secret{}, sealift.Errorf(sealift.KindInvalid, op, "%s is not a file", path).
+			WithHint("name a regular file or a pipe")
+	}
+	if loose := info.Mode().Perm() & 0o077; loose != 0 && runtime.GOOS != "windows" {
+		if err := mode(looseMode(op, path, info)); err != nil {
+			return Secret{}, err
+		}
 	}
 	// Three more than allowed: with a newline of two bytes taken off, what is too
 	// long still shows.
@@ -95,16 +113,9 @@ func ReadLongSecretFile(path, what string, most int) (Secret, error) {
 	return NewSecret(data), nil
 }
 
-func checkSecretMode(op, path string, info fs.FileInfo) error {
-	if kind := info.Mode().Type(); kind != 0 && kind != fs.ModeNamedPipe {
-		return sealift.Errorf(sealift.KindInvalid, op, "%s is not a file", path).
-			WithHint("name a regular file or a pipe")
-	}
-	if loose := info.Mode().Perm() & 0o077; loose != 0 && runtime.GOOS != "windows" {
-		return sealift.Errorf(sealift.KindInvalid, op, "%s may be read or written by others (mode %04o)", path, info.Mode().Perm()).
-			WithReason("loose-mode").WithHint("chmod 600 %s", path)
-	}
-	return nil
+func looseMode(op, path string, info fs.FileInfo) error {
+	return sealift.Errorf(sealift.KindInvalid, op, "%s may be read or written by others (mode %04o)", path, info.Mode().Perm()).
+		WithReason("loose-mode").WithHint("chmod 600 %s", path)
 }
 
 func trimNewline(data []byte) []byte {

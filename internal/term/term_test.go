@@ -3,6 +3,7 @@ package term
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -80,6 +81,30 @@ func TestBytes(t *testing.T) {
 		if got := Bytes(n); got != want {
 			t.Errorf("Bytes(%d) = %q, want %q", n, got, want)
 		}
+	}
+}
+
+// TestReadForeignSecretFile reads what TestReadSecretFile refuses for its mode alone,
+// and says so.
+func TestReadForeignSecretFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	for mode, says := range map[os.FileMode]string{0o600: "", 0o644: "mode 0644", 0o620: "mode 0620"} {
+		if err := errors.Join(os.WriteFile(path, []byte("key\n"), 0o600), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+		secret, loose, err := ReadForeignSecretFile(path, "key", 3)
+		if err != nil || string(secret.Bytes()) != "key" {
+			t.Errorf("%04o: %q, %v", mode, secret.Bytes(), err)
+		}
+		if (loose == nil) != (says == "") || loose != nil && !strings.Contains(loose.Error(), says) {
+			t.Errorf("%04o: %v", mode, loose)
+		}
+		if _, err := ReadLongSecretFile(path, "key", 3); (err == nil) != (says == "") {
+			t.Errorf("%04o: %v", mode, err)
+		}
+	}
+	if _, _, err := ReadForeignSecretFile(path, "key", 2); err == nil {
+		t.Error("a longer one was read")
 	}
 }
 

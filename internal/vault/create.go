@@ -181,7 +181,7 @@ func (r CreateRequest) complete() (CreateRequest, error) {
 		return r, sealift.Errorf(sealift.KindDenied, doing, "a key for %s does not come from outside", r.Purpose).WithReason(ReasonPurpose).
 			WithHint("let the vault make it: sealift key create --purpose %s", r.Purpose)
 	case r.Material != nil && r.Purpose == PurposeCapgoApp:
-		if err := r.Material.fitsCapgo(); err != nil {
+		if _, err := r.Material.CapgoPublic(); err != nil {
 			return r, err
 		}
 	}

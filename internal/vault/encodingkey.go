@@ -115,15 +115,16 @@ func (v *Vault) CapgoKey(ctx context.Context, rows Rows, app sealift.AppID) (fou
 	return found, nil
 }
 
-// fitsCapgo refuses a key that devices which run Capgo's plugin do not take.
-func (m *Material) fitsCapgo() error {
+// CapgoPublic returns the public half of a key that devices which run Capgo's plugin
+// take. KindInvalid for another.
+func (m *Material) CapgoPublic() (*rsa.PublicKey, error) {
 	public, err := x509.ParsePKIXPublicKey(m.public)
 	if err != nil {
-		return sealift.Errorf(sealift.KindInternal, "making a key", "%w", err)
+		return nil, sealift.Errorf(sealift.KindInternal, "making a key", "%w", err)
 	}
 	key, ok := public.(*rsa.PublicKey)
 	if !ok {
-		return sealift.Errorf(sealift.KindInvalid, "making a key", "it is not RSA")
+		return nil, sealift.Errorf(sealift.KindInvalid, "making a key", "it is not RSA")
 	}
-	return capgo.CheckKey(key)
+	return key, capgo.CheckKey(key)
 }
