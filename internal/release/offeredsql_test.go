@@ -2,9 +2,11 @@ package release_test
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/sealift/sealift"
+	"github.com/sealift/sealift/internal/control/service"
 	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/internal/vault"
 	"github.com/sealift/sealift/trust"
@@ -80,4 +82,44 @@ func TestOfferedBySQL(t *testing.T) {
 	b.clock = b.clock.Add(sealift.MaxTimestampLife + 1)
 	_, err := offered()
 	wantRefusal(t, "what expired", err, sealift.KindDenied, vault.ReasonForged)
+}
+
+// TestOfferedButRefused: what devices refuse is not offered to those that cannot tell,
+// whatever rows say of whose certificate it has, or of what is revoked.
+func TestOfferedButRefused(t *testing.T) {
+	b := newBench(t)
+	b.publish("1.0.0")
+	bad := b.publish("1.1.0")
+	b.change(bad.Counter, func(r *store.Rollout) { r.Share = 100 })
+	offered := func() (versions []sealift.Version, err error) {
+		b.view(func(tx store.Tx) error {
+			var all []trust.Candidate
+			all, err = b.Offered(b.Context(), tx, b.app, "production", "web")
+			for _, c := range all {
+				versions = append(versions, c.Version)
+			}
+			return nil
+		})
+		return versions, err
+	}
+	before, err := offered()
+	if err != nil || !slices.Contains(before, "1.1.0") {
+		t.Fatalf("%v, %v", before, err)
+	}
+	var deny []byte
+	b.view(func(tx store.Tx) (err error) { deny, err = tx.Document(b.Context(), trust.DenyPath); return err })
+	_, err = b.Deny(b.Context(), officer, service.NewDenial{Kind: service.DenyRelease, App: b.app, Release: service.Which{Version: "1.1.0"}, Reason: "it leaks"})
+	b.check(err)
+	b.sql("UPDATE releases SET serial = 'ff', issuer = zeroblob(32) WHERE app = ? AND counter = ?", string(b.app), uint64(bad.Counter))
+	if got, err := offered(); err != nil || !slices.Equal(got, []sealift.Version{"1.0.0"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	_, err = b.Deny(b.Context(), officer, service.NewDenial{Kind: service.DenyFloor, App: b.app, Version: "1.2.0", Force: true, Reason: "they leak"})
+	b.check(err)
+	if got, err := offered(); err != nil || got != nil {
+		t.Errorf("%v, %v", got, err)
+	}
+	b.sql("UPDATE documents SET content = ? WHERE path = ?", deny, trust.DenyPath)
+	_, err = offered()
+	wantRefusal(t, "what was revoked before", err, sealift.KindDenied, vault.ReasonForged)
 }
