@@ -105,7 +105,7 @@ func TestFromFolderToDevice(t *testing.T) {
 // movesTo has a server read the project, as Capgo's own program left it.
 func (d *android) movesTo(s *server) {
 	d.t.Helper()
-	d.check(os.Chmod(d.path(".capgo_key_v2"), 0o600)) // they write it for everybody to read, and Sealift refuses that
+	d.check(os.Chmod(d.path(".capgo_key_v2"), 0o600)) // they write it for everybody to read, and Sealift warns of that
 	s.run("capgo", "import", d.dir, "--owner", "alice", "--url", s.base)
 	if public := s.run("capgo", "key", "public", "--app", "com.acme.shop"); strings.TrimSpace(public) != strings.TrimSpace(string(d.read(".capgo_key_v2.pub"))) {
 		d.t.Errorf("%s", public)
