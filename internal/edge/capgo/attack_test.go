@@ -2,8 +2,10 @@ package capgo
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/sealift/sealift"
 	"github.com/sealift/sealift/internal/stats"
+	"github.com/sealift/sealift/internal/store"
 	"github.com/sealift/sealift/rollout"
 )
 
@@ -144,5 +147,47 @@ func TestWithheld(t *testing.T) {
 	}
 	if bare.Withheld() != bare || bare.Stamp == app.Stamp && !app.Stamp.IsZero() {
 		t.Error("it is another one each time")
+	}
+}
+
+// TestEventsOfOneReport: a device that tells of a great deal at once keeps no more events
+// than one that tells of them one by one, the last of them.
+func TestEventsOfOneReport(t *testing.T) {
+	w := newWorld(t, twoOffered(t))
+	var all []string
+	for i := range 4 * sealift.CapgoEventsKept {
+		action := fmt.Sprintf("a%d", i)
+		if i == 0 {
+			action = "update_fail"
+		}
+		all = append(all, infoWith("action", action, "version_name", "2.0.0", "timestamp", fmt.Sprint(1772366400000+i)))
+	}
+	if code, answer := w.send("POST", "/capgo/stats", "["+strings.Join(all, ",")+"]"); code != http.StatusOK {
+		t.Fatal(answer)
+	}
+	w.view(func(tx store.Tx) error {
+		kept, err := tx.CapgoEvents(t.Context(), shop, someID, 9999)
+		if err == nil && (len(kept) != sealift.CapgoEventsKept || kept[0].Action != fmt.Sprintf("a%d", len(all)-1)) {
+			t.Errorf("%d are kept, the last is %+v", len(kept), kept[0])
+		}
+		return err
+	})
+	if n, more := w.counted(digestOf("2.0.0", 20), stats.Outcome(rollout.RolledBack)); n+more != 1 {
+		t.Errorf("%d and %d are counted of what is not kept", n, more)
+	}
+}
+
+// TestHangingUp: who hangs up fills no log.
+func TestHangingUp(t *testing.T) {
+	w := newWorld(t, twoOffered(t))
+	var log bytes.Buffer
+	w.edge.Log = slog.New(slog.NewTextHandler(&log, nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for path, body := range map[string]string{"/capgo/stats": infoWith("action", "set"), "/capgo/channel_self": infoWith("channel", "production", "plugin_version", "7.33.0")} {
+		w.edge.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "POST", path, strings.NewReader(body)))
+	}
+	if log.Len() > 0 {
+		t.Errorf("%s", &log)
 	}
 }

@@ -74,7 +74,7 @@ func (e *Edge) channelSelf(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err != nil {
-		e.complain("keeping the channel of a Capgo device", err)
+		e.complainTo(r, "keeping the channel of a Capgo device", err)
 		e.later(w, callChannel, "failed", time.Minute)
 		return
 	}

@@ -3,6 +3,7 @@ package capgo
 import (
 	"context"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -230,6 +231,13 @@ func (o outcomes) CountNetwork(ctx context.Context, app sealift.AppID, release s
 	}
 	own, err := o.CountCapgoNetwork(ctx, app, release, hour, network)
 	return native + own, err
+}
+
+// complainTo is complain of a request, unless whoever sent it hung up.
+func (e *Edge) complainTo(r *http.Request, what string, err error) {
+	if r.Context().Err() == nil {
+		e.complain(what, err)
+	}
 }
 
 // complain logs what goes on without the caller.

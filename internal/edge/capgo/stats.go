@@ -18,6 +18,7 @@ type told struct {
 	device store.CapgoDevice // as it says that it is
 	event  store.CapgoEvent
 	step   trust.ReportStep // of the release that it is about; none without a release
+	passed bool             // by as many of the same device as are kept: it is counted alone
 }
 
 // ok is the answer to what was done.
@@ -61,7 +62,7 @@ func (e *Edge) stats(w http.ResponseWriter, r *http.Request) {
 			e.later(w, callStats, reasonCrowded, time.Minute)
 			return
 		}
-		e.complain("keeping a report of Capgo's plugin", err)
+		e.complainTo(r, "keeping a report of Capgo's plugin", err)
 		e.later(w, callStats, "failed", time.Minute)
 		return
 	}
@@ -108,6 +109,12 @@ func (e *Edge) tell(events []saidEvent) (all []told, left int) {
 			}
 		}
 		all = append(all, t)
+	}
+	behind := map[who]int{}
+	for i := len(all) - 1; i >= 0; i-- {
+		of := who{all[i].device.App, all[i].device.ID}
+		all[i].passed = behind[of] >= sealift.CapgoEventsKept
+		behind[of]++
 	}
 	return all, left
 }
@@ -156,7 +163,10 @@ func (e *Edge) keepEvent(ctx context.Context, tx store.Tx, t *told, address stri
 	} else if was.ID == "" {
 		return false, sealift.Errorf(sealift.KindExhausted, "keeping a report", "more than %d new devices an hour come from this network", sealift.CapgoNewPerHour).WithReason(reasonCrowded)
 	}
-	added, err := tx.AddCapgoEvent(ctx, t.event)
+	added := t.passed
+	if !t.passed {
+		added, err = tx.AddCapgoEvent(ctx, t.event)
+	}
 	if err != nil || !added || t.step.Release.IsZero() {
 		return false, err
 	}
