@@ -191,3 +191,33 @@ func TestHangingUp(t *testing.T) {
 		t.Errorf("%s", &log)
 	}
 }
+
+// TestRevokedElsewhere: who runs what was revoked is sent back to the store's bundle also
+// where it is on another channel by now, or on none that is for it; but not where another
+// release of that version is good.
+func TestRevokedElsewhere(t *testing.T) {
+	beta := channelWith("beta")
+	beta.Lines["android"].Runs["3.0.0"] = Run{Release: digestOf("3.0.0", 30), Counter: 30, Refused: true}
+	production := channelWith("production")
+	app := appWith(production, beta)
+	in := Info{App: shop, Device: "b3b8a1f05c1d4e7a8f3e2d4c6b8a0f1e", Platform: "android", Build: "1.0.0", Plugin: "8.51.23", Running: "3.0.0"}
+	for name, bend := range map[string]func(){
+		"another channel":   func() {},
+		"an archived one":   func() { beta.Archived, in.Channel = true, "beta" },
+		"a private one":     func() { beta.Archived, beta.Rules.Private, in.Channel = false, true, "beta" },
+		"none that is left": func() { app.Default, in.Channel = "", "" },
+	} {
+		bend()
+		if d := app.Decide(&in, "", nothingFailed); !d.Back {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+	app.Default, in.Channel, beta.Rules.Private = "production", "", false
+	production.Lines["android"].Runs["3.0.0"] = Run{Release: digestOf("3.0.0", 31), Counter: 31}
+	if d := app.Decide(&in, "", nothingFailed); d.Back {
+		t.Errorf("where it is good: %+v", d)
+	}
+	if in.Channel = "beta"; !app.Decide(&in, "", nothingFailed).Back {
+		t.Error("where another channel's is good")
+	}
+}

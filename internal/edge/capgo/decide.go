@@ -26,8 +26,38 @@ type Decision struct {
 const storeUpdate = "store_update_required"
 
 // Decide says what a device is to run that asked to be on a channel, or on none.
-// failed says whether a release failed on it.
-func (a *App) Decide(in *Info, chosen sealift.Channel, failed func(release sealift.Digest) bool) (d Decision) {
+// failed says whether a release failed on it. One that runs what it must not, and may
+// have nothing else, goes back, whichever channel that came from.
+func (a *App) Decide(in *Info, chosen sealift.Channel, failed func(release sealift.Digest) bool) Decision {
+	d := a.follow(in, chosen, failed)
+	if d.Offer == nil && a.refuses(in, a.Channels[d.Channel]) && a.mayGoBack(in) {
+		return Decision{Channel: d.Channel, Runs: d.Runs, Back: true}
+	}
+	return d
+}
+
+// refuses reports whether what a device runs is refused: the release of that version on
+// the channel that it is on; or else those of all channels, since it does not say which.
+func (a *App) refuses(in *Info, on *Channel) (refused bool) {
+	if on != nil && on.Lines[in.Platform] != nil {
+		if run, known := on.Lines[in.Platform].Runs[in.Running]; known {
+			return run.Refused
+		}
+	}
+	for _, channel := range a.Channels {
+		if line := channel.Lines[in.Platform]; line != nil {
+			run, known := line.Runs[in.Running]
+			if known && !run.Refused {
+				return false
+			}
+			refused = refused || known
+		}
+	}
+	return refused
+}
+
+// follow is Decide by the channel that the device is on.
+func (a *App) follow(in *Info, chosen sealift.Channel, failed func(release sealift.Digest) bool) (d Decision) {
 	channel, assigned := a.place(in, chosen)
 	if channel == nil {
 		d.Blocked, d.Message = codeNoChannel, "the app has no default channel, and the device is on no other"
@@ -72,9 +102,6 @@ func (a *App) Decide(in *Info, chosen sealift.Channel, failed func(release seali
 			continue
 		}
 		return Decision{Channel: d.Channel, Runs: d.Runs, Offer: c}
-	}
-	if run.Refused && a.mayGoBack(in) {
-		return Decision{Channel: d.Channel, Runs: d.Runs, Back: true}
 	}
 	if d.Breaking {
 		d.Message = storeUpdate
