@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures what docs/benchmarks.md promises, prints it, and writes the figures
 # into that document. It wants a quiet machine, about 5 GiB of disk under
-# .cache, where everything it makes is removed at the end, and 25 minutes.
+# .cache, where everything it makes is removed at the end, and 40 minutes.
 #
 #   scripts/bench.sh [PART: bundle, check, patch, vault, log, token, sign, rollout, reports, capgo or all]
 #
