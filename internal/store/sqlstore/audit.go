@@ -120,19 +120,28 @@ const hashesAtATime = 32
 
 // auditHashes is the query for so many of them. Its length would vary with each
 // call, and sqlc has no list that both databases take.
-var auditHashes = "SELECT position, hash FROM audit_hashes WHERE position IN (" + placeholders(hashesAtATime) + ")"
+var auditHashes = "SELECT position, hash FROM audit_hashes WHERE position IN (" + placeholders(1, hashesAtATime) + ")"
 
 // hashesFrom is the query for those from one to another, as whoever verifies the
 // log reads them.
 const hashesFrom = "SELECT position, hash FROM audit_hashes WHERE position BETWEEN $1 AND $2"
 
-// placeholders returns $1, $2 and so on.
-func placeholders(n int) string {
+// placeholders returns n of them, separated by commas: $FROM, $FROM+1 and so on.
+func placeholders(from, n int) string {
 	all := make([]string, n)
 	for i := range all {
-		all[i] = fmt.Sprintf("$%d", i+1)
+		all[i] = fmt.Sprintf("$%d", from+i)
 	}
 	return strings.Join(all, ", ")
+}
+
+// valueRows returns the placeholders of n rows of a VALUES, each of width columns.
+func valueRows(n, width int) string {
+	rows := make([]string, n)
+	for i := range rows {
+		rows[i] = "(" + placeholders(i*width+1, width) + ")"
+	}
+	return strings.Join(rows, ", ")
 }
 
 // AuditHashes implements store.AuditTx.

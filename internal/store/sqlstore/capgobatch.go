@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/sealift/sealift"
@@ -20,8 +19,11 @@ const (
 
 const capgoColumns = "app, device, platform, version, build, plugin, channel, chosen, production, emulator, began, seen"
 
+// capgoWidth is how many columns these are.
+var capgoWidth = strings.Count(capgoColumns, ",") + 1
+
 var (
-	capgoDevicesOf = "SELECT " + capgoColumns + " FROM capgo_devices WHERE app = $1 AND device IN (" + strings.TrimPrefix(placeholders(capgoAtATime+1), "$1, ") + ")"
+	capgoDevicesOf = "SELECT " + capgoColumns + " FROM capgo_devices WHERE app = $1 AND device IN (" + placeholders(2, capgoAtATime) + ")"
 	putCapgoOne    = putCapgo(1)
 	putCapgoMany   = putCapgo(capgoWritten)
 )
@@ -29,16 +31,7 @@ var (
 // putCapgo writes n devices, each over how it was, but for when it began and the
 // channel that it chose.
 func putCapgo(n int) string {
-	width := len(strings.Split(capgoColumns, ","))
-	rows := make([]string, n)
-	for i := range rows {
-		one := make([]string, width)
-		for j := range one {
-			one[j] = fmt.Sprintf("$%d", i*width+j+1)
-		}
-		rows[i] = "(" + strings.Join(one, ", ") + ")"
-	}
-	return "INSERT INTO capgo_devices (" + capgoColumns + ") VALUES " + strings.Join(rows, ", ") +
+	return "INSERT INTO capgo_devices (" + capgoColumns + ") VALUES " + valueRows(n, capgoWidth) +
 		" ON CONFLICT (app, device) DO UPDATE SET platform = excluded.platform, version = excluded.version, build = excluded.build, plugin = excluded.plugin," +
 		" channel = excluded.channel, production = excluded.production, emulator = excluded.emulator, seen = excluded.seen"
 }
@@ -85,7 +78,7 @@ func (t *tx) PutCapgoDevices(ctx context.Context, devices []store.CapgoDevice) e
 		if len(devices) >= capgoWritten {
 			n, text = capgoWritten, putCapgoMany
 		}
-		args := make([]any, 0, n*12)
+		args := make([]any, 0, n*capgoWidth)
 		for _, d := range devices[:n] {
 			args = append(args, string(d.App), string(d.ID), string(d.Platform), d.Version, d.Build, d.Plugin, string(d.Channel), string(d.Chosen),
 				flag(d.Production), flag(d.Emulator), micros(d.Began), micros(d.Seen))

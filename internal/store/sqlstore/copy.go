@@ -118,7 +118,7 @@ func (t *tx) FillRow(ctx context.Context, table store.Table, values []any) error
 		if err := t.checkTable(ctx, op, table); err != nil {
 			return err
 		}
-		text := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table.Name, strings.Join(table.Columns, ", "), placeholders(len(values)))
+		text := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table.Name, strings.Join(table.Columns, ", "), placeholders(1, len(values)))
 		prepared, err := t.session.PrepareContext(ctx, text)
 		if err != nil {
 			return t.fail(ctx, op, err)

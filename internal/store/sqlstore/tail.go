@@ -2,9 +2,7 @@ package sqlstore
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 )
 
 // tail is the end of the log as the Updates see it that append to it. Where it
@@ -61,11 +59,7 @@ var (
 
 func inserts(into string) (all [len(batches)]string) {
 	for i, n := range batches {
-		rows := make([]string, n)
-		for row := range rows {
-			rows[row] = fmt.Sprintf("($%d, $%d)", 2*row+1, 2*row+2)
-		}
-		all[i] = "INSERT INTO " + into + " VALUES " + strings.Join(rows, ", ")
+		all[i] = "INSERT INTO " + into + " VALUES " + valueRows(n, 2)
 	}
 	return all
 }
