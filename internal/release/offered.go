@@ -18,10 +18,8 @@ import (
 // vault's own keys; and what was revoked, or is under the floor, which stays in an offer
 // until that is made anew, is left out. KindDenied where something is not what was signed.
 func (s *Service) Offered(ctx context.Context, tx store.Tx, app sealift.AppID, channel sealift.Channel, platform sealift.Platform) ([]trust.Candidate, error) {
-	for _, path := range []string{trust.OfferPath(app, channel, platform), trust.DenyPath} {
-		if err := s.checkCurrent(ctx, tx, path); err != nil {
-			return nil, err
-		}
+	if err := s.checkCurrent(ctx, tx, trust.OfferPath(app, channel, platform), trust.DenyPath); err != nil {
+		return nil, err
 	}
 	all, err := signedOffer(ctx, tx, app, channel, platform)
 	if err != nil {
@@ -78,9 +76,9 @@ func signedRules(ctx context.Context, tx store.Tx, app sealift.AppID) (*trust.Ru
 	return rulesOf(ctx, tx, app)
 }
 
-// checkCurrent refuses rows that say something else of a path than what was signed last,
+// checkCurrent refuses rows that say something else of paths than what was signed last,
 // as far as the signatures tell.
-func (s *Service) checkCurrent(ctx context.Context, tx store.Tx, path string) error {
+func (s *Service) checkCurrent(ctx context.Context, tx store.Tx, paths ...string) error {
 	var keys tufrepo.OnlineKeys
 	for purpose, into := range map[vault.Purpose]*[]crypto.PublicKey{
 		vault.PurposeDirector: &keys.Director, vault.PurposeSnapshot: &keys.Snapshot, vault.PurposeTimestamp: &keys.Timestamp,
@@ -104,9 +102,11 @@ func (s *Service) checkCurrent(ctx context.Context, tx store.Tx, path string) er
 		m, err := tx.Metadata(ctx, role)
 		return m.Content, err
 	}
-	if err := tufrepo.CheckBin(current, tufrepo.BinOf(path), keys, s.now()); err != nil {
-		return sealift.Errorf(sealift.KindDenied, "reading what is offered", "%w", err).WithReason(vault.ReasonForged).
-			WithHint("unless the server was stopped for days: somebody changed the database: look at who can write to it; the way back is a backup from before")
+	for _, path := range paths {
+		if err := tufrepo.CheckBin(current, tufrepo.BinOf(path), keys, s.now()); err != nil {
+			return sealift.Errorf(sealift.KindDenied, "reading what is offered", "%w", err).WithReason(vault.ReasonForged).
+				WithHint("unless the server was stopped for days: somebody changed the database: look at who can write to it; the way back is a backup from before")
+		}
 	}
 	return nil
 }
