@@ -212,7 +212,7 @@ func TestRevokedElsewhere(t *testing.T) {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}
-	app.Default, in.Channel, beta.Rules.Private = "production", "", false
+	app.Default, in.Channel, beta.Rules.Private, beta.Archived = "production", "", false, false // whichever bend came last
 	production.Lines["android"].Runs["3.0.0"] = Run{Release: digestOf("3.0.0", 31), Counter: 31}
 	if d := app.Decide(&in, "", nothingFailed); d.Back {
 		t.Errorf("where it is good: %+v", d)
